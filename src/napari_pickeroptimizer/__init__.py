@@ -1,0 +1,69 @@
+"""Few-shot pruning of false particle picks in cryo-EM.
+
+The names below are the public API. Each is imported when it is first used, so that
+``import napari_pickeroptimizer`` is instant and loads neither torch nor napari.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.fewshot.finetune import FineTuneSettings, finetune
+    from napari_pickeroptimizer.io import read_picks, write_picks
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.prune.decide import decide
+    from napari_pickeroptimizer.prune.evaluate import evaluate
+    from napari_pickeroptimizer.prune.run import prune as prune_picks
+    from napari_pickeroptimizer.prune.score import score
+    from napari_pickeroptimizer.simulate.project import simulate_project
+    from napari_pickeroptimizer.simulate.simulate import SimulationSettings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Classifier",
+    "FineTuneSettings",
+    "Micrographs",
+    "Picks",
+    "SimulationSettings",
+    "decide",
+    "evaluate",
+    "finetune",
+    "prune_picks",
+    "read_picks",
+    "score",
+    "simulate_project",
+    "write_picks",
+]
+
+_HOMES = {
+    "Classifier": "model.checkpoint:Classifier",
+    "FineTuneSettings": "fewshot.finetune:FineTuneSettings",
+    "Micrographs": "micrographs:Micrographs",
+    "Picks": "picks:Picks",
+    "SimulationSettings": "simulate.simulate:SimulationSettings",
+    "decide": "prune.decide:decide",
+    "evaluate": "prune.evaluate:evaluate",
+    "finetune": "fewshot.finetune:finetune",
+    # not `prune`: that is the subpackage, which would take the name as soon as it is imported
+    "prune_picks": "prune.run:prune",
+    "read_picks": "io:read_picks",
+    "score": "prune.score:score",
+    "simulate_project": "simulate.project:simulate_project",
+    "write_picks": "io:write_picks",
+}
+
+
+def __getattr__(name: str) -> Any:  # Any: one function hands out classes and functions alike
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f"{__name__}.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
