@@ -1,0 +1,264 @@
+"""Micrograph and picks to standardised boxes at the network's working resolution.
+
+A micrograph is resampled once, antialiased, so that ``box_factor`` particle diameters
+become ``box_px`` pixels, and standardised by its OWN robust statistics: the absolute grey
+level tells carbon and thick ice from particles, and standardising every box by itself would
+throw it away (0.9988 against 0.9958 AUC with ample labels on EMPIAR-10017).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from napari_pickeroptimizer.errors import BoxOutsideError, SettingsError
+
+# Grey levels beyond this many robust standard deviations tell nothing more.
+CLIP_SIGMA = 10.0
+# 1.4826 * median absolute deviation estimates the standard deviation of normal noise.
+MAD_TO_SIGMA = 1.4826
+# Pixels around a window that sub-pixel centring and cubic interpolation reach for.
+INTERPOLATION_MARGIN_PX = 2
+
+
+@dataclass(frozen=True)
+class BoxSettings:
+    """How large a box is, in the micrograph and for the network.
+
+    Parameters
+    ----------
+    diameter_px : float, optional
+        Particle diameter in micrograph pixels.
+    diameter_ang : float, optional
+        Particle diameter in Å; wins over `diameter_px` where the pixel size is known.
+    box_factor : float
+        Box side in particle diameters.
+    box_px : int
+        Box side in pixels of the working resolution, the network's input.
+    """
+
+    diameter_px: float | None = None
+    diameter_ang: float | None = None
+    box_factor: float = 1.5
+    box_px: int = 48
+
+    def __post_init__(self) -> None:
+        if self.diameter_px is None and self.diameter_ang is None:
+            raise SettingsError(
+                "the particle diameter is missing: give it in pixels (--diameter-px) "
+                "or in Angstrom (--diameter-angstrom)."
+            )
+        for name in ("diameter_px", "diameter_ang", "box_factor", "box_px"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise SettingsError(f"{name} must be a positive number, got {value}.")
+
+    def diameter_in(self, pixel_size_ang: float | None) -> float:
+        """Return the particle diameter in pixels of a micrograph with that pixel size."""
+        if self.diameter_ang is not None and pixel_size_ang is not None:
+            return self.diameter_ang / pixel_size_ang
+        if self.diameter_px is not None:
+            return self.diameter_px
+        raise SettingsError(
+            f"the particle diameter is {self.diameter_ang} Å, but the micrographs' pixel size is "
+            "unknown: pass it (--pixel-size), or give the diameter in pixels (--diameter-px)."
+        )
+
+
+@dataclass(frozen=True)
+class WorkingImage:
+    """A micrograph at the working resolution, in robust standard deviations.
+
+    Parameters
+    ----------
+    pixels : torch.Tensor
+        (h, w) float32, median 0.
+    scale_yx : tuple of float
+        Working pixels per micrograph pixel, achieved, along y and x.
+    shape_px : tuple of int
+        (ny, nx) of the micrograph itself.
+    """
+
+    pixels: torch.Tensor
+    scale_yx: tuple[float, float]
+    shape_px: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Boxes cut with a margin, so that they can be turned and shifted afterwards.
+
+    Parameters
+    ----------
+    pixels : torch.Tensor
+        (n, 1, side, side) float32.
+    offset_xy_px : torch.Tensor
+        (n, 2) sub-pixel position of the pick from the window's centre, working pixels.
+    """
+
+    pixels: torch.Tensor
+    offset_xy_px: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, rows: torch.Tensor) -> Windows:
+        return Windows(self.pixels[rows], self.offset_xy_px[rows])
+
+
+def working_image(
+    image: NDArray[np.float32], settings: BoxSettings, pixel_size_ang: float | None = None
+) -> WorkingImage:
+    """Resample a (ny, nx) micrograph to the working resolution and standardise it.
+
+    Antialiased bilinear resampling (``torch.nn.functional.interpolate``) rather than Fourier
+    cropping: no ringing at carbon edges or the image border, any side length, and faster.
+    """
+    ny, nx = image.shape
+    scale = settings.box_px / (settings.box_factor * settings.diameter_in(pixel_size_ang))
+    h, w = max(1, round(ny * scale)), max(1, round(nx * scale))
+    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    finite = torch.isfinite(pixels)
+    if not finite.all():
+        fill = pixels[finite].median() if finite.any() else torch.tensor(0.0)
+        pixels = torch.where(finite, pixels, fill)
+    pixels = functional.interpolate(
+        pixels[None, None], size=(h, w), mode="bilinear", antialias=True
+    )[0, 0]
+    return WorkingImage(standardised(pixels), (h / ny, w / nx), (ny, nx))
+
+
+def standardised(pixels: torch.Tensor) -> torch.Tensor:
+    """Return `pixels` minus their median over their robust standard deviation, clipped."""
+    centred = pixels - pixels.median()
+    sigma = MAD_TO_SIGMA * centred.abs().median()
+    if sigma <= 0:  # more than half of the image has one value
+        sigma = centred.std(correction=0)
+    return (centred / sigma.clamp(min=1e-12)).clamp(-CLIP_SIGMA, CLIP_SIGMA)
+
+
+def outside(coords_yx_px: NDArray[np.float64], shape_px: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which (n, 2) centres lie outside a (ny, nx) micrograph."""
+    limits = np.asarray(shape_px, dtype=np.float64) - 0.5
+    return np.asarray(((coords_yx_px < -0.5) | (coords_yx_px >= limits)).any(axis=1))
+
+
+def window_side(settings: BoxSettings, reach: float = 1.0) -> int:
+    """Return the side of a window which holds a box enlarged `reach` times, in pixels."""
+    return 2 * (math.ceil(settings.box_px * reach / 2) + INTERPOLATION_MARGIN_PX)
+
+
+def cut_windows(
+    image: WorkingImage, coords_yx_px: NDArray[np.float64], side: int
+) -> Windows:
+    """Cut (side, side) windows around picks; the median fills what is beyond the border.
+
+    Parameters
+    ----------
+    image : WorkingImage
+        The micrograph at working resolution.
+    coords_yx_px : (n, 2) float64
+        0-based centres in pixels of the original micrograph, (row, column).
+    side : int
+        Even side of the windows in working pixels, see `window_side`.
+
+    Raises
+    ------
+    BoxOutsideError
+        A centre lies outside the micrograph.
+    """
+    coords = np.asarray(coords_yx_px, dtype=np.float64).reshape(-1, 2)
+    beyond = outside(coords, image.shape_px)
+    if beyond.any():
+        y, x = coords[beyond][0]
+        raise BoxOutsideError(
+            f"{int(beyond.sum())} of {len(coords)} picks lie outside the micrograph of "
+            f"{image.shape_px[1]} x {image.shape_px[0]} pixels, the first at x={x:g}, y={y:g}. "
+            "Coordinates are 0-based pixels of the micrograph file: were they picked on a "
+            "binned copy, or on other micrographs?"
+        )
+    # Pixel centres: micrograph pixel i sits at (i + 0.5) * scale - 0.5 after resampling.
+    centres = torch.from_numpy((coords + 0.5) * np.asarray(image.scale_yx) - 0.5)
+    corner = torch.floor(centres - (side - 1) / 2).long()  # (n, 2) first row and column
+    offset_yx = centres - corner - (side - 1) / 2
+    steps = torch.arange(side)
+    rows = corner[:, 0, None] + steps  # (n, side)
+    columns = corner[:, 1, None] + steps
+    h, w = image.pixels.shape
+    inside_rows = (rows >= 0) & (rows < h)
+    inside_columns = (columns >= 0) & (columns < w)
+    pixels = image.pixels[
+        rows.clamp(0, h - 1)[:, :, None], columns.clamp(0, w - 1)[:, None, :]
+    ]  # (n, side, side)
+    pixels = pixels * (inside_rows[:, :, None] & inside_columns[:, None, :])
+    return Windows(pixels[:, None], offset_yx.flip(1).float())
+
+
+def render(
+    windows: Windows, box_px: int, matrices: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Resample windows once to (n, 1, box_px, box_px) boxes centred on their picks.
+
+    Parameters
+    ----------
+    windows : Windows
+        What `cut_windows` gave.
+    box_px : int
+        Side of the boxes.
+    matrices : (n, 2, 3) tensor, optional
+        Affine map from box pixels (x, y, from the box's centre) to window pixels (x, y, from
+        the pick); the identity by default. Cubic interpolation, used also for the identity:
+        boxes to learn from and boxes to score then have the same noise.
+    """
+    n, _, side, _ = windows.pixels.shape
+    axis = torch.arange(box_px, dtype=torch.float32, device=windows.pixels.device)
+    axis = axis - (box_px - 1) / 2
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)], dim=-1)  # (box_px, box_px, 3)
+    if matrices is None:
+        matrices = torch.eye(2, 3).expand(n, 2, 3)
+    matrices = matrices.to(windows.pixels.device)
+    grid_px = torch.einsum("nij,hwj->nhwi", matrices, points)
+    grid_px = grid_px + windows.offset_xy_px[:, None, None, :]
+    return functional.grid_sample(
+        windows.pixels,
+        grid_px * (2 / side),  # align_corners=False: the image spans [-1, 1]
+        mode="bicubic",
+        padding_mode="border",
+        align_corners=False,
+    )
+
+
+def cut_boxes(
+    image: NDArray[np.float32],
+    coords_yx_px: NDArray[np.float64],
+    settings: BoxSettings,
+    pixel_size_ang: float | None = None,
+) -> torch.Tensor:
+    """Return the (n, 1, box_px, box_px) float32 boxes of picks on one micrograph.
+
+    Parameters
+    ----------
+    image : (ny, nx) float32
+        The micrograph.
+    coords_yx_px : (n, 2) float64
+        0-based centres, (row, column), in pixels of the micrograph.
+    settings : BoxSettings
+        Diameter and box size.
+    pixel_size_ang : float, optional
+        Pixel size in Å, needed where the diameter is given in Å.
+
+    Raises
+    ------
+    BoxOutsideError
+        A centre lies outside the micrograph.
+    SettingsError
+        The diameter is given in Å and the pixel size is unknown.
+    """
+    working = working_image(image, settings, pixel_size_ang)
+    return render(cut_windows(working, coords_yx_px, window_side(settings)), settings.box_px)

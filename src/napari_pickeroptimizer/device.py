@@ -1,0 +1,35 @@
+"""Which device the network runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_pickeroptimizer.errors import SettingsError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; ``auto`` takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises
+    ------
+    SettingsError
+        The name is unknown, or this machine has no such device.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(device for device, there in available.items() if there))
+    kind = name.split(":")[0]
+    if kind not in available:
+        raise SettingsError(f"device {name!r} is unknown: choose one of {', '.join(DEVICES)}.")
+    if not available[kind]:
+        raise SettingsError(
+            f"device {name!r} is not available here: use --device auto or --device cpu, "
+            "or install a PyTorch build for that device."
+        )
+    return torch.device(name)

@@ -1,0 +1,43 @@
+"""Every error the package raises on purpose; each is also the builtin that fits."""
+
+from __future__ import annotations
+
+
+class PickerOptimizerError(Exception):
+    """Base of all errors whose message tells the user what to do."""
+
+
+class PickFormatError(PickerOptimizerError, ValueError):
+    """A pick file cannot be understood, or holds values that make no sense."""
+
+
+class PicksNotFoundError(PickerOptimizerError, FileNotFoundError):
+    """No pick file is where the user said."""
+
+
+class MicrographNotFoundError(PickerOptimizerError, FileNotFoundError):
+    """A micrograph that picks refer to is not among the given ones, or not on disk."""
+
+
+class AmbiguousMicrographError(PickerOptimizerError, LookupError):
+    """A pick's micrograph name fits more than one micrograph."""
+
+
+class MicrographReadError(PickerOptimizerError, OSError):
+    """A micrograph exists but is not a readable 2-D image."""
+
+
+class BoxOutsideError(PickerOptimizerError, ValueError):
+    """A pick lies outside its micrograph."""
+
+
+class LabelError(PickerOptimizerError, ValueError):
+    """The labels do not allow what was asked (one class only, unknown ids, none at all)."""
+
+
+class SettingsError(PickerOptimizerError, ValueError):
+    """A setting is out of range or two settings contradict each other."""
+
+
+class CheckpointError(PickerOptimizerError, ValueError):
+    """A model file is not a PickerOptimizer checkpoint, or does not fit the request."""

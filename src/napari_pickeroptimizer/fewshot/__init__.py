@@ -1,0 +1,1 @@
+"""Learning from a handful of labelled picks."""

@@ -1,0 +1,64 @@
+"""What fine-tuning tells while it runs. Each event's `progress` is 0..1 over the whole job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_pickeroptimizer.fewshot.validate import Validation
+from napari_pickeroptimizer.model.checkpoint import Classifier
+
+
+@dataclass(frozen=True)
+class BoxesRead:
+    """The boxes of one micrograph were cut."""
+
+    micrograph: str
+    n_read: int
+    n_total: int
+    progress: float
+
+
+@dataclass(frozen=True)
+class MicrographSkipped:
+    """A micrograph with labels or unlabelled picks could not be read; its picks are left out."""
+
+    micrograph: str
+    reason: str
+    progress: float
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One optimiser step; `fold` is None for the final model.
+
+    `losses` holds the cross-entropy of each branch, `accuracy` that of the step's batch.
+    """
+
+    fold: int | None
+    step: int
+    n_steps: int
+    losses: tuple[float, ...]
+    accuracy: float
+    progress: float
+
+
+@dataclass(frozen=True)
+class FoldDone:
+    """One fold of the cross-validation: its accuracy on labels it was not trained on."""
+
+    fold: int
+    n_folds: int
+    accuracy: float
+    progress: float
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """The last event: the model, and what cross-validation says of it (None with no folds)."""
+
+    model: Classifier
+    validation: Validation | None
+    progress: float = 1.0
+
+
+FineTuneEvent = BoxesRead | MicrographSkipped | StepDone | FoldDone | FineTuned

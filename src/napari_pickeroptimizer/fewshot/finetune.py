@@ -1,0 +1,154 @@
+"""Fine-tuning from labelled picks: a generator of events, the model last."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.boxes import BoxSettings, render
+from napari_pickeroptimizer.classes import class_name
+from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.fewshot.events import (
+    FineTuned,
+    FineTuneEvent,
+    FoldDone,
+    StepDone,
+)
+from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.fewshot.train import adapt_batch_norm, train
+from napari_pickeroptimizer.fewshot.validate import Validation, label_folds
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.model.weights import initial_network
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.versions import software_versions
+
+
+def finetune(
+    micrographs: Micrographs,
+    labels: Picks,
+    settings: FineTuneSettings,
+    unlabelled: Picks | None = None,
+) -> Iterator[FineTuneEvent]:
+    """Learn to tell the labelled classes apart; closing the generator cancels.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Where the labels lie.
+    labels : Picks
+        Labelled picks of at least two classes; unlabelled rows are used as `unlabelled`.
+    settings : FineTuneSettings
+        Diameter, steps, seed, device, ...
+    unlabelled : Picks, optional
+        Picks nobody labelled, for the BatchNorm statistics; ideally all that will be scored.
+
+    Yields
+    ------
+    BoxesRead, MicrographSkipped, StepDone, FoldDone
+        As they happen, with the overall progress.
+    FineTuned
+        Last: the model and its cross-validation.
+
+    Raises
+    ------
+    LabelError, MicrographNotFoundError, BoxOutsideError, CheckpointError, SettingsError
+        The input does not allow it; the message says what to do.
+    """
+    device = choose_device(settings.device)
+    boxes = None
+    for event in gather(micrographs, labels, unlabelled, settings):
+        if isinstance(event, TrainingBoxes):
+            boxes = event
+        else:
+            yield event
+    assert boxes is not None  # gather's last event  # noqa: S101
+    folds, grouped = label_folds(boxes.targets, boxes.groups, settings.n_folds, settings.seed)
+    held_out: NDArray[np.float32] = np.zeros(
+        (len(boxes.targets), len(boxes.class_ids)), dtype=np.float32
+    )
+    n_trainings = len(folds) + 1
+    for i, (train_rows, test_rows) in enumerate(folds):
+        network = yield from _trained(boxes, train_rows, settings, device, i, n_trainings)
+        model = Classifier(network, model_card(boxes, settings))
+        held_out[test_rows] = model.predict(
+            render(boxes.labelled[torch.from_numpy(test_rows)], settings.box_px)
+        )
+        hits = held_out[test_rows].argmax(axis=1) == boxes.targets[test_rows]
+        yield FoldDone(
+            i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings)
+        )
+    validation = Validation(len(folds), grouped, boxes.targets, held_out) if folds else None
+    everything = np.arange(len(boxes.targets))
+    network = yield from _trained(
+        boxes, everything, settings, device, len(folds), n_trainings, final=True
+    )
+    yield FineTuned(
+        Classifier(network.to("cpu"), model_card(boxes, settings, validation)), validation
+    )
+
+
+def _trained(
+    boxes: TrainingBoxes,
+    rows: NDArray[np.intp],
+    settings: FineTuneSettings,
+    device: torch.device,
+    training: int,
+    n_trainings: int,
+    *,
+    final: bool = False,
+) -> Generator[StepDone, None, TwoBranchNet]:
+    """Yield the steps of one training and return its network."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = initial_network(settings.base, settings.backbone, len(boxes.class_ids))
+    windows = boxes.labelled[torch.from_numpy(rows)]
+    for step, losses, accuracy in train(
+        network, windows, boxes.targets[rows], settings, device, settings.seed
+    ):
+        progress = _progress(training, step / settings.n_steps, n_trainings)
+        yield StepDone(
+            None if final else training + 1, step, settings.n_steps, losses, accuracy, progress
+        )
+    adapt_batch_norm(network, boxes.unlabelled, settings.box_px, device)
+    return network
+
+
+def _progress(training: int, part: float, n_trainings: int) -> float:
+    return READING_SHARE + (1 - READING_SHARE) * (training + part) / n_trainings
+
+
+def model_card(
+    boxes: TrainingBoxes, settings: FineTuneSettings, validation: Validation | None = None
+) -> ModelCard:
+    """Return the card of a model trained on `boxes`."""
+    box_settings = settings.boxes
+    if box_settings.diameter_ang is None and boxes.pixel_size_ang is not None:
+        # so that the model fits micrographs of another pixel size
+        diameter_ang = box_settings.diameter_in(None) * boxes.pixel_size_ang
+        box_settings = dataclasses.replace(box_settings, diameter_ang=diameter_ang)
+    counts = np.bincount(boxes.targets, minlength=len(boxes.class_ids))
+    training: dict[str, Any] = {
+        "labels": {
+            class_name(c): int(n) for c, n in zip(boxes.class_ids, counts, strict=True)
+        },
+        "n_unlabelled": len(boxes.unlabelled),
+        "settings": {**dataclasses.asdict(settings), "base": str(settings.base)},
+        "validation": validation.summary() if validation is not None else None,
+    }
+    return ModelCard(
+        class_ids=boxes.class_ids,
+        class_names=tuple(class_name(c) for c in boxes.class_ids),
+        backbone=settings.backbone,
+        boxes=box_settings,
+        pixel_size_ang=boxes.pixel_size_ang,
+        training=training,
+        versions=software_versions(),
+    )

@@ -1,0 +1,203 @@
+"""From labelled and unlabelled picks to the windows that a network learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.boxes import (
+    Windows,
+    cut_windows,
+    outside,
+    window_side,
+    working_image,
+)
+from napari_pickeroptimizer.classes import UNLABELLED, class_name
+from napari_pickeroptimizer.errors import (
+    BoxOutsideError,
+    LabelError,
+    MicrographNotFoundError,
+    MicrographReadError,
+)
+from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+from napari_pickeroptimizer.picks import Picks
+
+# Share of the whole job's progress that reading micrographs counts for.
+READING_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class TrainingBoxes:
+    """Everything the network learns from.
+
+    Parameters
+    ----------
+    labelled : Windows
+        (n, 1, side, side) windows with room for augmentation.
+    targets : (n,) int
+        Position of each label's class in `class_ids`.
+    groups : (n,) int
+        Micrograph of each label.
+    class_ids : tuple of int
+        Classes found in the labels, ascending.
+    unlabelled : Windows
+        (m, 1, side', side') windows of picks nobody labelled.
+    pixel_size_ang : float or None
+        Median pixel size of the labelled micrographs.
+    """
+
+    labelled: Windows
+    targets: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    class_ids: tuple[int, ...]
+    unlabelled: Windows
+    pixel_size_ang: float | None
+
+
+def checked_class_ids(labels: NDArray[np.int8]) -> tuple[int, ...]:
+    """Return the classes that labels hold, ascending.
+
+    Raises
+    ------
+    LabelError
+        There is no label, or one class only.
+    """
+    found = tuple(int(c) for c in np.unique(labels) if c != UNLABELLED)
+    if not found:
+        raise LabelError(
+            "no pick is labelled: give labels as a column rlnParticleSelectionType (1 particle, "
+            "2 contaminant, 3 carbon), or as two sets (--positive and --negative)."
+        )
+    if len(found) == 1:
+        raise LabelError(
+            f"all {int((labels > 0).sum())} labels are of one class "
+            f"({found[0]}, {class_name(found[0])}): label some picks of a second class too."
+        )
+    return found
+
+
+def gather(
+    micrographs: Micrographs,
+    labels: Picks,
+    unlabelled: Picks | None,
+    settings: FineTuneSettings,
+) -> Iterator[BoxesRead | MicrographSkipped | TrainingBoxes]:
+    """Cut the windows of labels and of a sample of unlabelled picks; the boxes come last.
+
+    Each micrograph is read once. One that cannot be read is skipped and told.
+
+    Raises
+    ------
+    LabelError
+        Fewer than two classes are labelled on readable micrographs.
+    MicrographNotFoundError
+        A label's micrograph is not among the given ones.
+    BoxOutsideError
+        A label lies outside its micrograph.
+    """
+    checked_class_ids(labels.labels)
+    found, missing = micrographs.resolve_all(labels.table["micrograph"].unique())
+    if missing:
+        raise MicrographNotFoundError(
+            f"{len(missing)} micrographs of the labels are not there; "
+            + next(iter(missing.values()))
+        )
+    labelled = labels.select(labels.labels != UNLABELLED)
+    pool = _unlabelled_sample(micrographs, labels, unlabelled, settings)
+    labelled_rows = _rows_by_path(labelled, micrographs)
+    pool_rows = _rows_by_path(pool, micrographs) if pool is not None else {}
+    plan = list(dict.fromkeys([*labelled_rows, *pool_rows]))
+
+    label_side = window_side(settings.boxes, settings.augmentation.reach)
+    pool_side = window_side(settings.boxes)
+    none = np.array([], dtype=np.intp)
+    label_parts, pool_parts, row_parts, group_parts = [], [], [], []
+    for i, micrograph in enumerate(plan):
+        progress = READING_SHARE * (i + 1) / len(plan)
+        rows = labelled_rows.get(micrograph, none)
+        try:
+            image = working_image(
+                micrograph.read(), settings.boxes, micrograph.pixel_size_ang
+            )
+        except (MicrographReadError, MicrographNotFoundError) as error:
+            yield MicrographSkipped(micrograph.name, str(error), progress)
+            continue
+        if len(rows):
+            try:
+                windows = cut_windows(image, labelled.coords_yx_px()[rows], label_side)
+            except BoxOutsideError as error:
+                raise BoxOutsideError(f"labels on {micrograph.name}: {error}") from error
+            label_parts.append(windows)
+            row_parts.append(rows)
+            group_parts.append(np.full(len(rows), i))
+        if pool is not None and micrograph in pool_rows:
+            coords = pool.coords_yx_px()[pool_rows[micrograph]]
+            coords = coords[~outside(coords, image.shape_px)]
+            pool_parts.append(cut_windows(image, coords, pool_side))
+        yield BoxesRead(micrograph.name, i + 1, len(plan), progress)
+
+    kept_rows = np.concatenate(row_parts) if row_parts else none
+    kept_labels = labelled.labels[kept_rows]
+    class_ids = checked_class_ids(kept_labels)
+    sizes = [m.pixel_size_ang for m in labelled_rows if m.pixel_size_ang is not None]
+    yield TrainingBoxes(
+        labelled=_joined(label_parts, label_side),
+        targets=np.searchsorted(class_ids, kept_labels).astype(np.intp),
+        groups=np.concatenate(group_parts),
+        class_ids=class_ids,
+        unlabelled=_joined(pool_parts, pool_side),
+        pixel_size_ang=float(np.median(sizes)) if sizes else None,
+    )
+
+
+def _unlabelled_sample(
+    micrographs: Micrographs, labels: Picks, unlabelled: Picks | None, settings: FineTuneSettings
+) -> Picks | None:
+    """Draw unlabelled picks, from the labelled micrographs and a few others."""
+    if settings.n_unlabelled == 0:
+        return None
+    pool = labels if unlabelled is None else unlabelled
+    rng = np.random.default_rng(settings.seed)
+    names = list(pool.rows_by_micrograph())
+    found, _ = micrographs.resolve_all(names)
+    labelled_paths = {m.path for m in micrographs.resolve_all(
+        labels.table.loc[labels.labels != UNLABELLED, "micrograph"].unique()
+    )[0].values()}
+    with_labels = [n for n in names if n in found and found[n].path in labelled_paths]
+    others = [n for n in names if n in found and found[n].path not in labelled_paths]
+    chosen = with_labels + list(
+        rng.permutation(others)[: settings.n_unlabelled_micrographs]
+    )
+    mask = pool.table["micrograph"].isin(chosen).to_numpy()
+    if unlabelled is None:
+        mask &= labels.labels == UNLABELLED
+    rows = np.flatnonzero(mask)
+    if len(rows) > settings.n_unlabelled:
+        rows = np.sort(rng.choice(rows, settings.n_unlabelled, replace=False))
+    return pool.select(rows) if len(rows) else None
+
+
+def _rows_by_path(
+    picks: Picks, micrographs: Micrographs
+) -> dict[Micrograph, NDArray[np.intp]]:
+    """Rows of each micrograph, two spellings of one micrograph put together."""
+    rows: dict[Micrograph, NDArray[np.intp]] = {}
+    for name, positions in picks.rows_by_micrograph().items():
+        micrograph = micrographs.resolve(name)
+        before = rows.get(micrograph)
+        rows[micrograph] = positions if before is None else np.concatenate([before, positions])
+    return rows
+
+
+def _joined(parts: list[Windows], side: int) -> Windows:
+    if not parts:
+        return Windows(torch.zeros(0, 1, side, side), torch.zeros(0, 2))
+    return Windows(
+        torch.cat([p.pixels for p in parts]), torch.cat([p.offset_xy_px for p in parts])
+    )

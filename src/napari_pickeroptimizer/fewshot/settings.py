@@ -1,0 +1,96 @@
+"""Settings of the fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.model.backbone import checked_backbone
+
+
+@dataclass(frozen=True)
+class FineTuneSettings:
+    """How to learn from labelled picks.
+
+    Parameters
+    ----------
+    diameter_px, diameter_ang : float, optional
+        Particle diameter in micrograph pixels or in Å; one of them is needed.
+    box_factor : float
+        Box side in particle diameters.
+    box_px : int
+        Box side at the working resolution, in pixels.
+    backbone : str
+        torchvision classifier, see `model.backbone.BACKBONES`.
+    base : str or Path
+        First weights: ``none``, ``imagenet``, ``bundled``, or a file.
+    n_steps : int
+        Optimiser steps.
+    batch_size : int
+        Boxes a step, drawn evenly from the classes.
+    learning_rate, weight_decay : float
+        Of AdamW; the learning rate follows one cycle.
+    branch_weights : tuple of float
+        Weights of the two branches in the multi-loss.
+    label_smoothing : float
+        Share of each target spread over all classes.
+    n_unlabelled : int
+        Most unlabelled picks used to adapt the BatchNorm statistics; 0 turns that off.
+    n_unlabelled_micrographs : int
+        Most micrographs without labels read for that.
+    n_folds : int
+        Folds of the cross-validation; 0 for none. Each costs one training.
+    augmentation : Augmentation
+        How far training boxes are varied.
+    seed : int
+        Seed of everything random.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    diameter_px: float | None = None
+    diameter_ang: float | None = None
+    box_factor: float = 1.5
+    box_px: int = 48
+    backbone: str = "resnet18"
+    base: str | Path = "none"
+    n_steps: int = 80
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    branch_weights: tuple[float, float] = (1.0, 1.0)
+    label_smoothing: float = 0.0
+    n_unlabelled: int = 512
+    n_unlabelled_micrographs: int = 8
+    n_folds: int = 3
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        checked_backbone(self.backbone)
+        _ = self.boxes  # checks the diameter
+        for name in ("n_steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("n_folds", "n_unlabelled", "n_unlabelled_micrographs", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise SettingsError(f"learning_rate must be positive, got {self.learning_rate}.")
+        if not 0 <= self.label_smoothing < 1:
+            raise SettingsError(
+                f"label_smoothing must be in [0, 1), got {self.label_smoothing}."
+            )
+        if min(self.branch_weights) < 0 or sum(self.branch_weights) == 0:
+            raise SettingsError(
+                f"branch_weights must not be negative nor all 0, got {self.branch_weights}."
+            )
+
+    @property
+    def boxes(self) -> BoxSettings:
+        """Diameter and box size."""
+        return BoxSettings(self.diameter_px, self.diameter_ang, self.box_factor, self.box_px)

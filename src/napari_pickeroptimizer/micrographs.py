@@ -1,0 +1,382 @@
+"""`Micrographs`: images by name, opened only when they are needed."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import mrcfile
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from napari_pickeroptimizer.errors import (
+    AmbiguousMicrographError,
+    MicrographNotFoundError,
+    MicrographReadError,
+)
+from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
+
+MRC_SUFFIXES = (".mrc", ".mrcs")
+TIFF_SUFFIXES = (".tif", ".tiff")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES + PICTURE_SUFFIXES
+
+# cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
+CRYOSPARC_UID = re.compile(r"^\d{21}_")
+# What pickers append to a micrograph's stem in their per-micrograph files.
+PICK_FILE_SUFFIX = re.compile(r"_(autopick|manualpick|automatch|rejected|picks|pick|particles)$")
+
+MRC_MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
+
+
+@dataclass(frozen=True)
+class Micrograph:
+    """One 2-D image on disk, not yet read.
+
+    Parameters
+    ----------
+    name : str
+        How the micrograph is called in tables (``rlnMicrographName``).
+    path : Path
+        The image file.
+    pixel_size_ang : float or None
+        Pixel size in Å; None where neither the user, a STAR nor the header tells.
+    section : int
+        Section of an ``.mrcs`` stack, 0-based.
+    flip_y : bool
+        Reverse the rows on reading (see `Micrographs.find`).
+    """
+
+    name: str
+    path: Path
+    pixel_size_ang: float | None = None
+    section: int = 0
+    flip_y: bool = False
+
+    def read(self) -> NDArray[np.float32]:
+        """Return the image as (ny, nx) float32, row 0 the first row of the file.
+
+        Raises
+        ------
+        MicrographNotFoundError
+            The file does not exist.
+        MicrographReadError
+            The file is truncated, of an unsupported MRC mode, or not a 2-D image.
+        """
+        image = _open_image(self.path, self.section)
+        image = image[::-1] if self.flip_y else image
+        return np.ascontiguousarray(image, dtype=np.float32)
+
+    def shape_px(self) -> tuple[int, int]:
+        """Return (ny, nx) without reading the pixels (of MRC and TIFF files)."""
+        ny, nx = _open_image(self.path, self.section).shape
+        return int(ny), int(nx)
+
+
+@dataclass(frozen=True)
+class Micrographs:
+    """A set of micrographs, found by name; nothing is read before it is asked for."""
+
+    items: tuple[Micrograph, ...] = field(default=())
+
+    @classmethod
+    def find(
+        cls,
+        where: str | Path | Sequence[str | Path],
+        *,
+        pixel_size_ang: float | None = None,
+        flip_y: bool = False,
+    ) -> Micrographs:
+        """Find micrographs in a directory, by a glob, in a micrographs STAR, or as files.
+
+        Parameters
+        ----------
+        where : str, Path or sequence of them
+            A directory (searched with its subfolders), a glob, a STAR file with
+            ``rlnMicrographName``, an image file, or several of these.
+        pixel_size_ang : float, optional
+            Pixel size in Å of all micrographs; by default the STAR's, else the header's.
+        flip_y : bool, optional
+            Reverse the rows of every image. RELION and EMAN2 read **TIFF** files that way,
+            so picks made there on TIFF micrographs need it. By default False.
+
+        Raises
+        ------
+        MicrographNotFoundError
+            Nothing is there, or no image is among what is there.
+        """
+        places = [where] if isinstance(where, str | Path) else list(where)
+        found: list[Micrograph] = []
+        for place in places:
+            found.extend(_find_one(place))
+        if not found:
+            raise MicrographNotFoundError(
+                f"no micrographs in {where}: expected {', '.join(IMAGE_SUFFIXES)} files."
+            )
+        return cls(
+            tuple(
+                Micrograph(
+                    m.name, m.path, pixel_size_ang or m.pixel_size_ang, m.section, flip_y
+                )
+                for m in found
+            )
+        )
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Micrographs:
+        """Return micrographs that are only names, to match other spellings against."""
+        return cls(tuple(Micrograph(name, Path(name)) for name in names))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Micrograph]:
+        return iter(self.items)
+
+    def __getitem__(self, name: str) -> Micrograph:
+        return self.resolve(name)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all micrographs, in order."""
+        return [m.name for m in self.items]
+
+    def resolve(self, name: str) -> Micrograph:
+        """Return the micrograph that a pick's `name` means.
+
+        Tried in order: the full name, one name being a path suffix of the other, the base
+        name, the base name without cryoSPARC's 21-digit prefix. A name without an image
+        extension (Topaz, .box and per-micrograph STAR files) is compared without it, and
+        without endings such as ``_autopick``.
+
+        Raises
+        ------
+        MicrographNotFoundError
+            No micrograph fits.
+        AmbiguousMicrographError
+            Several fit equally well; the message lists them.
+        """
+        for keys, wanted in zip(self._indices, _name_keys(name), strict=True):
+            fits = {(m.path, m.section): m for w in wanted for m in keys.get(w, ())}
+            candidates = list(fits.values())
+            if len(candidates) == 1:
+                return candidates[0]
+            if candidates:
+                close = _longest_common_suffix(candidates, name)
+                if len(close) == 1:
+                    return close[0]
+                listed = "\n  ".join(str(m.path) for m in close)
+                raise AmbiguousMicrographError(
+                    f"micrograph {name!r} fits {len(close)} micrographs:\n  {listed}\n"
+                    "Give the picks full micrograph names, or pass only one of these folders."
+                )
+        shown = ", ".join(self.names[:3]) + (", ..." if len(self) > 3 else "")
+        raise MicrographNotFoundError(
+            f"micrograph {name!r} is not among the {len(self)} micrographs given ({shown}). "
+            "Pass the folder or micrographs STAR that holds it."
+        )
+
+    def resolve_all(
+        self, names: Iterable[str]
+    ) -> tuple[dict[str, Micrograph], dict[str, str]]:
+        """Resolve every name; return the found ones and, for the others, the reason.
+
+        Ambiguity is raised, never returned: guessing a micrograph would be worse.
+        """
+        found: dict[str, Micrograph] = {}
+        missing: dict[str, str] = {}
+        for name in names:
+            try:
+                found[name] = self.resolve(name)
+            except MicrographNotFoundError as error:
+                missing[name] = str(error)
+        return found, missing
+
+    @cached_property
+    def _indices(self) -> tuple[dict[str, list[Micrograph]], ...]:
+        indices: tuple[dict[str, list[Micrograph]], ...] = ({}, {}, {})
+        for micrograph in self.items:
+            for index, keys in zip(indices, _name_keys(micrograph.name), strict=True):
+                for key in keys:
+                    index.setdefault(key, []).append(micrograph)
+        return indices
+
+
+def open_pixel_size_ang(path: Path) -> float | None:
+    """Return the pixel size in Å that an MRC header tells, None where it tells none."""
+    if path.suffix.lower() not in MRC_SUFFIXES:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
+                size = float(mrc.voxel_size.x)
+    except (OSError, ValueError):
+        return None  # read() will say what is wrong, when the micrograph is needed
+    return size if np.isfinite(size) and size > 0 else None
+
+
+def _name_keys(name: str) -> tuple[set[str], set[str], set[str]]:
+    """Keys of a name at the three steps: full name, base name, base name without uid."""
+    posix = PurePosixPath(str(name).replace("\\", "/"))
+    full = {str(posix)}
+    base = {posix.name}
+    if posix.suffix.lower() in IMAGE_SUFFIXES:
+        full.add(str(posix.with_suffix("")))
+        base.add(posix.stem)
+    else:
+        stem = posix.name.removesuffix(".star").removesuffix(".box").removesuffix(".csv")
+        base |= {stem, PICK_FILE_SUFFIX.sub("", stem)}
+    return full, base, {CRYOSPARC_UID.sub("", b) for b in base}
+
+
+def _longest_common_suffix(candidates: list[Micrograph], name: str) -> list[Micrograph]:
+    """Of candidates with one base name, those whose folders agree with `name` entirely."""
+    wanted = PurePosixPath(str(name).replace("\\", "/")).parent.parts
+
+    def agrees(micrograph: Micrograph) -> bool:
+        parts = PurePosixPath(micrograph.name.replace("\\", "/")).parent.parts
+        n = min(len(parts), len(wanted))
+        return n > 0 and parts[-n:] == wanted[-n:]
+
+    return [m for m in candidates if agrees(m)] or candidates
+
+
+def _find_one(place: str | Path) -> list[Micrograph]:
+    path = Path(place).expanduser()
+    if path.is_dir():
+        files = [
+            Path(folder) / file
+            for folder, _, names in os.walk(path, followlinks=True)
+            for file in names
+            if Path(file).suffix.lower() in IMAGE_SUFFIXES and not file.startswith(".")
+        ]
+        best: dict[Path, Path] = {}  # a.mrc wins over its thumbnail a.png
+        for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(f.suffix.lower())):
+            best.setdefault(file.with_suffix(""), file)
+        return [
+            m
+            for f in sorted(best.values())
+            for m in _as_micrographs(f, f.relative_to(path).as_posix())
+        ]
+    if path.suffix.lower() == ".star":
+        return [
+            Micrograph(row.name, row.path, row.pixel_size_ang, row.section)
+            for row in read_micrographs_star(path)
+        ]
+    if path.is_file():
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            raise MicrographReadError(
+                f"{path} is no micrograph: expected one of {', '.join(IMAGE_SUFFIXES)}, "
+                "a directory, a glob or a micrographs STAR."
+            )
+        return _as_micrographs(path, str(place))
+    matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]
+    if not matches:
+        raise MicrographNotFoundError(f"no micrographs at {place}: nothing is there.")
+    return [
+        m
+        for f in matches
+        if f.suffix.lower() in IMAGE_SUFFIXES
+        for m in _as_micrographs(f, str(f))
+    ]
+
+
+def _as_micrographs(path: Path, name: str) -> list[Micrograph]:
+    """One micrograph a file; one a section (``000001@stack.mrcs``) for .mrcs stacks."""
+    pixel_size = open_pixel_size_ang(path)
+    if path.suffix.lower() == ".mrcs":
+        n = _mrcs_sections(path)
+        if n > 1:
+            return [
+                Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i) for i in range(n)
+            ]
+    return [Micrograph(name, path, pixel_size)]
+
+
+def _mrcs_sections(path: Path) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
+                return int(mrc.header.nz)
+    except (OSError, ValueError):
+        return 1  # unreadable: kept as one micrograph, whose read() says why
+
+
+def _open_image(path: Path, section: int) -> NDArray[Any]:
+    """Open an image as a (ny, nx) array: a memory map for MRC, in memory for the others."""
+    if not path.is_file():
+        raise MicrographNotFoundError(f"micrograph file {path} does not exist.")
+    suffix = path.suffix.lower()
+    try:
+        if suffix in MRC_SUFFIXES:
+            image = _open_mrc(path)
+        elif suffix in TIFF_SUFFIXES:
+            image = tifffile.imread(path)
+        else:
+            image = _open_picture(path)
+    except MicrographReadError:
+        raise
+    except Exception as error:  # noqa: BLE001 (image libraries raise whatever they like)
+        raise MicrographReadError(f"{path} cannot be read as an image: {error}") from error
+    if image.ndim == 3 and section < len(image):
+        image = image[section]
+    if image.ndim != 2 or 0 in image.shape:
+        raise MicrographReadError(
+            f"{path} is not a micrograph: expected one 2-D image, got shape {image.shape}."
+        )
+    return image
+
+
+def _open_mrc(path: Path) -> NDArray[Any]:
+    with warnings.catch_warnings():
+        # permissive mode warns of every oddity; what matters is checked below
+        warnings.simplefilter("ignore")
+        with mrcfile.open(path, permissive=True, header_only=True) as mrc:
+            header = mrc.header
+            mode = int(header.mode)
+            shape = (int(header.nz), int(header.ny), int(header.nx))
+            offset = 1024 + int(header.nsymbt)
+            byte_order = header.mode.dtype.byteorder
+    if mode not in MRC_MODES:
+        hint = " (packed 4-bit: unpack it, e.g. relion_convert_to_tiff or e2proc2d.py)"
+        raise MicrographReadError(
+            f"{path} has MRC mode {mode}{hint if mode == 101 else ''}; readable are "
+            + ", ".join(f"{m} ({d})" for m, d in MRC_MODES.items())
+            + "."
+        )
+    dtype = np.dtype(MRC_MODES[mode]).newbyteorder(byte_order)
+    expected = offset + int(np.prod(shape)) * dtype.itemsize
+    found = path.stat().st_size
+    if min(shape) < 1 or found < expected:
+        raise MicrographReadError(
+            f"{path} is truncated or damaged: the header announces {shape[2]} x {shape[1]} x "
+            f"{shape[0]} pixels of {dtype.name} ({expected} bytes), the file has {found}."
+        )
+    # RELION reads mode 0 as signed since 3.1 (src/rwMRC.h), so do mrcfile and we.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data: NDArray[Any] = mrcfile.mmap(path, mode="r", permissive=True).data
+    return data.reshape(data.shape[-2:]) if shape[0] == 1 else data
+
+
+def _open_picture(path: Path) -> NDArray[Any]:
+    # Micrographs exceed Pillow's guard against decompression bombs.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path) as picture:
+            grey = picture if picture.mode in ("L", "I", "F", "I;16") else picture.convert("L")
+            return np.asarray(grey)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+

@@ -1,0 +1,1 @@
+"""The network: backbone, two branches, multi-loss, weights and checkpoints."""

@@ -1,0 +1,179 @@
+"""`Classifier`: a trained network with its card, in one safetensors file; never a pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.errors import CheckpointError
+from napari_pickeroptimizer.io.atomic import atomic_path
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
+
+FORMAT = "napari-pickeroptimizer"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is and how it came to be; stored beside the weights as JSON.
+
+    Parameters
+    ----------
+    class_ids : tuple of int
+        Classes in the order of the network's outputs, ids as `rlnParticleSelectionType`.
+    class_names : tuple of str
+        Their names.
+    backbone : str
+        torchvision's name of the backbone.
+    boxes : BoxSettings
+        Diameter and box size the network was trained with.
+    pixel_size_ang : float or None
+        Pixel size of the micrographs it was trained on, where known.
+    training : dict
+        Record of the training: settings, labels by class, cross-validation.
+    versions : dict
+        Versions of this package, torch, torchvision and Python.
+    """
+
+    class_ids: tuple[int, ...]
+    class_names: tuple[str, ...]
+    backbone: str
+    boxes: BoxSettings
+    pixel_size_ang: float | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the card as JSON text."""
+        return json.dumps(
+            {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, indent=1
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make a card from JSON text.
+
+        Raises
+        ------
+        CheckpointError
+            The text is no card, or one of a newer version.
+        """
+        try:
+            values = json.loads(text)
+            version = values.pop("format_version")
+            if version > FORMAT_VERSION:
+                raise CheckpointError(
+                    f"the model was written by a newer version (card format {version}, this "
+                    f"version reads up to {FORMAT_VERSION}): update napari-pickeroptimizer."
+                )
+            values["boxes"] = BoxSettings(**values["boxes"])
+            values["class_ids"] = tuple(values["class_ids"])
+            values["class_names"] = tuple(values["class_names"])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, CheckpointError):
+                raise
+            raise CheckpointError(f"the model's card is damaged: {error}") from error
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network that tells classes of boxes apart, and its card.
+
+    Parameters
+    ----------
+    network : TwoBranchNet
+        The network, in evaluation mode.
+    card : ModelCard
+        Classes, box size and origin.
+    """
+
+    network: TwoBranchNet
+    card: ModelCard
+
+    def to(self, device: torch.device) -> Self:
+        """Move the network to a device and return the classifier."""
+        self.network.to(device)
+        return self
+
+    def predict(self, boxes: torch.Tensor, batch_size: int = 256) -> NDArray[np.float32]:
+        """Return (n, n_classes) probabilities of (n, 1, box_px, box_px) boxes."""
+        device = next(self.network.parameters()).device
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [
+                class_probabilities(self.network(part.to(device))).cpu()
+                for part in boxes.split(batch_size)
+            ]
+        if not parts:
+            return np.zeros((0, len(self.card.class_ids)), dtype=np.float32)
+        return torch.cat(parts).numpy()
+
+    def save(self, path: str | Path) -> Path:
+        """Write weights and card to one safetensors file and return its path."""
+        path = Path(path)
+        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        with atomic_path(path) as temporary:
+            save_file(state, temporary, metadata={"format": FORMAT, "card": self.card.to_json()})
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a classifier.
+
+        Raises
+        ------
+        CheckpointError
+            The file is missing, a pickle, of another program, or damaged.
+        """
+        path = Path(path)
+        metadata, state = _read_safetensors(path)
+        if metadata.get("format") != FORMAT or "card" not in metadata:
+            raise CheckpointError(
+                f"{path} is a safetensors file of another kind: expected a model written by "
+                "`pickeroptimizer finetune`."
+            )
+        try:
+            card = ModelCard.from_json(metadata["card"])
+            network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids))
+            network.load_state_dict(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path}: the weights do not fit the {card.backbone} of the card: {error}"
+            ) from error
+        return cls(network.eval(), card)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: no such model file. Make one with `pickeroptimizer finetune`."
+        )
+    with path.open("rb") as file:
+        start = file.read(2)
+    # protocol 2 and later open with 0x80; torch.save writes zip archives around pickles
+    if start[:1] == b"\x80" or zipfile.is_zipfile(path):
+        raise CheckpointError(
+            f"{path} is a pickle (a torch.save file), which can run code on loading: it is not "
+            "read. Expected a safetensors model written by `pickeroptimizer finetune`."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return dict(file.metadata() or {}), state
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error

@@ -1,0 +1,86 @@
+"""The two-branch classifier of the paper and its multi-loss.
+
+Li et al., J. Comput. Biol. 29(10), 2022, doi 10.1089/cmb.2022.0101: next to the ordinary
+classifier (global average pooling and a linear layer) a second branch first halves the
+feature map's channels by a 1x1 convolution, then classifies; both branches are optimised for
+the same goal and their gradients jointly update the network. Which losses are combined, with
+which weights, and whether the branches are averaged at test time is not said: our reading is
+the weighted sum of the branches' cross-entropies, and the mean of their softmax.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from napari_pickeroptimizer.model.backbone import n_feature_channels
+
+N_BRANCHES = 2
+
+
+class TwoBranchNet(nn.Module):
+    """A backbone and two classifying branches on its feature map.
+
+    Parameters
+    ----------
+    features : torch.nn.Module
+        (b, 1, h, w) boxes to (b, c, h', w') feature map.
+    n_classes : int
+        Number of classes.
+    """
+
+    def __init__(self, features: nn.Module, n_classes: int) -> None:
+        super().__init__()
+        channels = n_feature_channels(features)
+        self.features = features
+        self.linear = nn.Linear(channels, n_classes)
+        # Without the rectifier the convolution would commute with the pooling, and the
+        # second branch would be no more than a linear layer again.
+        self.halve = nn.Sequential(nn.Conv2d(channels, channels // 2, 1), nn.ReLU())
+        self.halved_linear = nn.Linear(channels // 2, n_classes)
+
+    def forward(self, boxes: torch.Tensor) -> torch.Tensor:
+        """Return the logits of both branches, (2, b, n_classes), for (b, 1, h, w) boxes."""
+        feature_map = self.features(boxes)  # (b, c, h', w')
+        direct = self.linear(feature_map.mean(dim=(2, 3)))
+        halved = self.halved_linear(self.halve(feature_map).mean(dim=(2, 3)))
+        return torch.stack([direct, halved])
+
+
+def multi_loss(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    branch_weights: tuple[float, float] = (1.0, 1.0),
+    label_smoothing: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss to minimise and the cross-entropy of each branch.
+
+    Parameters
+    ----------
+    logits : (2, b, n_classes) tensor
+        Logits of both branches.
+    targets : (b,) int64 tensor
+        Class positions, 0..n_classes-1.
+    branch_weights : tuple of float
+        Weight of each branch in the sum.
+    label_smoothing : float
+        Share of the target spread over all classes.
+
+    Returns
+    -------
+    total : scalar tensor
+        Weighted sum over the branches.
+    by_branch : (2,) tensor
+        Mean cross-entropy of each branch.
+    """
+    by_branch = torch.stack(
+        [functional.cross_entropy(b, targets, label_smoothing=label_smoothing) for b in logits]
+    )
+    weights = torch.tensor(branch_weights, device=logits.device)
+    return (weights * by_branch).sum(), by_branch.detach()
+
+
+def class_probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Return (b, n_classes) probabilities: the mean of the branches' softmax."""
+    return logits.softmax(dim=-1).mean(dim=0)

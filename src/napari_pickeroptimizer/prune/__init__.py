@@ -1,0 +1,1 @@
+"""From a trained classifier to kept and rejected picks."""

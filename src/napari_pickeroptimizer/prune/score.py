@@ -1,0 +1,177 @@
+"""Scoring: streams over micrographs, each read once, memory flat in their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.boxes import (
+    cut_windows,
+    outside,
+    render,
+    window_side,
+    working_image,
+)
+from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.model.checkpoint import Classifier
+from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+
+
+@dataclass(frozen=True)
+class MicrographScored:
+    """The picks of one micrograph have their probabilities.
+
+    Parameters
+    ----------
+    micrograph : str
+        Name as the picks spell it.
+    rows : (n,) int
+        Positions in the table of picks.
+    probabilities : (n, n_classes) float32
+        P(class); NaN for picks outside the micrograph.
+    n_outside : int
+        How many lie outside.
+    n_done, n_total : int
+        Micrographs so far, and in all.
+    """
+
+    micrograph: str
+    rows: NDArray[np.intp]
+    probabilities: NDArray[np.float32]
+    n_outside: int
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
+
+
+@dataclass(frozen=True)
+class MicrographFailed:
+    """A micrograph is missing or unreadable: its picks stay unscored."""
+
+    micrograph: str
+    rows: NDArray[np.intp]
+    reason: str
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
+
+
+@dataclass(frozen=True)
+class PicksScored:
+    """The last event.
+
+    Parameters
+    ----------
+    picks : Picks
+        The picks with a column ``probability_<id>`` for each class.
+    failures : dict
+        Reason by micrograph that could not be read.
+    outside : dict
+        Number of picks outside by micrograph, where there are any.
+    """
+
+    picks: Picks
+    failures: dict[str, str]
+    outside: dict[str, int]
+    progress: float = 1.0
+
+
+ScoreEvent = MicrographScored | MicrographFailed | PicksScored
+
+
+def score(
+    micrographs: Micrographs,
+    picks: Picks,
+    classifier: Classifier,
+    *,
+    device: str = "auto",
+    batch_size: int = 256,
+) -> Iterator[ScoreEvent]:
+    """Give every pick its class probabilities; closing the generator cancels.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Where the picks lie.
+    picks : Picks
+        Picks of any number of micrographs.
+    classifier : Classifier
+        The trained model.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    batch_size : int
+        Boxes a forward pass; changes memory and speed, not the result.
+
+    Raises
+    ------
+    AmbiguousMicrographError
+        A pick's micrograph name fits several micrographs.
+    SettingsError
+        The model's diameter is in Å and the pixel size is unknown.
+    MicrographNotFoundError
+        None of the picks' micrographs is among the given ones.
+    """
+    classifier = classifier.to(choose_device(device))
+    by_name = picks.rows_by_micrograph()
+    found, missing = micrographs.resolve_all(by_name)
+    if by_name and not found:
+        raise MicrographNotFoundError(next(iter(missing.values())))
+    coords_yx_px = picks.coords_yx_px()
+    probabilities = np.full((len(picks), len(classifier.card.class_ids)), np.nan, np.float32)
+    failures: dict[str, str] = {}
+    n_outside_by_name: dict[str, int] = {}
+
+    def read(name: str) -> NDArray[np.float32]:
+        if name in missing:
+            raise MicrographNotFoundError(missing[name])
+        return found[name].read()
+
+    names = list(by_name)
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        # the next micrograph is read while this one is classified
+        ahead = reader.submit(read, names[0]) if names else None
+        for i, name in enumerate(names):
+            rows, done = by_name[name], (i + 1, len(names))
+            current = ahead
+            ahead = reader.submit(read, names[i + 1]) if i + 1 < len(names) else None
+            assert current is not None  # noqa: S101
+            try:
+                image = current.result()
+            except (MicrographReadError, MicrographNotFoundError) as error:
+                failures[name] = str(error)
+                yield MicrographFailed(name, rows, str(error), *done)
+                continue
+            boxes = classifier.card.boxes
+            working = working_image(image, boxes, found[name].pixel_size_ang)
+            beyond = outside(coords_yx_px[rows], working.shape_px)
+            inside = rows[~beyond]
+            for start in range(0, len(inside), batch_size):
+                part = inside[start : start + batch_size]
+                windows = cut_windows(working, coords_yx_px[part], window_side(boxes))
+                probabilities[part] = classifier.predict(
+                    render(windows, boxes.box_px), batch_size
+                )
+            if beyond.any():
+                n_outside_by_name[name] = int(beyond.sum())
+            yield MicrographScored(
+                name, rows, probabilities[rows], int(beyond.sum()), *done
+            )
+    columns = {
+        f"{PROBABILITY_PREFIX}{class_id}": probabilities[:, i].astype(np.float64)
+        for i, class_id in enumerate(classifier.card.class_ids)
+    }
+    yield PicksScored(picks.with_columns(**columns), failures, n_outside_by_name)
