@@ -1,0 +1,8 @@
+"""Files in, files out: one module a format, lossless; nothing here knows torch or Qt."""
+
+from __future__ import annotations
+
+from napari_pickeroptimizer.io.read import read_picks
+from napari_pickeroptimizer.io.write import star_columns, write_picks
+
+__all__ = ["read_picks", "star_columns", "write_picks"]

@@ -1,0 +1,119 @@
+"""Micrographs STAR files: names, files and pixel sizes, of RELION 3.0 to 5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import MicrographNotFoundError, PickFormatError
+from napari_pickeroptimizer.io.project import ProjectPaths
+from napari_pickeroptimizer.io.star import StarBlock, StarDocument
+
+NAME = "rlnMicrographName"
+
+
+@dataclass(frozen=True)
+class MicrographRow:
+    """One micrograph as a STAR file lists it.
+
+    Parameters
+    ----------
+    name : str
+        ``rlnMicrographName``, as it is spelt there.
+    path : Path
+        The image file, found below the RELION project folder.
+    pixel_size_ang : float or None
+        Pixel size in Å of the micrograph, where the STAR tells it.
+    section : int
+        Section of an ``.mrcs`` stack, 0-based (``000001@stack.mrcs`` is 0).
+    """
+
+    name: str
+    path: Path
+    pixel_size_ang: float | None = None
+    section: int = 0
+
+
+def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
+    """Read the micrographs that a STAR file lists, each once.
+
+    Any table with ``rlnMicrographName`` serves: a micrographs STAR, an ``autopick.star``
+    list, or a particles STAR.
+
+    The pixel size is ``rlnMicrographPixelSize`` of the optics group, else of the row; else
+    ``rlnMicrographOriginalPixelSize`` of a micrographs table; else, in RELION 3.0 files,
+    10000 ``rlnDetectorPixelSize`` / ``rlnMagnification``.
+
+    Raises
+    ------
+    MicrographNotFoundError
+        The file does not exist or lists no micrograph.
+    PickFormatError
+        The file is no STAR, or has no column ``rlnMicrographName``.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MicrographNotFoundError(f"micrographs STAR {path} does not exist.")
+    document = StarDocument.read(path)
+    block = _micrographs_block(document)
+    names = document.strings(block, [NAME])[NAME]
+    if not len(names):
+        raise MicrographNotFoundError(f"{path} lists no micrograph: {block.title} has no rows.")
+    sizes = _pixel_sizes_ang(document, block)
+    paths = ProjectPaths(path)
+    found: dict[str, MicrographRow] = {}
+    for name, size in zip(names.tolist(), sizes.tolist(), strict=True):
+        if name not in found:
+            section, _, file = name.rpartition("@")
+            found[name] = MicrographRow(
+                name=name,
+                path=paths.resolve(file),
+                pixel_size_ang=size if size > 0 else None,  # NaN > 0 is False
+                section=int(section) - 1 if section.isdigit() else 0,
+            )
+    return list(found.values())
+
+
+def _micrographs_block(document: StarDocument) -> StarBlock:
+    candidates = document.blocks_with(NAME)
+    if not candidates:
+        if document.blocks_with("rlnMicrographMovieName"):
+            raise PickFormatError(
+                f"{document.path} lists movies (rlnMicrographMovieName): pass the micrographs "
+                "STAR of the motion correction job."
+            )
+        found = [c for b in document.blocks for c in b.columns][:5]
+        raise PickFormatError(
+            f"{document.path} is no micrographs STAR: no table has the column {NAME}; found "
+            f"{', '.join(found) or 'no columns'}."
+        )
+    named = [b for b in candidates if b.name == "micrographs"]
+    return (named or candidates)[0]
+
+
+def _pixel_sizes_ang(document: StarDocument, block: StarBlock) -> NDArray[np.float64]:
+    """Return the (n,) pixel sizes in Å of the rows of `block`, NaN where not told."""
+    unknown = np.full(len(block), np.nan)
+    is_particles = "rlnCoordinateX" in block.columns
+    labels = ["rlnMicrographPixelSize"]
+    if not is_particles:  # of particles it may be that of super-resolution movies
+        labels.append("rlnMicrographOriginalPixelSize")
+    for label in labels:
+        if label in block.columns:
+            return document.numbers(block, [label])[label]
+        for optics in document.blocks_with("rlnOpticsGroup", label):
+            if "rlnOpticsGroup" in block.columns:
+                table = document.numbers(optics, ["rlnOpticsGroup", label])
+                sizes = dict(zip(table["rlnOpticsGroup"], table[label], strict=True))
+                groups = document.numbers(block, ["rlnOpticsGroup"])["rlnOpticsGroup"]
+                return np.array([sizes.get(g, np.nan) for g in groups.tolist()])
+    old = ["rlnDetectorPixelSize", "rlnMagnification"]
+    if set(old) <= set(block.columns) and not is_particles:
+        values = document.numbers(block, old)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sizes_ang: NDArray[np.float64] = 1e4 * values[old[0]] / values[old[1]]
+        return sizes_ang
+    return unknown

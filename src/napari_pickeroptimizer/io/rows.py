@@ -1,0 +1,184 @@
+"""Rows of whitespace-separated values as text: parse columns of them, replace single tokens."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import PickFormatError
+
+# A token is quoted to its closing quote, or runs to the next whitespace; # begins a comment.
+_TOKEN = re.compile(r"""("[^"]*"|'[^']*')(?=\s|$)|#.*|\S+""")
+# Below this many rows Python's own split beats the start-up of pandas' parser.
+_SMALL = 1000
+
+
+def token_spans(row: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, value without quotes) of each token of a row.
+
+    Examples
+    --------
+    >>> token_spans('a "b c"  # note')
+    [(0, 1, 'a'), (2, 7, 'b c')]
+    """
+    spans = []
+    for match in _TOKEN.finditer(row):
+        token = match[0]
+        if token[0] == "#":
+            break
+        spans.append((match.start(), match.end(), token[1:-1] if match[1] else token))
+    return spans
+
+
+def parse_rows(
+    rows: Sequence[str],
+    n_columns: int,
+    positions: Sequence[int],
+    where: Callable[[int], str],
+) -> list[NDArray[np.object_]]:
+    """Return the values at `positions` of every row, each (n,) strings without quotes.
+
+    Parameters
+    ----------
+    rows : sequence of str
+        One line each.
+    n_columns : int
+        Number of values that every row must have.
+    positions : sequence of int
+        Columns wanted, from 0.
+    where : callable
+        Names a row, given its number from 0, in a message.
+
+    Raises
+    ------
+    PickFormatError
+        A row has more or fewer values.
+    """
+    if len(rows) >= _SMALL:
+        columns = _parse_with_pandas(rows, n_columns, positions)
+        if columns is not None:
+            return columns
+    table = [_split(row) for row in rows]
+    for i, tokens in enumerate(table):
+        if len(tokens) != n_columns:
+            raise PickFormatError(
+                f"{where(i)}: {len(tokens)} values in the row, but {n_columns} columns in the "
+                "header. Is the file cut off, or a name with a space not quoted?"
+            )
+    return [_object_array([tokens[p] for tokens in table]) for p in positions]
+
+
+def _split(row: str) -> list[str]:
+    if '"' in row or "'" in row or "#" in row:
+        return [token for _, _, token in token_spans(row)]
+    return row.split()
+
+
+def _parse_with_pandas(
+    rows: Sequence[str], n_columns: int, positions: Sequence[int]
+) -> list[NDArray[np.object_]] | None:
+    """Parse with pandas' C tokenizer; None where its result is not certain to be right."""
+    # The first line makes pandas expect one column more than there is: a value in that column
+    # betrays a row that is too long, an empty last column one that is too short.
+    body = "\n".join([" ".join(["0"] * (n_columns + 1)), *rows])
+    if '"' in body or "'" in body or "#" in body:
+        if re.search(r"""(?:^|\s)["'#]""", body):
+            return None
+    wanted = sorted({*positions, n_columns - 1, n_columns})
+    frame = pd.read_csv(
+        StringIO(body),
+        sep=r"\s+",
+        header=None,
+        names=list(range(n_columns + 1)),
+        index_col=False,
+        usecols=wanted,
+        dtype=str,
+        quoting=csv.QUOTE_NONE,
+        keep_default_na=False,
+        na_filter=False,
+        skip_blank_lines=False,
+        low_memory=False,
+    ).iloc[1:]
+    too_short = (frame[n_columns - 1] == "").any()
+    too_long = (frame[n_columns] != "").any()
+    if len(frame) != len(rows) or too_short or too_long:
+        return None
+    return [frame[p].to_numpy(dtype=object) for p in positions]
+
+
+def replace_tokens(
+    rows: Sequence[str],
+    replaced: Mapping[int, Sequence[str]],
+    appended: Sequence[Sequence[str]],
+    n_columns: int,
+) -> list[str]:
+    r"""Return the rows with tokens replaced and appended; all other characters stay.
+
+    Parameters
+    ----------
+    rows : (n,) sequence of str
+        Lines without their newline.
+    replaced : mapping of int to (n,) sequence of str
+        New tokens of existing columns, by position.
+    appended : sequence of (n,) sequences of str
+        Tokens of new columns.
+    n_columns : int
+        Number of columns that the rows have.
+
+    Examples
+    --------
+    >>> replace_tokens([" 1.0\t2 \r"], {0: ["9"]}, [["7"]], n_columns=2)
+    [' 9\t2\t7 \r']
+    """
+    result = list(rows)
+    if replaced:
+        positions = sorted(replaced, reverse=True)  # from the right: earlier spans stay true
+        tokens = [[quoted(t) for t in replaced[p]] for p in positions]
+        for i, row in enumerate(result):
+            spans = token_spans(row)
+            for position, values in zip(positions, tokens, strict=True):
+                start, end, _ = spans[position]
+                row = row[:start] + values[i] + row[end:]
+            result[i] = row
+    if appended:
+        separator = "\t" if result and "\t" in result[0].strip() else " "
+        ends = [separator + separator.join(t) for t in _transposed(appended)]
+        result = [_append(row, end, n_columns) for row, end in zip(result, ends, strict=True)]
+    return result
+
+
+def _append(row: str, end: str, n_columns: int) -> str:
+    stop = len(row.rstrip())
+    if "#" in row:  # a comment behind the values stays behind them
+        stop = token_spans(row)[n_columns - 1][1]
+    return row[:stop] + end + row[stop:]
+
+
+def _transposed(columns: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    return list(zip(*([quoted(t) for t in column] for column in columns), strict=True))
+
+
+def quoted(token: str) -> str:
+    """Quote a token that is empty or holds whitespace, as STAR asks.
+
+    Examples
+    --------
+    >>> quoted("a b")
+    '"a b"'
+    """
+    if token and not any(c.isspace() for c in token):
+        return token
+    return f'"{token}"'
+
+
+def _object_array(values: list[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

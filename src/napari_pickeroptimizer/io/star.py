@@ -1,0 +1,315 @@
+"""STAR files as text: every line stays as it is, rows go, columns come.
+
+A `StarDocument` never builds a table anew. It remembers which lines of the file are rows of
+which block; writing copies the lines, leaves out rows, appends or replaces single tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.io.rows import parse_rows, replace_tokens, token_spans
+from napari_pickeroptimizer.io.text import read_text
+
+# Lines that may be something else than a row begin with one of these.
+_SPECIAL_STARTS = frozenset("#_dDlL\r\ufeff")
+_DATA_HEADER = re.compile(r"data_(\S*)\s*(?:#.*)?", re.IGNORECASE)
+_LOOP_HEADER = re.compile(r"loop_\s*(?:#.*)?", re.IGNORECASE)
+_LABEL = re.compile(r"(?P<indent>\s*)_(?P<label>\S+)(?P<gap>\s+#)?(?P<number>(?<=#)\d+)?")
+
+
+@dataclass(frozen=True)
+class StarBlock:
+    """One table of a STAR file.
+
+    Parameters
+    ----------
+    name : str
+        Name behind ``data_``, often empty.
+    is_loop : bool
+        Whether it is a ``loop_`` table; otherwise label-value pairs.
+    columns : tuple of str
+        Labels without the leading underscore, in order.
+    column_lines : tuple of int
+        Line number (0-based) of each label.
+    row_lines : (n,) int64
+        Line number (0-based) of each row of a loop.
+    """
+
+    name: str
+    is_loop: bool = False
+    columns: tuple[str, ...] = ()
+    column_lines: tuple[int, ...] = ()
+    row_lines: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.row_lines)
+
+    @property
+    def title(self) -> str:
+        """The block as the file spells it: ``data_particles``."""
+        return f"data_{self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class StarDocument:
+    """A STAR file: its lines, untouched, and where its tables are in them."""
+
+    path: Path
+    lines: list[str]
+    blocks: tuple[StarBlock, ...]
+    encoding: str = "utf-8"
+
+    @classmethod
+    def read(cls, path: str | Path) -> StarDocument:
+        """Read a STAR file.
+
+        Raises
+        ------
+        PicksNotFoundError
+            Nothing is at `path`.
+        PickFormatError
+            The file is empty, binary, or without any ``data_`` block.
+        """
+        text, encoding = read_text(path)
+        if not text.strip():
+            raise PickFormatError(f"{path} is an empty file.")
+        document = cls.parse(text, Path(path), encoding)
+        if not document.blocks:
+            raise PickFormatError(f"{path} is no STAR file: there is no data_ block in it.")
+        return document
+
+    @classmethod
+    def parse(cls, text: str, path: Path, encoding: str = "utf-8") -> StarDocument:
+        r"""Parse STAR text; `path` only names it in messages.
+
+        Examples
+        --------
+        >>> text = "data_\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n1.50 2\n3 4\n"
+        >>> document = StarDocument.parse(text, Path("a.star"))
+        >>> block = document.blocks[0]
+        >>> document.numbers(block, ["rlnCoordinateX"])["rlnCoordinateX"]
+        array([1.5, 3. ])
+        >>> print(document.render(block, [0], {"rlnClassNumber": ["7"]}), end="")
+        data_
+        loop_
+        _rlnCoordinateX #1
+        _rlnCoordinateY #2
+        _rlnClassNumber #3
+        1.50 2 7
+        """
+        lines = text.split("\n")  # not splitlines(): it also splits at form feeds
+        blocks = tuple(_scan(lines))
+        for block in blocks:
+            if len(set(block.columns)) < len(block.columns):
+                twice = next(c for c in block.columns if block.columns.count(c) > 1)
+                raise PickFormatError(f"{path}: block {block.title} has the column {twice} twice.")
+        return cls(path, lines, blocks, encoding)
+
+    def text(self) -> str:
+        """Return the whole text, as it was read."""
+        return "\n".join(self.lines)
+
+    def blocks_with(self, *columns: str) -> list[StarBlock]:
+        """Return the loops that have all of `columns`."""
+        return [b for b in self.blocks if b.is_loop and set(columns) <= set(b.columns)]
+
+    def strings(
+        self, block: StarBlock, columns: Sequence[str]
+    ) -> dict[str, NDArray[np.object_]]:
+        """Return the values of `columns` as (n,) strings, quotes removed.
+
+        Raises
+        ------
+        PickFormatError
+            A row has not as many values as the block has columns; file and line are named.
+        """
+        rows = [self.lines[i] for i in block.row_lines.tolist()]
+        positions = [block.columns.index(c) for c in columns]
+        values = parse_rows(
+            rows, len(block.columns), positions, lambda row: self.where(block, row)
+        )
+        return dict(zip(columns, values, strict=True))
+
+    def numbers(self, block: StarBlock, columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Return the values of `columns` as (n,) float64.
+
+        Raises
+        ------
+        PickFormatError
+            A value is no number; file, row and line are named.
+        """
+        return {
+            column: self.as_numbers(block, column, values)
+            for column, values in self.strings(block, columns).items()
+        }
+
+    def as_numbers(
+        self, block: StarBlock, column: str, values: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Convert the strings of one column to (n,) float64, or name the row that is none."""
+        return as_numbers(values, column, lambda row: self.where(block, row))
+
+    def pairs(self, block: StarBlock) -> dict[str, str]:
+        """Return the label-value pairs of a block that is no loop."""
+        tokens = (
+            [t for _, _, t in token_spans(self.lines[i])] for i in block.column_lines
+        )
+        return {t[0].removeprefix("_"): t[1] if len(t) > 1 else "" for t in tokens}
+
+    def where(self, block: StarBlock, row: int) -> str:
+        """Name a row for a message: file, data row (from 1) and line (from 1)."""
+        return f"{self.path}, row {row + 1} (line {int(block.row_lines[row]) + 1})"
+
+    def render(
+        self,
+        block: StarBlock,
+        rows: Sequence[int] | NDArray[np.int64],
+        columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
+        """Return the text with only `rows` of `block`, and `columns` added or replaced.
+
+        Parameters
+        ----------
+        block : StarBlock
+            The loop to filter; everything outside its rows stays.
+        rows : (k,) int
+            Rows to keep, ascending. With none, the header stays without rows: RELION
+            itself never writes such a table, this package's reader accepts it.
+        columns : mapping of str to (k,) str, optional
+            For each label, one token for each of `rows`. A column that exists is replaced
+            token by token, spacing untouched; a new one goes to the end of the rows and of
+            the header, numbered where the header is.
+        """
+        lines = self.lines
+        kept = np.ones(len(lines), dtype=bool)
+        kept[block.row_lines] = False
+        kept_lines = block.row_lines[np.asarray(rows, dtype=np.int64)]
+        kept[kept_lines] = True
+        if columns:
+            lines = self._with_columns(block, kept_lines.tolist(), columns)
+        text = "\n".join(compress(lines, kept.tolist()))
+        last_row_left = bool(lines[-1]) and not kept[-1]
+        return text + "\n" if last_row_left else text
+
+    def _with_columns(
+        self, block: StarBlock, kept_lines: list[int], columns: Mapping[str, Sequence[str]]
+    ) -> list[str]:
+        lines = list(self.lines)
+        old = {block.columns.index(c): v for c, v in columns.items() if c in block.columns}
+        new = {c: v for c, v in columns.items() if c not in block.columns}
+        changed = replace_tokens(
+            [lines[i] for i in kept_lines], old, list(new.values()), len(block.columns)
+        )
+        for i, line in zip(kept_lines, changed, strict=True):
+            lines[i] = line
+        if new:
+            last = block.column_lines[-1]
+            labels = _labels_like(lines[last], list(new), len(block.columns))
+            lines[last] = "\n".join([lines[last], *labels])
+        return lines
+
+
+def as_numbers(values: NDArray[Any], column: str, where: Any) -> NDArray[np.float64]:
+    """Convert strings to float64; `where` (row -> str) names the row that is no number."""
+    try:
+        return np.asarray(values, dtype=object).astype(np.float64)
+    except (ValueError, TypeError):
+        for row, value in enumerate(values):
+            try:
+                float(value)
+            except (ValueError, TypeError):
+                raise PickFormatError(
+                    f"{where(row)}: {column} is {str(value)!r}, which is no number."
+                ) from None
+        raise
+
+
+def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
+    """Write header lines in the style of the header's last one, numbered if it is."""
+    match = _LABEL.match(line)
+    if match is None:  # cannot be: the line was found by this pattern
+        raise PickFormatError(f"no STAR label in {line!r}.")
+    tail = line[len(line.rstrip()) :]
+    numbered = match["number"] is not None
+    return [
+        f"{match['indent']}_{label}" + (f"{match['gap']}{n}" if numbered else "") + tail
+        for n, label in enumerate(labels, start=n_columns + 1)
+    ]
+
+
+def _scan(lines: list[str]) -> Iterator[StarBlock]:
+    """Find the blocks. Python looks only at lines that can be something else than rows."""
+    special = [
+        i
+        for i, s in enumerate(lines)
+        if not s
+        or s[0] in _SPECIAL_STARTS
+        or (s[0] in " \t" and s.lstrip(" \t")[:1] in _SPECIAL_OR_BLANK)
+    ]
+    block: _OpenBlock | None = None
+    following = 0  # first line not looked at yet
+    for i in special:
+        if block is not None:
+            block.add_rows(following, i)
+        following = i + 1
+        text = lines[i].lstrip("\ufeff").strip()
+        header = _DATA_HEADER.fullmatch(text)
+        if not text or text[0] == "#":
+            continue
+        if header is not None:
+            if block is not None:
+                yield block.closed()
+            block = _OpenBlock(header[1])
+        elif block is None:
+            continue  # text before the first block
+        elif _LOOP_HEADER.fullmatch(text):
+            if block.is_loop or block.columns:  # a second table under one name
+                yield block.closed()
+                block = _OpenBlock(block.name)
+            block.is_loop = True
+        elif text[0] == "_" and not block.rows:
+            block.columns.append(text.split(maxsplit=1)[0][1:])
+            block.column_lines.append(i)
+        else:
+            block.add_rows(i, i + 1)
+    if block is not None:
+        block.add_rows(following, len(lines))
+        yield block.closed()
+
+
+_SPECIAL_OR_BLANK = _SPECIAL_STARTS | {""}
+
+
+class _OpenBlock:
+    """A block whose end is not reached yet."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_loop = False
+        self.columns: list[str] = []
+        self.column_lines: list[int] = []
+        self.rows: list[range] = []
+
+    def add_rows(self, start: int, stop: int) -> None:
+        if self.is_loop and self.columns and stop > start:
+            self.rows.append(range(start, stop))
+
+    def closed(self) -> StarBlock:
+        row_lines = [np.arange(r.start, r.stop, dtype=np.int64) for r in self.rows]
+        return StarBlock(
+            self.name,
+            self.is_loop,
+            tuple(self.columns),
+            tuple(self.column_lines),
+            np.concatenate([np.empty(0, np.int64), *row_lines]),
+        )

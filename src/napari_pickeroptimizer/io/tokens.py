@@ -1,0 +1,24 @@
+"""Values as the text that goes into a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def star_tokens(values: NDArray[Any]) -> list[str]:
+    """Format values: integers as they are, floats with six decimals, the rest as text.
+
+    Examples
+    --------
+    >>> star_tokens(np.array([0.5, 1.0]))
+    ['0.500000', '1.000000']
+    >>> star_tokens(np.array([1, 2], dtype=np.int8))
+    ['1', '2']
+    """
+    array = np.asarray(values)
+    if np.issubdtype(array.dtype, np.floating):
+        return [f"{v:.6f}" for v in array.tolist()]
+    return [str(v) for v in array.tolist()]
