@@ -1,0 +1,97 @@
+# Every target does its own set-up, once: a virtual environment in .venv, and the system
+# packages that are missing and can be installed. Nothing outside this folder is needed first
+# but Python 3.11 or newer and a package index.
+#
+#   make demo     simulate micrographs, teach the model a few labels, prune, say how well
+#   make test     all tests, those of the napari plugin included (on a virtual screen)
+#   make lint     style, types, spelling, import rules
+#   make docs     the documentation site, into build/site
+#   make bench    the benchmarks, into benchmarks/output
+#   make clean    remove what these made (make distclean: the environment too)
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# uv resolves and installs much faster than pip; it is itself installed into the environment
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+ARGS ?=
+
+# plots and Qt never look for a real screen here; the GUI tests start their own (pytest-xvfb)
+export MPLBACKEND ?= Agg
+export QT_API ?= pyqt6
+
+.PHONY: help demo test coverage lint format docs bench env clean distclean
+help:
+	@sed -n '/^#   make/s/^#   //p' Makefile
+
+demo: $(VENV)/.base
+	$(BIN)/pickeroptimizer demo --output build/demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(VENV)/.test
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/typos
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/npe2 validate napari.yaml
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+bench: $(VENV)/.test
+	for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" $(ARGS); done
+
+env: $(VENV)/.dev $(VENV)/.docs
+
+# ------------------------------------------------------------------------------ set-up
+# The stamps: one for each set of packages, remade when pyproject.toml changes.
+
+$(VENV)/.uv:
+	tools/system-packages python "$(PYTHON)"
+	"$(PYTHON)" -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, {sys.executable} is {v.major}.{v.minor}: make PYTHON=/path/to/python3.12")'
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	touch $@
+
+$(VENV)/.base: $(VENV)/.uv pyproject.toml
+	@echo "Installing napari-pickeroptimizer into $(VENV) (torch is large: the first time takes minutes)"
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base tools/system-packages
+	tools/system-packages gui relion
+	@echo "Installing napari and the test tools into $(VENV)"
+	$(INSTALL) --editable '.[all]' --group test
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(INSTALL) --editable '.[all]' --group dev
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(INSTALL) --editable '.[docs]'
+	touch $@
+
+clean:
+	rm -rf build dist site benchmarks/output .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	rm -rf $(VENV)
