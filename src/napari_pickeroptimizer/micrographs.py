@@ -33,7 +33,9 @@ IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES + PICTURE_SUFFIXES
 # cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
 CRYOSPARC_UID = re.compile(r"^\d{21}_")
 # What pickers append to a micrograph's stem in their per-micrograph files.
-PICK_FILE_SUFFIX = re.compile(r"_(autopick|manualpick|automatch|rejected|picks|pick|particles)$")
+PICK_FILE_SUFFIX = re.compile(
+    r"_(autopick|manualpick|automatch|rejected|picks|pick|particles)$"
+)
 
 MRC_MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 
@@ -270,7 +272,12 @@ def _find_one(place: str | Path) -> list[Micrograph]:
         ]
     if path.suffix.lower() == ".star":
         return [
-            Micrograph(row.name, row.path, row.pixel_size_ang, row.section)
+            Micrograph(
+                row.name,
+                row.path,
+                row.pixel_size_ang or open_pixel_size_ang(row.path),
+                row.section,
+            )
             for row in read_micrographs_star(path)
         ]
     if path.is_file():
@@ -298,7 +305,8 @@ def _as_micrographs(path: Path, name: str) -> list[Micrograph]:
         n = _mrcs_sections(path)
         if n > 1:
             return [
-                Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i) for i in range(n)
+                Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i)
+                for i in range(n)
             ]
     return [Micrograph(name, path, pixel_size)]
 
@@ -327,9 +335,10 @@ def _open_image(path: Path, section: int) -> NDArray[Any]:
             image = _open_picture(path)
     except MicrographReadError:
         raise
-    except Exception as error:  # noqa: BLE001 (image libraries raise whatever they like)
+    except Exception as error:  # image libraries raise whatever they like
         raise MicrographReadError(f"{path} cannot be read as an image: {error}") from error
-    if image.ndim == 3 and section < len(image):
+    # only a stack has sections: the first plane of a volume or of RGB is no micrograph
+    if image.ndim == 3 and (suffix == ".mrcs" or section) and section < len(image):
         image = image[section]
     if image.ndim != 2 or 0 in image.shape:
         raise MicrographReadError(
@@ -379,4 +388,3 @@ def _open_picture(path: Path) -> NDArray[Any]:
             return np.asarray(grey)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-

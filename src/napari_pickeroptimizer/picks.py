@@ -1,4 +1,4 @@
-"""`Picks`: the one currency. One table, one row a pick, and the untouched files it came from."""
+"""`Picks`, the one currency: one table, one row a pick, and the files it came from."""
 
 from __future__ import annotations
 
@@ -25,44 +25,54 @@ class PickSource(Protocol):
     ----------
     path : Path
         The file it was read from.
+    encoding : str
+        Text encoding that gives the file's bytes back.
     holds_columns : bool
         Whether the format has room for extra columns (STAR and CSV do, .box does not).
     """
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path: ...  # noqa: D102
 
     @property
-    def holds_columns(self) -> bool: ...
+    def encoding(self) -> str: ...  # noqa: D102
 
-    def render(
-        self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]
-    ) -> str:
+    @property
+    def holds_columns(self) -> bool: ...  # noqa: D102
+
+    def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`, and `columns` added or replaced.
 
-        `columns` maps a STAR label without underscore (``rlnParticleSelectionType``) to
-        one value for each entry of `rows`. A format without named columns uses
-        ``rlnAutopickFigureOfMerit`` as its score where it has one, and ignores the rest.
+        `rows` ascend. `columns` maps a STAR label without underscore
+        (``rlnParticleSelectionType``) to one value for each of `rows`. A format without
+        named columns uses ``rlnAutopickFigureOfMerit`` as its score where it has one, and
+        ignores the rest.
         """
         ...
 
 
 class PickListing(Protocol):
-    """The index of a tree of per-micrograph files (``autopick.star``, a directory, ...)."""
+    """The index of a tree of per-micrograph files (``autopick.star``, a directory, ...).
+
+    Attributes
+    ----------
+    path : Path
+        The index file, or the directory.
+    root : Path
+        Folder that the per-micrograph files' places in the tree are relative to.
+    """
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path: ...  # noqa: D102
 
     @property
-    def root(self) -> Path:
-        """Folder that the per-micrograph files' places in the tree are relative to."""
-        ...
+    def root(self) -> Path: ...  # noqa: D102
 
-    def render(self, written: Mapping[str, str]) -> dict[str, str]:
+    def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
         """Return ``{file name: text}`` of the index files for a new tree.
 
-        `written` maps each micrograph name to its coordinate file's path as RELION shall
-        see it (relative to the project folder).
+        `written` maps each source file that was written to its new place; files that are
+        not in it are left out of the index.
         """
         ...
 
@@ -173,9 +183,7 @@ class Picks:
         codes, names = pd.factorize(self.table["micrograph"], sort=False)
         order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
-        return {
-            str(name): order[bounds[i] : bounds[i + 1]] for i, name in enumerate(names)
-        }
+        return {str(name): order[bounds[i] : bounds[i + 1]] for i, name in enumerate(names)}
 
     def select(self, rows: NDArray[Any]) -> Picks:
         """Return the picks at `rows` (boolean mask or positions), sources kept."""
@@ -187,7 +195,10 @@ class Picks:
 
     def with_columns(self, **columns: ArrayLike) -> Picks:
         """Return the same picks with columns of the table added or replaced."""
-        return replace(self, table=self.table.assign(**columns))
+        table = self.table.copy()
+        for name, values in columns.items():
+            table[name] = np.asarray(values)
+        return replace(self, table=table)
 
 
 def checked_labels(label: ArrayLike, n: int) -> NDArray[np.int8]:
@@ -207,13 +218,12 @@ def concatenate(parts: Iterable[Picks]) -> Picks:
     parts = list(parts)
     if not parts:
         raise PickFormatError("no picks to join: the list of pick sets is empty.")
-    tables, sources = [], []
+    tables: list[pd.DataFrame] = []
+    sources: list[PickSource] = []
     for part in parts:
-        offset = len(sources)
-        source = part.table["source"]
-        tables.append(
-            part.table.assign(source=source.where(source < 0, source + offset).astype(np.int32))
-        )
+        source = part.table["source"].to_numpy(dtype=np.int32)
+        renumbered = np.where(source < 0, source, source + len(sources)).astype(np.int32)
+        tables.append(part.table.assign(source=renumbered))
         sources.extend(part.sources)
     listings = {id(part.listing): part.listing for part in parts}
     listing = next(iter(listings.values())) if len(listings) == 1 else None

@@ -96,9 +96,7 @@ def assemble(
         else f.micrograph
         for f in files
     ]
-    labels = [
-        np.zeros(len(f.x), dtype=np.int8) if f.label is None else f.label for f in files
-    ]
+    labels = [np.zeros(len(f.x), dtype=np.int8) if f.label is None else f.label for f in files]
     columns = {
         "micrograph": pd.Series(
             np.concatenate(names) if names else np.empty(0, dtype=object), dtype="str"
@@ -115,6 +113,9 @@ def assemble(
     }
     if any(f.picker_score is not None for f in files):
         columns["picker_score"] = joined(
-            [np.full(len(f.x), np.nan) if f.picker_score is None else f.picker_score for f in files]
+            [
+                np.full(len(f.x), np.nan) if f.picker_score is None else f.picker_score
+                for f in files
+            ]
         )
     return Picks(pd.DataFrame(columns), tuple(f.source for f in files), listing)

@@ -61,7 +61,9 @@ def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
     block = _micrographs_block(document)
     names = document.strings(block, [NAME])[NAME]
     if not len(names):
-        raise MicrographNotFoundError(f"{path} lists no micrograph: {block.title} has no rows.")
+        raise MicrographNotFoundError(
+            f"{path} lists no micrograph: {block.title} has no rows."
+        )
     sizes = _pixel_sizes_ang(document, block)
     paths = ProjectPaths(path)
     found: dict[str, MicrographRow] = {}

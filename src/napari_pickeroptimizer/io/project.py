@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ProjectPaths:
@@ -19,7 +23,7 @@ class ProjectPaths:
     """
 
     def __init__(self, star: str | Path) -> None:
-        folder = Path(os.path.abspath(star)).parent
+        folder = absolute(star).parent
         self._candidates = [Path.cwd(), folder, *folder.parents]
         self.root: Path | None = None
         """The project folder, once a listed file has been found in it."""
@@ -39,7 +43,17 @@ class ProjectPaths:
 
     def relative(self, path: Path) -> str:
         """Return `path` as RELION shall see it: relative inside the project, else absolute."""
-        absolute = Path(os.path.abspath(path))
-        if self.root is not None and absolute.is_relative_to(self.root):
-            return absolute.relative_to(self.root).as_posix()
-        return absolute.as_posix()
+        full = absolute(path)
+        if self.root is not None and full.is_relative_to(self.root):
+            return full.relative_to(self.root).as_posix()
+        return full.as_posix()
+
+
+def common_folder(files: Sequence[Path]) -> Path:
+    """Return the deepest folder that holds all `files`, absolute, links not followed."""
+    return Path(os.path.commonpath([absolute(f).parent for f in files]))
+
+
+def absolute(path: str | Path) -> Path:
+    """Return the absolute path without ``..``; links stay, unlike in ``Path.resolve``."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps the ..)

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.assemble import FilePicks, check_coordinates, labels_from_numbers
+from napari_pickeroptimizer.io.assemble import (
+    FilePicks,
+    check_coordinates,
+    labels_from_numbers,
+)
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
 from napari_pickeroptimizer.io.tokens import star_tokens
 
@@ -60,7 +64,9 @@ class StarSource:
         return self.document.render(self.block, rows, tokens)
 
 
-def read_star(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
+def read_star(
+    path: str | Path, *, micrograph: str | None = None, listed: bool = False
+) -> FilePicks:
     """Read the picks of a STAR file.
 
     Parameters
@@ -69,8 +75,10 @@ def read_star(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
         A particles STAR, or the coordinate file of one micrograph.
     micrograph : str, optional
         Name of the micrograph if the table has no ``rlnMicrographName``; by default the
-        file's own name without ``.star``. Where it is given (the file is listed), an empty
-        file has no picks; otherwise it is an error.
+        file's own name without ``.star``. Where it is given (the file is one of many), an
+        empty file has no picks; otherwise it is an error.
+    listed : bool, optional
+        Whether `micrograph` comes from a list file and goes before ``rlnMicrographName``.
 
     Raises
     ------
@@ -81,17 +89,14 @@ def read_star(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
         are three-dimensional or not finite, or a row does not fit its header.
     """
     path = Path(path)
-    return picks_of_document(read_document(path, may_be_empty=micrograph is not None), micrograph)
+    if micrograph is not None and path.is_file() and path.stat().st_size == 0:
+        return picks_of_document(StarDocument(path, [""], ()), micrograph)
+    return picks_of_document(StarDocument.read(path), micrograph, listed=listed)
 
 
-def read_document(path: Path, *, may_be_empty: bool) -> StarDocument:
-    """Read a STAR file; an empty one is a document without blocks where that is allowed."""
-    if may_be_empty and path.is_file() and path.stat().st_size == 0:
-        return StarDocument(path, [""], ())
-    return StarDocument.read(path)
-
-
-def picks_of_document(document: StarDocument, micrograph: str | None) -> FilePicks:
+def picks_of_document(
+    document: StarDocument, micrograph: str | None = None, *, listed: bool = False
+) -> FilePicks:
     """Take the picks out of a STAR document (see `read_star`)."""
     block = _coordinates_block(document, may_be_empty=micrograph is not None)
     if block is None:
@@ -103,9 +108,7 @@ def picks_of_document(document: StarDocument, micrograph: str | None) -> FilePic
         if c in block.columns
     ]
     values = document.strings(block, wanted)
-    numbers = {
-        c: document.as_numbers(block, c, values[c]) for c in wanted if c != MICROGRAPH
-    }
+    numbers = {c: document.as_numbers(block, c, values[c]) for c in wanted if c != MICROGRAPH}
 
     def where(row: int) -> str:
         return document.where(block, row)
@@ -119,7 +122,9 @@ def picks_of_document(document: StarDocument, micrograph: str | None) -> FilePic
         source=StarSource(document, block),
         x=numbers[X],
         y=numbers[Y],
-        micrograph=_micrograph_names(document, block, values, micrograph),
+        micrograph=micrograph
+        if micrograph is not None and (listed or MICROGRAPH not in values)
+        else _micrograph_names(document, block, values),
         label=label,
         picker_score=numbers.get(SCORE),
     )
@@ -129,16 +134,13 @@ def _micrograph_names(
     document: StarDocument,
     block: StarBlock,
     values: Mapping[str, NDArray[np.object_]],
-    micrograph: str | None,
 ) -> str | NDArray[np.object_]:
-    if micrograph is not None:
-        return micrograph
     if MICROGRAPH in values:
         return values[MICROGRAPH]
     if "rlnImageName" in block.columns:
         raise PickFormatError(
-            f"{document.path}: {block.title} holds particles without the column {MICROGRAPH}, so "
-            "their micrographs are unknown. Pass the particles STAR of the extraction job."
+            f"{document.path}: {block.title} holds particles without the column {MICROGRAPH}, "
+            "so their micrographs are unknown. Pass the particles STAR of the extraction job."
         )
     return document.path.stem
 
@@ -189,6 +191,8 @@ def _what_instead(document: StarDocument) -> str:
     if "rlnImageName" in columns:
         return f"lists particles without their places in the micrographs: {expected}."
     if "CoordinateX" in columns:
-        return "seems to be a crYOLO .cbox, which is not read yet: pass the .box or .star files."
+        return (
+            "seems to be a crYOLO .cbox, which is not read yet: pass the .box or .star files."
+        )
     shown = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
     return f"holds no picks: {expected}; found {shown or 'no columns'}."

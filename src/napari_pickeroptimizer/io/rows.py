@@ -1,4 +1,4 @@
-"""Rows of whitespace-separated values as text: parse columns of them, replace single tokens."""
+"""Rows of whitespace-separated values as text: parse columns, replace single tokens."""
 
 from __future__ import annotations
 
@@ -69,10 +69,33 @@ def parse_rows(
     for i, tokens in enumerate(table):
         if len(tokens) != n_columns:
             raise PickFormatError(
-                f"{where(i)}: {len(tokens)} values in the row, but {n_columns} columns in the "
-                "header. Is the file cut off, or a name with a space not quoted?"
+                f"{where(i)}: {len(tokens)} values in the row where {n_columns} were expected. "
+                "Is the file cut off, or a name with a space not quoted?"
             )
     return [_object_array([tokens[p] for tokens in table]) for p in positions]
+
+
+def as_numbers(
+    values: NDArray[Any], column: str, where: Callable[[int], str]
+) -> NDArray[np.float64]:
+    """Convert (n,) strings to float64.
+
+    Raises
+    ------
+    PickFormatError
+        A value is no number; `where` names its row.
+    """
+    try:
+        return np.asarray(values, dtype=object).astype(np.float64)
+    except (ValueError, TypeError):
+        for row, value in enumerate(values):
+            try:
+                float(value)
+            except (ValueError, TypeError):
+                raise PickFormatError(
+                    f"{where(row)}: {column} is {str(value)!r}, which is no number."
+                ) from None
+        raise
 
 
 def _split(row: str) -> list[str]:
@@ -88,9 +111,8 @@ def _parse_with_pandas(
     # The first line makes pandas expect one column more than there is: a value in that column
     # betrays a row that is too long, an empty last column one that is too short.
     body = "\n".join([" ".join(["0"] * (n_columns + 1)), *rows])
-    if '"' in body or "'" in body or "#" in body:
-        if re.search(r"""(?:^|\s)["'#]""", body):
-            return None
+    if any(c in body for c in "\"'#") and re.search(r"""\s["'#]""", body):
+        return None
     wanted = sorted({*positions, n_columns - 1, n_columns})
     frame = pd.read_csv(
         StringIO(body),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.rows import parse_rows, replace_tokens, token_spans
-from napari_pickeroptimizer.io.text import read_text
+from napari_pickeroptimizer.io.rows import as_numbers, parse_rows, replace_tokens, token_spans
+from napari_pickeroptimizer.io.text import kept_text, read_text
 
 # Lines that may be something else than a row begin with one of these.
 _SPECIAL_STARTS = frozenset("#_dDlL\r\ufeff")
+_SPECIAL_OR_BLANK = _SPECIAL_STARTS | {""}
 _DATA_HEADER = re.compile(r"data_(\S*)\s*(?:#.*)?", re.IGNORECASE)
 _LOOP_HEADER = re.compile(r"loop_\s*(?:#.*)?", re.IGNORECASE)
 _LABEL = re.compile(r"(?P<indent>\s*)_(?P<label>\S+)(?P<gap>\s+#)?(?P<number>(?<=#)\d+)?")
@@ -112,7 +112,9 @@ class StarDocument:
         for block in blocks:
             if len(set(block.columns)) < len(block.columns):
                 twice = next(c for c in block.columns if block.columns.count(c) > 1)
-                raise PickFormatError(f"{path}: block {block.title} has the column {twice} twice.")
+                raise PickFormatError(
+                    f"{path}: block {block.title} has the column {twice} twice."
+                )
         return cls(path, lines, blocks, encoding)
 
     def text(self) -> str:
@@ -140,7 +142,9 @@ class StarDocument:
         )
         return dict(zip(columns, values, strict=True))
 
-    def numbers(self, block: StarBlock, columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    def numbers(
+        self, block: StarBlock, columns: Sequence[str]
+    ) -> dict[str, NDArray[np.float64]]:
         """Return the values of `columns` as (n,) float64.
 
         Raises
@@ -161,9 +165,7 @@ class StarDocument:
 
     def pairs(self, block: StarBlock) -> dict[str, str]:
         """Return the label-value pairs of a block that is no loop."""
-        tokens = (
-            [t for _, _, t in token_spans(self.lines[i])] for i in block.column_lines
-        )
+        tokens = ([t for _, _, t in token_spans(self.lines[i])] for i in block.column_lines)
         return {t[0].removeprefix("_"): t[1] if len(t) > 1 else "" for t in tokens}
 
     def where(self, block: StarBlock, row: int) -> str:
@@ -191,15 +193,10 @@ class StarDocument:
             the header, numbered where the header is.
         """
         lines = self.lines
-        kept = np.ones(len(lines), dtype=bool)
-        kept[block.row_lines] = False
-        kept_lines = block.row_lines[np.asarray(rows, dtype=np.int64)]
-        kept[kept_lines] = True
         if columns:
+            kept_lines = block.row_lines[np.asarray(rows, dtype=np.int64)]
             lines = self._with_columns(block, kept_lines.tolist(), columns)
-        text = "\n".join(compress(lines, kept.tolist()))
-        last_row_left = bool(lines[-1]) and not kept[-1]
-        return text + "\n" if last_row_left else text
+        return kept_text(lines, block.row_lines, rows)
 
     def _with_columns(
         self, block: StarBlock, kept_lines: list[int], columns: Mapping[str, Sequence[str]]
@@ -219,21 +216,6 @@ class StarDocument:
         return lines
 
 
-def as_numbers(values: NDArray[Any], column: str, where: Any) -> NDArray[np.float64]:
-    """Convert strings to float64; `where` (row -> str) names the row that is no number."""
-    try:
-        return np.asarray(values, dtype=object).astype(np.float64)
-    except (ValueError, TypeError):
-        for row, value in enumerate(values):
-            try:
-                float(value)
-            except (ValueError, TypeError):
-                raise PickFormatError(
-                    f"{where(row)}: {column} is {str(value)!r}, which is no number."
-                ) from None
-        raise
-
-
 def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
     """Write header lines in the style of the header's last one, numbered if it is."""
     match = _LABEL.match(line)
@@ -249,45 +231,40 @@ def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
 
 def _scan(lines: list[str]) -> Iterator[StarBlock]:
     """Find the blocks. Python looks only at lines that can be something else than rows."""
-    special = [
+    block: _OpenBlock | None = None
+    following = 0  # first line not looked at yet
+    for i in _special_lines(lines):
+        if block is not None:
+            block.add_rows(following, i)
+        following = i + 1
+        text = lines[i].lstrip("\ufeff").strip()
+        if not text or text[0] == "#":
+            continue
+        header = _DATA_HEADER.fullmatch(text)
+        if header is not None:
+            if block is not None:
+                yield block.closed()
+            block = _OpenBlock(header[1])
+        elif block is not None and _LOOP_HEADER.fullmatch(text):
+            if block.is_loop or block.columns:  # a second table under one name
+                yield block.closed()
+                block = _OpenBlock(block.name)
+            block.is_loop = True
+        elif block is not None:
+            block.add_line(i, text)
+    if block is not None:
+        block.add_rows(following, len(lines))
+        yield block.closed()
+
+
+def _special_lines(lines: list[str]) -> list[int]:
+    return [
         i
         for i, s in enumerate(lines)
         if not s
         or s[0] in _SPECIAL_STARTS
         or (s[0] in " \t" and s.lstrip(" \t")[:1] in _SPECIAL_OR_BLANK)
     ]
-    block: _OpenBlock | None = None
-    following = 0  # first line not looked at yet
-    for i in special:
-        if block is not None:
-            block.add_rows(following, i)
-        following = i + 1
-        text = lines[i].lstrip("\ufeff").strip()
-        header = _DATA_HEADER.fullmatch(text)
-        if not text or text[0] == "#":
-            continue
-        if header is not None:
-            if block is not None:
-                yield block.closed()
-            block = _OpenBlock(header[1])
-        elif block is None:
-            continue  # text before the first block
-        elif _LOOP_HEADER.fullmatch(text):
-            if block.is_loop or block.columns:  # a second table under one name
-                yield block.closed()
-                block = _OpenBlock(block.name)
-            block.is_loop = True
-        elif text[0] == "_" and not block.rows:
-            block.columns.append(text.split(maxsplit=1)[0][1:])
-            block.column_lines.append(i)
-        else:
-            block.add_rows(i, i + 1)
-    if block is not None:
-        block.add_rows(following, len(lines))
-        yield block.closed()
-
-
-_SPECIAL_OR_BLANK = _SPECIAL_STARTS | {""}
 
 
 class _OpenBlock:
@@ -299,6 +276,13 @@ class _OpenBlock:
         self.columns: list[str] = []
         self.column_lines: list[int] = []
         self.rows: list[range] = []
+
+    def add_line(self, i: int, text: str) -> None:
+        if text[0] == "_" and not self.rows:
+            self.columns.append(text.split(maxsplit=1)[0][1:])
+            self.column_lines.append(i)
+        else:
+            self.add_rows(i, i + 1)
 
     def add_rows(self, start: int, stop: int) -> None:
         if self.is_loop and self.columns and stop > start:

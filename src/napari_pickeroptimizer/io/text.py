@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -35,9 +44,38 @@ def read_text(path: str | Path) -> tuple[str, str]:
         )
     if b"\0" in data[:65536]:
         raise PickFormatError(
-            f"{path} is a binary file: expected text. Pass a .star, .box or .csv file of picks."
+            f"{path} is a binary file where text was expected: pass .star, .box or .csv files."
         )
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         return data.decode("latin-1"), "latin-1"
+
+
+def kept_text(
+    lines: Sequence[str],
+    row_lines: NDArray[np.int64],
+    rows: Sequence[int] | NDArray[np.int64],
+) -> str:
+    r"""Join `lines`, split at newlines, without the row lines that are not among `rows`.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        All lines of a file.
+    row_lines : (n,) int64
+        Which of the lines are rows.
+    rows : (k,) int
+        Which of the rows stay.
+
+    Examples
+    --------
+    >>> kept_text(["# picks", "1 2", "3 4"], np.array([1, 2]), [0])
+    '# picks\n1 2\n'
+    """
+    kept = np.ones(len(lines), dtype=bool)
+    kept[row_lines] = False
+    kept[row_lines[np.asarray(rows, dtype=np.int64)]] = True
+    text = "\n".join(compress(lines, kept.tolist()))
+    # a last row without a newline went: the line before it had one
+    return text + "\n" if lines[-1] and not kept[-1] else text

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.atomic import write_text_atomic
+from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.relion import (
+    MICROGRAPH,
     PARTIAL_LABEL,
     PARTICLE_PROBABILITY,
+    SCORE,
     SELECTION_TYPE,
+    X,
+    Y,
 )
-from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.io.rows import quoted
+from napari_pickeroptimizer.io.tokens import star_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_pickeroptimizer.picks import Picks
 
 
 def star_columns(picks: Picks) -> dict[str, NDArray[Any]]:
-    """Return the columns that `write_picks` adds to a STAR by default, (n,) each.
+    """Return the columns that `write_picks` adds by default, (n,) each.
 
     ``rlnParticleSelectionType`` is the class that was decided, else the user's label. RELION
     5 stops at values outside 1..6: where only some picks have a class, the classes go to the
@@ -41,7 +54,162 @@ def star_columns(picks: Picks) -> dict[str, NDArray[Any]]:
 def write_picks(
     picks: Picks, output: str | Path, *, columns: Mapping[str, NDArray[Any]] | None = None
 ) -> list[Path]:
+    """Write picks as the files they came from: every line kept, rows gone, columns come.
+
+    Parameters
+    ----------
+    picks : Picks
+        Picks of one file, of a tree of files, or of none.
+    output : str or Path
+        For the picks of one file, a **file** of the same format (or ``.star``: a new STAR).
+        For a tree, a **folder**: the same tree, with a new ``autopick.star`` and whatever
+        else listed the files; a file that lost all its picks is neither written nor listed
+        (RELION does not write empty tables), and removed where an earlier run wrote it.
+        Picks of no file go to a new STAR.
+    columns : mapping of str to (n,) array, optional
+        Columns to add or replace, by STAR label, one value a pick; floats are written with
+        six decimals. By default `star_columns`. Formats without columns leave them out.
+
+    Returns
+    -------
+    list of Path
+        The files written, index files last.
+
+    Raises
+    ------
+    PickFormatError
+        `output` is one of the files read, a folder where a file is needed or the reverse, of
+        another format; or some of the picks come from no file and some do.
+    """
+    output = Path(output).expanduser()
     columns = star_columns(picks) if columns is None else columns
+    from_nowhere = picks.table["source"].to_numpy() < 0
+    if from_nowhere.all() and (len(picks) or not picks.sources):
+        return [write_new_star(picks, output, columns=columns)]
+    if from_nowhere.any():
+        raise PickFormatError(
+            f"{from_nowhere.sum()} of {len(picks)} picks come from no file, the others do: "
+            "their rows cannot join. Write them apart, or all to a new table with write_new_star."
+        )
+    if picks.listing is not None or len(picks.sources) > 1:
+        return _write_tree(picks, output, columns)
+    return [_write_file(picks, output, columns)]
+
+
+def write_new_star(
+    picks: Picks, output: str | Path, *, columns: Mapping[str, NDArray[Any]] | None = None
+) -> Path:
+    """Write picks to one new STAR table, whatever they came from; return its path.
+
+    The table has micrograph, x, y, the picker's score where known, and `columns` (by
+    default `star_columns`); nothing else of the files they came from.
+
+    Raises
+    ------
+    PickFormatError
+        `output` does not end in .star, or is a folder or one of the files read.
+    """
+    output = Path(output).expanduser()
+    _check_output_file(picks, output)
+    if output.suffix.lower() != ".star":
+        raise PickFormatError(
+            f"cannot write these picks to {output}: give a name ending in .star."
+        )
+    values: dict[str, NDArray[Any]] = {
+        MICROGRAPH: np.array([quoted(m) for m in picks.table["micrograph"]], dtype=object),
+        X: picks.table["x"].to_numpy(),
+        Y: picks.table["y"].to_numpy(),
+    }
+    if "picker_score" in picks.table:
+        values[SCORE] = picks.table["picker_score"].to_numpy()
+    values.update(star_columns(picks) if columns is None else columns)
+    header = [
+        "",
+        "data_",
+        "",
+        "loop_ ",
+        *(f"_{c} #{i} " for i, c in enumerate(values, start=1)),
+    ]
+    tokens = [star_tokens(v) for v in values.values()]
+    rows = [" ".join(row) + " " for row in zip(*tokens, strict=True)]
+    return write_text_atomic(output, "\n".join([*header, *rows, " ", ""]))
+
+
+def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> Path:
     (source,) = picks.sources
-    rows = picks.table["source_row"].to_numpy()
-    return [write_text_atomic(output, source.render(rows, columns))]
+    suffix = source.path.suffix
+    if output.suffix.lower() != suffix.lower():
+        if output.suffix.lower() == ".star":
+            return write_new_star(picks, output, columns=columns)
+        raise PickFormatError(
+            f"cannot write picks of {source.path.name} to {output}: give a name ending in "
+            f"{suffix}" + ("." if suffix == ".star" else " or .star.")
+        )
+    _check_output_file(picks, output)
+    text = source.render(np.empty(0, np.int64), {c: np.empty(0) for c in columns})
+    for _, rows, positions in _by_source(picks):  # one, or none if no pick is left
+        text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})
+    return write_text_atomic(output, text, encoding=source.encoding)
+
+
+def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> list[Path]:
+    if output.is_file() or output.suffix.lower() in (".star", ".box", ".csv"):
+        raise PickFormatError(
+            f"these picks come from {len(picks.sources)} files: {output} must be a folder."
+        )
+    listing = picks.listing
+    root = common_folder([s.path for s in picks.sources]) if listing is None else listing.root
+    root = absolute(root)
+    targets = [output / absolute(s.path).relative_to(root) for s in picks.sources]
+    inputs = _inputs(picks)
+    for target in targets:
+        _refuse_input(inputs, target)
+    written: dict[Path, Path] = {}
+    for index, rows, positions in _by_source(picks):
+        source = picks.sources[index]
+        text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})
+        written[source.path] = write_text_atomic(
+            targets[index], text, encoding=source.encoding
+        )
+    for source, target in zip(picks.sources, targets, strict=True):
+        if source.path not in written:
+            target.unlink(missing_ok=True)
+    paths = list(written.values())
+    for name, text in {} if listing is None else listing.render(written).items():
+        _refuse_input(inputs, output / name)
+        paths.append(write_text_atomic(output / name, text))
+    return paths
+
+
+def _by_source(
+    picks: Picks,
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.intp]]]:
+    """Yield each source's number, its rows (ascending) and their positions in the table."""
+    source = picks.table["source"].to_numpy()
+    row = picks.table["source_row"].to_numpy(dtype=np.int64)
+    order = np.lexsort((row, source))
+    if (np.diff(source[order]) == 0)[np.diff(row[order]) == 0].any():
+        raise PickFormatError("some rows of a pick file are in these picks twice.")
+    starts = np.flatnonzero(np.diff(source[order], prepend=-1))
+    for positions in np.split(order, starts[1:]) if len(order) else []:
+        yield int(source[positions[0]]), row[positions], positions
+
+
+def _check_output_file(picks: Picks, output: Path) -> None:
+    if output.is_dir():
+        raise PickFormatError(f"{output} is a folder: give the name of the file to write.")
+    _refuse_input(_inputs(picks), output)
+
+
+def _inputs(picks: Picks) -> set[str]:
+    inputs = {os.path.realpath(s.path) for s in picks.sources}
+    if picks.listing is not None:
+        inputs.add(os.path.realpath(picks.listing.path))
+    return inputs
+
+
+def _refuse_input(inputs: set[str], output: Path) -> None:
+    if os.path.realpath(output) in inputs:
+        raise PickFormatError(
+            f"{output} is one of the files these picks were read from: write elsewhere."
+        )

@@ -1,0 +1,191 @@
+"""Trees of per-micrograph files: RELION's list files and suffix files, plain folders."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
+from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
+from napari_pickeroptimizer.io.relion import COORDINATE_FILE, MICROGRAPH
+from napari_pickeroptimizer.io.rows import quoted
+from napari_pickeroptimizer.io.text import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_pickeroptimizer.io.star import StarBlock, StarDocument
+
+_SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
+# "MotionCorr/job002/Movies/a.mrc" is "Movies/a.mrc" in every later job
+_JOB_FOLDER = re.compile(r"^.*?/job\d{3}[^/]*/")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One coordinate file of a tree and the micrograph that it belongs to."""
+
+    micrograph: str
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class ListFile:
+    """``autopick.star`` and its like (RELION 4 and 5): block ``coordinate_files``.
+
+    Parameters
+    ----------
+    path : Path
+        The list file.
+    root : Path
+        Folder that the coordinate files' places are relative to.
+    entries : tuple of Entry
+        One for each row.
+    """
+
+    path: Path
+    root: Path
+    entries: tuple[Entry, ...]
+    document: StarDocument
+    block: StarBlock
+    paths: ProjectPaths
+
+    def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
+        """Return the list again: rows of files not written go, the others point to the new."""
+        rows = [i for i, entry in enumerate(self.entries) if entry.path in written]
+        new = [self.paths.relative(written[self.entries[i].path]) for i in rows]
+        text = self.document.render(self.block, rows, {COORDINATE_FILE: new})
+        return {self.path.name: text}
+
+
+@dataclass(frozen=True, eq=False)
+class SuffixFile:
+    """``coords_suffix_autopick.star`` (RELION 3): a text file naming the micrographs STAR.
+
+    The coordinate files are beside it, at the micrographs' paths without their job folder.
+    """
+
+    path: Path
+    root: Path
+    entries: tuple[Entry, ...]
+    text: str
+    paths: ProjectPaths
+
+    def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
+        """Return the suffix file as it was, and a list file for RELION 4 and later."""
+        rows = [
+            f"{quoted(e.micrograph)} {quoted(self.paths.relative(written[e.path]))}"
+            for e in self.entries
+            if e.path in written
+        ]
+        header = ["", "# version 30001", "", "data_coordinate_files", "", "loop_ "]
+        header += [f"_{MICROGRAPH} #1 ", f"_{COORDINATE_FILE} #2 "]
+        suffix = suffix_of(self.path)
+        return {
+            self.path.name: self.text,
+            f"{suffix}.star": "\n".join([*header, *(f"{r} " for r in rows), " ", ""]),
+        }
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of per-micrograph files without a list; none is written either."""
+
+    path: Path
+    root: Path
+
+    def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
+        """Return nothing: without a list the micrographs' full names are not known."""
+        return {}
+
+
+def suffix_of(path: Path) -> str | None:
+    """Return ``autopick`` of ``coords_suffix_autopick.star``, None for any other file."""
+    match = _SUFFIX_FILE.fullmatch(path.name)
+    return match[1] if match else None
+
+
+def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
+    """Read a list file whose `block` has ``rlnMicrographCoordinates``.
+
+    Raises
+    ------
+    PicksNotFoundError
+        A listed coordinate file does not exist.
+    PickFormatError
+        There is no column ``rlnMicrographName``, or a micrograph or file is listed twice.
+    """
+    path = document.path
+    if MICROGRAPH not in block.columns:
+        raise PickFormatError(f"{path}: {block.title} has no column {MICROGRAPH}.")
+    values = document.strings(block, [MICROGRAPH, COORDINATE_FILE])
+    paths = ProjectPaths(path)
+    files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
+    for row, file in enumerate(files):
+        if not file.is_file():
+            raise PicksNotFoundError(
+                f"{document.where(block, row)}: coordinate file "
+                f"{values[COORDINATE_FILE][row]} does not exist (looked in the working "
+                f"directory and above {path}). Run in the RELION project folder, or remove "
+                "the row."
+            )
+    for column, seen in ((MICROGRAPH, values[MICROGRAPH]), (COORDINATE_FILE, files)):
+        first: dict[object, int] = {}
+        for row, value in enumerate(seen):
+            if first.setdefault(value, row) != row:
+                raise PickFormatError(
+                    f"{document.where(block, row)}: {column} {value} is listed twice, first "
+                    f"in row {first[value] + 1}."
+                )
+    entries = tuple(
+        Entry(m, f) for m, f in zip(values[MICROGRAPH].tolist(), files, strict=True)
+    )
+    return ListFile(path, _root(path, files), entries, document, block, paths)
+
+
+def read_suffix_file(path: Path) -> SuffixFile:
+    """Read a ``coords_suffix_*.star``; micrographs without a coordinate file have no picks.
+
+    Raises
+    ------
+    PicksNotFoundError
+        The micrographs STAR does not exist, or no coordinate file does.
+    """
+    text, _ = read_text(path)
+    listed = text.strip()
+    paths = ProjectPaths(path)
+    star = paths.resolve(listed.split("\n")[0].strip()) if listed else path
+    if not listed or not star.is_file():
+        raise PicksNotFoundError(
+            f"{path} should hold the path of the micrographs STAR, but holds {listed[:80]!r}, "
+            "which does not exist in the working directory or above. Run in the RELION "
+            "project folder."
+        )
+    root = path.parent
+    suffix = suffix_of(path)
+    entries = [
+        Entry(row.name, root / f"{_stem(_JOB_FOLDER.sub('', row.name))}_{suffix}.star")
+        for row in read_micrographs_star(star)
+    ]
+    existing = tuple(e for e in entries if e.path.is_file())
+    if not existing:
+        raise PicksNotFoundError(
+            f"{path}: none of the {len(entries)} coordinate files exists, for example "
+            f"{entries[0].path}."
+        )
+    return SuffixFile(path, root, existing, text, paths)
+
+
+def _stem(name: str) -> str:
+    folder, slash, file = name.rpartition("/")
+    return folder + slash + file.rpartition(".")[0] if "." in file else name
+
+
+def _root(path: Path, files: list[Path]) -> Path:
+    folder = common_folder([path])
+    if all(common_folder([f]).is_relative_to(folder) for f in files):
+        return folder
+    return common_folder(files)
