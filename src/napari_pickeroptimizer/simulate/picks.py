@@ -1,0 +1,189 @@
+"""An imitated picker: most of the particles, and a known share of what is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, minimum_filter
+
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.simulate.layout import Layout
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+Points = NDArray[np.float64]
+
+# In particle diameters.
+JITTER_SIGMA = 0.05
+PICK_SPACING = 0.4
+EMPTY_DISTANCE = 0.75
+
+# How false picks are shared out where every kind is there.
+FALSE_SHARES = {
+    "carbon": 0.30,
+    "empty": 0.20,
+    "broken": 0.16,
+    "aggregate": 0.16,
+    "crystal": 0.10,
+    "drop": 0.08,
+}
+# Mean and spread of the picker's score: good, but no judge.
+SCORE_MEAN = {
+    "particle": 0.62,
+    "aggregate": 0.56,
+    "broken": 0.50,
+    "crystal": 0.47,
+    "drop": 0.47,
+    "carbon": 0.45,
+    "empty": 0.36,
+}
+SCORE_SIGMA = 0.12
+
+
+def imitate_picker(
+    image: NDArray[np.float32],
+    layout: Layout,
+    settings: SimulationSettings,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return picks as a picker would give them, with their truth.
+
+    Whole particles are found with the chance ``settings.recall`` and a centring error of
+    0.05 diameters in x and in y. False picks are added until they make up
+    ``settings.false_share`` of all, or no place is left: on carbon and in empty ice at the
+    darkest spots of the low-passed image (where real pickers fail), and on crystals, drops,
+    aggregates and fragments.
+
+    Returns
+    -------
+    pandas.DataFrame
+        x, y (px, 0-based), picker_score (0 to 1), class (1 to 3), kind (str), in random order.
+    """
+    accepted = _Accepted(layout, settings.diameter_px)
+    truth = layout.whole_particles()[["y", "x"]].to_numpy(dtype=np.float64)
+    found = truth[rng.random(len(truth)) < settings.recall]
+    for y, x in found:
+        accepted.add_near("particle", y, x, rng, wanted=(PARTICLE,))
+    n_true = len(accepted.rows)
+    n_false = round(n_true * settings.false_share / (1 - settings.false_share))
+    candidates = _false_candidates(image, layout, rng)
+    for kind, quota in _quotas(candidates, n_false).items():
+        _take(accepted, kind, candidates[kind], quota, rng)
+    # what one kind could not give, the others do
+    for kind in candidates:
+        missing = n_true + n_false - len(accepted.rows)
+        _take(accepted, kind, candidates[kind], missing, rng)
+    picks = pd.DataFrame(accepted.rows, columns=["x", "y", "class", "kind"])
+    means = picks["kind"].map(SCORE_MEAN).to_numpy(dtype=np.float64)
+    score = means + SCORE_SIGMA * rng.standard_normal(len(picks))
+    picks.insert(2, "picker_score", np.clip(score, 0.01, 0.99))
+    picks["class"] = picks["class"].astype(np.int8)
+    return picks.iloc[rng.permutation(len(picks))].reset_index(drop=True)
+
+
+@dataclass
+class _Accepted:
+    """Picks so far; none nearer to another than `PICK_SPACING` diameters."""
+
+    layout: Layout
+    diameter_px: float
+    rows: list[tuple[float, float, int, str]] = field(default_factory=list)
+
+    def add_near(
+        self,
+        kind: str,
+        y: float,
+        x: float,
+        rng: np.random.Generator,
+        wanted: tuple[int, ...],
+    ) -> bool:
+        """Add a pick around a point if its class is wanted; five tries at the jitter."""
+        for _ in range(5):
+            py, px = (y, x) + JITTER_SIGMA * self.diameter_px * rng.standard_normal(2)
+            at = np.array([py]), np.array([px])
+            class_id = int(self.layout.class_at(*at)[0])
+            if (
+                class_id in wanted
+                and bool(self.layout.inside_border(*at)[0])
+                and self._is_free(py, px)
+            ):
+                self.rows.append((float(px), float(py), class_id, kind))
+                return True
+        return False
+
+    def _is_free(self, y: float, x: float) -> bool:
+        least = PICK_SPACING * self.diameter_px
+        return all(np.hypot(ry - y, rx - x) >= least for rx, ry, _, _ in self.rows)
+
+
+def _take(
+    accepted: _Accepted, kind: str, points: Points, n: int, rng: np.random.Generator
+) -> None:
+    """Accept up to `n` of the candidates, in their order."""
+    wanted = (CARBON,) if kind == "carbon" else (CONTAMINANT,)
+    for y, x in points:
+        if n <= 0:
+            return
+        n -= accepted.add_near(kind, y, x, rng, wanted)
+
+
+def _quotas(candidates: dict[str, Points], n_false: int) -> dict[str, int]:
+    """Share `n_false` out over the kinds that are there."""
+    shares = {kind: FALSE_SHARES[kind] for kind, points in candidates.items() if len(points)}
+    whole = sum(shares.values())
+    return {kind: int(n_false * share / whole) for kind, share in shares.items()}
+
+
+def _false_candidates(
+    image: NDArray[np.float32], layout: Layout, rng: np.random.Generator
+) -> dict[str, Points]:
+    """Return (n, 2) centres (y, x) for each kind of false pick, best first."""
+    d = layout.diameter_px
+    spots = dark_spots_yx_px(image, d)
+    on_carbon = layout.on_carbon(spots[:, 0], spots[:, 1])
+    objects = np.array([(o.y, o.x, max(0.0, o.radius_px - 0.5 * d)) for o in layout.objects])
+    objects = objects.reshape(-1, 3)
+    gap = (
+        np.hypot(spots[:, :1] - objects[:, 0], spots[:, 1:] - objects[:, 1]) - objects[:, 2]
+    )  # (n_spots, n_objects)
+    empty = ~on_carbon & (gap > EMPTY_DISTANCE * d).all(axis=1)
+    result = {"carbon": spots[on_carbon], "empty": spots[empty]}
+    for kind in ("broken", "aggregate", "crystal", "drop"):
+        places = [
+            point
+            for o in layout.objects
+            if o.kind == kind
+            for point in _points_on(o.y, o.x, max(0.0, o.radius_px - 0.4 * d), d, rng)
+        ]
+        points = np.array(places).reshape(-1, 2)
+        result[kind] = points[rng.permutation(len(points))]
+    return result
+
+
+def _points_on(
+    y: float, x: float, reach_px: float, diameter_px: float, rng: np.random.Generator
+) -> Points:
+    """Return the centre of a small object, several places on a large one."""
+    n = 1 + int((reach_px / (0.6 * diameter_px)) ** 2 * 3)
+    radius = reach_px * np.sqrt(rng.random(n))
+    angle = rng.uniform(0, 2 * np.pi, n)
+    return np.column_stack([y + radius * np.sin(angle), x + radius * np.cos(angle)])
+
+
+def dark_spots_yx_px(image: NDArray[np.float32], diameter_px: float) -> Points:
+    """Return local minima of the image, low-passed to the particle's size, darkest first.
+
+    A difference of Gaussians, as in blob pickers, on an image binned to about twelve
+    pixels a diameter.
+    """
+    f = max(1, int(diameter_px // 12))
+    ny, nx = (n // f * f for n in image.shape)
+    small = image[:ny, :nx].reshape(ny // f, f, nx // f, f).mean(axis=(1, 3))
+    width = diameter_px / f
+    response = gaussian_filter(small, 0.18 * width) - gaussian_filter(small, 0.8 * width)
+    least = minimum_filter(response, size=max(3, round(0.5 * width)))
+    y, x = np.nonzero((response == least) & (response < 0))
+    order = np.argsort(response[y, x], kind="stable")
+    return (np.column_stack([y, x])[order] + 0.5) * f - 0.5

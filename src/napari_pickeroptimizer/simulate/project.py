@@ -1,0 +1,262 @@
+"""A simulated project on disk: micrographs, picks, labels and truth, laid out as by RELION."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pandas as pd
+import starfile
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
+from napari_pickeroptimizer.simulate.simulate import simulate_micrograph
+
+PICKER_FOLDER = "AutoPick/simulated"
+# A user labels on a few micrographs; more are taken only where these lack a class.
+LABELLED_MICROGRAPHS = 3
+
+
+@dataclass(frozen=True)
+class MicrographSimulated:
+    """One micrograph and its picks are on disk."""
+
+    name: str
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Share of the whole job that is done, 0 to 1."""
+        return self.n_done / self.n_total
+
+
+@dataclass(frozen=True)
+class ProjectWritten:
+    """The project is complete.
+
+    Parameters
+    ----------
+    root : Path
+        The project folder; names in the STAR files are relative to it.
+    micrographs : Path
+        ``micrographs.star``.
+    autopick : Path
+        List of the per-micrograph pick files.
+    picks : Path
+        The same picks in one table.
+    labels : Path
+        Hand labels of a few picks.
+    picks_truth : Path
+        All picks with their true class.
+    truth : Path
+        The whole particles in open ice, picked or not.
+    n_picks, n_false, n_truth : int
+        Picks, those of them that are no good particle, and whole particles in open ice.
+    """
+
+    root: Path
+    micrographs: Path
+    autopick: Path
+    picks: Path
+    labels: Path
+    picks_truth: Path
+    truth: Path
+    n_picks: int
+    n_false: int
+    n_truth: int
+
+    @property
+    def progress(self) -> float:
+        """Share of the whole job that is done: 1."""
+        return 1.0
+
+
+def micrograph_rng(seed: int, index: int) -> np.random.Generator:
+    """Return the random stream of micrograph `index`, whatever the number of them."""
+    return np.random.default_rng([seed, index])
+
+
+def simulate_project(
+    output: str | Path, settings: SimulationSettings | None = None
+) -> Iterator[MicrographSimulated | ProjectWritten]:
+    """Simulate a project and write it, one event a micrograph.
+
+    Files of an earlier simulation in the same place are replaced. Closing the generator
+    cancels; the tables are written last, so a project without them is incomplete.
+
+    Parameters
+    ----------
+    output : str or Path
+        The project folder; made where missing.
+    settings : SimulationSettings, optional
+        By default `SimulationSettings()`.
+
+    Yields
+    ------
+    MicrographSimulated
+        After each micrograph.
+    ProjectWritten
+        At the end.
+    """
+    settings = settings or SimulationSettings()
+    root = Path(output)
+    rows: list[dict[str, object]] = []
+    picks: list[pd.DataFrame] = []
+    truth: list[pd.DataFrame] = []
+    for index in range(settings.n_micrographs):
+        name = f"Micrographs/simulated_{index + 1:04d}.mrc"
+        simulated = simulate_micrograph(settings, micrograph_rng(settings.seed, index))
+        write_mrc(root / name, simulated.image, settings)
+        _write_picks_of(root, name, simulated.picks)
+        u, v, angle = simulated.defocus_um
+        rows.append(
+            {
+                "rlnMicrographName": name,
+                "rlnOpticsGroup": 1,
+                "rlnDefocusU": u * 1e4,
+                "rlnDefocusV": v * 1e4,
+                "rlnDefocusAngle": angle,
+            }
+        )
+        picks.append(simulated.picks.assign(micrograph=name))
+        truth.append(simulated.truth.assign(micrograph=name))
+        yield MicrographSimulated(name, index + 1, settings.n_micrographs)
+    yield _write_tables(root, settings, pd.DataFrame(rows), pd.concat(picks), pd.concat(truth))
+
+
+def write_mrc(path: Path, image: NDArray[np.float32], settings: SimulationSettings) -> None:
+    """Write an image as MRC with its pixel size, whole or not at all."""
+    with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
+        mrc.set_data(image.astype(settings.pixel_type))
+        mrc.voxel_size = settings.pixel_size_ang
+        # the creation time in the header's label would differ from run to run
+        mrc.header.label[0] = b"simulated by napari-pickeroptimizer"
+
+
+def draw_labels(
+    picks: pd.DataFrame, n_per_class: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return the picks that a user has labelled: `n_per_class` of each class.
+
+    From the first three micrographs; where these lack a class, from as many as are needed.
+    """
+    names = list(dict.fromkeys(picks["micrograph"]))
+    chosen = []
+    for class_id in (PARTICLE, CONTAMINANT, CARBON):
+        for n_micrographs in range(min(LABELLED_MICROGRAPHS, len(names)), len(names) + 1):
+            pool = picks[
+                picks["micrograph"].isin(names[:n_micrographs]) & (picks["class"] == class_id)
+            ]
+            if len(pool) >= n_per_class:
+                break
+        take = rng.permutation(len(pool))[:n_per_class]
+        chosen.append(pool.iloc[np.sort(take)])
+    return pd.concat(chosen)
+
+
+def _write_tables(
+    root: Path,
+    settings: SimulationSettings,
+    micrographs: pd.DataFrame,
+    picks: pd.DataFrame,
+    truth: pd.DataFrame,
+) -> ProjectWritten:
+    picks, truth = picks.reset_index(drop=True), truth.reset_index(drop=True)
+    rng = np.random.default_rng(
+        [settings.seed, settings.n_micrographs, settings.labels_per_class]
+    )
+    labels = draw_labels(picks, settings.labels_per_class, rng)
+    folder = root / PICKER_FOLDER
+    written = ProjectWritten(
+        root=root,
+        micrographs=root / "micrographs.star",
+        autopick=folder / "autopick.star",
+        picks=folder / "picks.star",
+        labels=root / "labels.star",
+        picks_truth=root / "picks_truth.star",
+        truth=root / "truth.star",
+        n_picks=len(picks),
+        n_false=int((picks["class"] != PARTICLE).sum()),
+        n_truth=len(truth),
+    )
+    optics = _optics(settings)
+    _write_star(
+        written.truth, optics, "particles", _table(truth.assign(**{"class": PARTICLE}))
+    )
+    _write_star(written.picks_truth, optics, "particles", _table(picks))
+    _write_star(written.labels, optics, "particles", _table(labels))
+    _write_star(written.picks, optics, "particles", _table(picks.drop(columns="class")))
+    with_picks = [
+        name for name in micrographs["rlnMicrographName"] if name in set(picks["micrograph"])
+    ]
+    listing = pd.DataFrame(
+        {
+            "rlnMicrographName": with_picks,
+            "rlnMicrographCoordinates": [_pick_file(name) for name in with_picks],
+        }
+    )
+    _write_star(written.autopick, None, "coordinate_files", listing)
+    _write_star(written.micrographs, optics, "micrographs", micrographs)
+    return written
+
+
+def _pick_file(micrograph: str) -> str:
+    return f"{PICKER_FOLDER}/{Path(micrograph).with_suffix('').as_posix()}_autopick.star"
+
+
+def _write_picks_of(root: Path, micrograph: str, picks: pd.DataFrame) -> None:
+    if picks.empty:
+        return  # RELION leaves micrographs without picks out, it never writes an empty table
+    table = pd.DataFrame(
+        {
+            "rlnCoordinateX": picks["x"],
+            "rlnCoordinateY": picks["y"],
+            "rlnClassNumber": 1,
+            "rlnAutopickFigureOfMerit": picks["picker_score"],
+            "rlnAnglePsi": 0.0,
+        }
+    )
+    _write_star(root / _pick_file(micrograph), None, "", table)
+
+
+def _table(picks: pd.DataFrame) -> pd.DataFrame:
+    """Return picks with the names RELION gives the columns."""
+    columns = {
+        "micrograph": "rlnMicrographName",
+        "x": "rlnCoordinateX",
+        "y": "rlnCoordinateY",
+        "picker_score": "rlnAutopickFigureOfMerit",
+        "class": "rlnParticleSelectionType",
+    }
+    present = {old: new for old, new in columns.items() if old in picks}
+    return picks[list(present)].rename(columns=present).assign(rlnOpticsGroup=1)
+
+
+def _optics(settings: SimulationSettings) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "rlnOpticsGroupName": ["opticsGroup1"],
+            "rlnOpticsGroup": [1],
+            "rlnMicrographOriginalPixelSize": [settings.pixel_size_ang],
+            "rlnVoltage": [settings.voltage_kv],
+            "rlnSphericalAberration": [settings.spherical_aberration_mm],
+            "rlnAmplitudeContrast": [settings.amplitude_contrast],
+            "rlnMicrographPixelSize": [settings.pixel_size_ang],
+        }
+    )
+
+
+def _write_star(
+    path: Path, optics: pd.DataFrame | None, block: str, table: pd.DataFrame
+) -> None:
+    blocks = {block: table} if optics is None else {"optics": optics, block: table}
+    text = starfile.to_string(blocks, float_format="%.6f")
+    # starfile's first line holds the time of writing; RELION's its version of the format
+    text = "\n# version 30001\n" + text.split("\n", 1)[1]
+    write_text_atomic(path, text)

@@ -1,0 +1,232 @@
+"""One micrograph whose truth is known: objects to exit wave, to image, to counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from napari_pickeroptimizer.simulate import background, junk, shapes
+from napari_pickeroptimizer.simulate.ctf import (
+    detector_transfer,
+    interaction_rad_per_v_ang,
+    lens_transfer,
+)
+from napari_pickeroptimizer.simulate.layout import Layout, lay_out
+from napari_pickeroptimizer.simulate.picks import imitate_picker
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+# Protein minus the ice that it displaces, in V; and the spread of one residue's atoms.
+PROTEIN_CONTRAST_V = 2.5
+RESIDUE_SIGMA_ANG = 2.6
+# Stream number of what all micrographs of a project share; micrographs count from 0.
+SHARED_STREAM = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class SimulatedMicrograph:
+    """A simulated image and all that is known of it.
+
+    Parameters
+    ----------
+    image : (ny, nx) float32
+        Counted electrons per pixel; protein is dark.
+    truth : pandas.DataFrame
+        x, y (px, 0-based centres) of every whole particle in open ice.
+    picks : pandas.DataFrame
+        What the imitated picker returns: x, y, picker_score, and the truth: class, kind.
+    regions : Layout
+        All objects; tells the class of any other pick.
+    defocus_um : tuple of float
+        Underfocus along both axes in µm, and the first axis' angle in degrees.
+    """
+
+    image: NDArray[np.float32]
+    truth: pd.DataFrame
+    picks: pd.DataFrame
+    regions: Layout
+    defocus_um: tuple[float, float, float]
+
+
+def simulate_micrograph(
+    settings: SimulationSettings, rng: np.random.Generator
+) -> SimulatedMicrograph:
+    """Simulate one micrograph with its picks.
+
+    The exit wave ``exp(iφ - t/2Λ)`` of all objects passes the lens (``exp(iχ)``), is squared
+    to an intensity, damped by envelope and detector, and counted (Poisson).
+
+    Examples
+    --------
+    >>> settings = SimulationSettings(n_particles=4, shape_px=(256, 320), diameter_ang=90.0)
+    >>> micrograph = simulate_micrograph(settings, np.random.default_rng(1))
+    >>> micrograph.image.shape, len(micrograph.truth)
+    ((256, 320), 4)
+    """
+    # one stream for each purpose: a switch changes what it switches, and nothing else
+    for_layout, for_object, for_ice, for_noise, for_count, for_picks, for_lens = rng.spawn(7)
+    layout = lay_out(settings, for_layout)
+    mean_um = for_lens.uniform(*settings.defocus_um)
+    astigmatism_um = for_lens.uniform(0, 0.03)
+    defocus_um = (
+        mean_um + astigmatism_um / 2,
+        mean_um - astigmatism_um / 2,
+        for_lens.uniform(0, 180),
+    )
+    pad_px, canvas_px = padded(settings)
+    wave = exit_wave(settings, layout, for_object, for_ice, for_noise)
+    intensity = image_intensity(settings, wave, defocus_um)
+    ny, nx = settings.shape_px
+    intensity = intensity[pad_px : pad_px + ny, pad_px : pad_px + nx]
+    counts = intensity * np.float32(settings.dose_e_per_ang2 * settings.pixel_size_ang**2)
+    if settings.shot_noise:
+        counts = for_count.poisson(np.maximum(counts, 0))
+    image = np.ascontiguousarray(counts, dtype=np.float32)
+    picks = imitate_picker(image, layout, settings, for_picks)
+    return SimulatedMicrograph(image, layout.whole_particles(), picks, layout, defocus_um)
+
+
+def padded(settings: SimulationSettings) -> tuple[int, tuple[int, int]]:
+    """Return the margin and the (ny, nx) of the canvas: Fourier images repeat at the rim."""
+    margin = int(np.ceil(0.75 * settings.diameter_px))
+    ny, nx = (scipy.fft.next_fast_len(n + 2 * margin, real=True) for n in settings.shape_px)
+    return margin, (ny, nx)
+
+
+def exit_wave(
+    settings: SimulationSettings,
+    layout: Layout,
+    for_object: np.random.Generator,
+    for_ice: np.random.Generator,
+    for_noise: np.random.Generator,
+) -> NDArray[np.complex64]:
+    """Return the electron wave behind the specimen, on the padded canvas.
+
+    Protein and the noise of water and carbon are weak phase objects with a fixed share of
+    amplitude contrast; films and ice lumps shift the phase strongly and absorb.
+    """
+    _, canvas_px = padded(settings)
+    sigma = interaction_rad_per_v_ang(settings.voltage_kv)
+    thickness = background.ice_thickness_ang(
+        canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
+    )
+    weak = _protein_phase_rad(settings, layout, for_object.spawn(1)[0])
+    strong, absorbed = _lump_phase_and_absorption(settings, layout, for_object.spawn(1)[0])
+    absorbed += thickness / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
+    noise_streams = for_noise.spawn(2)
+    if settings.solvent_noise:
+        weak += np.sqrt(thickness) * background.water_phase_noise_rad(
+            canvas_px, settings.pixel_size_ang, sigma, noise_streams[0]
+        )
+    if layout.carbon is not None:
+        film = _film_thickness_ang(settings, layout)
+        strong += film * np.float32(
+            sigma * background.CARBON_ATOMS_PER_ANG3 * background.CARBON_ATOM_V_ANG3
+        )
+        absorbed += film / np.float32(background.CARBON_MEAN_FREE_PATH_ANG)
+        weak += np.sqrt(film) * background.carbon_phase_noise_rad(
+            canvas_px, settings.pixel_size_ang, sigma, noise_streams[1]
+        )
+    contrast = settings.amplitude_contrast
+    phase = strong + np.float32(np.sqrt(1 - contrast**2)) * weak
+    amplitude = np.exp(-absorbed / 2 - np.float32(contrast) * weak)
+    wave = np.empty(canvas_px, dtype=np.complex64)
+    wave.real, wave.imag = amplitude * np.cos(phase), amplitude * np.sin(phase)
+    return wave
+
+
+def image_intensity(
+    settings: SimulationSettings,
+    wave: NDArray[np.complex64],
+    defocus_um: tuple[float, float, float],
+) -> NDArray[np.float32]:
+    """Return the expected image (1 = nothing in the beam) of an exit wave."""
+    canvas_px = (wave.shape[0], wave.shape[1])
+    if settings.ctf:
+        spectrum = scipy.fft.fft2(wave)
+        spectrum *= lens_transfer(
+            canvas_px,
+            settings.pixel_size_ang,
+            defocus_um=defocus_um,
+            voltage_kv=settings.voltage_kv,
+            spherical_aberration_mm=settings.spherical_aberration_mm,
+        )
+        wave = scipy.fft.ifft2(spectrum, overwrite_x=True)
+    damped = scipy.fft.rfft2(wave.real**2 + wave.imag**2)
+    damped *= detector_transfer(canvas_px, settings.pixel_size_ang, settings.envelope_b_ang2)
+    return np.asarray(scipy.fft.irfft2(damped, s=canvas_px), dtype=np.float32)
+
+
+def project_model(settings: SimulationSettings) -> shapes.ParticleModel:
+    """Return the particle of a project: the same on all its micrographs."""
+    rng = np.random.default_rng([settings.seed, SHARED_STREAM])
+    return shapes.particle_model(settings.shape, settings.diameter_ang, rng)
+
+
+def _protein_phase_rad(
+    settings: SimulationSettings, layout: Layout, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    pad_px, canvas_px = padded(settings)
+    residues = np.zeros(canvas_px)
+    model = project_model(settings)
+    for placed in layout.objects:
+        if placed.kind not in ("particle", "broken", "aggregate"):
+            continue
+        # four normal numbers are a uniformly random rotation
+        rotation = Rotation.from_quat(rng.standard_normal(4))
+        # in aggregates every second one is damaged
+        cut = placed.kind == "broken" or (placed.kind == "aggregate" and rng.random() < 0.5)
+        shapes.project_at(
+            residues,
+            shapes.broken_model(model, rng) if cut else model,
+            (placed.y + pad_px, placed.x + pad_px),
+            rotation,
+            settings.pixel_size_ang,
+        )
+    one_residue = (
+        interaction_rad_per_v_ang(settings.voltage_kv)
+        * PROTEIN_CONTRAST_V
+        * shapes.RESIDUE_VOLUME_ANG3
+        / settings.pixel_size_ang**2
+    )
+    blurred = gaussian_filter(
+        residues.astype(np.float32), RESIDUE_SIGMA_ANG / settings.pixel_size_ang
+    )
+    return np.asarray(blurred * np.float32(one_residue), dtype=np.float32)
+
+
+def _lump_phase_and_absorption(
+    settings: SimulationSettings, layout: Layout, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    pad_px, canvas_px = padded(settings)
+    phase = np.zeros(canvas_px, dtype=np.float32)
+    absorbed = np.zeros(canvas_px, dtype=np.float32)
+    per_ang = interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
+    for placed in layout.objects:
+        if placed.kind == "crystal":
+            make, path_ang = junk.crystal_thickness_ang, junk.CRYSTAL_MEAN_FREE_PATH_ANG
+        elif placed.kind == "drop":
+            make, path_ang = junk.drop_thickness_ang, junk.DROP_MEAN_FREE_PATH_ANG
+        else:
+            continue
+        thickness, darkness = make(placed.radius_px, settings.pixel_size_ang, rng)
+        centre = (placed.y + pad_px, placed.x + pad_px)
+        junk.add_at(phase, thickness * np.float32(per_ang), centre)
+        junk.add_at(absorbed, thickness * darkness / np.float32(path_ang), centre)
+    return phase, absorbed
+
+
+def _film_thickness_ang(settings: SimulationSettings, layout: Layout) -> NDArray[np.float32]:
+    pad_px, canvas_px = padded(settings)
+    assert layout.carbon is not None  # noqa: S101 (the caller asked)
+    y = (np.arange(canvas_px[0], dtype=np.float32) - pad_px)[:, None]
+    x = (np.arange(canvas_px[1], dtype=np.float32) - pad_px)[None, :]
+    rim_px = junk.CARBON_RIM_ANG / settings.pixel_size_ang
+    return np.float32(layout.carbon.thickness_ang) * junk.smooth_step(
+        layout.carbon.depth_px(y, x), rim_px
+    )
