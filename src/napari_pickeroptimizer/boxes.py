@@ -122,7 +122,7 @@ def working_image(
     ny, nx = image.shape
     scale = settings.box_px / (settings.box_factor * settings.diameter_in(pixel_size_ang))
     h, w = max(1, round(ny * scale)), max(1, round(nx * scale))
-    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    pixels = torch.from_numpy(np.array(image, dtype=np.float32))  # a copy: torch wants it writable
     finite = torch.isfinite(pixels)
     if not finite.all():
         fill = pixels[finite].median() if finite.any() else torch.tensor(0.0)

@@ -117,7 +117,13 @@ def _trained(
         yield StepDone(
             None if final else training + 1, step, settings.n_steps, losses, accuracy, progress
         )
-    adapt_batch_norm(network, boxes.unlabelled, settings.box_px, device)
+    adapt_batch_norm(
+        network,
+        render(boxes.unlabelled, settings.box_px),
+        render(windows, settings.box_px),
+        boxes.targets[rows],
+        np.random.default_rng(settings.seed),
+    )
     return network
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_pickeroptimizer.boxes import Windows, render
+from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.fewshot.augment import random_views
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.network import (
@@ -80,27 +80,63 @@ def train(
 
 
 def adapt_batch_norm(
-    network: nn.Module, windows: Windows, box_px: int, device: torch.device, batch_size: int = 128
+    network: TwoBranchNet,
+    unlabelled: torch.Tensor,
+    labelled: torch.Tensor,
+    targets: NDArray[np.intp],
+    rng: np.random.Generator,
+    batch_size: int = 128,
 ) -> None:
-    """Recompute the BatchNorm statistics of `network` on unlabelled picks, in place.
+    """Recompute the BatchNorm statistics of `network` on the picks to be scored, in place.
 
-    The picks to be scored have other proportions and other grey levels than a few labels;
-    their statistics come from thousands of picks that cost nothing.
+    The network learned from batches with the classes in equal parts; unlabelled picks come in
+    other parts (mostly particles), and statistics over them as they come would move every
+    score. So they are drawn in equal parts by predicted class, the labelled boxes among them.
+
+    Parameters
+    ----------
+    network : TwoBranchNet
+        The trained network.
+    unlabelled, labelled : (m, 1, h, w) and (n, 1, h, w) tensors
+        Boxes.
+    targets : (n,) int
+        Class position of each labelled box.
+    rng : numpy.random.Generator
+        Draws the boxes.
+    batch_size : int
+        Boxes a forward pass.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms or not len(windows):
+    if not norms or not len(unlabelled):
         return
-    momenta = [norm.momentum for norm in norms]
     network.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative average: every batch counts the same
-        norm.train()
+    device = next(network.parameters()).device
     with torch.no_grad():
-        # equal batches, so that the average over batches is that over picks
-        n_batches = max(1, round(len(windows) / batch_size))
-        for rows in torch.arange(len(windows)).tensor_split(n_batches):
-            network(render(windows[rows], box_px).to(device))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+        predicted = torch.cat(
+            [network(b.to(device)).softmax(-1).mean(0).argmax(1) for b in unlabelled.split(256)]
+        )
+        pool = torch.cat([unlabelled, labelled])
+        classes = np.concatenate([predicted.cpu().numpy(), targets])
+        rows = balanced_rows(classes, len(pool), rng)
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # cumulative average: every batch counts the same
+            norm.train()
+        # equal batches, so that the average over batches is that over boxes
+        n_batches = max(1, round(len(rows) / batch_size))
+        for part in np.array_split(rows, n_batches):
+            network(pool[torch.from_numpy(part)].to(device))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
     network.eval()
+
+
+def balanced_rows(
+    classes: NDArray[np.intp], n: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return about `n` shuffled positions with every class equally often."""
+    present = np.unique(classes)
+    n_each = -(-n // len(present))
+    parts = [np.resize(rng.permutation(np.flatnonzero(classes == c)), n_each) for c in present]
+    return rng.permutation(np.concatenate(parts))
