@@ -10,17 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.fewshot.finetune import FineTuneSettings, finetune
+    from napari_pickeroptimizer.fewshot.finetune import finetune
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.io import read_picks, write_picks
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.decide import decide
     from napari_pickeroptimizer.prune.evaluate import evaluate
+    from napari_pickeroptimizer.prune.run import PruneSettings
     from napari_pickeroptimizer.prune.run import prune as prune_picks
     from napari_pickeroptimizer.prune.score import score
     from napari_pickeroptimizer.simulate.project import simulate_project
-    from napari_pickeroptimizer.simulate.simulate import SimulationSettings
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 __version__ = "0.1.0"
 
@@ -29,6 +31,7 @@ __all__ = [
     "FineTuneSettings",
     "Micrographs",
     "Picks",
+    "PruneSettings",
     "SimulationSettings",
     "decide",
     "evaluate",
@@ -42,10 +45,11 @@ __all__ = [
 
 _HOMES = {
     "Classifier": "model.checkpoint:Classifier",
-    "FineTuneSettings": "fewshot.finetune:FineTuneSettings",
+    "FineTuneSettings": "fewshot.settings:FineTuneSettings",
     "Micrographs": "micrographs:Micrographs",
     "Picks": "picks:Picks",
-    "SimulationSettings": "simulate.simulate:SimulationSettings",
+    "PruneSettings": "prune.run:PruneSettings",
+    "SimulationSettings": "simulate.settings:SimulationSettings",
     "decide": "prune.decide:decide",
     "evaluate": "prune.evaluate:evaluate",
     "finetune": "fewshot.finetune:finetune",
