@@ -25,6 +25,8 @@ ARGS ?=
 # plots and Qt never look for a real screen here; the GUI tests start their own (pytest-xvfb)
 export MPLBACKEND ?= Agg
 export QT_API ?= pyqt6
+# an advertisement of its makers, not a warning about our pages
+export NO_MKDOCS_2_WARNING ?= 1
 
 .PHONY: help demo test coverage lint format docs bench env clean distclean
 help:
