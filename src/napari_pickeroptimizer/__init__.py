@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.prune.decide import decide
     from napari_pickeroptimizer.prune.evaluate import evaluate
     from napari_pickeroptimizer.prune.run import PruneSettings
-    from napari_pickeroptimizer.prune.run import prune as prune_picks
+    from napari_pickeroptimizer.prune.run import prune_picks
     from napari_pickeroptimizer.prune.score import score
     from napari_pickeroptimizer.simulate.project import simulate_project
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
@@ -54,7 +54,7 @@ _HOMES = {
     "evaluate": "prune.evaluate:evaluate",
     "finetune": "fewshot.finetune:finetune",
     # not `prune`: that is the subpackage, which would take the name as soon as it is imported
-    "prune_picks": "prune.run:prune",
+    "prune_picks": "prune.run:prune_picks",
     "read_picks": "io:read_picks",
     "score": "prune.score:score",
     "simulate_project": "simulate.project:simulate_project",

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.picks import PickListing, Picks, PickSource
+from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, PickListing, Picks, PickSource
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class FilePicks:
         Classes, where the file has any.
     picker_score : (n,) float64 or None
         The picker's figure of merit, where the file has one.
+    particle_probability : (n,) float64 or None
+        P(particle) of an earlier pruning, where the file has it.
     """
 
     source: PickSource
@@ -38,6 +40,7 @@ class FilePicks:
     micrograph: str | NDArray[np.object_]
     label: NDArray[np.int8] | None = None
     picker_score: NDArray[np.float64] | None = None
+    particle_probability: NDArray[np.float64] | None = None
 
 
 def check_coordinates(
@@ -111,11 +114,15 @@ def assemble(
             [np.empty(0, np.int64), *(np.arange(c, dtype=np.int64) for c in counts)]
         ),
     }
-    if any(f.picker_score is not None for f in files):
-        columns["picker_score"] = joined(
-            [
-                np.full(len(f.x), np.nan) if f.picker_score is None else f.picker_score
-                for f in files
-            ]
-        )
+    for name, parts in (
+        ("picker_score", [f.picker_score for f in files]),
+        (f"{PROBABILITY_PREFIX}{PARTICLE}", [f.particle_probability for f in files]),
+    ):
+        if any(part is not None for part in parts):
+            columns[name] = joined(
+                [
+                    np.full(c, np.nan) if part is None else part
+                    for c, part in zip(counts, parts, strict=True)
+                ]
+            )
     return Picks(pd.DataFrame(columns), tuple(f.source for f in files), listing)

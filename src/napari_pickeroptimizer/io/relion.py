@@ -104,7 +104,7 @@ def picks_of_document(
         return FilePicks(StarSource(document, None), nothing, nothing, micrograph or "")
     wanted = [
         c
-        for c in (X, Y, MICROGRAPH, SCORE, PARTIAL_LABEL, SELECTION_TYPE)
+        for c in (X, Y, MICROGRAPH, SCORE, PARTICLE_PROBABILITY, PARTIAL_LABEL, SELECTION_TYPE)
         if c in block.columns
     ]
     values = document.strings(block, wanted)
@@ -127,6 +127,7 @@ def picks_of_document(
         else _micrograph_names(document, block, values),
         label=label,
         picker_score=numbers.get(SCORE),
+        particle_probability=numbers.get(PARTICLE_PROBABILITY),
     )
 
 

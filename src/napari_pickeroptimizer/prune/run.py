@@ -69,7 +69,7 @@ class Pruned:
     progress: float = 1.0
 
 
-def prune(
+def prune_picks(
     micrographs: Micrographs,
     picks: Picks,
     classifier: Classifier,

@@ -1,0 +1,58 @@
+"""The ``pickeroptimizer`` program: its commands, and its exit codes.
+
+0 done; 1 done, but some micrographs could not be read; 2 bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from napari_pickeroptimizer import __version__
+from napari_pickeroptimizer.cli import demo, evaluate, finetune, prune, simulate
+from napari_pickeroptimizer.cli.show import err
+from napari_pickeroptimizer.errors import PickerOptimizerError
+
+EXIT_BAD_INPUT = 2
+
+app = typer.Typer(
+    name="pickeroptimizer",
+    help="Remove the false picks of any cryo-EM particle picker, learning from a few labels.",
+    epilog="Exit codes: 0 done, 1 done with unreadable micrographs, 2 bad input.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("finetune")(finetune.finetune)
+app.command("prune")(prune.prune)
+app.command("evaluate")(evaluate.evaluate)
+app.command("simulate")(simulate.simulate)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and leave with its exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except PickerOptimizerError as error:
+        err.print("Error: ", style="bold red", end="")
+        err.print(str(error), markup=False)
+        sys.exit(EXIT_BAD_INPUT)

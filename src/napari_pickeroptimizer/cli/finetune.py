@@ -1,0 +1,186 @@
+"""``pickeroptimizer finetune``: labels in, a model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.cli.options import (
+    DeviceOption,
+    FlipYOption,
+    JsonOption,
+    MicrographsOption,
+    OverwriteOption,
+    PixelSizeOption,
+    SeedOption,
+    checked_output_file,
+    find_micrographs,
+)
+from napari_pickeroptimizer.cli.show import (
+    out,
+    percent,
+    print_json,
+    run_with_progress,
+    warn,
+)
+from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.picks import Picks, concatenate
+
+
+def finetune(
+    micrographs: MicrographsOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")
+    ],
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels",
+            "-l",
+            help="Labelled picks (column rlnParticleSelectionType): a pick file, or a directory "
+            "or quoted glob of per-micrograph files; may be repeated.",
+        ),
+    ] = None,
+    positive: Annotated[
+        list[str] | None,
+        typer.Option("--positive", help="Picks that are all particles."),
+    ] = None,
+    negative: Annotated[
+        list[str] | None,
+        typer.Option("--negative", help="Picks that are all false (class 2, contaminant)."),
+    ] = None,
+    picks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--picks", help="Unlabelled picks, ideally all to be pruned: the model adapts to them."
+        ),
+    ] = None,
+    diameter_px: Annotated[
+        float | None, typer.Option("--diameter-px", help="Particle diameter in pixels.")
+    ] = None,
+    diameter_angstrom: Annotated[
+        float | None, typer.Option("--diameter-angstrom", help="Particle diameter in Å.")
+    ] = None,
+    box_factor: Annotated[
+        float, typer.Option("--box-factor", help="Box side in particle diameters.")
+    ] = 1.5,
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base",
+            help="First weights: none, imagenet (downloaded by torchvision), bundled, a .pth file "
+            "of torchvision weights, or a model of this program.",
+        ),
+    ] = "none",
+    backbone: Annotated[str, typer.Option("--backbone", help="torchvision classifier.")] = (
+        "resnet18"
+    ),
+    steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 80,
+    folds: Annotated[
+        int, typer.Option("--folds", help="Folds of the cross-validation; 0 for none.")
+    ] = 3,
+    pixel_size: PixelSizeOption = None,
+    flip_y: FlipYOption = False,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn from labelled picks to tell particles from false picks."""
+    from napari_pickeroptimizer.fewshot import events
+    from napari_pickeroptimizer.fewshot.finetune import finetune as finetune_events
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+
+    checked_output_file(output, overwrite)
+    settings = FineTuneSettings(
+        diameter_px=diameter_px,
+        diameter_ang=diameter_angstrom,
+        box_factor=box_factor,
+        base=base,
+        backbone=backbone,
+        n_steps=steps,
+        n_folds=folds,
+        seed=seed,
+        device=device,
+    )
+    found = find_micrographs(micrographs, pixel_size, flip_y)
+    labelled = read_labels(labels, positive, negative)
+    unlabelled = read_picks(picks) if picks else None
+
+    def describe(event: events.FineTuneEvent) -> str:
+        match event:
+            case events.BoxesRead():
+                return f"reading {event.micrograph}"
+            case events.StepDone(fold=None):
+                return f"step {event.step}/{event.n_steps}, loss {sum(event.losses):.3f}"
+            case events.StepDone():
+                return f"fold {event.fold}, step {event.step}/{event.n_steps}"
+            case _:
+                return ""
+
+    skipped: dict[str, str] = {}
+    result: events.FineTuned | None = None
+    for event in run_with_progress(
+        finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", describe
+    ):
+        if isinstance(event, events.MicrographSkipped):
+            skipped[event.micrograph] = event.reason
+        elif isinstance(event, events.FineTuned):
+            result = event
+    assert result is not None  # the generator's last event  # noqa: S101
+    result.model.save(output)
+    for reason in skipped.values():
+        warn(f"{reason} Its picks were left out.")
+    _report(output, result.model.card.training, skipped, as_json)
+    if skipped:
+        raise typer.Exit(code=1)
+
+
+def read_labels(
+    labels: list[str] | None, positive: list[str] | None, negative: list[str] | None
+) -> Picks:
+    """Join the labels of ``--labels``, ``--positive`` and ``--negative``.
+
+    Raises
+    ------
+    LabelError
+        None of the three was given.
+    """
+    parts = []
+    if labels:
+        parts.append(read_picks(labels))
+    if positive:
+        parts.append(read_picks(positive, label=PARTICLE))
+    if negative:
+        parts.append(read_picks(negative, label=CONTAMINANT))
+    if not parts:
+        raise LabelError(
+            "no labels: give --labels (picks with rlnParticleSelectionType), or --positive and "
+            "--negative (two sets of picks)."
+        )
+    return concatenate(parts)
+
+
+def _report(
+    output: Path, training: dict[str, Any], skipped: dict[str, str], as_json: bool
+) -> None:
+    if as_json:
+        print_json({"model": str(output), "training": training, "unreadable": skipped})
+        return
+    counts = ", ".join(f"{n} {name}" for name, n in training["labels"].items())
+    out.print(f"Model: {output}", markup=False)
+    out.print(f"Labels: {counts}; unlabelled picks used: {training['n_unlabelled']}")
+    validation = training["validation"]
+    if validation is None:
+        out.print("Not cross-validated: too few labels of some class, or --folds 0.")
+        return
+    how = "whole micrographs" if validation["grouped_by_micrograph"] else "single labels"
+    out.print(
+        f"Cross-validated on labels it had not seen ({validation['n_folds']} folds, {how} held "
+        f"out): accuracy {percent(validation['accuracy'])}, macro F1 "
+        f"{validation['macro_f1']:.3f}"
+    )

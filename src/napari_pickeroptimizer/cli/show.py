@@ -1,0 +1,82 @@
+"""What the terminal shows of the core's events: progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+
+class HasProgress(Protocol):
+    """An event of the core: `progress` is the done part of the whole job, 0..1."""
+
+    @property
+    def progress(self) -> float: ...
+
+
+Event = TypeVar("Event", bound=HasProgress)
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def run_with_progress(
+    events: Iterable[Event], title: str, describe: Callable[[Event], str]
+) -> Iterator[Event]:
+    """Pass events on and draw them as one bar on standard error."""
+    with _bar() as bar:
+        task = bar.add_task(title, total=1.0, detail="")
+        for event in events:
+            bar.update(task, completed=event.progress, detail=describe(event))
+            yield event
+        bar.update(task, completed=1.0, detail="done")
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    with Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        console=err,
+    ) as bar:
+        yield bar
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    err.print("Warning: ", style="yellow", end="")
+    err.print(message, markup=False)
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """Print a result as JSON on standard output."""
+    out.print(json.dumps(values, indent=1), markup=False)
+
+
+def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table on standard output; the first column is text, the others numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def percent(value: float | None) -> str:
+    """Return a share as text, a dash where there is none."""
+    return "–" if value is None or value != value else f"{100 * value:.1f} %"

@@ -1,0 +1,54 @@
+"""``pickeroptimizer simulate``: micrographs whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_pickeroptimizer.cli.options import JsonOption, SeedOption
+from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress
+from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+
+def simulate(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Project folder to write.")],
+    micrographs: Annotated[int, typer.Option(help="Number of micrographs.")] = 6,
+    particles: Annotated[int, typer.Option(help="Particles on each.")] = 150,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate micrographs, picks with false ones among them, labels and truth."""
+    settings = SimulationSettings(n_micrographs=micrographs, n_particles=particles, seed=seed)
+    project = write_project(output, settings)
+    if as_json:
+        files = ("micrographs", "autopick", "picks", "labels", "picks_truth", "truth")
+        print_json(
+            {
+                "project": str(project.root),
+                **{name: str(getattr(project, name)) for name in files},
+                "n_picks": project.n_picks,
+                "n_false": project.n_false,
+                "diameter_px": settings.diameter_px,
+                "pixel_size_ang": settings.pixel_size_ang,
+            }
+        )
+        return
+    out.print(f"Project: {project.root}", markup=False)
+    out.print(
+        f"{micrographs} micrographs, {project.n_picks:,} picks, {project.n_false:,} of them "
+        f"false; particle diameter {settings.diameter_px:.0f} px"
+    )
+
+
+def write_project(output: Path, settings: SimulationSettings) -> ProjectWritten:
+    """Simulate with a progress bar and return what was written."""
+    events = simulate_project(output, settings)
+    written: ProjectWritten | None = None
+    for event in run_with_progress(events, "Simulating", lambda _: ""):
+        if isinstance(event, ProjectWritten):
+            written = event
+    assert written is not None  # the generator's last event  # noqa: S101
+    return written
