@@ -11,8 +11,8 @@ from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
 from napari_pickeroptimizer.io.relion import COORDINATE_FILE, MICROGRAPH
-from napari_pickeroptimizer.io.rows import quoted
 from napari_pickeroptimizer.io.text import read_text
+from napari_pickeroptimizer.io.tokens import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,8 @@ class ListFile:
         """Return the list again: rows of files not written go, the others point to the new."""
         rows = [i for i, entry in enumerate(self.entries) if entry.path in written]
         new = [self.paths.relative(written[self.entries[i].path]) for i in rows]
-        text = self.document.render(self.block, rows, {COORDINATE_FILE: new})
+        tokens = {COORDINATE_FILE: [quoted(f) for f in new]}
+        text = self.document.render(self.block, rows, tokens)
         return {self.path.name: text}
 
 

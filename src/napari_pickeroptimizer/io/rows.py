@@ -69,8 +69,8 @@ def parse_rows(
     for i, tokens in enumerate(table):
         if len(tokens) != n_columns:
             raise PickFormatError(
-                f"{where(i)}: {len(tokens)} values in the row where {n_columns} were expected. "
-                "Is the file cut off, or a name with a space not quoted?"
+                f"{where(i)}: {len(tokens)} values in the row where {n_columns} "
+                "were expected. Is the file cut off, or a name with a space not quoted?"
             )
     return [_object_array([tokens[p] for tokens in table]) for p in positions]
 
@@ -121,7 +121,7 @@ def _parse_with_pandas(
         names=list(range(n_columns + 1)),
         index_col=False,
         usecols=wanted,
-        dtype=str,
+        dtype=object,
         quoting=csv.QUOTE_NONE,
         keep_default_na=False,
         na_filter=False,
@@ -148,9 +148,9 @@ def replace_tokens(
     rows : (n,) sequence of str
         Lines without their newline.
     replaced : mapping of int to (n,) sequence of str
-        New tokens of existing columns, by position.
+        New tokens of existing columns, by position, quoted where they need it.
     appended : sequence of (n,) sequences of str
-        Tokens of new columns.
+        Tokens of new columns, likewise.
     n_columns : int
         Number of columns that the rows have.
 
@@ -162,7 +162,7 @@ def replace_tokens(
     result = list(rows)
     if replaced:
         positions = sorted(replaced, reverse=True)  # from the right: earlier spans stay true
-        tokens = [[quoted(t) for t in replaced[p]] for p in positions]
+        tokens = [replaced[p] for p in positions]
         for i, row in enumerate(result):
             spans = token_spans(row)
             for position, values in zip(positions, tokens, strict=True):
@@ -171,7 +171,7 @@ def replace_tokens(
             result[i] = row
     if appended:
         separator = "\t" if result and "\t" in result[0].strip() else " "
-        ends = [separator + separator.join(t) for t in _transposed(appended)]
+        ends = [separator + separator.join(t) for t in zip(*appended, strict=True)]
         result = [_append(row, end, n_columns) for row, end in zip(result, ends, strict=True)]
     return result
 
@@ -181,23 +181,6 @@ def _append(row: str, end: str, n_columns: int) -> str:
     if "#" in row:  # a comment behind the values stays behind them
         stop = token_spans(row)[n_columns - 1][1]
     return row[:stop] + end + row[stop:]
-
-
-def _transposed(columns: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    return list(zip(*([quoted(t) for t in column] for column in columns), strict=True))
-
-
-def quoted(token: str) -> str:
-    """Quote a token that is empty or holds whitespace, as STAR asks.
-
-    Examples
-    --------
-    >>> quoted("a b")
-    '"a b"'
-    """
-    if token and not any(c.isspace() for c in token):
-        return token
-    return f'"{token}"'
 
 
 def _object_array(values: list[Any]) -> NDArray[np.object_]:

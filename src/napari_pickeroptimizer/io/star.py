@@ -188,9 +188,9 @@ class StarDocument:
             Rows to keep, ascending. With none, the header stays without rows: RELION
             itself never writes such a table, this package's reader accepts it.
         columns : mapping of str to (k,) str, optional
-            For each label, one token for each of `rows`. A column that exists is replaced
-            token by token, spacing untouched; a new one goes to the end of the rows and of
-            the header, numbered where the header is.
+            For each label, one token for each of `rows`, quoted where it needs it. A column
+            that exists is replaced token by token, spacing untouched; a new one goes to
+            the end of the rows and of the header, numbered where the header is.
         """
         lines = self.lines
         if columns:

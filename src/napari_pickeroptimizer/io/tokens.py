@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def star_tokens(values: NDArray[Any]) -> list[str]:
-    """Format values: integers as they are, floats with six decimals, the rest as text.
+    """Format values: integers as they are, floats with six decimals, text quoted if need be.
 
     Examples
     --------
@@ -21,4 +21,19 @@ def star_tokens(values: NDArray[Any]) -> list[str]:
     array = np.asarray(values)
     if np.issubdtype(array.dtype, np.floating):
         return [f"{v:.6f}" for v in array.tolist()]
-    return [str(v) for v in array.tolist()]
+    if np.issubdtype(array.dtype, np.integer):
+        return [str(v) for v in array.tolist()]
+    return [quoted(str(v)) for v in array.tolist()]
+
+
+def quoted(token: str) -> str:
+    """Quote a token that is empty or holds whitespace, as STAR asks.
+
+    Examples
+    --------
+    >>> quoted("a b")
+    '"a b"'
+    """
+    if token and not any(c.isspace() for c in token):
+        return token
+    return f'"{token}"'

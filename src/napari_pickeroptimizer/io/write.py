@@ -20,7 +20,6 @@ from napari_pickeroptimizer.io.relion import (
     X,
     Y,
 )
-from napari_pickeroptimizer.io.rows import quoted
 from napari_pickeroptimizer.io.tokens import star_tokens
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def write_picks(
     if from_nowhere.any():
         raise PickFormatError(
             f"{from_nowhere.sum()} of {len(picks)} picks come from no file, the others do: "
-            "their rows cannot join. Write them apart, or all to a new table with write_new_star."
+            "their rows cannot join. Write them apart, or all with write_new_star."
         )
     if picks.listing is not None or len(picks.sources) > 1:
         return _write_tree(picks, output, columns)
@@ -116,7 +115,7 @@ def write_new_star(
             f"cannot write these picks to {output}: give a name ending in .star."
         )
     values: dict[str, NDArray[Any]] = {
-        MICROGRAPH: np.array([quoted(m) for m in picks.table["micrograph"]], dtype=object),
+        MICROGRAPH: picks.table["micrograph"].to_numpy(dtype=object),
         X: picks.table["x"].to_numpy(),
         Y: picks.table["y"].to_numpy(),
     }
