@@ -82,12 +82,15 @@ def water_phase_noise_rad(
     Scattered independently, N molecules per Å² would give each pixel of area a a variance
     of N φ₁² / a; water is nearly incompressible, so this is damped by its structure factor
     S(k): 0.06 at low k, rising to the ring at 1/3.1 Å (here a Gaussian of that height).
+    Real micrographs show more power below 1/60 Å than water explains (unfolded protein,
+    surface contamination); 0.2 / (1 + (60 Å k)²) stands for it.
     """
     one_molecule = interaction_rad_per_v_ang * ICE_POTENTIAL_V / WATER_PER_ANG3  # rad Å²
     sigma = one_molecule * np.sqrt(WATER_PER_ANG3) / pixel_size_ang
     ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
-    k = np.sqrt(ky**2 + kx**2)
-    structure = 0.06 + 1.4 * np.exp(-(((k - 1 / 3.1) / 0.065) ** 2))
+    k2 = ky**2 + kx**2
+    ring = 1.4 * np.exp(-(((np.sqrt(k2) - 1 / 3.1) / 0.065) ** 2))
+    structure = 0.06 + ring + 0.2 / (1 + k2 * 60.0**2)
     return _coloured(shape_px, structure, sigma, rng)
 
 

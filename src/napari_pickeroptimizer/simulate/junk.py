@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 
 CARBON_THICKNESS_ANG = (120.0, 220.0)
-CARBON_RIM_ANG = 40.0
+CARBON_RIM_ANG = (30.0, 110.0)
 # Bragg reflections leave through the objective aperture: crystals are darker than their
 # thickness of vitreous ice would be.
 CRYSTAL_MEAN_FREE_PATH_ANG = 1100.0
@@ -31,12 +31,15 @@ class CarbonFilm:
         The rim's roughness: amplitude in px, wave number in rad/px along the rim, phase.
     thickness_ang : float
         Of the film.
+    rim_ang : float
+        Width over which the film tapers off.
     """
 
     centre_yx_px: tuple[float, float]
     radius_px: float
     waves: NDArray[np.float64]
     thickness_ang: float
+    rim_ang: float
 
     def depth_px(
         self, y: NDArray[np.floating], x: NDArray[np.floating]
@@ -47,9 +50,9 @@ class CarbonFilm:
         # Only near the rim the roughness matters, and the angles cost the most.
         reach = np.abs(self.waves[:, 0]).sum()
         near = np.abs(smooth) < reach + 50
-        along = np.arctan2(*np.broadcast_arrays(dy, dx)) * self.radius_px
+        dy, dx = np.broadcast_arrays(dy, dx)
+        arc = np.arctan2(dy[near], dx[near]) * self.radius_px
         rough = np.array(smooth, copy=True)
-        arc = along[near]
         for amplitude, wave_number, phase in self.waves:
             rough[near] -= (amplitude * np.cos(wave_number * arc + phase)).astype(rough.dtype)
         return rough
@@ -72,7 +75,10 @@ def carbon_film(
     x = np.linspace(0, nx - 1, 64)[None, :]
     distance = np.hypot(y - centre[0], x - centre[1])
     radius = float(np.quantile(distance, 1 - rng.uniform(0.12, 0.35)))
-    lengths_px = diameter_px * np.geomspace(0.15, 6, 14)
+    rim_ang = rng.uniform(*CARBON_RIM_ANG)
+    # bends shorter than the rim is wide would look like fur
+    shortest_px = max(0.15 * diameter_px, 2 * rim_ang / pixel_size_ang)
+    lengths_px = np.geomspace(shortest_px, max(6 * diameter_px, 2 * shortest_px), 14)
     waves = np.column_stack(
         [
             0.012 * lengths_px * rng.standard_normal(14),
@@ -80,7 +86,13 @@ def carbon_film(
             rng.uniform(0, 2 * np.pi, 14),
         ]
     )
-    return CarbonFilm(centre, radius, waves, rng.uniform(*CARBON_THICKNESS_ANG))
+    return CarbonFilm(
+        centre,
+        radius,
+        waves,
+        thickness_ang=rng.uniform(*CARBON_THICKNESS_ANG),
+        rim_ang=rim_ang,
+    )
 
 
 def smooth_step(depth: NDArray[np.floating], width: float) -> Plane:
@@ -105,22 +117,25 @@ def crystal_thickness_ang(
     """
     y, x = _local_grid(1.25 * radius_px)
     n_sides = int(rng.integers(4, 8))
-    angles = np.sort(rng.uniform(0, 2 * np.pi) + (np.arange(n_sides) + rng.uniform(-0.3, 0.3, n_sides))
-                     * 2 * np.pi / n_sides)  # fmt: skip
-    heights = radius_px * rng.uniform(0.65, 1.0, n_sides)
-    inside = np.full(y.shape, np.inf, dtype=np.float32)
+    angles = (np.arange(n_sides) + rng.uniform(-0.3, 0.3, n_sides)) * 2 * np.pi / n_sides
+    angles += rng.uniform(0, 2 * np.pi)
+    heights = radius_px * rng.uniform(0.6, 0.95, n_sides)
+    # distance to the nearest side, the minimum taken softly: melted corners
+    soft_px = radius_px * rng.uniform(0.06, 0.16)
+    total = np.zeros((y.size, x.size), dtype=np.float32)
     for angle, height in zip(angles, heights, strict=True):
-        inside = np.minimum(inside, height - y * np.sin(angle) - x * np.cos(angle))
-    # the corners of few-sided polygons would stick out of the window
-    inside = np.minimum(inside, 1.2 * radius_px - np.hypot(y, x))
-    top = np.exp(rng.uniform(np.log(60), np.log(1500)))
+        total += np.exp(-(height - y * np.sin(angle) - x * np.cos(angle)) / soft_px)
+    inside = -soft_px * np.log(total)
+    # far corners of few-sided polygons would stick out of the window
+    inside = np.minimum(inside, 1.15 * radius_px - np.hypot(y, x))
+    top = np.exp(rng.uniform(np.log(60), np.log(1000)))
     bevel_px = rng.uniform(0.15, 0.6) * radius_px
-    thickness = (
-        np.clip(inside / bevel_px, 0, 1) * top * min(1.0, radius_px * pixel_size_ang / 120)
-    )
+    # small crystals are thin ones
+    top *= min(1.0, radius_px * pixel_size_ang / 120)
+    thickness = smooth_step(inside, bevel_px) * np.float32(top)
     direction, length = rng.uniform(0, np.pi), radius_px * rng.uniform(0.25, 1.2)
     wave = 2 * np.pi / length * (y * np.sin(direction) + x * np.cos(direction))
-    darkness = 1 + 0.5 * np.sin(wave + rng.uniform(0, 2 * np.pi))
+    darkness = 1 + 0.35 * np.sin(wave + rng.uniform(0, 2 * np.pi))
     return np.asarray(thickness, np.float32), np.asarray(darkness, np.float32)
 
 

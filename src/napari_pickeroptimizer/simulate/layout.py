@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.simulate.junk import CarbonFilm, carbon_film
-from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 Kind = Literal["particle", "broken", "aggregate", "crystal", "drop"]
 
@@ -63,7 +66,7 @@ class Layout:
         return np.asarray(self.carbon.depth_px(np.asarray(y), np.asarray(x)), dtype=np.float64)
 
     def on_carbon(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say of which points the carbon's rim is within a quarter of a diameter, or inside."""
+        """Say which points lie on carbon, or within a quarter of a diameter of its rim."""
         return self.carbon_depth_px(y, x) > -NEAR_CARBON * self.diameter_px
 
     def whole_particles(self) -> pd.DataFrame:
@@ -71,11 +74,14 @@ class Layout:
 
         In open ice, not in an aggregate, half a diameter or more away from the border.
         """
-        yx = np.array([(o.y, o.x) for o in self.objects if o.kind == "particle"]).reshape(
-            -1, 2
-        )
+        return pd.DataFrame({"x": self._whole_yx_px[:, 1], "y": self._whole_yx_px[:, 0]})
+
+    @cached_property
+    def _whole_yx_px(self) -> NDArray[np.float64]:
+        places = [(o.y, o.x) for o in self.objects if o.kind == "particle"]
+        yx = np.array(places, dtype=np.float64).reshape(-1, 2)
         wanted = self.inside_border(yx[:, 0], yx[:, 1]) & ~self.on_carbon(yx[:, 0], yx[:, 1])
-        return pd.DataFrame({"x": yx[wanted, 1], "y": yx[wanted, 0]})
+        return yx[wanted]
 
     def inside_border(
         self, y: NDArray[np.float64], x: NDArray[np.float64]
@@ -95,11 +101,9 @@ class Layout:
         """
         y, x = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
         result = np.full(y.shape, CONTAMINANT, dtype=np.int8)
-        truth = self.whole_particles()
+        truth = self._whole_yx_px
         if len(truth):
-            distance = np.hypot(
-                y[..., None] - truth["y"].to_numpy(), x[..., None] - truth["x"].to_numpy()
-            )
+            distance = np.hypot(y[..., None] - truth[:, 0], x[..., None] - truth[:, 1])
             result[distance.min(axis=-1) <= NEAR_PARTICLE * self.diameter_px] = PARTICLE
         result[self.on_carbon(y, x)] = CARBON
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, minimum_filter
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.simulate.layout import Layout
-from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.layout import Layout
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 Points = NDArray[np.float64]
 
@@ -149,7 +152,10 @@ def _false_candidates(
         np.hypot(spots[:, :1] - objects[:, 0], spots[:, 1:] - objects[:, 1]) - objects[:, 2]
     )  # (n_spots, n_objects)
     empty = ~on_carbon & (gap > EMPTY_DISTANCE * d).all(axis=1)
-    result = {"carbon": spots[on_carbon], "empty": spots[empty]}
+    # pickers find the film's rim first, but not only: any of the darker half
+    carbon = spots[on_carbon]
+    carbon = rng.permutation(carbon[: max(20, len(carbon) // 2)])
+    result = {"carbon": carbon, "empty": spots[empty]}
     for kind in ("broken", "aggregate", "crystal", "drop"):
         places = [
             point
@@ -186,4 +192,5 @@ def dark_spots_yx_px(image: NDArray[np.float32], diameter_px: float) -> Points:
     least = minimum_filter(response, size=max(3, round(0.5 * width)))
     y, x = np.nonzero((response == least) & (response < 0))
     order = np.argsort(response[y, x], kind="stable")
-    return (np.column_stack([y, x])[order] + 0.5) * f - 0.5
+    spots = np.column_stack([y, x])[order].astype(np.float64)
+    return np.asarray((spots + 0.5) * f - 0.5, dtype=np.float64)

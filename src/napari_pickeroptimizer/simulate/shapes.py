@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from napari_pickeroptimizer.simulate.settings import ShapeName
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.settings import ShapeName
 
 Points = NDArray[np.float64]
 
@@ -51,7 +55,7 @@ def _lobes(p: Points) -> NDArray[np.bool_]:
 
 
 def _barrel(p: Points) -> NDArray[np.bool_]:
-    """Say which points lie in a hollow double ring of seven columns each, 0.94 across, 1 tall."""
+    """Say which points lie in a hollow double ring of seven columns, 0.94 across, 1 tall."""
     rho = np.hypot(p[:, 0], p[:, 1])
     angle = np.arctan2(p[:, 1], p[:, 0])
     height = np.abs(p[:, 2])
@@ -79,7 +83,7 @@ def _y(p: Points) -> NDArray[np.bool_]:
             q = p - distance * along
             t = q @ along
             across2 = (q**2).sum(axis=1) - t**2
-            inside |= (t / 0.145) ** 2 + across2 / 0.105**2 < 1
+            inside |= (t / 0.145) ** 2 + across2 / 0.115**2 < 1
     return inside
 
 
@@ -120,11 +124,18 @@ def particle_model(
     group = Rotation.create_group(chosen.symmetry)
     trial = rng.uniform(-0.5, 0.5, size=(60_000, 3))
     trial = trial[chosen.inside(trial)]
-    volume_ang3 = len(trial) / 60_000 * diameter_ang**3
+    scale_ang = diameter_ang / _longest_extent(trial)
+    volume_ang3 = len(trial) / 60_000 * scale_ang**3
     n_residues = max(1, round(PACKING * volume_ang3 / RESIDUE_VOLUME_ANG3 / len(group)))
     unit = trial[rng.integers(len(trial), size=n_residues)]
-    points = np.concatenate([g.apply(unit) for g in group]) * diameter_ang
+    points = np.concatenate([g.apply(unit) for g in group]) * scale_ang
     return ParticleModel(points - points.mean(axis=0), diameter_ang)
+
+
+def _longest_extent(points: Points) -> float:
+    """Return the longest distance between two of the points."""
+    hull = points[ConvexHull(points).vertices]
+    return float(pdist(hull).max())
 
 
 def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleModel:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -19,7 +19,11 @@ from napari_pickeroptimizer.simulate.ctf import (
 )
 from napari_pickeroptimizer.simulate.layout import Layout, lay_out
 from napari_pickeroptimizer.simulate.picks import imitate_picker
-from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 # Protein minus the ice that it displaces, in V; and the spread of one residue's atoms.
 PROTEIN_CONTRAST_V = 2.5
@@ -78,7 +82,7 @@ def simulate_micrograph(
         mean_um - astigmatism_um / 2,
         for_lens.uniform(0, 180),
     )
-    pad_px, canvas_px = padded(settings)
+    pad_px, _ = padded(settings)
     wave = exit_wave(settings, layout, for_object, for_ice, for_noise)
     intensity = image_intensity(settings, wave, defocus_um)
     ny, nx = settings.shape_px
@@ -226,7 +230,7 @@ def _film_thickness_ang(settings: SimulationSettings, layout: Layout) -> NDArray
     assert layout.carbon is not None  # noqa: S101 (the caller asked)
     y = (np.arange(canvas_px[0], dtype=np.float32) - pad_px)[:, None]
     x = (np.arange(canvas_px[1], dtype=np.float32) - pad_px)[None, :]
-    rim_px = junk.CARBON_RIM_ANG / settings.pixel_size_ang
+    rim_px = layout.carbon.rim_ang / settings.pixel_size_ang
     return np.float32(layout.carbon.thickness_ang) * junk.smooth_step(
         layout.carbon.depth_px(y, x), rim_px
     )

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+from scipy.spatial.transform import Rotation
+
+from napari_pickeroptimizer.simulate.settings import ShapeName
+from napari_pickeroptimizer.simulate.shapes import (
+    RESIDUE_VOLUME_ANG3,
+    broken_model,
+    particle_model,
+    project_at,
+    splat,
+)
+
+SHAPES = get_args(ShapeName)
+
+
+def test_splat_shares_a_point_among_four_pixels() -> None:
+    canvas = np.zeros((3, 4))
+    splat(canvas, np.array([[1.25, 2.5]]), weight=8.0)
+    np.testing.assert_allclose(canvas, [[0, 0, 0, 0], [0, 0, 3, 3], [0, 0, 1, 1]])
+
+
+def test_splat_drops_what_lies_outside() -> None:
+    canvas = np.zeros((2, 2))
+    splat(canvas, np.array([[-5.0, 0.0], [0.0, 1.5]]), weight=1.0)
+    np.testing.assert_allclose(canvas, [[0, 0.5], [0, 0]])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_projected_particle_is_centred_where_it_is_put(shape: ShapeName) -> None:
+    model = particle_model(shape, 100.0, np.random.default_rng(0))
+    canvas = np.zeros((100, 120))
+    turn = Rotation.from_rotvec([0.3, -1.2, 0.8])
+    project_at(canvas, model, (40.3, 70.6), turn, pixel_size_ang=2.0)
+    y, x = np.indices(canvas.shape)
+    assert canvas.sum() == pytest.approx(len(model.points_ang))
+    assert (canvas * y).sum() / canvas.sum() == pytest.approx(40.3, abs=1e-6)
+    assert (canvas * x).sum() / canvas.sum() == pytest.approx(70.6, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_particle_is_as_long_as_its_diameter(shape: ShapeName) -> None:
+    points = particle_model(shape, 200.0, np.random.default_rng(1)).points_ang
+    assert pdist(points).max() == pytest.approx(200.0, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_particle_holds_as_many_residues_as_a_protein_of_that_size(shape: ShapeName) -> None:
+    points = particle_model(shape, 150.0, np.random.default_rng(1)).points_ang
+    volume = len(points) * RESIDUE_VOLUME_ANG3
+    assert 0.04 < volume / 150.0**3 < 0.4  # of the cube around it; a full ball has 0.52
+
+
+@pytest.mark.parametrize(
+    ("shape", "turn"),
+    [
+        ("lobes", Rotation.from_rotvec([0, 0, np.pi])),
+        ("lobes", Rotation.from_rotvec([np.pi, 0, 0])),
+        ("barrel", Rotation.from_rotvec([0, 0, 2 * np.pi / 7])),
+        ("ring", Rotation.from_rotvec([0, 0, 2 * np.pi / 8])),
+    ],
+    ids=["lobes-about-z", "lobes-about-x", "barrel", "ring"],
+)
+def test_a_symmetric_particle_looks_the_same_after_its_turn(
+    shape: ShapeName, turn: Rotation
+) -> None:
+    points = particle_model(shape, 50.0, np.random.default_rng(2)).points_ang
+    turned = turn.apply(points)
+    nearest = np.linalg.norm(points[None] - turned[:40, None], axis=2).min(axis=1)
+    assert nearest.max() < 1e-6
+
+
+def test_a_broken_particle_is_a_centred_part_of_the_whole() -> None:
+    whole = particle_model("barrel", 100.0, np.random.default_rng(0))
+    part = broken_model(whole, np.random.default_rng(5))
+    assert 0.25 < len(part.points_ang) / len(whole.points_ang) < 0.65
+    np.testing.assert_allclose(part.points_ang.mean(axis=0), 0, atol=1e-9)
