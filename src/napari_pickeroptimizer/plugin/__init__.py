@@ -1,0 +1,1 @@
+"""napari's side of the house: layers are views of `Picks` and `Micrographs`."""

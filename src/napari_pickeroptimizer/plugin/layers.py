@@ -1,0 +1,336 @@
+"""`Picks` as the data of a napari Points layer, and back. Pure functions, no Qt.
+
+The picks are the truth and the layer is a view of them: napari removes selected points on
+a key and has no undo. So the layer's metadata holds the picks themselves, every point knows
+its pick by the feature ``pick_id`` (its row in ``picks.table``), and only labels and new
+points are ever read back from a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from napari_pickeroptimizer.classes import (
+    CARBON,
+    CLASS_NAMES,
+    CONTAMINANT,
+    MAX_CLASS,
+    PARTICLE,
+    UNLABELLED,
+    class_name,
+)
+from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.picks import Picks, concatenate
+
+METADATA_KEY = "pickeroptimizer"
+NEW_PICK = -1
+
+# Okabe and Ito's palette, told apart by all common kinds of colour vision; light enough to
+# be seen as a thin ring on a grey micrograph.
+CLASS_COLORS: dict[int, str] = {
+    UNLABELLED: "#D9D9D9",
+    PARTICLE: "#56B4E9",
+    CONTAMINANT: "#FF9F1A",
+    CARBON: "#E377C2",
+    4: "#009E73",
+    5: "#F0E442",
+    6: "#D55E00",
+}
+# Colour is never the only cue: the user's labels are thick and have a shape of their own.
+LABEL_SYMBOLS: dict[int, str] = {
+    UNLABELLED: "disc",
+    PARTICLE: "disc",
+    CONTAMINANT: "square",
+    CARBON: "diamond",
+    4: "triangle_up",
+    5: "triangle_down",
+    6: "star",
+}
+RING_WIDTH = 0.07
+LABEL_WIDTH = 0.16
+FALLBACK_DIAMETER_PX = 100.0
+
+Role = Literal["picks", "kept", "rejected", "unscored"]
+
+
+@dataclass(frozen=True)
+class PicksView:
+    """What a Points layer shows.
+
+    Parameters
+    ----------
+    picks : Picks
+        The truth; row i is the point with ``pick_id`` i.
+    slice_of : mapping of str to int
+        Slice index of each micrograph name that the picks use.
+    slice_names : tuple of str
+        Micrograph name of each slice, for points that the user adds.
+    diameter_px : float
+        Diameter of the rings in micrograph pixels.
+    role : str
+        Whether these are the picks to work on, or an output of ours.
+    stack : hashable or None
+        ``unique_id`` of the image layer whose slices these are, None before there is one.
+    source : hashable or None
+        For outputs, the ``unique_id`` of the layer they were made from.
+    rows : (n,) int array or None
+        For outputs, the rows of that layer's picks.
+    """
+
+    picks: Picks
+    slice_of: Mapping[str, int]
+    slice_names: tuple[str, ...]
+    diameter_px: float
+    role: Role = "picks"
+    stack: Hashable = None
+    source: Hashable = None
+    rows: NDArray[np.intp] | None = None
+
+
+def make_view(
+    picks: Picks,
+    *,
+    diameter_px: float | None = None,
+    role: Role = "picks",
+) -> PicksView:
+    """Return a view whose slices are the micrographs in order of first appearance."""
+    names = tuple(str(name) for name in pd.unique(picks.table["micrograph"]))
+    return PicksView(
+        picks=picks,
+        slice_of={name: i for i, name in enumerate(names)},
+        slice_names=names,
+        diameter_px=diameter_px or guess_diameter_px(picks),
+        role=role,
+    )
+
+
+def view_of(metadata: Mapping[str, Any]) -> PicksView | None:
+    """Return the view that a layer's metadata hold, None for a layer that is not ours."""
+    view = metadata.get(METADATA_KEY)
+    return view if isinstance(view, PicksView) else None
+
+
+def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:
+    """Return a ring diameter to begin with: the usual distance of a pick to its neighbour.
+
+    It is for the eye only (pickers hardly place two picks closer than one diameter); the
+    user sets the real one.
+    """
+    distances = []
+    for rows in list(picks.rows_by_micrograph().values())[:n_micrographs]:
+        coords = picks.coords_yx_px()[rows]
+        if len(coords) > 1:
+            distances.append(KDTree(coords).query(coords, k=2)[0][:, 1])
+    if not distances:
+        return FALLBACK_DIAMETER_PX
+    guess = float(np.median(np.concatenate(distances)))
+    return round(guess) if guess >= 1 else FALLBACK_DIAMETER_PX
+
+
+def coords_zyx(view: PicksView) -> NDArray[np.float64]:
+    """Return the (n, 3) points: slice index, then y and x in micrograph pixels."""
+    slices = view.picks.table["micrograph"].map(dict(view.slice_of)).to_numpy(np.float64)
+    return np.column_stack([slices, view.picks.coords_yx_px()])
+
+
+def shown_classes(picks: Picks) -> NDArray[np.int8]:
+    """Return the (n,) class each pick is drawn in: the user's label, else the predicted."""
+    labels = picks.labels
+    if "predicted" not in picks.table:
+        return labels
+    predicted = picks.table["predicted"].to_numpy(np.int8)
+    return cast(NDArray[np.int8], np.where(labels != UNLABELLED, labels, predicted))
+
+
+def appearance(picks: Picks) -> dict[str, Any]:
+    """Return colour, line width and symbol of each pick, computed by ourselves.
+
+    napari's own colour cycles are slow beyond 1e5 points, and assign colours by order of
+    first appearance: the same class would have another colour in the next file.
+    """
+    shown, labels = shown_classes(picks), picks.labels
+    return {
+        "border_color": _PALETTE_RGBA[shown],
+        "border_width": np.where(labels != UNLABELLED, LABEL_WIDTH, RING_WIDTH),
+        "symbol": _SYMBOLS[labels],
+    }
+
+
+def feature_table(picks: Picks) -> pd.DataFrame:
+    """Return the features of the points: what the status bar and the feature table show."""
+    table = picks.table
+    features = pd.DataFrame(
+        {
+            "pick_id": np.arange(len(picks), dtype=np.int64),
+            "micrograph": pd.Categorical(table["micrograph"]),
+            "label": label_names(picks.labels),
+        }
+    )
+    if "predicted" in table:
+        features["predicted"] = label_names(table["predicted"].to_numpy(np.int8), "not scored")
+    if picks.class_ids:
+        features["probability"] = picks.particle_probability
+    if "picker_score" in table:
+        features["picker_score"] = table["picker_score"].to_numpy(np.float64)
+    return features
+
+
+def points_data(view: PicksView, name: str) -> tuple[NDArray[np.float64], dict[str, Any], str]:
+    """Return the layer data tuple of a Points layer that shows `view`."""
+    attributes = {
+        "name": name,
+        "ndim": 3,
+        "features": feature_table(view.picks),
+        "size": view.diameter_px,
+        "face_color": "transparent",
+        "border_width_is_relative": True,
+        "metadata": {METADATA_KEY: view},
+        **appearance(view.picks),
+    }
+    if not len(view.picks):  # napari cannot take colours of no points
+        for per_point in ("features", "border_color", "border_width", "symbol"):
+            del attributes[per_point]
+    return coords_zyx(view), attributes, "points"
+
+
+def label_names(class_ids: NDArray[np.int8], unset: str = "unlabelled") -> NDArray[Any]:
+    """Return the (n,) names of class ids, `unset` for 0."""
+    names = [unset, *(class_name(i) for i in range(1, MAX_CLASS + 1))]
+    return np.array(names, dtype=object)[class_ids]
+
+
+def parse_label(value: object) -> int:
+    """Return the class id that a cell of the feature table means.
+
+    Raises
+    ------
+    LabelError
+        It is neither a class name nor an id 0 to 6.
+    """
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return UNLABELLED
+    text = str(value).strip().lower()
+    if text in _IDS_BY_NAME:
+        return _IDS_BY_NAME[text]
+    raise LabelError(
+        f"{value!r} is no class: expected one of "
+        f"{', '.join(['unlabelled', *CLASS_NAMES.values()])} or a number 0 to {MAX_CLASS}."
+    )
+
+
+def read_back(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> PicksView:
+    """Return the view with what the user did in the layer: labels, and added points.
+
+    Picks are never lost or moved here: a point that is missing in the layer keeps its pick,
+    and a dragged one its place. A point without a ``pick_id`` of its own (added, or pasted)
+    is a new pick, in the micrograph of its slice.
+
+    Parameters
+    ----------
+    view : PicksView
+        What the layer showed.
+    points : (m, 3) array
+        The layer's points: slice, y, x.
+    features : pandas.DataFrame
+        The layer's features, one row a point.
+
+    Raises
+    ------
+    LabelError
+        A cell of the column ``label`` is no class, or a new point is on no micrograph.
+    """
+    n = len(view.picks)
+    ids = _pick_ids(features, len(points), n)
+    known = ids != NEW_PICK
+    labels = view.picks.labels.copy()
+    given = _parsed_labels(features, len(points))
+    labels[ids[known]] = given[known]
+    picks = view.picks
+    if not np.array_equal(labels, picks.labels):
+        picks = picks.with_labels(labels)
+    slice_of = dict(view.slice_of)
+    if not known.all():
+        added = np.asarray(points, dtype=np.float64)[~known]
+        names = [_slice_name(view, z) for z in added[:, 0]]
+        new = Picks.from_arrays(names, x=added[:, 2], y=added[:, 1], label=given[~known])
+        picks = concatenate([picks, replace(new, listing=picks.listing)])
+        slice_of.update({name: round(z) for name, z in zip(names, added[:, 0], strict=True)})
+    return replace(view, picks=picks, slice_of=slice_of)
+
+
+def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) -> PicksView:
+    """Make a view of a Points layer that another reader or the user made.
+
+    `points` are (n, 3): slice, y, x in micrograph pixels; `names` the slices' micrographs.
+
+    Raises
+    ------
+    LabelError
+        The points have no micrograph axis, or one of them is on no slice.
+    """
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise LabelError(
+            f"the points have {points.shape[-1]} coordinates: expected 3 (micrograph, y, x). "
+            "Open the picks with this plugin, or add the points on the micrograph stack."
+        )
+    empty = make_view(Picks.from_arrays([], x=[], y=[]))
+    view = replace(empty, slice_names=names, slice_of={n: i for i, n in enumerate(names)})
+    return read_back(view, points, features.drop(columns="pick_id", errors="ignore"))
+
+
+def count_labels(picks: Picks) -> dict[int, int]:
+    """Return how many picks carry each class id that is used, ascending."""
+    ids, counts = np.unique(picks.labels, return_counts=True)
+    return {int(i): int(n) for i, n in zip(ids, counts, strict=True) if i != UNLABELLED}
+
+
+def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np.int64]:
+    """Return the (m,) pick of each point; `NEW_PICK` where it has none or a used one."""
+    if "pick_id" not in features or len(features) != n_points:
+        return np.full(n_points, NEW_PICK, dtype=np.int64)
+    values = pd.to_numeric(features["pick_id"], errors="coerce").fillna(NEW_PICK)
+    ids = values.to_numpy(np.int64)
+    taken = pd.Series(ids).duplicated().to_numpy()  # napari pastes features along with points
+    return np.where(taken | (ids < 0) | (ids >= n_picks), NEW_PICK, ids)
+
+
+def _parsed_labels(features: pd.DataFrame, n_points: int) -> NDArray[np.int8]:
+    if "label" not in features or len(features) != n_points:
+        return np.zeros(n_points, dtype=np.int8)
+    codes, values = pd.factorize(features["label"], use_na_sentinel=False)
+    return np.array([parse_label(v) for v in values], dtype=np.int8)[codes]
+
+
+def _slice_name(view: PicksView, z: float) -> str:
+    index = round(z)
+    for name, i in view.slice_of.items():  # the spelling that the picks already use
+        if i == index:
+            return name
+    if 0 <= index < len(view.slice_names):
+        return view.slice_names[index]
+    raise LabelError(
+        f"a point was added on slice {index}, which has no micrograph: "
+        f"there are {len(view.slice_names)}. Open the micrographs first."
+    )
+
+
+def _rgba(color: str) -> list[float]:
+    return [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] + [1.0]
+
+
+_PALETTE_RGBA = np.array([_rgba(CLASS_COLORS[i]) for i in range(MAX_CLASS + 1)])
+_SYMBOLS = np.array([LABEL_SYMBOLS[i] for i in range(MAX_CLASS + 1)], dtype=object)
+_IDS_BY_NAME: dict[str, int] = {
+    "": UNLABELLED,
+    "nan": UNLABELLED,
+    "unlabelled": UNLABELLED,
+    **{name: i for i, name in CLASS_NAMES.items()},
+    **{str(i): i for i in range(MAX_CLASS + 1)},
+}

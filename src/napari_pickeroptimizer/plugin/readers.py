@@ -1,0 +1,169 @@
+"""napari readers: micrographs as a lazy stack, picks as points; `get_*` are cheap."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+LayerData = tuple[Any, dict[str, Any], str]
+Reader = Callable[[str | Sequence[str]], list[LayerData]]
+PathOrPaths = str | Sequence[str]
+
+IMAGE_SUFFIXES = (".mrc", ".mrcs", ".tif", ".tiff")
+PICK_SUFFIXES = (".star", ".box", ".cbox", ".csv")
+# A STAR names its columns before its rows; optics tables before them are short.
+SNIFFED_BYTES = 64 * 1024
+MRC_HEADER_BYTES = 256
+
+
+def get_micrographs_reader(path: PathOrPaths) -> Reader | None:
+    """Return the reader of micrographs, None where `path` holds none.
+
+    Takes MRC files with one section, ``.mrcs`` stacks, directories that hold images, STAR
+    files that name micrographs but no coordinates, and lists of these.
+    """
+    places = _as_paths(path)
+    return read_micrographs if places and all(map(_holds_micrographs, places)) else None
+
+
+def get_picks_reader(path: PathOrPaths) -> Reader | None:
+    """Return the reader of picks, None where `path` holds none.
+
+    Takes STAR files with coordinates or with a list of coordinate files, ``.box`` files,
+    tables with x and y, directories with such files and no images, and lists of these.
+    """
+    places = _as_paths(path)
+    return read_picks_layer if places and all(map(_holds_picks, places)) else None
+
+
+def read_micrographs(path: PathOrPaths) -> list[LayerData]:
+    """Return one image layer with all micrographs of `path`, read when shown.
+
+    Raises
+    ------
+    MicrographNotFoundError
+        There is no micrograph.
+    """
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.plugin.session import prepared_stack
+    from napari_pickeroptimizer.plugin.stack import make_stack
+
+    places = _as_paths(path)
+    micrographs = Micrographs.find([str(p) for p in places])
+    name = places[0].stem if len(places) == 1 else places[0].parent.name
+    viewer = _start_session()
+    if viewer is None:
+        return [make_stack(micrographs, name=name or "micrographs")]
+    return [prepared_stack(viewer, micrographs, name or "micrographs")]
+
+
+def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
+    """Return one points layer with all picks of `path`.
+
+    Its slices are the micrographs in order of first appearance; the session puts them on
+    those of the micrograph stack as soon as both are in the viewer.
+
+    Raises
+    ------
+    PickFormatError, PicksNotFoundError
+        The picks cannot be understood.
+    """
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.plugin.layers import make_view, points_data
+    from napari_pickeroptimizer.plugin.session import matched_points_data
+
+    places = _as_paths(path)
+    picks = read_picks(places[0] if len(places) == 1 else places)
+    name = places[0].stem if len(places) == 1 else places[0].parent.name
+    viewer, view = _start_session(), make_view(picks)
+    if viewer is None:
+        return [points_data(view, name or "picks")]
+    return [matched_points_data(viewer, view, name or "picks")]
+
+
+def _start_session() -> Any | None:
+    """Have the viewer that asked match picks and micrographs; without a viewer do nothing."""
+    from napari import current_viewer
+
+    from napari_pickeroptimizer.plugin.session import session_of
+
+    viewer = current_viewer()
+    if viewer is not None:
+        session_of(viewer)
+    return viewer
+
+
+def _as_paths(path: PathOrPaths) -> list[Path]:
+    return [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
+
+
+def _holds_micrographs(path: Path) -> bool:
+    if path.is_dir():
+        return _has_files(path, IMAGE_SUFFIXES)
+    suffix = path.suffix.lower()
+    if suffix == ".star":
+        words = _sniff(path)
+        return "_rlnMicrographName" in words and not _star_holds_picks(words)
+    if suffix == ".mrc":
+        return _mrc_sections(path) == 1
+    return suffix in IMAGE_SUFFIXES
+
+
+def _holds_picks(path: Path) -> bool:
+    if path.is_dir():
+        return not _has_files(path, IMAGE_SUFFIXES) and _has_files(path, PICK_SUFFIXES)
+    suffix = path.suffix.lower()
+    if suffix in (".star", ".cbox"):
+        return _star_holds_picks(_sniff(path))
+    if suffix == ".csv":
+        header = _sniff(path).partition("\n")[0].lower()
+        columns = {word.strip(" \"'") for word in header.split(",")}
+        return {"x", "y"} <= columns or {"x_coord", "y_coord"} <= columns
+    return suffix == ".box"
+
+
+def _star_holds_picks(words: str) -> bool:
+    if "_rlnTomoName" in words:  # 3-D particles of tomograms
+        return False
+    return (
+        ("_rlnCoordinateX" in words and "_rlnCoordinateY" in words)
+        or "_rlnMicrographCoordinates" in words
+        or ("_CoordinateX" in words and "_CoordinateY" in words)
+    )
+
+
+def _has_files(folder: Path, suffixes: tuple[str, ...], depth: int = 2) -> bool:
+    """Whether a folder, or one at most `depth` below, holds a file with such a suffix."""
+    try:
+        entries = list(os.scandir(folder))
+        if any(e.name.lower().endswith(suffixes) and e.is_file() for e in entries):
+            return True
+        return depth > 0 and any(
+            _has_files(Path(e.path), suffixes, depth - 1) for e in entries if e.is_dir()
+        )
+    except OSError:
+        return False
+
+
+def _sniff(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(SNIFFED_BYTES).decode("latin-1")
+    except OSError:
+        return ""
+
+
+def _mrc_sections(path: Path) -> int:
+    """Sections that an MRC header tells, in either byte order; 0 where there is no header."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(MRC_HEADER_BYTES)
+    except OSError:
+        return 0
+    if len(header) < MRC_HEADER_BYTES:
+        return 0
+    mode = int.from_bytes(header[12:16], "little")
+    order: Any = "little" if mode < 1 << 16 else "big"
+    return int.from_bytes(header[8:12], order)

@@ -1,0 +1,54 @@
+"""napari's Open Sample: simulated micrographs, their picks, and a few labels to begin with."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.layers import make_view, points_data
+from napari_pickeroptimizer.plugin.matching import match
+from napari_pickeroptimizer.plugin.stack import make_stack, stack_of
+from napari_pickeroptimizer.plugin.transfer import transfer_labels
+from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+# Small enough to be there in a few seconds, without a download.
+SAMPLE = SimulationSettings(
+    n_micrographs=3,
+    n_particles=50,
+    shape_px=(960, 1024),
+    pixel_size_ang=3.6,
+    labels_per_class=8,
+)
+
+
+def simulated() -> list[tuple[Any, dict[str, Any], str]]:
+    """Return a micrograph stack and its partly labelled picks as layer data.
+
+    The files lie in a temporary folder until Python ends.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="napari-pickeroptimizer-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    micrographs, picks = simulated_project(folder, SAMPLE)
+    stack = make_stack(micrographs, name="simulated micrographs")
+    view = make_view(picks, diameter_px=SAMPLE.diameter_px)
+    stack_view = stack_of(stack[1]["metadata"])
+    assert stack_view is not None  # made above  # noqa: S101
+    points = points_data(match(view, stack_view, None).view, "simulated picks")
+    points[1].update(scale=stack_view.points_scale, units=stack_view.units)
+    return [stack, points]
+
+
+def simulated_project(folder: Path, settings: SimulationSettings) -> tuple[Micrographs, Picks]:
+    """Simulate a project into `folder`; return micrographs, and picks with its hand labels."""
+    *_, written = simulate_project(folder, settings)
+    assert isinstance(written, ProjectWritten)  # the last event  # noqa: S101
+    labels = read_picks(written.labels)
+    picks, _ = transfer_labels(read_picks(written.picks), labels)
+    return Micrographs.find(written.micrographs), picks

@@ -1,0 +1,361 @@
+"""One pruning session on a viewer: what the widgets do, for scripts too. No Qt, no torch.
+
+Every function takes the viewer (`napari.Viewer`, or a `ViewerModel` without a window) and
+works on its layers; the widgets only call them. Fine-tuning and applying are in `jobs`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+from psygnal import Signal
+
+from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimizerError
+from napari_pickeroptimizer.io import read_picks, write_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import labelling, matching
+from napari_pickeroptimizer.plugin.layers import (
+    METADATA_KEY,
+    PicksView,
+    adopt,
+    make_view,
+    points_data,
+    view_of,
+)
+from napari_pickeroptimizer.plugin.stack import StackView, make_stack, stack_of
+from napari_pickeroptimizer.plugin.transfer import transfer_labels
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.fewshot.events import FineTuned
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scored picks of one layer: thresholds are tried on them without the network."""
+
+    picks: Picks
+    failures: dict[str, str]
+    n_outside: int
+
+
+@dataclass(eq=False)
+class Session:
+    """What the widgets of one viewer share."""
+
+    viewer_ref: ref[Any]
+    model: Classifier | None = None
+    fine_tuned: FineTuned | None = None
+    scored: WeakKeyDictionary[Any, Scored] = field(default_factory=WeakKeyDictionary)
+
+    labels_changed = Signal(object)
+    """Emitted with the picks layer whose labels changed."""
+    model_changed = Signal()
+
+    def set_model(self, model: Classifier, fine_tuned: FineTuned | None = None) -> None:
+        """Make a model the one to apply; scores of the one before are forgotten."""
+        self.model, self.fine_tuned = model, fine_tuned
+        self.scored.clear()
+        self.model_changed.emit()
+
+
+_sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+
+
+def unwrap(viewer: Any) -> Any:
+    """Return the viewer itself: napari hands widgets a (short-lived) wrapt proxy of it."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def session_of(viewer: Any) -> Session:
+    """Return the viewer's session, made when first asked for.
+
+    From then on, picks and micrographs that come into the viewer by any way (menus, drag
+    and drop, another plugin's call) are matched, and picks layers get their keys.
+    """
+    viewer = unwrap(viewer)
+    if viewer in _sessions:
+        return _sessions[viewer]
+    session = _sessions[viewer] = Session(ref(viewer))
+
+    def on_inserted(event: Any) -> None:
+        _welcome(session, viewer_of(session), event.value)
+
+    viewer.layers.events.inserted.connect(on_inserted)
+    for layer in list(viewer.layers):
+        _welcome(session, viewer, layer)
+    return session
+
+
+def viewer_of(session: Session) -> Any:
+    """Return the session's viewer."""
+    viewer = session.viewer_ref()
+    assert viewer is not None, "the viewer is gone"  # noqa: S101
+    return viewer
+
+
+def open_micrographs(
+    viewer: Any,
+    where: Micrographs | str | Path | Sequence[str | Path],
+    *,
+    pixel_size_ang: float | None = None,
+    name: str = "micrographs",
+) -> Any:
+    """Add micrographs as one lazy stack, and put picks that are there already on its slices.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where to.
+    where : Micrographs, str, Path or sequence of them
+        As in `Micrographs.find`.
+    pixel_size_ang : float, optional
+        Pixel size in Å, where the files do not tell it.
+    name : str
+        Name of the layer.
+
+    Returns
+    -------
+    napari.layers.Image
+    """
+    session_of(viewer)
+    if not isinstance(where, Micrographs):
+        where = Micrographs.find(where, pixel_size_ang=pixel_size_ang)
+    data, attributes, _ = prepared_stack(viewer, where, name)
+    return unwrap(viewer).add_image(data, **attributes)
+
+
+def open_picks(
+    viewer: Any,
+    where: Picks | str | Path | Sequence[str | Path],
+    *,
+    name: str | None = None,
+    diameter_px: float | None = None,
+) -> Any:
+    """Add picks as one Points layer, on the slices of the micrographs that are open.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where to.
+    where : Picks, str, Path or sequence of them
+        As in `read_picks`.
+    name : str, optional
+        Name of the layer, by default the file's.
+    diameter_px : float, optional
+        Diameter of the rings in micrograph pixels.
+
+    Returns
+    -------
+    napari.layers.Points
+    """
+    session_of(viewer)
+    if not isinstance(where, Picks):
+        name = name or (Path(where).stem if isinstance(where, str | Path) else None)
+        where = read_picks(where)
+    view = make_view(where, diameter_px=diameter_px)
+    data, attributes, _ = matched_points_data(viewer, view, name or "picks")
+    return unwrap(viewer).add_points(data, **attributes)
+
+
+def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[Any, Any, str]:
+    """Return the data of a stack layer; picks that wait for it are scaled as it will be.
+
+    napari complains of layers in pixels beside layers in Å, even if for an instant only.
+    """
+    data, attributes, kind = make_stack(micrographs, name=name)
+    stack = stack_of(attributes["metadata"])
+    assert stack is not None  # made above  # noqa: S101
+    for layer in matching.picks_layers(unwrap(viewer)):
+        view = view_of(layer.metadata)
+        if view is not None and view.stack is None:
+            with suppress(PickerOptimizerError):  # `_match` will tell
+                if matching.match(view, stack, None).n_found:
+                    layer.scale, layer.units = stack.points_scale, stack.units
+    return data, attributes, kind
+
+
+def take_labels(
+    layer: Any, where: Picks | str | Path | Sequence[str | Path], radius_px: float = 1.0
+) -> int:
+    """Label a layer's picks as the same picks are labelled in another file.
+
+    Returns
+    -------
+    int
+        How many labels found their pick.
+    """
+    labels = where if isinstance(where, Picks) else read_picks(where)
+    view = labelling.current_view(layer)
+    picks, n_given = transfer_labels(view.picks, labels, radius_px)
+    labelling.show(layer, replace(view, picks=picks))
+    return n_given
+
+
+def matched_points_data(viewer: Any, view: PicksView, name: str) -> tuple[Any, Any, str]:
+    """Return the data of a picks layer, in the frame of the open stack that fits it best.
+
+    Raises
+    ------
+    AmbiguousMicrographError
+        A micrograph name fits several of the open micrographs.
+    """
+    best = matching.best_stack(unwrap(viewer), view)
+    if best is None:
+        return points_data(view, name)
+    stack = stack_of(best[0].metadata)
+    assert stack is not None  # noqa: S101
+    if best[1].text:
+        warnings.warn(best[1].text, UserWarning, stacklevel=2)
+    data, attributes, kind = points_data(best[1].view, name)
+    return data, {**attributes, "scale": stack.points_scale, "units": stack.units}, kind
+
+
+def micrograph_layers(viewer: Any) -> list[Any]:
+    """Return the image layers that are micrograph stacks of ours."""
+    return [layer for layer in unwrap(viewer).layers if stack_of(layer.metadata) is not None]
+
+
+def label_layers(viewer: Any) -> list[Any]:
+    """Return the Points layers that can be labelled: all but our outputs."""
+    return [
+        layer
+        for layer in unwrap(viewer).layers
+        if type(layer).__name__ == "Points"
+        and ((view := view_of(layer.metadata)) is None or view.role == "picks")
+    ]
+
+
+def picks_of(layer: Any) -> Picks:
+    """Return a layer's picks, with the labels and points the user added."""
+    return labelling.current_view(layer).picks
+
+
+def layer_picks(viewer: Any, layer: Any) -> Picks | None:
+    """Return a layer's picks, None for one of another origin that is not taken on yet."""
+    if view_of(layer.metadata) is None:
+        if not micrograph_layers(viewer):
+            return None
+        adopt_layer(viewer, layer)
+    return picks_of(layer)
+
+
+def label_picks(layer: Any, rows: Sequence[int], class_id: int) -> None:
+    """Label picks by their row, as the keys do."""
+    labelling.label_rows(layer, list(rows), class_id)
+
+
+def adopt_layer(viewer: Any, layer: Any) -> None:
+    """Take a Points layer of another origin on as picks of the open micrographs.
+
+    Raises
+    ------
+    LabelError
+        Its points are not (micrograph, y, x), or lie on no micrograph.
+    """
+    session, viewer = session_of(viewer), unwrap(viewer)
+    if view_of(layer.metadata) is not None:
+        return
+    stacks = micrograph_layers(viewer)
+    if not stacks:
+        raise MicrographNotFoundError("there are no micrographs: open them first.")
+    stack = stack_of(stacks[-1].metadata)
+    assert stack is not None  # noqa: S101
+    names = tuple(stack.micrographs.names)
+    view = adopt(np.asarray(layer.data), layer.features, names)
+    view = replace(view, diameter_px=float(layer.current_size), stack=stacks[-1].unique_id)
+    layer.metadata = {**layer.metadata, METADATA_KEY: view}
+    labelling.show(layer, view)
+    _welcome(session, viewer, layer)
+
+
+def set_diameter(layer: Any, diameter_px: float) -> None:
+    """Draw the rings of a picks layer with another diameter."""
+    view = view_of(layer.metadata)
+    if view is not None and diameter_px > 0 and diameter_px != view.diameter_px:
+        layer.metadata = {
+            **layer.metadata,
+            METADATA_KEY: replace(view, diameter_px=diameter_px),
+        }
+        layer.size = layer.current_size = diameter_px
+
+
+def save_picks(layer: Any, output: str | Path) -> list[Path]:
+    """Write a layer's picks losslessly: their own file(s) again, without the missing rows."""
+    return write_picks(picks_of(layer), output)
+
+
+def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
+    """Return the micrographs to read a layer's picks from."""
+    viewer = unwrap(viewer)
+    adopt_layer(viewer, layer)
+    view = view_of(layer.metadata)
+    assert view is not None  # adopted above  # noqa: S101
+    stack = None
+    if stack_layer is not None:
+        stack = stack_of(stack_layer.metadata)
+    if stack is None:
+        stack = matching.find_stack(viewer, view)
+    if stack is None:
+        best = matching.best_stack(viewer, view)
+        stack = stack_of(best[0].metadata) if best is not None else None
+    if stack is None:
+        raise MicrographNotFoundError(
+            f"the micrographs of {layer.name!r} are not open: open their folder or their STAR."
+        )
+    return stack
+
+
+def _welcome(session: Session, viewer: Any, layer: Any) -> None:
+    """Do what a new layer needs: keys for picks, slices for picks when a stack comes."""
+    if view_of(layer.metadata) is not None:
+        labelling.bind(viewer, layer, session.labels_changed.emit)
+        _match(viewer, layer)
+    elif stack_of(layer.metadata) is not None:
+        waiting = matching.picks_layers(viewer)
+        for picks_layer in waiting:
+            _match(viewer, picks_layer)
+        if waiting:  # an image above the picks would hide them
+            viewer.layers.move(viewer.layers.index(layer), 0)
+            viewer.reset_view()
+
+
+def _match(viewer: Any, layer: Any) -> None:
+    """Put a picks layer on the slices, and into the frame, of the stack that fits it."""
+    view = labelling.current_view(layer)
+    if matching.find_stack(viewer, view) is not None:
+        return
+    try:
+        best = matching.best_stack(viewer, view)
+    except PickerOptimizerError as error:
+        warnings.warn(str(error), UserWarning, stacklevel=2)
+        return
+    if best is None:
+        if any(stack_of(other.metadata) is not None for other in viewer.layers):
+            warnings.warn(
+                f"none of the micrographs of {layer.name!r} is among the opened ones "
+                f"({', '.join(view.slice_names[:3])}, ...).",
+                UserWarning,
+                stacklevel=2,
+            )
+        return
+    stack_layer, match = best
+    if match.text:
+        warnings.warn(match.text, UserWarning, stacklevel=2)
+    labelling.show(layer, match.view)
+    _into_frame(layer, stack_layer)
+
+
+def _into_frame(layer: Any, stack_layer: Any) -> None:
+    stack = stack_of(stack_layer.metadata)
+    assert stack is not None  # best_stack returns only these  # noqa: S101
+    layer.scale = stack.points_scale
+    layer.units = stack.units
