@@ -241,7 +241,7 @@ def _labels(
         if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.0*)?", value):
             raise PickFormatError(
                 f"{where(row)}: {column} is {value!r}, which is no class: expected "
-                f"{', '.join(n for n in _LABEL_IDS if n)}, or an id from 0 to 6."
+                f"{', '.join(n for n, i in _LABEL_IDS.items() if i)}, or an id from 0 to 6."
             )
     labels = labels_from_numbers(numbers.astype(np.float64), column, where)
     return labels, any(v for v in known)

@@ -73,7 +73,7 @@ def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
             found[name] = MicrographRow(
                 name=name,
                 path=paths.resolve(file),
-                pixel_size_ang=size if size > 0 else None,  # NaN > 0 is False
+                pixel_size_ang=size if 0 < size < np.inf else None,  # never of NaN
                 section=int(section) - 1 if section.isdigit() else 0,
             )
     return list(found.values())

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+from napari_pickeroptimizer.classes import MAX_CLASS
+from napari_pickeroptimizer.errors import LabelError, PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.assemble import FilePicks, assemble
 from napari_pickeroptimizer.io.csv_table import read_csv
 from napari_pickeroptimizer.io.eman import read_box
@@ -83,6 +84,8 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
     places = [
         Path(p).expanduser() for p in ([where] if isinstance(where, str | Path) else where)
     ]
+    if label is not None and label not in range(MAX_CLASS + 1):
+        raise LabelError(f"label {label} is no class id: expected 1 to {MAX_CLASS}.")
     if not places:
         raise PicksNotFoundError("no picks: the list of files is empty.")
     folders = [p for p in places if p.is_dir()]

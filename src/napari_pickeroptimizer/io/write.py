@@ -135,6 +135,7 @@ def write_new_star(
 
 
 def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> Path:
+    _check_output_file(picks, output)
     (source,) = picks.sources
     suffix = source.path.suffix
     if output.suffix.lower() != suffix.lower():
@@ -144,7 +145,6 @@ def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
             f"cannot write picks of {source.path.name} to {output}: give a name ending in "
             f"{suffix}" + ("." if suffix == ".star" else " or .star.")
         )
-    _check_output_file(picks, output)
     text = source.render(np.empty(0, np.int64), {c: np.empty(0) for c in columns})
     for _, rows, positions in _by_source(picks):  # one, or none if no pick is left
         text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})

@@ -1,0 +1,177 @@
+"""RELION STAR files of picks: what is read from them, what is refused and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.io import read_picks, write_picks
+
+OPTICS = "data_optics\n\nloop_\n_rlnOpticsGroup #1\n_rlnVoltage #2\n1 300.0\n\n"
+PARTICLES = (
+    "data_{name}\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+    "_rlnAutopickFigureOfMerit #4\nM/a.mrc 10.5 20.25 3.5\nM/b.mrc 30 40 -1.25\n\n"
+)
+VINTAGES = {
+    "3.0 data_": PARTICLES.format(name=""),
+    "3.0 data_images": PARTICLES.format(name="images"),
+    "3.1 optics first": OPTICS + PARTICLES.format(name="particles"),
+    "3.1 optics last": PARTICLES.format(name="particles") + OPTICS,
+}
+
+
+def star(folder: Path, text: str, name: str = "picks.star") -> Path:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode())
+    return file
+
+
+def coordinates(*rows: str) -> str:
+    return "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n" + "".join(
+        f"{row}\n" for row in rows
+    )
+
+
+@pytest.mark.parametrize("vintage", list(VINTAGES))
+def test_particles_of_every_vintage(tmp_path: Path, vintage: str) -> None:
+    picks = read_picks(star(tmp_path, VINTAGES[vintage]))
+    assert picks.table["micrograph"].tolist() == ["M/a.mrc", "M/b.mrc"]
+    assert picks.coords_yx_px().tolist() == [[20.25, 10.5], [40.0, 30.0]]
+    assert picks.table["picker_score"].tolist() == [3.5, -1.25]
+    assert picks.labels.tolist() == [0, 0]
+    assert picks.table["source_row"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("vintage", list(VINTAGES))
+def test_kept_row_and_optics_stay_as_they_were(tmp_path: Path, vintage: str) -> None:
+    picks = read_picks(star(tmp_path, VINTAGES[vintage]))
+    written = write_picks(picks.select(np.array([1])), tmp_path / "kept.star")
+    assert written == [tmp_path / "kept.star"]
+    expected = VINTAGES[vintage].replace("M/a.mrc 10.5 20.25 3.5\n", "")
+    assert written[0].read_text() == expected
+
+
+def test_particles_block_wins_over_others_with_coordinates(tmp_path: Path) -> None:
+    text = PARTICLES.format(name="old").replace("10.5", "99") + PARTICLES.format(
+        name="particles"
+    )
+    assert read_picks(star(tmp_path, text)).table["x"].tolist() == [10.5, 30.0]
+
+
+def test_two_tables_of_picks_are_refused(tmp_path: Path) -> None:
+    text = PARTICLES.format(name="one") + PARTICLES.format(name="two")
+    with pytest.raises(
+        PickFormatError, match=r"several tables of picks \(data_one, data_two\)"
+    ):
+        read_picks(star(tmp_path, text))
+
+
+def test_coordinate_file_names_its_micrograph_by_its_own_name(tmp_path: Path) -> None:
+    picks = read_picks(star(tmp_path, coordinates("1 2"), "grid_7_autopick.star"))
+    assert picks.table["micrograph"].tolist() == ["grid_7_autopick"]
+
+
+def test_table_without_rows_has_no_picks(tmp_path: Path) -> None:
+    picks = read_picks(star(tmp_path, coordinates()))
+    assert len(picks) == 0
+    write_picks(picks, tmp_path / "kept.star")
+    assert (tmp_path / "kept.star").read_text() == coordinates()
+
+
+def test_selection_type_is_the_label(tmp_path: Path) -> None:
+    text = coordinates("1 2 1", "3 4 3", "5 6 -1", "7 8 0").replace(
+        "Y #2\n", "Y #2\n_rlnParticleSelectionType #3\n"
+    )
+    assert read_picks(star(tmp_path, text)).labels.tolist() == [1, 3, 0, 0]
+    assert read_picks(star(tmp_path, text), label=2).labels.tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("bad", ["7", "-2", "1.5"])
+def test_label_that_is_no_class_names_its_row(tmp_path: Path, bad: str) -> None:
+    text = coordinates("1 2 1", f"3 4 {bad}").replace(
+        "Y #2\n", "Y #2\n_rlnParticleSelectionType #3\n"
+    )
+    with pytest.raises(
+        PickFormatError,
+        match=rf"row 2 \(line 8\): rlnParticleSelectionType is {bad}, which is no class",
+    ):
+        read_picks(star(tmp_path, text))
+
+
+@pytest.mark.parametrize("bad", ["nan", "NaN", "inf", "-inf"])
+def test_coordinates_that_are_not_finite_name_their_row(tmp_path: Path, bad: str) -> None:
+    file = star(tmp_path, coordinates("1 2", f"{bad} 4", f"5 {bad}"))
+    with pytest.raises(PickFormatError, match=r"finite pixel coordinates: remove") as raised:
+        read_picks(file)
+    assert (
+        f"{file}, row 2 (line 7): the coordinates are x = {float(bad)}, y = 4.0 (2 such"
+        in (str(raised.value))
+    )
+
+
+@pytest.mark.parametrize("n_rows", [2, 3000], ids=["small", "for pandas"])
+def test_coordinate_that_is_no_number_names_its_row(tmp_path: Path, n_rows: int) -> None:
+    rows = ["1 2"] * n_rows
+    rows[-1] = "1 two"
+    with pytest.raises(PickFormatError) as raised:
+        read_picks(star(tmp_path, coordinates(*rows)))
+    assert (
+        f"row {n_rows} (line {n_rows + 5}): rlnCoordinateY is 'two', which is no number."
+        in (str(raised.value))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (OPTICS, "holds no picks: .*found rlnOpticsGroup, rlnVoltage"),
+        (
+            OPTICS + "data_micrographs\n\nloop_\n_rlnMicrographName #1\na.mrc\n",
+            "is a micrographs STAR: .*autopick.star, or the folder of the picking job",
+        ),
+        (
+            "data_\nloop_\n_rlnImageName\n_rlnMicrographName\n1@a.mrcs a.mrc\n",
+            "lists particles without their places",
+        ),
+        (
+            "data_\nloop_\n_rlnImageName\n_rlnCoordinateX\n_rlnCoordinateY\n1@a.mrcs 1 2\n",
+            "without the column rlnMicrographName",
+        ),
+        (
+            "data_particles\nloop_\n_rlnTomoName\n_rlnCoordinateX\n_rlnCoordinateY\nt 1 2\n",
+            r"of a tomogram \(rlnTomoName\)",
+        ),
+        (
+            "data_particles\nloop_\n_rlnCenteredCoordinateXAngst\n1\n",
+            r"of a tomogram \(rlnCenteredCoordinateXAngst\)",
+        ),
+        (
+            "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnCoordinateZ\n1 2 3\n",
+            r"of a tomogram \(rlnCoordinateZ\)",
+        ),
+        ("data_\n_rlnCoordinateX 1\n_rlnCoordinateY 2\n", "not as a loop_ table"),
+        ("data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n1 2\n", "crYOLO .cbox"),
+    ],
+    ids=[
+        "no coordinates",
+        "micrographs",
+        "no places",
+        "no micrograph",
+        "tomogram",
+        "centred",
+        "three dimensions",
+        "pairs",
+        "cbox",
+    ],
+)
+def test_star_that_holds_no_picks_says_what_it_is(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = star(tmp_path, text)
+    with pytest.raises(PickFormatError, match=message) as raised:
+        read_picks(file)
+    assert str(file) in str(raised.value)
