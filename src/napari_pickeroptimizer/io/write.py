@@ -64,7 +64,8 @@ def write_picks(
         For a tree, a **folder**: the same tree, with a new ``autopick.star`` and whatever
         else listed the files; a file that lost all its picks is neither written nor listed
         (RELION does not write empty tables), and removed where an earlier run wrote it.
-        Picks of no file go to a new STAR.
+        Picks of no file (clicked by the user) go to a new STAR: `output` if there are no
+        others, else one beside it, ``kept_added.star`` for ``kept.star`` or ``kept/``.
     columns : mapping of str to (n,) array, optional
         Columns to add or replace, by STAR label, one value a pick; floats are written with
         six decimals. By default `star_columns`. Formats without columns leave them out.
@@ -77,22 +78,24 @@ def write_picks(
     Raises
     ------
     PickFormatError
-        `output` is one of the files read, a folder where a file is needed or the reverse, of
-        another format; or some of the picks come from no file and some do.
+        `output` is one of the files read, a folder where a file is needed or the reverse, or
+        of another format.
     """
     output = Path(output).expanduser()
     columns = star_columns(picks) if columns is None else columns
-    from_nowhere = picks.table["source"].to_numpy() < 0
-    if from_nowhere.all() and (len(picks) or not picks.sources):
+    is_tree = picks.listing is not None or len(picks.sources) > 1
+    is_new = picks.table["source"].to_numpy() < 0
+    if not picks.sources or (is_new.all() and len(picks) and not is_tree):
         return [write_new_star(picks, output, columns=columns)]
-    if from_nowhere.any():
-        raise PickFormatError(
-            f"{from_nowhere.sum()} of {len(picks)} picks come from no file, the others do: "
-            "their rows cannot join. Write them apart, or all with write_new_star."
-        )
-    if picks.listing is not None or len(picks.sources) > 1:
-        return _write_tree(picks, output, columns)
-    return [_write_file(picks, output, columns)]
+    write = _write_tree if is_tree else _write_file
+    if not is_new.any():
+        return write(picks, output, columns)
+    old, new = (
+        (picks.select(rows), {c: np.asarray(v)[rows] for c, v in columns.items()})
+        for rows in (~is_new, is_new)
+    )
+    added = output.with_name(f"{output.name if is_tree else output.stem}_added.star")
+    return [*write(old[0], output, old[1]), write_new_star(new[0], added, columns=new[1])]
 
 
 def write_new_star(
@@ -134,13 +137,13 @@ def write_new_star(
     return write_text_atomic(output, "\n".join([*header, *rows, " ", ""]))
 
 
-def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> Path:
+def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> list[Path]:
     _check_output_file(picks, output)
     (source,) = picks.sources
     suffix = source.path.suffix
     if output.suffix.lower() != suffix.lower():
         if output.suffix.lower() == ".star":
-            return write_new_star(picks, output, columns=columns)
+            return [write_new_star(picks, output, columns=columns)]
         raise PickFormatError(
             f"cannot write picks of {source.path.name} to {output}: give a name ending in "
             f"{suffix}" + ("." if suffix == ".star" else " or .star.")
@@ -148,7 +151,7 @@ def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
     text = source.render(np.empty(0, np.int64), {c: np.empty(0) for c in columns})
     for _, rows, positions in _by_source(picks):  # one, or none if no pick is left
         text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})
-    return write_text_atomic(output, text, encoding=source.encoding)
+    return [write_text_atomic(output, text, encoding=source.encoding)]
 
 
 def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,10 +90,30 @@ def test_box_written_as_star_is_a_new_star(tmp_path: Path) -> None:
     assert "\na 14.000000 24.000000 1 \n" in (tmp_path / "labels.star").read_text()
 
 
-def test_picks_of_a_file_and_of_none_do_not_join(picks: Picks, tmp_path: Path) -> None:
+def test_added_picks_go_to_a_star_beside(picks: Picks, tmp_path: Path) -> None:
     mixed = concatenate([picks, Picks.from_arrays("a", [7.0], [8.0])])
-    with pytest.raises(PickFormatError, match="1 of 4 picks come from no file"):
-        write_picks(mixed, tmp_path / "b.star")
+    scored = mixed.with_columns(probability_1=[0.1, 0.2, 0.3, 0.4])
+    written = write_picks(scored.select(np.array([1, 3])), tmp_path / "kept.star")
+    assert written == [tmp_path / "kept.star", tmp_path / "kept_added.star"]
+    assert written[0].read_text().endswith("_poParticleProbability #3\n3 4 0.200000\n")
+    assert "\na 7.000000 8.000000 0.400000 \n" in written[1].read_text()
+    only_added = write_picks(mixed.select(np.array([3])), tmp_path / "new.star")
+    assert only_added == [tmp_path / "new.star"]
+
+
+def test_added_picks_of_a_tree_go_beside_the_folder(tmp_path: Path) -> None:
+    for name in ("a.box", "b.box"):
+        (tmp_path / name).write_text("1 2 4 4\n")
+    tree = read_picks(tmp_path)
+    mixed = concatenate(
+        [tree, replace(Picks.from_arrays("b", [7.0], [8.0]), listing=tree.listing)]
+    )
+    written = write_picks(mixed.select(np.array([1, 2])), tmp_path / "kept")
+    assert written == [tmp_path / "kept" / "b.box", tmp_path / "kept_added.star"]
+
+
+def test_all_picks_can_go_to_one_new_star(picks: Picks, tmp_path: Path) -> None:
+    mixed = concatenate([picks, Picks.from_arrays("a", [7.0], [8.0])])
     write_new_star(mixed, tmp_path / "b.star")
     assert read_picks(tmp_path / "b.star").table["x"].tolist() == [1, 3, 5, 7]
 
