@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.decide import decide
     from napari_pickeroptimizer.prune.evaluate import evaluate
-    from napari_pickeroptimizer.prune.run import PruneSettings
-    from napari_pickeroptimizer.prune.run import prune_picks
+    from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
     from napari_pickeroptimizer.prune.score import score
     from napari_pickeroptimizer.simulate.project import simulate_project
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
