@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,57 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set PICKEROPTIMIZER_DATA to the folder")
     return folder
+
+
+@dataclass(frozen=True)
+class SpotProject:
+    """Micrographs where particles are dark discs, contaminants bright ones; easy to tell apart."""
+
+    root: Path
+    micrographs: Path
+    picks: Path
+    labels: Path
+    diameter_px: float = 24.0
+    pixel_size_ang: float = 2.0
+    n_micrographs: int = 3
+    n_per_class: int = 12  # on each micrograph
+
+
+@pytest.fixture(scope="session")
+def spot_project(tmp_path_factory: pytest.TempPathFactory) -> SpotProject:
+    """Three 260 x 380 MRC files with 12 dark and 12 bright discs each, a picks STAR, labels."""
+    import mrcfile
+    import numpy as np
+
+    root = tmp_path_factory.mktemp("spots")
+    project = SpotProject(
+        root, root / "Micrographs", root / "picks.star", root / "labels.star"
+    )
+    project.micrographs.mkdir()
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((260, 380))
+    lines, labelled = [], []
+    for i in range(project.n_micrographs):
+        image = rng.normal(0, 1, (260, 380))
+        grid = [(y, x) for y in range(35, 240, 62) for x in range(35, 360, 62)]
+        for j, (y, x) in enumerate(rng.permutation(grid)):
+            class_id = 1 + j % 2
+            near = np.hypot(rows - y, columns - x) < project.diameter_px / 2
+            image[near] += 4.0 if class_id == 2 else -4.0
+            line = f"Micrographs/m{i}.mrc {x:.6f} {y:.6f} {rng.normal():.4f}"
+            lines.append(line)
+            labelled.append(f"{line} {class_id}")
+        with mrcfile.new(project.micrographs / f"m{i}.mrc") as mrc:
+            mrc.set_data(image.astype(np.float32))
+            mrc.voxel_size = project.pixel_size_ang
+    names = (
+        "MicrographName CoordinateX CoordinateY AutopickFigureOfMerit ParticleSelectionType"
+    )
+    header = [f"_rln{name} #{i}" for i, name in enumerate(names.split(), start=1)]
+    for path, table, n in ((project.picks, lines, 4), (project.labels, labelled, 5)):
+        text = ["", "data_particles", "", "loop_", *header[:n], *table, ""]
+        path.write_text("\n".join(text) + "\n")
+    return project
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,7 +122,9 @@ def working_image(
     ny, nx = image.shape
     scale = settings.box_px / (settings.box_factor * settings.diameter_in(pixel_size_ang))
     h, w = max(1, round(ny * scale)), max(1, round(nx * scale))
-    pixels = torch.from_numpy(np.array(image, dtype=np.float32))  # a copy: torch wants it writable
+    pixels = torch.from_numpy(
+        np.array(image, dtype=np.float32)
+    )  # a copy: torch wants it writable
     finite = torch.isfinite(pixels)
     if not finite.all():
         fill = pixels[finite].median() if finite.any() else torch.tensor(0.0)
@@ -153,9 +155,7 @@ def window_side(settings: BoxSettings, reach: float = 1.0) -> int:
     return 2 * (math.ceil(settings.box_px * reach / 2) + INTERPOLATION_MARGIN_PX)
 
 
-def cut_windows(
-    image: WorkingImage, coords_yx_px: NDArray[np.float64], side: int
-) -> Windows:
+def cut_windows(image: WorkingImage, coords_yx_px: NDArray[np.float64], side: int) -> Windows:
     """Cut (side, side) windows around picks; the median fills what is beyond the border.
 
     Parameters

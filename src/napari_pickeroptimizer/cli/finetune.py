@@ -56,7 +56,8 @@ def finetune(
     picks: Annotated[
         list[str] | None,
         typer.Option(
-            "--picks", help="Unlabelled picks, ideally all to be pruned: the model adapts to them."
+            "--picks",
+            help="Unlabelled picks, ideally all to be pruned: the model adapts to them.",
         ),
     ] = None,
     diameter_px: Annotated[
@@ -131,7 +132,7 @@ def finetune(
             skipped[event.micrograph] = event.reason
         elif isinstance(event, events.FineTuned):
             result = event
-    assert result is not None  # the generator's last event  # noqa: S101
+    assert result is not None  # the generator's last event
     result.model.save(output)
     for reason in skipped.values():
         warn(f"{reason} Its picks were left out.")

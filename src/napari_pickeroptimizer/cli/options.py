@@ -51,9 +51,7 @@ def find_micrographs(
     """Return the micrographs that ``--micrographs`` and its companions mean."""
     if pixel_size_ang is not None and not pixel_size_ang > 0:
         raise SettingsError(f"--pixel-size must be positive, got {pixel_size_ang}.")
-    return Micrographs.find(
-        list(places), pixel_size_ang=pixel_size_ang, flip_y=flip_y
-    )
+    return Micrographs.find(list(places), pixel_size_ang=pixel_size_ang, flip_y=flip_y)
 
 
 def checked_output_file(path: Path, overwrite: bool) -> Path:

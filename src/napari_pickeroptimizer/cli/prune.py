@@ -77,16 +77,14 @@ def prune(
             return ""
         return f"micrograph {event.n_done}/{event.n_total}"
 
-    events = prune_picks(
-        found, read_picks(picks), classifier, output, settings, inputs=inputs
-    )
+    events = prune_picks(found, read_picks(picks), classifier, output, settings, inputs=inputs)
     result: Pruned | None = None
     for event in run_with_progress(events, "Pruning", describe):
         if isinstance(event, MicrographFailed):
             warn(f"{event.reason} Its {len(event.rows)} picks stay unscored.")
         elif isinstance(event, Pruned):
             result = event
-    assert result is not None  # the generator's last event  # noqa: S101
+    assert result is not None  # the generator's last event
     record = result.record
     n_outside = sum(record["outside"].values())
     if n_outside:
@@ -106,7 +104,9 @@ def _report(output: Path, record: dict[str, Any]) -> None:
     counts = record["counts"]
     n = counts["picks"]
     classes = ", ".join(f"{k} {name}" for name, k in counts["rejected_by_class"].items())
-    out.print(f"Kept     {counts['kept']:>9,} of {n:,} ({percent(counts['kept'] / max(n, 1))})")
+    out.print(
+        f"Kept     {counts['kept']:>9,} of {n:,} ({percent(counts['kept'] / max(n, 1))})"
+    )
     out.print(f"Rejected {counts['rejected']:>9,}" + (f" ({classes})" if classes else ""))
     if counts["unscored"]:
         out.print(f"Unscored {counts['unscored']:>9,}")

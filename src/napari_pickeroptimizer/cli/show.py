@@ -19,10 +19,12 @@ from rich.table import Table
 
 
 class HasProgress(Protocol):
-    """An event of the core: `progress` is the done part of the whole job, 0..1."""
+    """An event of the core."""
 
     @property
-    def progress(self) -> float: ...
+    def progress(self) -> float:
+        """Done part of the whole job, 0..1."""
+        ...
 
 
 Event = TypeVar("Event", bound=HasProgress)

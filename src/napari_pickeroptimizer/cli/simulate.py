@@ -50,5 +50,5 @@ def write_project(output: Path, settings: SimulationSettings) -> ProjectWritten:
     for event in run_with_progress(events, "Simulating", lambda _: ""):
         if isinstance(event, ProjectWritten):
             written = event
-    assert written is not None  # the generator's last event  # noqa: S101
+    assert written is not None  # the generator's last event
     return written

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from napari_pickeroptimizer.fewshot.validate import Validation
-from napari_pickeroptimizer.model.checkpoint import Classifier
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.fewshot.validate import Validation
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings, render
+from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.events import (
@@ -20,15 +19,19 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import adapt_batch_norm, train
 from napari_pickeroptimizer.fewshot.validate import Validation, label_folds
-from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.model.weights import initial_network
-from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.versions import software_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.network import TwoBranchNet
+    from napari_pickeroptimizer.picks import Picks
 
 
 def finetune(
@@ -69,7 +72,7 @@ def finetune(
             boxes = event
         else:
             yield event
-    assert boxes is not None  # gather's last event  # noqa: S101
+    assert boxes is not None  # gather's last event
     folds, grouped = label_folds(boxes.targets, boxes.groups, settings.n_folds, settings.seed)
     held_out: NDArray[np.float32] = np.zeros(
         (len(boxes.targets), len(boxes.class_ids)), dtype=np.float32
@@ -82,9 +85,7 @@ def finetune(
             render(boxes.labelled[torch.from_numpy(test_rows)], settings.box_px)
         )
         hits = held_out[test_rows].argmax(axis=1) == boxes.targets[test_rows]
-        yield FoldDone(
-            i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings)
-        )
+        yield FoldDone(i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings))
     validation = Validation(len(folds), grouped, boxes.targets, held_out) if folds else None
     everything = np.arange(len(boxes.targets))
     network = yield from _trained(

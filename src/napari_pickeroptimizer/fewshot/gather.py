@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,9 +24,13 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
 )
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
-from napari_pickeroptimizer.picks import Picks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+    from napari_pickeroptimizer.picks import Picks
 
 # Share of the whole job's progress that reading micrographs counts for.
 READING_SHARE = 0.15
@@ -102,7 +106,7 @@ def gather(
         A label lies outside its micrograph.
     """
     checked_class_ids(labels.labels)
-    found, missing = micrographs.resolve_all(labels.table["micrograph"].unique())
+    _, missing = micrographs.resolve_all(labels.table["micrograph"].unique())
     if missing:
         raise MicrographNotFoundError(
             f"{len(missing)} micrographs of the labels are not there; "
@@ -122,9 +126,7 @@ def gather(
         progress = READING_SHARE * (i + 1) / len(plan)
         rows = labelled_rows.get(micrograph, none)
         try:
-            image = working_image(
-                micrograph.read(), settings.boxes, micrograph.pixel_size_ang
-            )
+            image = working_image(micrograph.read(), settings.boxes, micrograph.pixel_size_ang)
         except (MicrographReadError, MicrographNotFoundError) as error:
             yield MicrographSkipped(micrograph.name, str(error), progress)
             continue
@@ -157,27 +159,23 @@ def gather(
 
 
 def _unlabelled_sample(
-    micrographs: Micrographs, labels: Picks, unlabelled: Picks | None, settings: FineTuneSettings
+    micrographs: Micrographs,
+    labels: Picks,
+    unlabelled: Picks | None,
+    settings: FineTuneSettings,
 ) -> Picks | None:
     """Draw unlabelled picks, from the labelled micrographs and a few others."""
     if settings.n_unlabelled == 0:
         return None
-    pool = labels if unlabelled is None else unlabelled
+    is_labelled = labels.labels != UNLABELLED
+    pool = labels.select(~is_labelled) if unlabelled is None else unlabelled
+    with_labels = set(_rows_by_path(labels.select(is_labelled), micrographs))
+    found, _ = micrographs.resolve_all(pool.rows_by_micrograph())
+    others = [name for name, m in found.items() if m not in with_labels]
     rng = np.random.default_rng(settings.seed)
-    names = list(pool.rows_by_micrograph())
-    found, _ = micrographs.resolve_all(names)
-    labelled_paths = {m.path for m in micrographs.resolve_all(
-        labels.table.loc[labels.labels != UNLABELLED, "micrograph"].unique()
-    )[0].values()}
-    with_labels = [n for n in names if n in found and found[n].path in labelled_paths]
-    others = [n for n in names if n in found and found[n].path not in labelled_paths]
-    chosen = with_labels + list(
-        rng.permutation(others)[: settings.n_unlabelled_micrographs]
-    )
-    mask = pool.table["micrograph"].isin(chosen).to_numpy()
-    if unlabelled is None:
-        mask &= labels.labels == UNLABELLED
-    rows = np.flatnonzero(mask)
+    chosen = [name for name, m in found.items() if m in with_labels]
+    chosen += list(rng.permutation(others)[: settings.n_unlabelled_micrographs])
+    rows = np.flatnonzero(pool.table["micrograph"].isin(chosen))
     if len(rows) > settings.n_unlabelled:
         rows = np.sort(rng.choice(rows, settings.n_unlabelled, replace=False))
     return pool.select(rows) if len(rows) else None

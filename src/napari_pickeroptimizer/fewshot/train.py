@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.fewshot.augment import random_views
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.network import (
     TwoBranchNet,
     class_probabilities,
     multi_loss,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_pickeroptimizer.boxes import Windows
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
 
 def balanced_batches(
@@ -113,7 +117,10 @@ def adapt_batch_norm(
     device = next(network.parameters()).device
     with torch.no_grad():
         predicted = torch.cat(
-            [network(b.to(device)).softmax(-1).mean(0).argmax(1) for b in unlabelled.split(256)]
+            [
+                network(b.to(device)).softmax(-1).mean(0).argmax(1)
+                for b in unlabelled.split(256)
+            ]
         )
         pool = torch.cat([unlabelled, labelled])
         classes = np.concatenate([predicted.cpu().numpy(), targets])

@@ -92,4 +92,6 @@ def label_folds(
             folds = list(splitter.split(targets, targets, groups))
         if all(len(b) and set(targets[a]) == set(classes) for a, b in folds):
             return folds, True
-    return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(targets, targets)), False
+    return list(
+        StratifiedKFold(n, shuffle=True, random_state=seed).split(targets, targets)
+    ), False

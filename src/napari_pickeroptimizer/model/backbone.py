@@ -31,7 +31,9 @@ def checked_backbone(name: str) -> str:
         It is not; the message lists the known ones.
     """
     if name not in BACKBONES:
-        raise SettingsError(f"backbone {name!r} is unknown: choose one of {', '.join(BACKBONES)}.")
+        raise SettingsError(
+            f"backbone {name!r} is unknown: choose one of {', '.join(BACKBONES)}."
+        )
     return name
 
 
@@ -40,9 +42,8 @@ def build_backbone(
 ) -> nn.Sequential:
     """Return the feature extractor of a torchvision classifier for one-channel boxes.
 
-    The first convolution takes one channel (its RGB kernels summed, so that a grey image in
-    three equal channels gives the same response) and keeps the resolution: at 48 px the
-    stride of 2 meant for 224 px would leave a feature map of 2 x 2.
+    Only the first convolution differs from torchvision's: it takes one channel, its RGB
+    kernels summed, so that a grey image gives the response of three equal channels.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def _take_one_channel(features: nn.Module) -> None:
                 1,
                 module.out_channels,
                 module.kernel_size,  # type: ignore[arg-type]
-                stride=1,
+                stride=module.stride,  # type: ignore[arg-type]
                 padding=module.padding,  # type: ignore[arg-type]
                 bias=module.bias is not None,
             )

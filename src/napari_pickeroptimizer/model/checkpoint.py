@@ -124,9 +124,13 @@ class Classifier:
     def save(self, path: str | Path) -> Path:
         """Write weights and card to one safetensors file and return its path."""
         path = Path(path)
-        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        state = {
+            k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()
+        }
         with atomic_path(path) as temporary:
-            save_file(state, temporary, metadata={"format": FORMAT, "card": self.card.to_json()})
+            save_file(
+                state, temporary, metadata={"format": FORMAT, "card": self.card.to_json()}
+            )
         return path
 
     @classmethod
@@ -173,7 +177,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tenso
         )
     try:
         with safe_open(path, framework="pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dict)
             return dict(file.metadata() or {}), state
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error

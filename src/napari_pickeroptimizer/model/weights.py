@@ -62,7 +62,7 @@ def initial_network(base: str | Path, backbone: str, n_classes: int) -> TwoBranc
 
 
 def _downloaded(backbone: str) -> dict[str, torch.Tensor]:
-    weights = torchvision.models.get_model_weights(backbone).DEFAULT  # type: ignore[attr-defined]
+    weights = torchvision.models.get_model_weights(backbone).DEFAULT
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
@@ -77,7 +77,7 @@ def _from_torchvision_file(path: Path, backbone: str) -> torch.nn.Sequential:
     try:
         # weights_only refuses everything that could run code on loading
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 (torch raises many kinds for one bad file)
+    except Exception as error:
         raise CheckpointError(
             f"{path} is not a file of plain torchvision weights (a state_dict): {error}"
         ) from error

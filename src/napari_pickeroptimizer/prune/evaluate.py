@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from sklearn.metrics import roc_auc_score
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError, SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.picks import Picks
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.picks import Picks
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ def evaluate(
         n_found_after += int(_within(centres, coords[survivors], radius_px).sum())
     before = Quality(int(used.sum()), int((used & is_true).sum()), n_truth, n_found_before)
     after = Quality(
-        int((used & is_kept).sum()), int((used & is_kept & is_true).sum()), n_truth, n_found_after
+        int((used & is_kept).sum()),
+        int((used & is_kept & is_true).sum()),
+        n_truth,
+        n_found_after,
     )
     return Evaluation(
         before=before,
@@ -184,7 +189,7 @@ def kept_mask(picks: Picks, threshold: float | None = None) -> NDArray[np.bool_]
             )
         return np.nan_to_num(picks.particle_probability) >= threshold
     if "predicted" in picks.table:
-        return picks.table["predicted"].to_numpy() == PARTICLE
+        return np.asarray(picks.table["predicted"].to_numpy() == PARTICLE)
     if (picks.labels != UNLABELLED).any():
         return np.asarray(picks.labels == PARTICLE)
     return np.ones(len(picks), dtype=bool)  # not pruned: before equals after
@@ -211,7 +216,7 @@ def _within(
     if not len(points) or not len(others):
         return np.zeros(len(points), dtype=bool)
     distances, _ = KDTree(others).query(points, distance_upper_bound=radius * (1 + 1e-9))
-    return np.isfinite(distances)
+    return np.asarray(np.isfinite(distances))
 
 
 def _share(chosen: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:

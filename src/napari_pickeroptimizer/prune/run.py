@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,16 @@ from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
-from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decide import decide, kept, rejected, unscored
 from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent, score
 from napari_pickeroptimizer.versions import software_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 RUN_RECORD = "run.json"
 
@@ -132,7 +135,7 @@ def prune_picks(
         yield event
         if isinstance(event, PicksScored):
             scored = event
-    assert scored is not None  # the last event of score  # noqa: S101
+    assert scored is not None  # the last event of score
     decided = decide(scored.picks, settings.threshold)
     for path in earlier:
         path.unlink(missing_ok=True)
@@ -216,7 +219,7 @@ def _write_twins(decided: Picks, output: Path, settings: PruneSettings) -> list[
 
 
 def _place(picks: Picks, output: Path, name: str) -> Path:
-    """A file named as the only source's kind, or a folder for a tree of files."""
+    """Return a file of the only source's kind, or a folder for a tree of files."""
     if picks.listing is not None or len(picks.sources) > 1:
         return output / name
     suffix = picks.sources[0].path.suffix if picks.sources else ".star"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,13 @@ from napari_pickeroptimizer.boxes import (
 )
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
-from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def score(
             rows, done = by_name[name], (i + 1, len(names))
             current = ahead
             ahead = reader.submit(read, names[i + 1]) if i + 1 < len(names) else None
-            assert current is not None  # noqa: S101
+            assert current is not None
             try:
                 image = current.result()
             except (MicrographReadError, MicrographNotFoundError) as error:
@@ -167,9 +171,7 @@ def score(
                 )
             if beyond.any():
                 n_outside_by_name[name] = int(beyond.sum())
-            yield MicrographScored(
-                name, rows, probabilities[rows], int(beyond.sum()), *done
-            )
+            yield MicrographScored(name, rows, probabilities[rows], int(beyond.sum()), *done)
     columns = {
         f"{PROBABILITY_PREFIX}{class_id}": probabilities[:, i].astype(np.float64)
         for i, class_id in enumerate(classifier.card.class_ids)

@@ -1,0 +1,107 @@
+"""A model survives its file; nothing but a model is taken for one."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.errors import CheckpointError
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.network import TwoBranchNet
+
+CARD = ModelCard(
+    class_ids=(1, 3),
+    class_names=("particle", "carbon"),
+    backbone="mobilenet_v3_small",
+    boxes=BoxSettings(diameter_px=108, diameter_ang=191.16, box_factor=1.5, box_px=48),
+    pixel_size_ang=1.77,
+    training={"labels": {"particle": 20, "carbon": 20}},
+    versions={"torch": "2"},
+)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(TwoBranchNet(build_backbone(CARD.backbone), 2).eval(), CARD)
+
+
+def test_a_model_predicts_the_same_after_saving_and_loading(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    boxes = torch.randn(5, 1, 48, 48)
+    loaded = Classifier.load(classifier.save(tmp_path / "new" / "model.safetensors"))
+    assert loaded.card == CARD
+    np.testing.assert_array_equal(loaded.predict(boxes), classifier.predict(boxes))
+
+
+def test_probabilities_add_up_and_do_not_depend_on_the_batch(classifier: Classifier) -> None:
+    boxes = torch.randn(7, 1, 48, 48)
+    together = classifier.predict(boxes)
+    assert together.shape == (7, 2)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(classifier.predict(boxes, batch_size=2), together, atol=1e-6)
+
+
+def test_no_boxes_give_no_probabilities(classifier: Classifier) -> None:
+    assert classifier.predict(torch.zeros(0, 1, 48, 48)).shape == (0, 2)
+
+
+def test_a_pickle_is_refused_unread(tmp_path: Path) -> None:
+    plain, saved = tmp_path / "model.pkl", tmp_path / "model.safetensors"
+    with plain.open("wb") as file:
+        pickle.dump({"a": 1}, file)
+    torch.save({"a": torch.zeros(1)}, saved)
+    for path in (plain, saved):
+        with pytest.raises(CheckpointError, match="is a pickle .* can run code"):
+            Classifier.load(path)
+
+
+def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="of another kind: expected a model written by"):
+        Classifier.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x10\0\0\0\0\0\0\0{"])
+def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        Classifier.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such model file"):
+        Classifier.load(tmp_path / "model.safetensors")
+
+
+def test_a_card_of_a_newer_version_is_refused_with_the_remedy() -> None:
+    newer = CARD.to_json().replace('"format_version": 1', '"format_version": 2')
+    with pytest.raises(CheckpointError, match="newer version.*update"):
+        ModelCard.from_json(newer)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format_version": 1, "colour": "red"}'])
+def test_a_damaged_card_is_refused(text: str) -> None:
+    with pytest.raises(CheckpointError, match="card is damaged"):
+        ModelCard.from_json(text)
+
+
+def test_weights_that_do_not_fit_the_card_are_refused(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    state = {k: v.contiguous() for k, v in classifier.network.state_dict().items()}
+    card = CARD.to_json().replace("mobilenet_v3_small", "resnet18")
+    save_file(state, path, metadata={"format": "napari-pickeroptimizer", "card": card})
+    with pytest.raises(CheckpointError, match="do not fit the resnet18"):
+        Classifier.load(path)

@@ -1,0 +1,124 @@
+"""Where a network starts from, and what is refused as a start."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+import torchvision
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.errors import CheckpointError, SettingsError
+from napari_pickeroptimizer.model.backbone import BACKBONES, build_backbone
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.model.weights import initial_network
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "regnet_y_400mf"])
+def test_backbones_take_one_channel_and_give_a_feature_map(name: str) -> None:
+    features = build_backbone(name).eval()
+    feature_map = features(torch.zeros(2, 1, 48, 48))
+    assert feature_map.ndim == 4
+    assert feature_map.shape[0] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(BACKBONES) - {"resnet18"}))
+def test_every_listed_backbone_classifies(name: str) -> None:
+    network = TwoBranchNet(build_backbone(name), 3).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 1, 48, 48)).shape == (2, 1, 3)
+
+
+def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="'alexnet' is unknown: choose one of resnet18"):
+        build_backbone("alexnet")
+
+
+def test_imagenet_kernels_answer_grey_as_they_answered_three_equal_channels() -> None:
+    torch.manual_seed(0)
+    original = torchvision.models.resnet18(weights=None).eval()
+    features = build_backbone("resnet18", original.state_dict()).eval()
+    grey = torch.randn(1, 1, 48, 48)
+    expected = original.conv1(grey.expand(1, 3, 48, 48))
+    torch.testing.assert_close(features[0](grey), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_local_file_of_torchvision_weights_is_a_start(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    original = torchvision.models.resnet18(weights=None)
+    torch.save(original.state_dict(), tmp_path / "resnet18-f37072fd.pth")
+    network = initial_network(tmp_path / "resnet18-f37072fd.pth", "resnet18", 2)
+    assert torch.equal(network.features[4][0].conv1.weight, original.layer1[0].conv1.weight)
+
+
+def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), path)
+    with pytest.raises(CheckpointError, match="does not hold the weights of a resnet34"):
+        initial_network(path, "resnet34", 2)
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (str(tmp_path / "sprung"),)
+
+    path = tmp_path / "weights.pth"
+    with path.open("wb") as file:
+        pickle.dump(Trap(), file)
+    with pytest.raises(CheckpointError, match="not a file of plain torchvision weights"):
+        initial_network(path, "resnet18", 2)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_imagenet_is_torchvisions_own_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    state = torchvision.models.resnet18(weights=None).state_dict()
+    asked = []
+
+    def fetch(self: object, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:
+        asked.append(self)
+        return state
+
+    weights = torchvision.models.ResNet18_Weights
+    monkeypatch.setattr(weights, "get_state_dict", fetch)
+    network = initial_network("imagenet", "resnet18", 2)
+    assert asked == [weights.DEFAULT]
+    assert torch.equal(network.features[1].weight, state["bn1.weight"])
+
+
+def test_without_internet_the_way_round_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*args: object, **kwargs: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
+    with pytest.raises(CheckpointError, match=r"no route to host.*--base FILE\.pth"):
+        initial_network("imagenet", "resnet18", 2)
+
+
+def test_bundled_weights_are_not_there_yet_and_say_so() -> None:
+    with pytest.raises(CheckpointError, match="ships no weights yet. Use --base none"):
+        initial_network("bundled", "resnet18", 2)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such file"):
+        initial_network(tmp_path / "nothing.pth", "resnet18", 2)
+
+
+def test_an_earlier_model_gives_its_backbone_and_no_heads(tmp_path: Path) -> None:
+    card = ModelCard(
+        (1, 2, 3), ("particle", "contaminant", "carbon"), "resnet18", BoxSettings(30)
+    )
+    start = Classifier(TwoBranchNet(build_backbone("resnet18"), 3), card)
+    path = start.save(tmp_path / "model.safetensors")
+    network = initial_network(path, "resnet18", 2)
+    assert network.linear.out_features == 2
+    assert torch.equal(network.features[0].weight, start.network.features[0].weight)
+    with pytest.raises(CheckpointError, match="holds a resnet18, but --backbone resnet34"):
+        initial_network(path, "resnet34", 2)
