@@ -217,17 +217,17 @@ def _after_edit(layer: Any, action: str) -> None:
     if action not in ("removed", "added", "changed", "features"):
         return
     try:
-        edited = read_back(view, layer.data, layer.features)
+        edited, refused = read_back(view, layer.data, layer.features), False
     except PickerOptimizerError as error:
         warnings.warn(str(error), UserWarning, stacklevel=2)
-        edited = view
+        edited, refused = view, True
     if action == "removed":
         left = set(layer.features["pick_id"]) if len(layer.data) else set()
         gone = [i for i in range(len(view.picks)) if i not in left]
         labels = edited.picks.labels.copy()
         labels[gone] = CONTAMINANT
         edited = replace(edited, picks=edited.picks.with_labels(labels))
-    if action == "features" and edited.picks is view.picks:
+    if action == "features" and edited.picks is view.picks and not refused:
         return
     show(layer, edited)
     binding.on_labels(layer)

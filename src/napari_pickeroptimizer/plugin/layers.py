@@ -187,6 +187,7 @@ def points_data(view: PicksView, name: str) -> tuple[NDArray[np.float64], dict[s
     attributes = {
         "name": name,
         "ndim": 3,
+        "axis_labels": ("micrograph", "y", "x"),
         "features": feature_table(view.picks),
         "size": view.diameter_px,
         "face_color": "transparent",

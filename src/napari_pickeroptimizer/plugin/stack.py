@@ -20,6 +20,7 @@ MAX_DISPLAY_PX = 2048
 N_CONTRAST_SAMPLES = 3
 CONTRAST_PERCENTILES = (0.5, 99.5)
 PIXEL, ANGSTROM = "pixel", "angstrom"
+AXIS_LABELS = ("micrograph", "y", "x")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def make_stack(
         "scale": (1.0, scale[1] * binning, scale[2] * binning),
         "translate": (0.0, scale[1] * shift, scale[2] * shift),
         "units": view.units,
-        "contrast_limits": contrast_limits(view, display),
+        "axis_labels": AXIS_LABELS,
+        "contrast_limits": contrast_limits(view),
         "colormap": "gray",
         "multiscale": False,
         "metadata": {METADATA_KEY: view},
@@ -144,12 +146,15 @@ def bin_image(image: NDArray[np.float32], binning: int) -> NDArray[np.float32]:
     ny, nx = image.shape
     pad = ((0, -ny % binning), (0, -nx % binning))
     whole = np.pad(image, pad, mode="edge") if any(p[1] for p in pad) else image
-    h, w = whole.shape[0] // binning, whole.shape[1] // binning
-    blocks = whole.reshape(h, binning, w, binning)
-    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32), dtype=np.float32)
+    total = np.zeros((whole.shape[0] // binning, whole.shape[1] // binning), dtype=np.float32)
+    for i in range(binning):  # strided sums: several times faster than a mean over axes
+        for j in range(binning):
+            total += whole[i::binning, j::binning]
+    total /= binning**2
+    return total
 
 
-def contrast_limits(view: StackView, display: tuple[int, int]) -> tuple[float, float]:
+def contrast_limits(view: StackView) -> tuple[float, float]:
     """Return grey levels between which a few of the micrographs lie, as they are displayed."""
     readable = [
         m
@@ -162,7 +167,7 @@ def contrast_limits(view: StackView, display: tuple[int, int]) -> tuple[float, f
     values = []
     for i in chosen:
         try:
-            values.append(bin_image(readable[i].read(), view.binning).ravel())
+            values.append(bin_image(readable[i].read(), view.binning)[::4, ::4].ravel())
         except PickerOptimizerError:
             continue  # its slice says why, when it is shown
     if not values:

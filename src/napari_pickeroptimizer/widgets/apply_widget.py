@@ -1,8 +1,8 @@
 """The prune panel: model and picks in, kept and rejected picks out."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, FileEdit, FloatSlider, PushButton
+from magicgui.widgets import Container, FloatSlider, PushButton
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import jobs, session
@@ -13,13 +13,18 @@ from napari_pickeroptimizer.prune.score import (
 )
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.parts import (
+    chosen_path,
     device_box,
+    file_box,
     fill_empty,
     form,
     micrographs_box,
     picks_box,
     wrapped_label,
 )
+
+if TYPE_CHECKING:
+    import napari.viewer
 
 
 class ApplyWidget(Container):
@@ -31,13 +36,13 @@ class ApplyWidget(Container):
         The viewer whose layers are used.
     """
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:  # noqa: F821
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         self._viewer = session.unwrap(napari_viewer)
         self._session = session.session_of(self._viewer)
         self.micrographs = micrographs_box(self._viewer)
         self.picks = picks_box(self._viewer)
         self.model = wrapped_label()
-        self.model_file = FileEdit(mode="r", filter="*.safetensors", label="Model file")
+        self.model_file = file_box("r", "*.safetensors", "Model file")
         self.device = device_box()
         self.threshold = FloatSlider(
             value=0.5,
@@ -51,7 +56,7 @@ class ApplyWidget(Container):
         self.start = PushButton(text="Prune picks")
         self.job = JobBar()
         self.result = wrapped_label()
-        self.output = FileEdit(mode="w", filter="*.star", label="Output", value="kept.star")
+        self.output = file_box("w", "*.star", "Output", "kept.star")
         self.save = PushButton(text="Save kept picks", enabled=False)
         self._pruned: jobs.Pruned | None = None
         super().__init__(
@@ -70,10 +75,10 @@ class ApplyWidget(Container):
         )
         self.picks.changed.connect(self._show_state)
         self.micrographs.changed.connect(self._show_state)
-        self.model_file.changed.connect(self._load)
+        self.model_file.changed.connect(self._load_model)
         self.threshold.changed.connect(self._show_threshold)
         self.start.changed.connect(self._start)
-        self.save.changed.connect(self._save)
+        self.save.changed.connect(self._save_output)
         self._session.model_changed.connect(self._show_state)
         self.reset_choices()
 
@@ -100,7 +105,7 @@ class ApplyWidget(Container):
         self.status.value = missing or "Ready."
         self.start.enabled = not missing
 
-    def _load(self, path: Any) -> None:
+    def _load_model(self, path: Any) -> None:
         try:
             jobs.load_model(self._viewer, path)
         except PickerOptimizerError as error:
@@ -155,11 +160,11 @@ class ApplyWidget(Container):
             lines += ["Could not be read:", jobs.failures_text(pruned.failures)]
         self.result.value = "\n".join(lines)
 
-    def _save(self) -> None:
+    def _save_output(self) -> None:
         if self._pruned is None:
             return
         try:
-            written = session.save_picks(self._pruned.layers["kept"], self.output.value)
+            written = session.save_picks(self._pruned.layers["kept"], chosen_path(self.output))
         except (OSError, PickerOptimizerError) as error:
             self.result.value = f"Not saved: {error}"
         else:

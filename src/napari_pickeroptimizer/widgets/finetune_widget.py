@@ -1,8 +1,8 @@
 """The fine-tune panel: labels in, model out."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, FileEdit, PushButton, SpinBox
+from magicgui.widgets import ComboBox, Container, PushButton, SpinBox
 
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.fewshot.events import (
@@ -20,13 +20,18 @@ from napari_pickeroptimizer.plugin.stack import stack_of
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.parts import (
     DiameterBox,
+    chosen_path,
     device_box,
+    file_box,
     fill_empty,
     form,
     micrographs_box,
     picks_box,
     wrapped_label,
 )
+
+if TYPE_CHECKING:
+    import napari.viewer
 
 FROM_FILE = "from file"
 
@@ -40,7 +45,7 @@ class FineTuneWidget(Container):
         The viewer whose layers are used.
     """
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:  # noqa: F821
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         self._viewer = session.unwrap(napari_viewer)
         self._session = session.session_of(self._viewer)
         self.help = wrapped_label(f"Click a pick, or point at it, and press {KEY_HELP}.")
@@ -53,7 +58,7 @@ class FineTuneWidget(Container):
             label="Start from",
             tooltip="First weights of the network; imagenet is downloaded on first use.",
         )
-        self.base_file = FileEdit(mode="r", filter="*.safetensors *.pth", label="File")
+        self.base_file = file_box("r", "*.safetensors *.pth", "File")
         self.steps = SpinBox(value=80, min=1, max=100_000, label="Steps")
         self.folds = SpinBox(
             value=3,
@@ -68,9 +73,7 @@ class FineTuneWidget(Container):
         self.start = PushButton(text="Fine-tune")
         self.job = JobBar()
         self.result = wrapped_label()
-        self.model_file = FileEdit(
-            mode="w", filter="*.safetensors", label="Model", value="model.safetensors"
-        )
+        self.model_file = file_box("w", "*.safetensors", "Model", "model.safetensors")
         self.save = PushButton(text="Save model", enabled=False)
         super().__init__(
             widgets=[
@@ -120,10 +123,11 @@ class FineTuneWidget(Container):
                 else "Give the particle diameter."
             )
         in_ang = self.diameter.unit.value == "Å"
+        from_file = self.base.value == FROM_FILE
         return FineTuneSettings(
             diameter_px=None if in_ang else self.diameter.diameter_px,
             diameter_ang=float(self.diameter.number.value) if in_ang else None,
-            base=self.base_file.value if self.base.value == FROM_FILE else self.base.value,
+            base=chosen_path(self.base_file) if from_file else self.base.value,
             n_steps=self.steps.value,
             n_folds=self.folds.value,
             seed=self.seed.value,
@@ -136,7 +140,7 @@ class FineTuneWidget(Container):
         self.diameter.number.changed.connect(self._show_rings)
         self.base.changed.connect(self._show_state)
         self.start.changed.connect(self._start)
-        self.save.changed.connect(self._save)
+        self.save.changed.connect(self._save_output)
         self._session.labels_changed.connect(self._show_state)
         self._session.model_changed.connect(self._show_model)
 
@@ -175,7 +179,7 @@ class FineTuneWidget(Container):
             missing = jobs.what_is_missing(picks, self._stack())
             if not missing:
                 self.settings()
-            text = missing or f"Ready: {jobs.label_text(picks)}."
+            text = missing or f"Ready: {jobs.label_text(session.picks_of(layer))}."
         except PickerOptimizerError as error:
             missing = text = str(error)
         self.status.value = text
@@ -228,12 +232,12 @@ class FineTuneWidget(Container):
             lines = [jobs.model_text(self._session), *getattr(self, "_skipped", [])]
             self.result.value = "\n".join(lines)
 
-    def _save(self) -> None:
+    def _save_output(self) -> None:
         model = self._session.model
         if model is None:
             return
         try:
-            path = model.save(self.model_file.value)
+            path = model.save(chosen_path(self.model_file))
         except (OSError, PickerOptimizerError) as error:
             self.result.value = f"Not saved: {error}"
         else:

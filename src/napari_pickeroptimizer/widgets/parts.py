@@ -1,10 +1,14 @@
 """Small parts that the panels share."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from magicgui.widgets import ComboBox, Container, FloatSpinBox, Label, Widget
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, Widget
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_pickeroptimizer.device import DEVICES
+from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import session
 
 
@@ -12,7 +16,8 @@ def wrapped_label(text: str = "") -> Label:
     """Return a text that breaks lines instead of widening the panel."""
     label = Label(value=text)
     label.native.setWordWrap(True)
-    label.native.setMinimumWidth(1)
+    # else Qt guesses a narrow column for long texts and leaves the panel's width unused
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
 
 
@@ -57,6 +62,32 @@ def device_box() -> ComboBox:
     )
 
 
+def file_box(
+    mode: Literal["r", "w"], pattern: str, label: str, value: str | None = None
+) -> FileEdit:
+    """Return a choice of a file to read or to write."""
+    return FileEdit(
+        mode=FileDialogMode(mode),
+        filter=pattern,
+        label=label,
+        value=None if value is None else Path(value),
+        nullable=value is None,
+    )
+
+
+def chosen_path(box: FileEdit) -> Path:
+    """Return the file that is chosen.
+
+    Raises
+    ------
+    SettingsError
+        None is.
+    """
+    if not isinstance(box.value, Path) or box.value == Path():
+        raise SettingsError(f"Choose a file: {box.label}.")
+    return box.value
+
+
 def fill_empty(box: ComboBox) -> None:
     """Choose the newest layer where none is chosen yet."""
     if box.value is None and len(box.choices) > 1:
@@ -91,8 +122,8 @@ class DiameterBox(Container):
 
     def show_px(self, diameter_px: float) -> None:
         """Show a diameter given in pixels, in the unit that is chosen."""
-        in_ang = self.unit.value == "Å" and self.pixel_size_ang
-        self.number.value = round(diameter_px * (self.pixel_size_ang if in_ang else 1.0), 1)
+        factor = self.pixel_size_ang if self.unit.value == "Å" else None
+        self.number.value = round(diameter_px * (factor or 1.0), 1)
 
     def _convert(self, unit: str) -> None:
         if self.pixel_size_ang and self.number.value > 0:

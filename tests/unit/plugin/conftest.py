@@ -1,0 +1,45 @@
+"""A small project on disk, and a viewer without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mrcfile
+import numpy as np
+import pytest
+
+N_MICROGRAPHS = 3
+STAR = """
+# version 30001
+
+data_particles
+
+loop_
+_rlnMicrographName #1
+_rlnCoordinateX #2
+_rlnCoordinateY #3
+_rlnSomethingOfTheirs #4
+Micrographs/m2.mrc  10.50  20.25  first
+Micrographs/m2.mrc  30.00  40.00  second
+Micrographs/m0.mrc  50.00  60.00  third
+Micrographs/m1.mrc  12.00  34.00  fourth
+"""
+
+
+@pytest.fixture
+def viewer() -> Any:
+    components = pytest.importorskip("napari.components")
+    return components.ViewerModel()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "Micrographs"
+    folder.mkdir()
+    for i in range(N_MICROGRAPHS):
+        with mrcfile.new(folder / f"m{i}.mrc") as mrc:
+            mrc.set_data(np.full((80, 96), i, dtype=np.float32))
+            mrc.voxel_size = 2.0
+    (tmp_path / "picks.star").write_text(STAR)
+    return tmp_path

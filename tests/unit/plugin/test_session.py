@@ -1,0 +1,188 @@
+"""A session on a viewer: whichever way layers come, picks are right, labelled, never lost."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.plugin import labelling, session
+from napari_pickeroptimizer.plugin.layers import LABEL_WIDTH, view_of
+
+SLICES = [2, 2, 0, 1]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_napari():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+@pytest.fixture
+def layer(viewer, project):
+    session.open_micrographs(viewer, project / "Micrographs")
+    return session.open_picks(viewer, project / "picks.star", diameter_px=20)
+
+
+@pytest.mark.parametrize("picks_first", [False, True])
+def test_picks_are_on_their_micrographs_slice_in_either_order(viewer, project, picks_first):
+    if picks_first:
+        layer = session.open_picks(viewer, project / "picks.star")
+        stack = session.open_micrographs(viewer, project / "Micrographs")
+    else:
+        stack = session.open_micrographs(viewer, project / "Micrographs")
+        layer = session.open_picks(viewer, project / "picks.star")
+    assert layer.data[:, 0].tolist() == SLICES
+    assert layer.units == stack.units
+    np.testing.assert_allclose(layer.scale, [1, 2, 2])
+    assert viewer.layers.index(layer) > viewer.layers.index(stack)
+
+
+def test_picks_of_other_micrographs_are_told(viewer, project, tmp_path):
+    session.open_micrographs(viewer, project / "Micrographs")
+    with pytest.warns(UserWarning, match="none of the micrographs"):
+        session.open_picks(viewer, _star(tmp_path, "elsewhere.mrc"))
+
+
+def test_a_key_labels_the_selected_picks(layer):
+    layer.selected_data = {0, 2}
+    _press(layer, "C")
+    assert session.picks_of(layer).labels.tolist() == [CARBON, UNLABELLED, CARBON, UNLABELLED]
+    assert layer.features["label"].tolist()[:2] == ["carbon", "unlabelled"]
+    assert layer.border_width[0] == LABEL_WIDTH
+    _press(layer, "U")
+    assert not session.picks_of(layer).labels.any()
+
+
+@pytest.mark.parametrize("key", ["1", "Delete", "Backspace", "J"])
+def test_the_keys_that_delete_in_napari_reject_here(layer, key):
+    layer.selected_data = {1}
+    _press(layer, key)
+    assert len(layer.data) == 4
+    assert session.picks_of(layer).labels.tolist() == [0, CONTAMINANT, 0, 0]
+
+
+def test_points_removed_by_a_button_come_back_rejected(layer):
+    before = layer.data.copy()
+    layer.selected_data = {0, 3}
+    layer.remove_selected()
+    np.testing.assert_array_equal(layer.data, before)
+    assert session.picks_of(layer).labels.tolist() == [CONTAMINANT, 0, 0, CONTAMINANT]
+
+
+def test_all_points_removed_come_back(layer):
+    layer.data = np.zeros((0, 3))
+    assert len(layer.data) == 4
+
+
+def test_a_dragged_point_goes_back_to_where_the_picker_put_it(layer):
+    before = layer.data.copy()
+    layer.data = np.add(before, [0, 5, 5])
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_an_added_point_is_a_new_pick(layer):
+    layer.add([1, 11, 22])
+    table = session.picks_of(layer).table
+    assert table.iloc[4][["micrograph", "x", "y"]].tolist() == ["Micrographs/m1.mrc", 22, 11]
+    assert layer.features["pick_id"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_label_typed_into_the_feature_table_counts(layer):
+    features = layer.features.copy()
+    features.loc[3, "label"] = "carbon"
+    layer.features = features
+    assert session.picks_of(layer).labels[3] == CARBON
+    assert layer.border_width[3] == LABEL_WIDTH
+
+
+def test_an_unknown_label_typed_there_is_refused_and_taken_back(layer):
+    features = layer.features.copy()
+    features.loc[3, "label"] = "rubbish"
+    with pytest.warns(UserWarning, match="no class"):
+        layer.features = features
+    assert layer.features["label"][3] == "unlabelled"
+
+
+def test_labels_changed_is_told_once_a_key(viewer, layer):
+    told = []
+    session.session_of(viewer).labels_changed.connect(told.append)
+    layer.selected_data = {0}
+    _press(layer, "K")
+    assert told == [layer]
+
+
+def test_binding_twice_changes_nothing_and_unbinding_gives_napari_its_keys_back(viewer, layer):
+    keys = dict(layer.keymap)
+    labelling.bind(viewer, layer, lambda _: None)
+    assert layer.keymap == keys
+    labelling.unbind(layer)
+    assert not layer.keymap
+    layer.remove([0])
+    assert len(layer.data) == 3
+
+
+def test_a_duplicated_layer_is_labelled_by_itself(viewer, layer):
+    data, attributes, _ = layer.as_layer_data_tuple()
+    copy = viewer.add_points(data, **{**attributes, "name": "copy"})
+    session.label_picks(copy, [0], PARTICLE)
+    assert session.picks_of(copy).labels[0] == PARTICLE
+    assert session.picks_of(layer).labels[0] == UNLABELLED
+
+
+def test_foreign_points_are_taken_on(viewer, project):
+    session.open_micrographs(viewer, project / "Micrographs")
+    layer = viewer.add_points(np.array([[1, 5, 6]]), size=9)
+    session.adopt_layer(viewer, layer)
+    assert session.picks_of(layer).table["micrograph"].tolist() == ["m1.mrc"]
+    assert view_of(layer.metadata).diameter_px == 9
+
+
+def test_labels_of_another_file_are_taken(layer, tmp_path):
+    assert session.take_labels(layer, _star(tmp_path, "Micrographs/m0.mrc", 50, 60, 2)) == 1
+    assert session.picks_of(layer).labels.tolist() == [0, 0, CONTAMINANT, 0]
+
+
+def test_saving_keeps_the_text_of_the_file(layer, tmp_path):
+    output = tmp_path / "saved.star"
+    session.save_picks(layer, output)
+    assert output.read_text() == (tmp_path / "picks.star").read_text()
+
+
+def test_unlabelled_layers_say_what_to_do(viewer, layer):
+    jobs = pytest.importorskip("napari_pickeroptimizer.plugin.jobs")
+    stack = session.micrograph_layers(viewer)[0].metadata["pickeroptimizer"]
+
+    def missing() -> str:
+        return jobs.what_is_missing(session.picks_of(layer), stack)
+
+    assert "No pick is labelled" in missing()
+    session.label_picks(layer, [0], CONTAMINANT)
+    assert "Label some particles too" in missing()
+    session.label_picks(layer, [0], PARTICLE)
+    assert "Label some false picks too" in missing()
+    session.label_picks(layer, [1], CARBON)
+    assert missing() == ""
+    assert "Open micrographs" in jobs.what_is_missing(session.picks_of(layer), None)
+    assert "Open picks" in jobs.what_is_missing(None, stack)
+
+
+def _press(layer, key: str) -> None:
+    """Call what is bound to a key on the layer instance."""
+    bound = {str(k): callback for k, callback in layer.keymap.items()}
+    bound[key](layer)
+
+
+def _star(folder, micrograph: str, x: float = 1, y: float = 1, label: int = 1):
+    path = folder / "other.star"
+    path.write_text(
+        "\ndata_particles\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n"
+        f"_rlnCoordinateY #3\n_rlnParticleSelectionType #4\n{micrograph} {x} {y} {label}\n"
+    )
+    return path
