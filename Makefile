@@ -6,7 +6,8 @@
 #   make test     all tests, those of the napari plugin included (on a virtual screen)
 #   make lint     style, types, spelling, import rules
 #   make docs     the documentation site, into build/site
-#   make bench    the benchmarks, into benchmarks/output
+#   make bench    the benchmarks, into benchmarks/output (those on real micrographs need
+#                 EMPIAR10017=FOLDER REGIONS=FILE, see the scripts)
 #   make clean    remove what these made (make distclean: the environment too)
 
 SHELL := bash
@@ -30,7 +31,7 @@ export NO_MKDOCS_2_WARNING ?= 1
 
 .PHONY: help demo test coverage lint format docs bench env clean distclean
 help:
-	@sed -n '/^#   make/s/^#   //p' Makefile
+	@sed -n '/^# *make /,/^$$/s/^# \{2,\}//p' Makefile
 
 demo: $(VENV)/.base
 	$(BIN)/pickeroptimizer demo --output build/demo $(ARGS)
@@ -58,7 +59,14 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
 bench: $(VENV)/.test
-	for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" $(ARGS); done
+	mkdir -p benchmarks/output
+	$(BIN)/python benchmarks/io_roundtrip.py | tee benchmarks/output/io_roundtrip.txt
+ifdef EMPIAR10017
+	$(BIN)/python benchmarks/fewshot.py --project "$(EMPIAR10017)" --output benchmarks/output/fewshot.json | tee benchmarks/output/fewshot.txt
+	$(BIN)/python benchmarks/prune_empiar10017.py --project "$(EMPIAR10017)" --regions "$(REGIONS)" | tee benchmarks/output/prune_empiar10017.txt
+else
+	@echo "Left out, for want of data: make bench EMPIAR10017=PROJECT_FOLDER REGIONS=regions.json also runs fewshot and prune_empiar10017"
+endif
 
 env: $(VENV)/.dev $(VENV)/.docs
 
