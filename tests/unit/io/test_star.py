@@ -138,12 +138,13 @@ def test_quotes_protect_spaces_and_an_apostrophe_inside_a_name_is_none() -> None
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
-def test_quotes_in_a_table_large_enough_for_pandas(quote: str) -> None:
+@pytest.mark.parametrize("name", ["two words.mrc", "one.mrc"])
+def test_quotes_in_a_table_large_enough_for_pandas(quote: str, name: str) -> None:
     rows = [f"{i} plain.mrc" for i in range(3000)]
-    rows[2500] = f"2500 {quote}two words.mrc{quote}"
+    rows[2500] = f"2500 {quote}{name}{quote}"
     document = parse("data_\nloop_\n_x\n_name\n" + "\n".join(rows) + "\n")
     values = document.strings(document.blocks[0], ["x", "name"])
-    assert values["name"][2500] == "two words.mrc"
+    assert values["name"][2500] == name
     assert values["x"].tolist() == [str(i) for i in range(3000)]
 
 
