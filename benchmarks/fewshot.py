@@ -1,6 +1,6 @@
 """The few-shot protocol on EMPIAR-10017: ours, the reference recipe, radial profiles.
 
-    python benchmarks/fewshot.py --project DIR [--seeds 10] [--k 20] [--methods ours ...]
+    python benchmarks/fewshot.py --project DIR [--seeds 10] [--k 20] [--workers 2]
 
 DIR is made by the tool make_empiar10017.py. A seed draws three training micrographs (one at
 least with carbon), then K particles and K negatives on them; all labels of the other seven
@@ -13,9 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 from baselines import radial_profile_probability, reference_recipe_probability
 from empiar10017 import (
     DIAMETER_PX,
@@ -35,6 +39,7 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.prune.score import PicksScored, score
 
+FIGURES = ("auc", "f1_particle", "f1_macro", "ece")
 METHODS = ("ours", "reference", "radial")
 BOX_PX = 216  # two diameters, the hand labels' own box
 RADIAL_BIN = 4
@@ -114,55 +119,74 @@ def ours(
     raise AssertionError
 
 
+@cache
+def load(root: Path) -> tuple[Project, Boxes]:
+    """Open the project and cut its boxes, once a process."""
+    project = open_project(root)
+    return project, Boxes(project)
+
+
+def run_draw(root: Path, k: int, seed: int, methods: list[str], steps: int) -> list[dict]:
+    """Run all methods on one draw of labels and return a row of figures for each."""
+    project, boxes = load(root)
+    is_particle = project.labels.labels == PARTICLE
+    train, test, names = draw_labels(project.labels, k, seed)
+    targets = is_particle[train].astype(np.int64)
+    rows = []
+    for method in methods:
+        started = time.perf_counter()
+        if method == "ours":
+            probability = ours(project, train, test, seed, steps)
+        elif method == "reference":
+            probability = reference_recipe_probability(
+                boxes.raw[train], targets, boxes.raw[test], seed=seed
+            )
+        else:
+            probability = radial_profile_probability(
+                boxes.standardised[train], targets, boxes.standardised[test]
+            )
+        seconds = round(time.perf_counter() - started, 1)
+        figures = measures(is_particle[test], probability)
+        draw = {"k": k, "seed": seed, "method": method, "micrographs": names}
+        rows.append({**draw, **figures, "seconds": seconds})
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_project_argument(parser)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--k", type=int, nargs="+", default=[20])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, default=FineTuneSettings(diameter_px=1).n_steps)
+    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
     parser.add_argument("--output", type=Path, help="also write all figures as JSON")
     args = parser.parse_args()
-
-    project = open_project(args.project)
-    is_particle = project.labels.labels == PARTICLE
-    boxes = Boxes(project) if set(args.methods) - {"ours"} else None
-    results = []
-    for k in args.k:
-        for seed in range(args.first_seed, args.first_seed + args.seeds):
-            train, test, names = draw_labels(project.labels, k, seed)
-            for method in args.methods:
-                started = time.perf_counter()
-                if method == "ours":
-                    probability = ours(project, train, test, seed, args.steps)
-                else:
-                    assert boxes is not None
-                    targets = is_particle[train].astype(np.int64)
-                    if method == "reference":
-                        probability = reference_recipe_probability(
-                            boxes.raw[train], targets, boxes.raw[test], seed=seed
-                        )
-                    else:
-                        probability = radial_profile_probability(
-                            boxes.standardised[train], targets, boxes.standardised[test]
-                        )
-                row = {
-                    "k": k, "seed": seed, "method": method, "micrographs": names,
-                    **measures(is_particle[test], probability),
-                    "seconds": round(time.perf_counter() - started, 1),
-                }  # fmt: skip
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+    results: list[dict] = []
+    with ProcessPoolExecutor(
+        args.workers,
+        mp_context=get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    ) as pool:
+        draws = [
+            pool.submit(run_draw, args.project, k, seed, args.methods, args.steps)
+            for k in args.k
+            for seed in range(args.seeds)
+        ]
+        for draw in as_completed(draws):
+            for row in draw.result():
                 results.append(row)
-                figures = "  ".join(
-                    f"{m} {row[m]:.4f}" for m in ("auc", "f1_particle", "f1_macro", "ece")
-                )
+                figures = "  ".join(f"{name} {row[name]:.4f}" for name in FIGURES)
                 print(
-                    f"K={k:<3} seed {seed:<3} {method:<10} {figures}  {row['seconds']} s",
+                    f"K={row['k']:<3} seed {row['seed']:<3} {row['method']:<10} {figures}  "
+                    f"{row['seconds']} s",
                     flush=True,
                 )
-                if args.output:
-                    args.output.parent.mkdir(parents=True, exist_ok=True)
-                    args.output.write_text(json.dumps(results, indent=1))
+            if args.output:
+                args.output.write_text(json.dumps(results, indent=1))
     print_summary(results, args.methods)
 
 
@@ -173,10 +197,7 @@ def print_summary(results: list[dict], methods: list[str]) -> None:
     for k in sorted({r["k"] for r in results}):
         for method in methods:
             rows = [r for r in results if r["k"] == k and r["method"] == method]
-            mean = {
-                m: float(np.mean([r[m] for r in rows]))
-                for m in ("auc", "f1_particle", "f1_macro", "ece")
-            }
+            mean = {m: float(np.mean([r[m] for r in rows])) for m in FIGURES}
             worst = min(r["auc"] for r in rows)
             print(
                 f"| {k} | {method} | {mean['auc']:.4f} | {worst:.4f} | {mean['f1_particle']:.4f} "

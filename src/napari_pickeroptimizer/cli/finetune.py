@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,9 +26,12 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
-from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.fewshot.events import FineTuneEvent
 
 
 def finetune(
@@ -97,6 +100,8 @@ def finetune(
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
     checked_output_file(output, overwrite)
+    if diameter_px is not None and diameter_angstrom is not None:
+        raise SettingsError("give one of --diameter-px and --diameter-angstrom, not both.")
     settings = FineTuneSettings(
         diameter_px=diameter_px,
         diameter_ang=diameter_angstrom,
@@ -112,21 +117,10 @@ def finetune(
     labelled = read_labels(labels, positive, negative)
     unlabelled = read_picks(picks) if picks else None
 
-    def describe(event: events.FineTuneEvent) -> str:
-        match event:
-            case events.BoxesRead():
-                return f"reading {event.micrograph}"
-            case events.StepDone(fold=None):
-                return f"step {event.step}/{event.n_steps}, loss {sum(event.losses):.3f}"
-            case events.StepDone():
-                return f"fold {event.fold}, step {event.step}/{event.n_steps}"
-            case _:
-                return ""
-
     skipped: dict[str, str] = {}
     result: events.FineTuned | None = None
     for event in run_with_progress(
-        finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", describe
+        finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", _describe
     ):
         if isinstance(event, events.MicrographSkipped):
             skipped[event.micrograph] = event.reason
@@ -139,6 +133,20 @@ def finetune(
     _report(output, result.model.card.training, skipped, as_json)
     if skipped:
         raise typer.Exit(code=1)
+
+
+def _describe(event: FineTuneEvent) -> str:
+    from napari_pickeroptimizer.fewshot import events
+
+    match event:
+        case events.BoxesRead():
+            return f"reading {event.micrograph}"
+        case events.StepDone(fold=None):
+            return f"step {event.step}/{event.n_steps}, loss {sum(event.losses):.3f}"
+        case events.StepDone():
+            return f"fold {event.fold}, step {event.step}/{event.n_steps}"
+        case _:
+            return ""
 
 
 def read_labels(

@@ -1,0 +1,282 @@
+"""The command line from labels to an evaluation, its exit codes and its words on bad input."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from napari_pickeroptimizer.cli import main
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.model.checkpoint import Classifier
+
+QUICK = ("--diameter-px", "24", "--steps", "10", "--folds", "2", "--device", "cpu")
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the program and return its exit code, standard output and standard error."""
+
+    def run_it(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return run_it
+
+
+@pytest.fixture(scope="module")
+def model(spot_project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    with pytest.raises(SystemExit) as left:
+        main(
+            ["finetune", "--micrographs", str(spot_project.micrographs), "--labels",
+             str(spot_project.labels), "--picks", str(spot_project.picks), *QUICK,
+             "--output", str(path)]
+        )  # fmt: skip
+    assert not left.value.code
+    return path
+
+
+def test_from_labels_to_kept_picks_and_their_quality(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, said, _ = run(
+        "prune", "--micrographs", spot_project.micrographs, "--picks", spot_project.picks,
+        "--model", model, "--output", out,
+    )  # fmt: skip
+    assert code == 0
+    assert f"Written to {out}" in said
+    code, said, _ = run(
+        "evaluate", "--picks", out / "scored.star", "--truth", spot_project.labels,
+        "--radius-px", 5, "--json",
+    )  # fmt: skip
+    result = json.loads(said)
+    assert code == 0
+    assert (result["before"]["precision"], result["before"]["recall"]) == (0.5, 1.0)
+    assert result["after"]["precision"] > 0.9
+    assert result["after"]["recall"] > 0.9
+    assert result["roc_auc"] > 0.98
+
+
+def test_the_same_command_gives_the_same_numbers(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.safetensors"
+    run(
+        "finetune", "--micrographs", spot_project.micrographs, "--labels", spot_project.labels,
+        "--picks", spot_project.picks, *QUICK, "--output", again,
+    )  # fmt: skip
+    first, second = (Classifier.load(p).network.state_dict() for p in (model, again))
+    assert all(np.array_equal(first[k].numpy(), second[k].numpy()) for k in first)
+
+
+def test_two_folders_of_box_files_are_labels_too(
+    run: Run, spot_project, tmp_path: Path
+) -> None:
+    labels = read_picks(spot_project.labels)
+    for name, class_id in (("good", 1), ("bad", 2)):
+        (tmp_path / name).mkdir()
+        table = labels.table[labels.labels == class_id]
+        for micrograph, rows in table.groupby("micrograph"):
+            lines = [f"{x - 18:g}\t{y - 18:g}\t36\t36" for x, y in rows[["x", "y"]].to_numpy()]
+            (tmp_path / name / f"{Path(micrograph).stem}.box").write_text(
+                "\n".join(lines) + "\n"
+            )
+    code, said, _ = run(
+        "finetune", "-m", spot_project.micrographs, "--positive", tmp_path / "good",
+        "--negative", tmp_path / "bad", *QUICK[:2], "--steps", 1, "--folds", 0,
+        "-o", tmp_path / "m.safetensors", "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(said)["training"]["labels"] == {"particle": 36, "contaminant": 36}
+
+
+def test_a_tree_of_coordinate_files_comes_back_as_a_tree(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(spot_project.micrographs, project / "Micrographs")
+    folder = project / "AutoPick" / "job002"
+    (folder / "Micrographs").mkdir(parents=True)
+    listing = ["", "data_coordinate_files", "", "loop_", "_rlnMicrographName #1",
+               "_rlnMicrographCoordinates #2"]  # fmt: skip
+    for name, rows in read_picks(spot_project.picks).table.groupby("micrograph"):
+        place = Path("Micrographs") / f"{Path(name).stem}_autopick.star"
+        head = ["", "data_", "", "loop_", "_rlnCoordinateX #1", "_rlnCoordinateY #2"]
+        lines = [f"{x} {y}" for x, y in rows[["x", "y"]].to_numpy()]
+        (folder / place).write_text("\n".join([*head, *lines, ""]) + "\n")
+        listing.append(f"{name} AutoPick/job002/{place}")
+    (folder / "autopick.star").write_text("\n".join([*listing, ""]) + "\n")
+    out = project / "External" / "job003"
+    code, _, _ = run(
+        "prune", "-m", project / "Micrographs", "-p", folder / "autopick.star",
+        "--model", model, "-o", out,
+    )  # fmt: skip
+    assert code == 0
+    kept = (out / "kept" / "autopick.star").read_text()
+    assert "Micrographs/m0.mrc External/job003/kept/Micrographs/m0_autopick.star" in " ".join(
+        kept.split()
+    )
+    n = [
+        len(read_picks(out / name / "autopick.star"))
+        for name in ("scored", "kept", "rejected")
+    ]
+    assert n[0] == n[1] + n[2] == 72
+
+
+def test_an_unreadable_micrograph_ends_with_code_1_and_loses_nothing(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    mics = tmp_path / "mics"
+    shutil.copytree(spot_project.micrographs, mics)
+    data = (mics / "m1.mrc").read_bytes()
+    (mics / "m1.mrc").write_bytes(data[:4000])
+    code, said, warned = run(
+        "prune", "-m", mics, "-p", spot_project.picks, "--model", model, "-o", tmp_path / "out"
+    )
+    assert code == 1
+    assert "Unscored        24" in said
+    assert "truncated" in warned
+    assert len(read_picks(tmp_path / "out" / "unscored.star")) == 24
+    assert len(read_picks(tmp_path / "out" / "scored.star")) == 48
+
+
+def test_micrographs_of_another_pixel_size_are_scaled_to_the_model(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mics").mkdir()
+    for path in spot_project.micrographs.iterdir():
+        image = mrcfile.read(path).repeat(2, axis=0).repeat(2, axis=1)  # half the pixel size
+        with mrcfile.new(tmp_path / "mics" / path.name) as mrc:
+            mrc.set_data(image)
+            mrc.voxel_size = 1.0
+    table = read_picks(spot_project.picks).table
+    lines = ["x,y,micrograph", *(f"{2 * r.x + 0.5},{2 * r.y + 0.5},{r.micrograph}"
+                                 for r in table.itertuples())]  # fmt: skip
+    (tmp_path / "picks.csv").write_text("\n".join(lines) + "\n")
+    run("prune", "-m", tmp_path / "mics", "-p", tmp_path / "picks.csv", "--model", model,
+        "-o", tmp_path / "fine")  # fmt: skip
+    run("prune", "-m", spot_project.micrographs, "-p", spot_project.picks, "--model", model,
+        "-o", tmp_path / "coarse")  # fmt: skip
+    fine = json.loads((tmp_path / "fine" / "run.json").read_text())["counts"]
+    coarse = json.loads((tmp_path / "coarse" / "run.json").read_text())["counts"]
+    assert fine["kept"] == pytest.approx(coarse["kept"], abs=2)
+
+
+def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
+    """Every kind of bad input, the command that meets it, and words of the answer."""
+    (tmp / "mics.star").write_text(
+        "\ndata_\n\nloop_\n_rlnMicrographName #1\nMicrographs/m0.mrc\n"
+    )
+    head = "\ndata_\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+    (tmp / "nan.star").write_text(head + "Micrographs/m0.mrc 10 nan\n")
+    (tmp / "other.star").write_text(head + "Micrographs/other.mrc 10 20\n")
+    (tmp / "empty.star").write_text("")
+    (tmp / "pickle.safetensors").write_bytes(pickle.dumps({"state": 1}))
+    (tmp / "junk.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    (tmp / "old.safetensors").write_text("an earlier model")
+    mics, picks, labels = spots.micrographs, spots.picks, spots.labels
+    out = tmp / "refused"
+    prune = ["prune", "-m", mics, "--model", model, "-o", out, "-p"]
+    finetune = ["finetune", "-m", mics, "-o", tmp / "new.safetensors"]
+    return {
+        "a micrographs STAR given as picks": ([*prune, tmp / "mics.star"], "mics.star"),
+        "NaN coordinates": ([*prune, tmp / "nan.star"], "nan"),
+        "picks of unknown micrographs": (
+            [*prune, tmp / "other.star"],
+            "other.mrc' is not among",
+        ),
+        "an empty file": ([*prune, tmp / "empty.star"], "empty.star"),
+        "picks that are not there": ([*prune, tmp / "none.star"], "nothing is there"),
+        "a directory without picks": ([*prune, mics], "no picks in"),
+        "a threshold of 2": ([*prune, picks, "-t", 2], "from 0 to 1"),
+        "an unknown device": ([*prune, picks, "--device", "tpu"], "'tpu' is unknown"),
+        "no micrographs": (
+            ["prune", "-m", tmp / "nowhere", "-p", picks, "--model", model, "-o", out],
+            "nothing is there",
+        ),
+        "a pickle": (
+            [
+                "prune",
+                "-m",
+                mics,
+                "-p",
+                picks,
+                "-o",
+                out,
+                "--model",
+                tmp / "pickle.safetensors",
+            ],
+            "is a pickle",
+        ),
+        "a checkpoint of another kind": (
+            ["prune", "-m", mics, "-p", picks, "-o", out, "--model", tmp / "junk.safetensors"],
+            "of another kind",
+        ),
+        "no labels": ([*finetune, *QUICK], "no labels: give --labels"),
+        "labels without classes": ([*finetune, *QUICK, "-l", picks], "no pick is labelled"),
+        "one class only": ([*finetune, *QUICK, "--positive", picks], "of one class"),
+        "no diameter": ([*finetune, "-l", labels], "--diameter-px"),
+        "two diameters that contradict": (
+            [*finetune, "-l", labels, *QUICK, "--diameter-angstrom", 50],
+            "one of --diameter-px and --diameter-angstrom",
+        ),
+        "bundled weights": (
+            [*finetune, "-l", labels, *QUICK, "--base", "bundled"],
+            "no weights yet",
+        ),
+        "an existing model": (
+            ["finetune", "-m", mics, "-l", labels, *QUICK, "-o", tmp / "old.safetensors"],
+            "--overwrite",
+        ),
+        "a radius of 0": (
+            ["evaluate", "--picks", labels, "--truth", labels, "--radius-px", 0],
+            "must be positive",
+        ),
+    }
+
+
+KINDS = (
+    "NaN coordinates", "a checkpoint of another kind", "a directory without picks",
+    "a micrographs STAR given as picks", "a pickle", "a radius of 0", "a threshold of 2",
+    "an empty file", "an existing model", "an unknown device", "bundled weights",
+    "labels without classes", "no diameter", "no labels", "no micrographs", "one class only",
+    "picks of unknown micrographs", "picks that are not there", "two diameters that contradict",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_input_ends_with_code_2_and_says_what_to_do(
+    kind: str, run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    arguments, words = refusals(spot_project, tmp_path, model)[kind]
+    code, said, warned = run(*arguments)
+    assert code == 2
+    assert words in warned
+    assert "Traceback" not in warned
+    assert said == ""
+    assert not (tmp_path / "refused").exists()
+    assert (tmp_path / "old.safetensors").read_text() == "an earlier model"
+
+
+def test_a_mistyped_option_is_bad_input_too(run: Run) -> None:
+    code, _, warned = run("prune", "--pics", "x")
+    assert code == 2
+    assert "--pics" in warned
+
+
+def test_help_names_every_command(run: Run) -> None:
+    code, said, _ = run("--help")
+    assert code == 0
+    assert all(c in said for c in ("demo", "finetune", "prune", "evaluate", "simulate"))
