@@ -14,8 +14,8 @@ ICE_POTENTIAL_V = 4.53
 # Water molecules per Å³ at 0.93 g/cm³.
 WATER_PER_ANG3 = 0.0311
 # Amplitude goes as exp(-t / 2Λ): inelastic mean free path in ice at 300 kV
-# (Rice et al., J. Struct. Biol. 204 (2018) 38-44, about 300 to 400 nm).
-ICE_MEAN_FREE_PATH_ANG = 3100.0
+# (Rice et al., J. Struct. Biol. 204 (2018) 38-44: 395 nm).
+ICE_MEAN_FREE_PATH_ANG = 3950.0
 
 # Amorphous carbon of 2 g/cm³: atoms per Å³ and the volume integral of one atom's potential.
 CARBON_ATOMS_PER_ANG3 = 0.1

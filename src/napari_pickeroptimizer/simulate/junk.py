@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
 
-CARBON_THICKNESS_ANG = (120.0, 220.0)
+CARBON_THICKNESS_ANG = (70.0, 220.0)
 CARBON_RIM_ANG = (30.0, 110.0)
 # Bragg reflections leave through the objective aperture: crystals are darker than their
 # thickness of vitreous ice would be.

@@ -126,10 +126,10 @@ def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
     d = settings.diameter_px
     area_d2 = settings.shape_px[0] * settings.shape_px[1] / d**2
     if settings.ice_crystals:
-        for _ in range(1 + streams[1].poisson(0.011 * area_d2)):
+        for _ in range(1 + streams[1].poisson(0.008 * area_d2)):
             ground.place("crystal", d * _log_uniform(streams[1], 0.2, 1.4), streams[1])
     if settings.ice_balls:
-        for _ in range(1 + streams[2].poisson(0.009 * area_d2)):
+        for _ in range(1 + streams[2].poisson(0.008 * area_d2)):
             ground.place("drop", d * _log_uniform(streams[2], 0.2, 1.1), streams[2])
     if settings.aggregates:
         for _ in range(1 + streams[3].poisson(0.007 * area_d2)):
@@ -161,7 +161,7 @@ class _Ground:
                 return
 
     def place_cluster(self, n_members: int, rng: np.random.Generator) -> None:
-        """Put an aggregate: each member 0.4 to 0.75 diameters from one before it."""
+        """Put an aggregate: each member 0.3 to 0.6 diameters from one before it."""
         d = self.layout.diameter_px
         for _ in range(30):
             y, x = self._anywhere(rng)
@@ -172,7 +172,7 @@ class _Ground:
         members = [(y, x)]
         while len(members) < n_members:
             from_y, from_x = members[rng.integers(len(members))]
-            angle, step = rng.uniform(0, 2 * np.pi), d * rng.uniform(0.4, 0.75)
+            angle, step = rng.uniform(0, 2 * np.pi), d * rng.uniform(0.3, 0.6)
             members.append((from_y + step * np.sin(angle), from_x + step * np.cos(angle)))
         self.objects += [Placed("aggregate", my, mx, 0.5 * d) for my, mx in members]
 

@@ -26,11 +26,11 @@ EMPTY_DISTANCE = 0.75
 # How false picks are shared out where every kind is there.
 FALSE_SHARES = {
     "carbon": 0.30,
-    "empty": 0.20,
-    "broken": 0.16,
-    "aggregate": 0.16,
-    "crystal": 0.10,
-    "drop": 0.08,
+    "empty": 0.24,
+    "aggregate": 0.14,
+    "crystal": 0.12,
+    "broken": 0.10,
+    "drop": 0.10,
 }
 # Mean and spread of the picker's score: good, but no judge.
 SCORE_MEAN = {

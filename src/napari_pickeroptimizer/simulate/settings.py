@@ -38,13 +38,13 @@ class SimulationSettings:
     labels_per_class : int
         Hand labels of each class in ``labels.star``, by default 20.
     defocus_um : tuple of float
-        Range of underfocus in µm, by default (1.5, 3.0).
+        Range of underfocus in µm, by default (2.0, 3.5).
     voltage_kv, spherical_aberration_mm, amplitude_contrast : float
         Microscope, by default 300 kV, 2.7 mm, 0.1.
     envelope_b_ang2 : float
         B factor of the image's envelope ``exp(-B k² / 4)`` in Å², by default 120.
     dose_e_per_ang2 : float
-        Detected electrons per Å² where nothing absorbs, by default 36.
+        Detected electrons per Å² where nothing absorbs, by default 50.
     ice_thickness_ang : tuple of float
         Range of the mean ice thickness of a micrograph in Å, by default (300, 600).
     carbon_chance : float
@@ -74,12 +74,12 @@ class SimulationSettings:
     false_share: float = 0.35
     recall: float = 0.9
     labels_per_class: int = 20
-    defocus_um: tuple[float, float] = (1.5, 3.0)
+    defocus_um: tuple[float, float] = (2.0, 3.5)
     voltage_kv: float = 300.0
     spherical_aberration_mm: float = 2.7
     amplitude_contrast: float = 0.1
     envelope_b_ang2: float = 120.0
-    dose_e_per_ang2: float = 36.0
+    dose_e_per_ang2: float = 50.0
     ice_thickness_ang: tuple[float, float] = (300.0, 600.0)
     carbon_chance: float = 0.75
     seed: int = 0

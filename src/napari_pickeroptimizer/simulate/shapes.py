@@ -139,10 +139,10 @@ def _longest_extent(points: Points) -> float:
 
 
 def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleModel:
-    """Return a fragment: what lies on one side of a random cut, 30 to 60 % of the residues."""
+    """Return a fragment: what lies on one side of a random cut, 20 to 50 % of the residues."""
     direction = rng.standard_normal(3)
     along = model.points_ang @ (direction / np.linalg.norm(direction))
-    part = model.points_ang[along < np.quantile(along, rng.uniform(0.3, 0.6))]
+    part = model.points_ang[along < np.quantile(along, rng.uniform(0.2, 0.5))]
     return ParticleModel(part - part.mean(axis=0), model.diameter_ang)
 
 

@@ -128,7 +128,7 @@ def exit_wave(
             canvas_px, settings.pixel_size_ang, sigma, noise_streams[0]
         )
     if layout.carbon is not None:
-        film = _film_thickness_ang(settings, layout)
+        film = _film_thickness_ang(settings, layout.carbon)
         strong += film * np.float32(
             sigma * background.CARBON_ATOMS_PER_ANG3 * background.CARBON_ATOM_V_ANG3
         )
@@ -225,12 +225,11 @@ def _lump_phase_and_absorption(
     return phase, absorbed
 
 
-def _film_thickness_ang(settings: SimulationSettings, layout: Layout) -> NDArray[np.float32]:
+def _film_thickness_ang(
+    settings: SimulationSettings, film: junk.CarbonFilm
+) -> NDArray[np.float32]:
     pad_px, canvas_px = padded(settings)
-    assert layout.carbon is not None  # noqa: S101 (the caller asked)
     y = (np.arange(canvas_px[0], dtype=np.float32) - pad_px)[:, None]
     x = (np.arange(canvas_px[1], dtype=np.float32) - pad_px)[None, :]
-    rim_px = layout.carbon.rim_ang / settings.pixel_size_ang
-    return np.float32(layout.carbon.thickness_ang) * junk.smooth_step(
-        layout.carbon.depth_px(y, x), rim_px
-    )
+    rim_px = film.rim_ang / settings.pixel_size_ang
+    return np.float32(film.thickness_ang) * junk.smooth_step(film.depth_px(y, x), rim_px)

@@ -34,8 +34,8 @@ def test_the_image_counts_electrons(tiny) -> None:
     image = simulated.image
     assert image.shape == (320, 400)
     assert image.dtype == np.float32
-    # 36 e/Å² on 16 Å², less what 300 to 600 Å of ice take away
-    assert 36 * 16 * np.exp(-600 / 3000) < image.mean() < 36 * 16
+    # 50 e/Å² on 16 Å², less what 300 to 600 Å of ice take away
+    assert 50 * 16 * np.exp(-900 / 3950) < image.mean() < 50 * 16
 
 
 @pytest.mark.parametrize("shape", ["lobes", "barrel", "ring", "y"])
