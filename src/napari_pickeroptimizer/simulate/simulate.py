@@ -67,6 +67,7 @@ def simulate_micrograph(
 
     Examples
     --------
+    >>> from napari_pickeroptimizer.simulate import SimulationSettings
     >>> settings = SimulationSettings(n_particles=4, shape_px=(256, 320), diameter_ang=90.0)
     >>> micrograph = simulate_micrograph(settings, np.random.default_rng(1))
     >>> micrograph.image.shape, len(micrograph.truth)
