@@ -10,12 +10,14 @@ from __future__ import annotations
 import napari_pickeroptimizer.plugin.mesa  # noqa: F401 (before torchvision is imported)
 
 # isort: split
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
@@ -54,6 +56,11 @@ class JobFailed:
         if isinstance(self.error, PickerOptimizerError):
             return str(self.error)
         return f"{type(self.error).__name__}: {self.error}"
+
+
+def leave_a_core_free() -> None:
+    """Have torch use one core less than there are, so that the window stays alive meanwhile."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
 def guarded(events: Iterator[Any]) -> Iterator[Any]:
@@ -180,7 +187,7 @@ def finetune_layer(
     for last in finetune_events(viewer, layer, settings):
         if on_event is not None:
             on_event(last)
-    assert isinstance(last, FineTuned)  # the core's last event  # noqa: S101
+    assert isinstance(last, FineTuned)  # the core's last event
     session_of(viewer).set_model(last.model, last)
     return last
 
@@ -224,14 +231,16 @@ def apply_to_layer(
     for last in apply_events(viewer, layer, model, device=device):
         if on_event is not None:
             on_event(last)
-    assert isinstance(last, PicksScored)  # the core's last event  # noqa: S101
+    assert isinstance(last, PicksScored)  # the core's last event
     return show_scored(viewer, layer, last, threshold)
 
 
 def show_scored(viewer: Any, layer: Any, scored: PicksScored, threshold: float) -> Pruned:
     """Keep the scores of a layer's picks, and show them at a threshold."""
     n_outside = sum(scored.outside.values())
-    session_of(viewer).scored[layer] = Scored(scored.picks, dict(scored.failures), n_outside)
+    session_of(viewer).scored[unwrap(layer)] = Scored(
+        scored.picks, dict(scored.failures), n_outside
+    )
     return show_threshold(viewer, layer, threshold)
 
 
@@ -245,7 +254,8 @@ def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
     SettingsError
         The layer's picks were not scored in this session.
     """
-    viewer, scored = unwrap(viewer), session_of(viewer).scored.get(layer)
+    viewer, layer = unwrap(viewer), unwrap(layer)
+    scored = session_of(viewer).scored.get(layer)
     if scored is None:
         raise SettingsError(f"the picks of {layer.name!r} are not scored yet: apply a model.")
     picks = decide(scored.picks, threshold)
@@ -295,7 +305,7 @@ def load_model(viewer: Any, path: str | Path) -> Classifier:
 def _show_output(viewer: Any, layer: Any, picks: Picks, rows: Any, role: Any) -> Any | None:
     """Update the output layer of a role, or make it (again)."""
     origin = view_of(layer.metadata)
-    assert origin is not None  # only scored layers come here  # noqa: S101
+    assert origin is not None  # only scored layers come here
     view = replace(
         origin, picks=picks.select(rows), role=role, source=layer.unique_id, rows=rows
     )

@@ -32,13 +32,13 @@ from napari_pickeroptimizer.picks import Picks, concatenate
 METADATA_KEY = "pickeroptimizer"
 NEW_PICK = -1
 
-# Okabe and Ito's palette, told apart by all common kinds of colour vision; light enough to
-# be seen as a thin ring on a grey micrograph.
+# Blue, orange, purple, ... as in Okabe and Ito's palette, told apart by all common kinds of
+# colour vision; brighter than theirs, to be seen as a thin ring on a grey micrograph.
 CLASS_COLORS: dict[int, str] = {
-    UNLABELLED: "#D9D9D9",
-    PARTICLE: "#56B4E9",
-    CONTAMINANT: "#FF9F1A",
-    CARBON: "#E377C2",
+    UNLABELLED: "#E6E6E6",
+    PARTICLE: "#1E9BFF",
+    CONTAMINANT: "#FF9500",
+    CARBON: "#F06BD0",
     4: "#009E73",
     5: "#F0E442",
     6: "#D55E00",
@@ -54,7 +54,7 @@ LABEL_SYMBOLS: dict[int, str] = {
     6: "star",
 }
 RING_WIDTH = 0.07
-LABEL_WIDTH = 0.16
+LABEL_WIDTH = 0.18
 FALLBACK_DIAMETER_PX = 100.0
 
 Role = Literal["picks", "kept", "rejected", "unscored"]
@@ -327,6 +327,7 @@ def _rgba(color: str) -> list[float]:
 
 
 _PALETTE_RGBA = np.array([_rgba(CLASS_COLORS[i]) for i in range(MAX_CLASS + 1)])
+_PALETTE_RGBA[UNLABELLED, 3] = 0.6  # what is decided stands out from what is not
 _SYMBOLS = np.array([LABEL_SYMBOLS[i] for i in range(MAX_CLASS + 1)], dtype=object)
 _IDS_BY_NAME: dict[str, int] = {
     "": UNLABELLED,

@@ -47,13 +47,13 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
         There is no micrograph.
     """
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.plugin.session import prepared_stack
+    from napari_pickeroptimizer.plugin.session import asking_viewer, prepared_stack
     from napari_pickeroptimizer.plugin.stack import make_stack
 
     places = _as_paths(path)
     micrographs = Micrographs.find([str(p) for p in places])
     name = places[0].stem if len(places) == 1 else places[0].parent.name
-    viewer = _start_session()
+    viewer = asking_viewer()
     if viewer is None:
         return [make_stack(micrographs, name=name or "micrographs")]
     return [prepared_stack(viewer, micrographs, name or "micrographs")]
@@ -72,27 +72,15 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
     """
     from napari_pickeroptimizer.io import read_picks
     from napari_pickeroptimizer.plugin.layers import make_view, points_data
-    from napari_pickeroptimizer.plugin.session import matched_points_data
+    from napari_pickeroptimizer.plugin.session import asking_viewer, matched_points_data
 
     places = _as_paths(path)
     picks = read_picks(places[0] if len(places) == 1 else places)
     name = places[0].stem if len(places) == 1 else places[0].parent.name
-    viewer, view = _start_session(), make_view(picks)
+    viewer, view = asking_viewer(), make_view(picks)
     if viewer is None:
         return [points_data(view, name or "picks")]
     return [matched_points_data(viewer, view, name or "picks")]
-
-
-def _start_session() -> Any | None:
-    """Have the viewer that asked match picks and micrographs; without a viewer do nothing."""
-    from napari import current_viewer
-
-    from napari_pickeroptimizer.plugin.session import session_of
-
-    viewer = current_viewer()
-    if viewer is not None:
-        session_of(viewer)
-    return viewer
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:

@@ -13,6 +13,7 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.layers import make_view, points_data
 from napari_pickeroptimizer.plugin.matching import match
+from napari_pickeroptimizer.plugin.session import asking_viewer
 from napari_pickeroptimizer.plugin.stack import make_stack, stack_of
 from napari_pickeroptimizer.plugin.transfer import transfer_labels
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
@@ -33,13 +34,14 @@ def simulated() -> list[tuple[Any, dict[str, Any], str]]:
 
     The files lie in a temporary folder until Python ends.
     """
+    asking_viewer()
     folder = Path(tempfile.mkdtemp(prefix="napari-pickeroptimizer-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     micrographs, picks = simulated_project(folder, SAMPLE)
     stack = make_stack(micrographs, name="simulated micrographs")
     view = make_view(picks, diameter_px=SAMPLE.diameter_px)
     stack_view = stack_of(stack[1]["metadata"])
-    assert stack_view is not None  # made above  # noqa: S101
+    assert stack_view is not None  # made above
     points = points_data(match(view, stack_view, None).view, "simulated picks")
     points[1].update(scale=stack_view.points_scale, units=stack_view.units)
     return [stack, points]
@@ -48,7 +50,7 @@ def simulated() -> list[tuple[Any, dict[str, Any], str]]:
 def simulated_project(folder: Path, settings: SimulationSettings) -> tuple[Micrographs, Picks]:
     """Simulate a project into `folder`; return micrographs, and picks with its hand labels."""
     *_, written = simulate_project(folder, settings)
-    assert isinstance(written, ProjectWritten)  # the last event  # noqa: S101
+    assert isinstance(written, ProjectWritten)  # the last event
     labels = read_picks(written.labels)
     picks, _ = transfer_labels(read_picks(written.picks), labels)
     return Micrographs.find(written.micrographs), picks

@@ -70,9 +70,9 @@ class Session:
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
-def unwrap(viewer: Any) -> Any:
-    """Return the viewer itself: napari hands widgets a (short-lived) wrapt proxy of it."""
-    return getattr(viewer, "__wrapped__", viewer)
+def unwrap(proxy: Any) -> Any:
+    """Return a viewer or layer itself: napari hands plugins short-lived wrapt proxies."""
+    return getattr(proxy, "__wrapped__", proxy)
 
 
 def session_of(viewer: Any) -> Session:
@@ -98,7 +98,20 @@ def session_of(viewer: Any) -> Session:
 def viewer_of(session: Session) -> Any:
     """Return the session's viewer."""
     viewer = session.viewer_ref()
-    assert viewer is not None, "the viewer is gone"  # noqa: S101
+    assert viewer is not None, "the viewer is gone"
+    return viewer
+
+
+def asking_viewer() -> Any | None:
+    """Return the viewer that a reader is asked by, its session begun; None without a window.
+
+    napari tells readers and sample data nothing of the viewer, so it is the current one.
+    """
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        session_of(viewer)
     return viewer
 
 
@@ -173,7 +186,7 @@ def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[An
     """
     data, attributes, kind = make_stack(micrographs, name=name)
     stack = stack_of(attributes["metadata"])
-    assert stack is not None  # made above  # noqa: S101
+    assert stack is not None  # made above
     for layer in matching.picks_layers(unwrap(viewer)):
         view = view_of(layer.metadata)
         if view is not None and view.stack is None:
@@ -212,7 +225,7 @@ def matched_points_data(viewer: Any, view: PicksView, name: str) -> tuple[Any, A
     if best is None:
         return points_data(view, name)
     stack = stack_of(best[0].metadata)
-    assert stack is not None  # noqa: S101
+    assert stack is not None
     if best[1].text:
         warnings.warn(best[1].text, UserWarning, stacklevel=2)
     data, attributes, kind = points_data(best[1].view, name)
@@ -236,7 +249,7 @@ def label_layers(viewer: Any) -> list[Any]:
 
 def picks_of(layer: Any) -> Picks:
     """Return a layer's picks, with the labels and points the user added."""
-    return labelling.current_view(layer).picks
+    return labelling.current_view(unwrap(layer)).picks
 
 
 def layer_picks(viewer: Any, layer: Any) -> Picks | None:
@@ -250,7 +263,7 @@ def layer_picks(viewer: Any, layer: Any) -> Picks | None:
 
 def label_picks(layer: Any, rows: Sequence[int], class_id: int) -> None:
     """Label picks by their row, as the keys do."""
-    labelling.label_rows(layer, list(rows), class_id)
+    labelling.label_rows(unwrap(layer), list(rows), class_id)
 
 
 def adopt_layer(viewer: Any, layer: Any) -> None:
@@ -268,7 +281,7 @@ def adopt_layer(viewer: Any, layer: Any) -> None:
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
     stack = stack_of(stacks[-1].metadata)
-    assert stack is not None  # noqa: S101
+    assert stack is not None
     names = tuple(stack.micrographs.names)
     view = adopt(np.asarray(layer.data), layer.features, names)
     view = replace(view, diameter_px=float(layer.current_size), stack=stacks[-1].unique_id)
@@ -298,7 +311,7 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     viewer = unwrap(viewer)
     adopt_layer(viewer, layer)
     view = view_of(layer.metadata)
-    assert view is not None  # adopted above  # noqa: S101
+    assert view is not None  # adopted above
     stack = None
     if stack_layer is not None:
         stack = stack_of(stack_layer.metadata)
@@ -356,6 +369,6 @@ def _match(viewer: Any, layer: Any) -> None:
 
 def _into_frame(layer: Any, stack_layer: Any) -> None:
     stack = stack_of(stack_layer.metadata)
-    assert stack is not None  # best_stack returns only these  # noqa: S101
+    assert stack is not None  # best_stack returns only these
     layer.scale = stack.points_scale
     layer.units = stack.units

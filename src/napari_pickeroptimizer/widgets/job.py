@@ -7,7 +7,7 @@ from typing import Any
 from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 
-from napari_pickeroptimizer.plugin.jobs import JobFailed, guarded
+from napari_pickeroptimizer.plugin.jobs import JobFailed, guarded, leave_a_core_free
 
 N_TICKS = 1000
 
@@ -27,6 +27,7 @@ class JobBar(Container):
         self._worker: Any = None
         super().__init__(widgets=[self._bar, self._cancel], layout="horizontal", labels=False)
         self.margins = (0, 0, 0, 0)
+        self.native.destroyed.connect(self._abandon)
         self._cancel.native.setToolTip("Stop at the next step; nothing is changed.")
 
     @property
@@ -50,31 +51,43 @@ class JobBar(Container):
 
         def yielded(event: Any) -> None:
             if self._worker is not worker or worker.abort_requested:
-                return  # an event that was under way when the user cancelled
+                return  # an event that was under way at a cancel, or when the panel was closed
             if isinstance(event, JobFailed):
                 on_failed(event.text)
                 return
             self._bar.value = round(N_TICKS * event.progress)
             on_event(event)
 
+        def aborted() -> None:
+            if self._worker is worker:
+                on_cancelled()
+
         def finished() -> None:
             with suppress(AttributeError, ValueError):  # not a generator, or ended already
                 events.close()  # type: ignore[attr-defined]
+            if self._worker is not worker:
+                return
             self._worker = None
             self._cancel.enabled = False
             self._bar.value = 0
             on_end()
 
         worker.yielded.connect(yielded)
-        worker.aborted.connect(on_cancelled)
+        worker.aborted.connect(aborted)
         worker.finished.connect(finished)
         self._worker = worker
         self._cancel.enabled = True
         self._bar.value = 0
-        self.native.destroyed.connect(worker.quit)  # a closed dock must not leave it running
+        leave_a_core_free()
         worker.start()
 
     def cancel(self) -> None:
         """Ask the job to stop; it does so at its next event."""
         if self._worker is not None:
             self._worker.quit()
+
+    def _abandon(self, *_: Any) -> None:
+        """Stop the job of a panel that was closed; there is nobody left to tell."""
+        if self._worker is not None:
+            self._worker.quit()
+            self._worker = None

@@ -1,0 +1,66 @@
+"""A pruning session in napari, by script: the same functions as behind the panels.
+
+python docs/examples/scripted_session.py            # opens a window and leaves it open
+python docs/examples/scripted_session.py --close    # runs through and closes it
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import napari
+
+from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
+from napari_pickeroptimizer.plugin import jobs, session
+
+
+def run(viewer: Any, folder: Path, simulation: SimulationSettings, n_steps: int = 80) -> Path:
+    """Simulate a project, prune its picks in the viewer, return the STAR of the kept ones."""
+    # 1. A small project whose truth is known, laid out as by RELION
+    *_, project = simulate_project(folder, simulation)
+
+    # 2. One stack of micrographs, one layer of picks on it
+    session.open_micrographs(viewer, project.micrographs)
+    picks = session.open_picks(
+        viewer, project.picks, name="picks", diameter_px=simulation.diameter_px
+    )
+
+    # 3. Labels: by row, as a key does for the picks that are selected ...
+    session.label_picks(picks, [0], class_id=1)
+    # ... and those that somebody gave before, in a file
+    n_labels = session.take_labels(picks, project.labels)
+    print(f"{n_labels} labels: {jobs.label_text(session.picks_of(picks))}")
+
+    # 4. Fine-tune; the model is now the viewer's
+    settings = FineTuneSettings(
+        diameter_ang=simulation.diameter_ang, n_steps=n_steps, n_folds=2, device="cpu"
+    )
+    tuned = jobs.finetune_layer(viewer, picks, settings)
+    print(jobs.model_text(session.session_of(viewer)))
+    tuned.model.save(folder / "model.safetensors")
+
+    # 5. Apply it: two more layers, the source is untouched
+    pruned = jobs.apply_to_layer(viewer, picks, threshold=0.5)
+    print(jobs.summary_text(pruned))
+    jobs.show_threshold(viewer, picks, 0.4)  # another threshold needs no network
+
+    # 6. The kept picks as STAR, text of the picker's file untouched
+    kept = folder / "kept.star"
+    session.save_picks(pruned.layers["kept"], kept)
+    return kept
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("scripted_session"))
+    parser.add_argument("--close", action="store_true", help="close the window at the end")
+    arguments = parser.parse_args()
+    small = SimulationSettings(n_micrographs=3, n_particles=50, shape_px=(960, 1024))
+    window = napari.Viewer(title="scripted session")
+    print("written:", run(window, arguments.output, small))
+    if arguments.close:
+        window.close()
+    else:
+        napari.run()
