@@ -41,12 +41,24 @@ def shoot(viewer: Any, path: Path) -> None:
     """Write the window as a PNG of few colours, which is small and as sharp."""
     settle()
     shown = viewer.screenshot(canvas_only=False, flash=False)
-    image = Image.fromarray(shown).convert("RGB")
-    image = image.quantize(
-        colors=200, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-    )
+    image = in_few_colours(shown[..., :3])
     image.save(path, optimize=True)
     print(path, image.size, path.stat().st_size // 1000, "kB")
+
+
+def in_few_colours(pixels: Any) -> Image.Image:
+    """Return an image with a palette, half of it for what has a colour.
+
+    Rings are a small part of the pixels: a common palette would give them grey ones.
+    """
+    spread = pixels.max(axis=2).astype(int) - pixels.min(axis=2)
+    palette: list[int] = []
+    for part in (pixels[spread > 40], pixels[spread <= 40]):
+        reduced = Image.fromarray(part[None]).quantize(128, kmeans=2)
+        palette += (reduced.getpalette() or [])[: 3 * 128]
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(palette)
+    return Image.fromarray(pixels).quantize(palette=holder, dither=Image.Dither.NONE)
 
 
 def few(labels: Picks, n_per_class: int, first: str) -> Picks:
@@ -87,20 +99,17 @@ def main() -> None:
         viewer, concatenate([known, added]), name="topaz", diameter_px=DIAMETER_PX
     )
 
-    tuning_dock, tuning = viewer.window.add_plugin_dock_widget(PLUGIN, "Fine-tune")
+    _, tuning = viewer.window.add_plugin_dock_widget(PLUGIN, "Fine-tune")
     tuning.diameter.number.value = DIAMETER_PX
-    pruning_dock, pruning = viewer.window.add_plugin_dock_widget(
-        PLUGIN, "Prune picks", tabify=True
-    )
     viewer.window.resize(*WINDOW_PX)
     view = picks.metadata["pickeroptimizer"]
     viewer.dims.set_current_step(0, view.slice_of[name])
     viewer.layers.selection.active = picks
-    tuning_dock.raise_()
     settle(2)
     viewer.reset_view()
-    viewer.camera.zoom *= 1.5
-    viewer.camera.center = (0, *(np.array(viewer.camera.center[1:]) * (1.2, 0.8)))
+    camera = getattr(viewer, "scene", viewer).camera  # its place since napari 0.9
+    camera.zoom *= 1.5
+    camera.center = (0, *(np.array(camera.center[1:]) * (1.2, 0.8)))
     shoot(viewer, arguments.output / "napari_labelled.png")
 
     if arguments.model:
@@ -108,7 +117,8 @@ def main() -> None:
     else:
         settings = FineTuneSettings(diameter_px=DIAMETER_PX, n_folds=3)
         jobs.finetune_layer(viewer, picks, settings)
-    pruning_dock.raise_()
+    _, pruning = viewer.window.add_plugin_dock_widget(PLUGIN, "Prune picks", tabify=True)
+    settle()
     pruning.start.changed.emit(True)
     while pruning.job.running:
         settle(0.2)

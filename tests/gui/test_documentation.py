@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
+import re
 
 import pytest
 
@@ -38,5 +38,13 @@ def test_the_tutorial_shows_pictures_that_are_there_and_small(repository):
     text = (docs / "tutorials" / "napari.md").read_text(encoding="utf-8")
     for name in ("napari_labelled.png", "napari_pruned.png"):
         assert f"../images/{name}" in text
-        assert os.stat(docs / "images" / name).st_size < 500_000
+        assert (docs / "images" / name).stat().st_size < 500_000
     assert "docs/examples/scripted_session.py" in text
+
+
+def test_the_tutorials_code_is_the_script_that_was_run(repository):
+    text = (repository / "docs" / "tutorials" / "napari.md").read_text(encoding="utf-8")
+    script = (repository / "docs" / "examples" / "scripted_session.py").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    for part in code.split("\n\n\n"):
+        assert part.strip() in script

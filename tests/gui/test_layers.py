@@ -30,12 +30,14 @@ def test_opened_files_fit_in_either_order(viewer, project, picks_star, picks_fir
 
 def test_keys_label_and_never_delete(viewer, project, picks_star, qtbot):
     from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QApplication
 
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
     (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
     viewer.layers.selection.active = layer
     n = len(layer.data)
-    canvas = viewer.__wrapped__.window._qt_viewer.canvas.native
+    widgets = QApplication.allWidgets()
+    canvas = next(w for w in widgets if type(w).__name__.startswith("CanvasBackend"))
     pressed = {
         Qt.Key.Key_K: PARTICLE,
         Qt.Key.Key_C: CARBON,

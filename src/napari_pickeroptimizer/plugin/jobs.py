@@ -7,9 +7,6 @@ main thread.
 
 from __future__ import annotations
 
-import napari_pickeroptimizer.plugin.mesa  # noqa: F401 (before torchvision is imported)
-
-# isort: split
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

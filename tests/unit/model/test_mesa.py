@@ -1,0 +1,39 @@
+"""triton is bound to its own symbols where Mesa's LLVM is there, and left alone elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+import pytest
+
+from napari_pickeroptimizer.model import mesa
+
+
+@pytest.fixture
+def with_mesa(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mesa, "_llvm_is_loaded", lambda: True)
+
+
+def test_nothing_is_imported_without_mesas_llvm(monkeypatch):
+    monkeypatch.setattr(mesa, "_llvm_is_loaded", lambda: False)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    assert not mesa.load_triton_apart()
+    assert "triton" not in sys.modules
+
+
+@pytest.mark.usefixtures("with_mesa")
+def test_a_triton_that_is_loaded_already_is_left_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
+    assert not mesa.load_triton_apart()
+
+
+@pytest.mark.usefixtures("with_mesa")
+@pytest.mark.skipif(not hasattr(os, "RTLD_DEEPBIND"), reason="no RTLD_DEEPBIND here")
+def test_without_triton_the_flags_are_put_back(monkeypatch):
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [])  # nothing can be found
+    before = sys.getdlopenflags()
+    assert not mesa.load_triton_apart()
+    assert sys.getdlopenflags() == before
