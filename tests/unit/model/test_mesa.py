@@ -33,7 +33,14 @@ def test_a_triton_that_is_loaded_already_is_left_alone(monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "RTLD_DEEPBIND"), reason="no RTLD_DEEPBIND here")
 def test_without_triton_the_flags_are_put_back(monkeypatch):
     monkeypatch.delitem(sys.modules, "triton", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [])  # nothing can be found
+    monkeypatch.setattr(sys, "meta_path", [_NoTriton()])
     before = sys.getdlopenflags()
     assert not mesa.load_triton_apart()
     assert sys.getdlopenflags() == before
+
+
+class _NoTriton:
+    """A finder that says triton is not installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        raise ModuleNotFoundError(name)
