@@ -40,7 +40,7 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.prune.score import PicksScored, score
 
 FIGURES = ("auc", "f1_particle", "f1_macro", "ece")
-METHODS = ("ours", "reference", "radial")
+METHODS = ("radial", "ours", "reference")
 BOX_PX = 216  # two diameters, the hand labels' own box
 RADIAL_BIN = 4
 
@@ -126,30 +126,26 @@ def load(root: Path) -> tuple[Project, Boxes]:
     return project, Boxes(project)
 
 
-def run_draw(root: Path, k: int, seed: int, methods: list[str], steps: int) -> list[dict]:
-    """Run all methods on one draw of labels and return a row of figures for each."""
+def run_draw(root: Path, k: int, seed: int, method: str, steps: int) -> dict:
+    """Run one method on one draw of labels and return its row of figures."""
     project, boxes = load(root)
     is_particle = project.labels.labels == PARTICLE
     train, test, names = draw_labels(project.labels, k, seed)
     targets = is_particle[train].astype(np.int64)
-    rows = []
-    for method in methods:
-        started = time.perf_counter()
-        if method == "ours":
-            probability = ours(project, train, test, seed, steps)
-        elif method == "reference":
-            probability = reference_recipe_probability(
-                boxes.raw[train], targets, boxes.raw[test], seed=seed
-            )
-        else:
-            probability = radial_profile_probability(
-                boxes.standardised[train], targets, boxes.standardised[test]
-            )
-        seconds = round(time.perf_counter() - started, 1)
-        figures = measures(is_particle[test], probability)
-        draw = {"k": k, "seed": seed, "method": method, "micrographs": names}
-        rows.append({**draw, **figures, "seconds": seconds})
-    return rows
+    started = time.perf_counter()
+    if method == "ours":
+        probability = ours(project, train, test, seed, steps)
+    elif method == "reference":
+        probability = reference_recipe_probability(
+            boxes.raw[train], targets, boxes.raw[test], seed=seed
+        )
+    else:
+        probability = radial_profile_probability(
+            boxes.standardised[train], targets, boxes.standardised[test]
+        )
+    seconds = round(time.perf_counter() - started, 1)
+    draw = {"k": k, "seed": seed, "method": method, "micrographs": names, "seconds": seconds}
+    return {**draw, **measures(is_particle[test], probability)}
 
 
 def main() -> None:
@@ -160,11 +156,18 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, default=FineTuneSettings(diameter_px=1).n_steps)
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
-    parser.add_argument("--output", type=Path, help="also write all figures as JSON")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="also write all figures as JSON; rows in it are not run again",
+    )
     args = parser.parse_args()
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
     results: list[dict] = []
+    if args.output and args.output.is_file():
+        results = json.loads(args.output.read_text())
+    done = {(r["k"], r["seed"], r["method"]) for r in results}
     with ProcessPoolExecutor(
         args.workers,
         mp_context=get_context("spawn"),
@@ -172,19 +175,21 @@ def main() -> None:
         initargs=(1,),
     ) as pool:
         draws = [
-            pool.submit(run_draw, args.project, k, seed, args.methods, args.steps)
+            pool.submit(run_draw, args.project, k, seed, method, args.steps)
             for k in args.k
+            for method in args.methods
             for seed in range(args.seeds)
+            if (k, seed, method) not in done
         ]
         for draw in as_completed(draws):
-            for row in draw.result():
-                results.append(row)
-                figures = "  ".join(f"{name} {row[name]:.4f}" for name in FIGURES)
-                print(
-                    f"K={row['k']:<3} seed {row['seed']:<3} {row['method']:<10} {figures}  "
-                    f"{row['seconds']} s",
-                    flush=True,
-                )
+            row = draw.result()
+            results.append(row)
+            figures = "  ".join(f"{name} {row[name]:.4f}" for name in FIGURES)
+            print(
+                f"K={row['k']:<3} seed {row['seed']:<3} {row['method']:<10} {figures}  "
+                f"{row['seconds']} s",
+                flush=True,
+            )
             if args.output:
                 args.output.write_text(json.dumps(results, indent=1))
     print_summary(results, args.methods)

@@ -16,6 +16,8 @@ from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
+FOLDS = 2  # each fold is a training more: the demo shall take under three minutes
+
 
 def demo(
     output: Annotated[
@@ -38,7 +40,7 @@ def demo(
     show(
         f"finetune --micrographs {micrographs[0]} --labels {project.labels} "
         f"--picks {project.autopick} --diameter-angstrom {settings.diameter_ang:g} "
-        f"--output {model}"
+        f"--folds {FOLDS} --output {model}"
     )
     finetune(
         micrographs,
@@ -46,6 +48,7 @@ def demo(
         labels=[str(project.labels)],
         picks=[str(project.autopick)],
         diameter_angstrom=settings.diameter_ang,
+        folds=FOLDS,
         device=device,
         seed=seed,
         overwrite=True,

@@ -19,7 +19,7 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
-from napari_pickeroptimizer.fewshot.train import adapt_batch_norm, train
+from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Validation, label_folds
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import initial_network
@@ -112,19 +112,12 @@ def _trained(
         network = initial_network(settings.base, settings.backbone, len(boxes.class_ids))
     windows = boxes.labelled[torch.from_numpy(rows)]
     for step, losses, accuracy in train(
-        network, windows, boxes.targets[rows], settings, device, settings.seed
+        network, windows, boxes.targets[rows], boxes.unlabelled, settings, device
     ):
         progress = _progress(training, step / settings.n_steps, n_trainings)
         yield StepDone(
             None if final else training + 1, step, settings.n_steps, losses, accuracy, progress
         )
-    adapt_batch_norm(
-        network,
-        render(boxes.unlabelled, settings.box_px),
-        render(windows, settings.box_px),
-        boxes.targets[rows],
-        np.random.default_rng(settings.seed),
-    )
     return network
 
 

@@ -51,7 +51,7 @@ class TrainingBoxes:
     class_ids : tuple of int
         Classes found in the labels, ascending.
     unlabelled : Windows
-        (m, 1, side', side') windows of picks nobody labelled.
+        (m, 1, side, side) windows of picks nobody labelled.
     pixel_size_ang : float or None
         Median pixel size of the labelled micrographs.
     """
@@ -118,8 +118,7 @@ def gather(
     pool_rows = _rows_by_path(pool, micrographs) if pool is not None else {}
     plan = list(dict.fromkeys([*labelled_rows, *pool_rows]))
 
-    label_side = window_side(settings.boxes, settings.augmentation.reach)
-    pool_side = window_side(settings.boxes)
+    side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)
     label_parts, pool_parts, row_parts, group_parts = [], [], [], []
     for i, micrograph in enumerate(plan):
@@ -132,7 +131,7 @@ def gather(
             continue
         if len(rows):
             try:
-                windows = cut_windows(image, labelled.coords_yx_px()[rows], label_side)
+                windows = cut_windows(image, labelled.coords_yx_px()[rows], side)
             except BoxOutsideError as error:
                 raise BoxOutsideError(f"labels on {micrograph.name}: {error}") from error
             label_parts.append(windows)
@@ -141,7 +140,7 @@ def gather(
         if pool is not None and micrograph in pool_rows:
             coords = pool.coords_yx_px()[pool_rows[micrograph]]
             coords = coords[~outside(coords, image.shape_px)]
-            pool_parts.append(cut_windows(image, coords, pool_side))
+            pool_parts.append(cut_windows(image, coords, side))
         yield BoxesRead(micrograph.name, i + 1, len(plan), progress)
 
     kept_rows = np.concatenate(row_parts) if row_parts else none
@@ -149,11 +148,11 @@ def gather(
     class_ids = checked_class_ids(kept_labels)
     sizes = [m.pixel_size_ang for m in labelled_rows if m.pixel_size_ang is not None]
     yield TrainingBoxes(
-        labelled=_joined(label_parts, label_side),
+        labelled=_joined(label_parts, side),
         targets=np.searchsorted(class_ids, kept_labels).astype(np.intp),
         groups=np.concatenate(group_parts),
         class_ids=class_ids,
-        unlabelled=_joined(pool_parts, pool_side),
+        unlabelled=_joined(pool_parts, side),
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
     )
 
@@ -165,7 +164,7 @@ def _unlabelled_sample(
     settings: FineTuneSettings,
 ) -> Picks | None:
     """Draw unlabelled picks, from the labelled micrographs and a few others."""
-    if settings.n_unlabelled == 0:
+    if settings.n_unlabelled == 0 or settings.unlabelled_batch_size == 0:
         return None
     is_labelled = labels.labels != UNLABELLED
     pool = labels.select(~is_labelled) if unlabelled is None else unlabelled

@@ -33,7 +33,9 @@ class FineTuneSettings:
     n_steps : int
         Optimiser steps.
     batch_size : int
-        Boxes a step, drawn evenly from the classes.
+        Labelled boxes a step, drawn evenly from the classes.
+    unlabelled_batch_size : int
+        Unlabelled boxes a step beside them, for the BatchNorm statistics; 0 for none.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     branch_weights : tuple of float
@@ -41,9 +43,9 @@ class FineTuneSettings:
     label_smoothing : float
         Share of each target spread over all classes.
     n_unlabelled : int
-        Most unlabelled picks used to adapt the BatchNorm statistics; 0 turns that off.
+        Most unlabelled picks that are read for that.
     n_unlabelled_micrographs : int
-        Most micrographs without labels read for that.
+        Most micrographs without labels that are read for that.
     n_folds : int
         Folds of the cross-validation; 0 for none. Each costs one training.
     augmentation : Augmentation
@@ -61,7 +63,8 @@ class FineTuneSettings:
     backbone: str = "resnet18"
     base: str | Path = "none"
     n_steps: int = 80
-    batch_size: int = 32
+    batch_size: int = 24
+    unlabelled_batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     branch_weights: tuple[float, float] = (1.0, 1.0)
@@ -79,7 +82,13 @@ class FineTuneSettings:
         for name in ("n_steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("n_folds", "n_unlabelled", "n_unlabelled_micrographs", "weight_decay"):
+        for name in (
+            "n_folds",
+            "unlabelled_batch_size",
+            "n_unlabelled",
+            "n_unlabelled_micrographs",
+            "weight_decay",
+        ):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}.")
         if not self.learning_rate > 0:

@@ -43,6 +43,7 @@ class TwoBranchNet(nn.Module):
 
     def forward(self, boxes: torch.Tensor) -> torch.Tensor:
         """Return the logits of both branches, (2, b, n_classes), for (b, 1, h, w) boxes."""
+        boxes = boxes.contiguous(memory_format=torch.channels_last)
         feature_map = self.features(boxes)  # (b, c, h', w')
         direct = self.linear(feature_map.mean(dim=(2, 3)))
         halved = self.halved_linear(self.halve(feature_map).mean(dim=(2, 3)))

@@ -15,6 +15,7 @@ from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
+from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decide import decide, kept, rejected, unscored
 from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent, score
@@ -41,6 +42,8 @@ class PruneSettings:
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     batch_size : int
         Boxes a forward pass.
+    n_views : int
+        Looks at each box that are averaged, 1 to 8 (see `score`).
     write_fom : bool
         Replace the picker's ``rlnAutopickFigureOfMerit`` by P(particle).
     overwrite : bool
@@ -50,6 +53,7 @@ class PruneSettings:
     threshold: float = 0.5
     device: str = "auto"
     batch_size: int = 256
+    n_views: int = DEFAULT_VIEWS
     write_fom: bool = False
     overwrite: bool = False
 
@@ -60,6 +64,8 @@ class PruneSettings:
             )
         if self.batch_size < 1:
             raise SettingsError(f"batch_size must be at least 1, got {self.batch_size}.")
+        if not 1 <= self.n_views <= MAX_VIEWS:
+            raise SettingsError(f"n_views must be 1 to {MAX_VIEWS}, got {self.n_views}.")
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,12 @@ def prune_picks(
     started = datetime.now(UTC)
     scored: PicksScored | None = None
     for event in score(
-        micrographs, picks, classifier, device=settings.device, batch_size=settings.batch_size
+        micrographs,
+        picks,
+        classifier,
+        device=settings.device,
+        batch_size=settings.batch_size,
+        n_views=settings.n_views,
     ):
         yield event
         if isinstance(event, PicksScored):

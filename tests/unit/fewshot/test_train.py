@@ -12,11 +12,8 @@ from torch import nn
 
 from napari_pickeroptimizer.boxes import Windows, render
 from napari_pickeroptimizer.fewshot.augment import Augmentation, random_views
-from napari_pickeroptimizer.fewshot.train import (
-    adapt_batch_norm,
-    balanced_batches,
-    balanced_rows,
-)
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.fewshot.train import balanced_batches, train
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
 
@@ -68,35 +65,34 @@ def test_windows_reach_far_enough_for_every_view() -> None:
     assert augmentation.reach == pytest.approx((math.sqrt(2) + 0.2) * 1.2)
 
 
-def test_balanced_rows_draw_all_classes_equally() -> None:
-    classes = np.array([0] * 95 + [1] * 5)
-    rows = balanced_rows(classes, 100, np.random.default_rng(0))
-    assert np.bincount(classes[rows]).tolist() == [50, 50]
+SMALL = FineTuneSettings(
+    diameter_px=8, box_px=8, n_steps=60, batch_size=4, unlabelled_batch_size=4, n_unlabelled=50
+)
 
 
-def test_batch_norm_takes_the_statistics_of_the_unlabelled_picks() -> None:
+def trained_norm(unlabelled: torch.Tensor) -> tuple[nn.BatchNorm2d, nn.Conv2d]:
+    """Train a network whose convolution stays as it is; return its BatchNorm and that."""
     torch.manual_seed(0)
-    network = TwoBranchNet(nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4)), 2).eval()
-    norm = network.features[1]
-    labelled, targets = torch.zeros(2, 1, 8, 8), np.array([0, 1])
-    unlabelled = 5 + torch.randn(200, 1, 8, 8)
-    with torch.no_grad():
-        one_class = network(unlabelled).softmax(-1).mean(0).argmax(1).unique()
-        expected = network.features[0](unlabelled).mean((0, 2, 3))
-    assert len(one_class) == 1
-    adapt_batch_norm(network, unlabelled, labelled, targets, np.random.default_rng(0))
-    # half the draw is the predicted class (all unlabelled and one label), half the other label
-    other = network.features[0](labelled).mean((0, 2, 3))
-    torch.testing.assert_close(norm.running_mean, (expected + other) / 2, atol=0.1, rtol=0.05)
-    assert norm.momentum == 0.1
-    assert not norm.training
+    features = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4))
+    for parameter in features.parameters():
+        parameter.requires_grad_(False)
+    labelled = Windows(torch.zeros(2, 1, 20, 20), torch.zeros(2, 2))
+    pool = Windows(unlabelled, torch.zeros(len(unlabelled), 2))
+    network = TwoBranchNet(features, 2)
+    list(train(network, labelled, np.array([0, 1]), pool, SMALL, torch.device("cpu")))
+    assert not network.training
+    return features[1], features[0]
 
 
-def test_without_unlabelled_picks_nothing_changes() -> None:
-    network = TwoBranchNet(nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4)), 2).eval()
-    before = network.features[1].running_mean.clone()
-    none = torch.zeros(0, 1, 8, 8)
-    adapt_batch_norm(
-        network, none, torch.ones(2, 1, 8, 8), np.array([0, 1]), np.random.default_rng()
+def test_unlabelled_picks_shape_the_batch_norm_statistics() -> None:
+    norm, convolution = trained_norm(torch.full((50, 1, 20, 20), 6.0))
+    bright, dark = (
+        convolution(torch.full((1, 1, 1, 1), grey)).flatten() for grey in (6.0, 0.0)
     )
-    assert torch.equal(network.features[1].running_mean, before)
+    torch.testing.assert_close(norm.running_mean, (bright + dark) / 2, atol=0.2, rtol=0.1)
+
+
+def test_without_unlabelled_picks_the_labels_alone_do() -> None:
+    norm, convolution = trained_norm(torch.zeros(0, 1, 20, 20))
+    dark = convolution(torch.zeros(1, 1, 1, 1)).flatten()
+    torch.testing.assert_close(norm.running_mean, dark, atol=0.05, rtol=0.1)

@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard, square_symmetry
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
 CARD = ModelCard(
     class_ids=(1, 3),
     class_names=("particle", "carbon"),
-    backbone="mobilenet_v3_small",
+    backbone="resnet18",
     boxes=BoxSettings(diameter_px=108, diameter_ang=191.16, box_factor=1.5, box_px=48),
     pixel_size_ang=1.77,
     training={"labels": {"particle": 20, "carbon": 20}},
@@ -37,6 +37,7 @@ def test_a_model_predicts_the_same_after_saving_and_loading(
     classifier: Classifier, tmp_path: Path
 ) -> None:
     boxes = torch.randn(5, 1, 48, 48)
+    assert np.ptp(classifier.predict(boxes)[:, 0]) > 1e-4  # else equality would say nothing
     loaded = Classifier.load(classifier.save(tmp_path / "new" / "model.safetensors"))
     assert loaded.card == CARD
     np.testing.assert_array_equal(loaded.predict(boxes), classifier.predict(boxes))
@@ -48,6 +49,16 @@ def test_probabilities_add_up_and_do_not_depend_on_the_batch(classifier: Classif
     assert together.shape == (7, 2)
     np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(classifier.predict(boxes, batch_size=2), together, atol=1e-6)
+
+
+def test_views_are_the_symmetries_of_a_square(classifier: Classifier) -> None:
+    box = torch.arange(9.0).reshape(1, 1, 3, 3)
+    assert len({tuple(square_symmetry(box, i).flatten().tolist()) for i in range(8)}) == 8
+    boxes = torch.randn(3, 1, 48, 48)
+    turned = classifier.predict(boxes.rot90(1, (2, 3)))
+    np.testing.assert_allclose(turned, classifier.predict(boxes), atol=1e-6)
+    once = classifier.predict(boxes, n_views=1)
+    assert not np.allclose(once, classifier.predict(boxes.rot90(1, (2, 3)), n_views=1))
 
 
 def test_no_boxes_give_no_probabilities(classifier: Classifier) -> None:
@@ -101,7 +112,7 @@ def test_weights_that_do_not_fit_the_card_are_refused(
 ) -> None:
     path = tmp_path / "model.safetensors"
     state = {k: v.contiguous() for k, v in classifier.network.state_dict().items()}
-    card = CARD.to_json().replace("mobilenet_v3_small", "resnet18")
+    card = CARD.to_json().replace("resnet18", "resnet50")
     save_file(state, path, metadata={"format": "napari-pickeroptimizer", "card": card})
-    with pytest.raises(CheckpointError, match="do not fit the resnet18"):
+    with pytest.raises(CheckpointError, match="do not fit the resnet50"):
         Classifier.load(path)
