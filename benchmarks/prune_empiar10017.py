@@ -51,6 +51,11 @@ def inside(picks: Picks, regions: dict, kind: str) -> NDArray[np.bool_]:
     return mask
 
 
+def share(chosen: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
+    """Return the share of `among` that is chosen, NaN where there is nothing to choose from."""
+    return float(chosen[among].mean()) if among.any() else float("nan")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_project_argument(parser)
@@ -85,7 +90,7 @@ def main() -> None:
             confirmed = evaluate(picks.select(~carbon & ~ice), truth, MATCH_RADIUS_PX)
             rows.append(
                 (seed, picker, len(picks), result.after.n_picks, carbon.sum(),
-                 removed[carbon].mean(), ice.sum(), removed[ice].mean() if ice.any() else np.nan,
+                 share(removed, carbon), ice.sum(), share(removed, ice),
                  result.kept_true, confirmed.kept_true, result.before.precision,
                  result.after.precision, result.before.recall, result.after.recall)
             )  # fmt: skip
@@ -102,7 +107,7 @@ def main() -> None:
     print("\n| " + " | ".join(columns) + " |")
     print("|---|---|---|---|---|---|---|---|---|")
     for picker in PICKERS:
-        m = np.nanmean([r[2:] for r in rows if r[1] == picker], axis=0)
+        m = np.mean([r[2:] for r in rows if r[1] == picker], axis=0)
         print(
             f"| {picker} | {m[0]:.0f} | {m[1]:.0f} | {m[3]:.1%} of {m[2]:.0f} "
             f"| {m[5]:.1%} of {m[4]:.0f} | {m[6]:.1%} | {m[7]:.1%} "
