@@ -1,12 +1,13 @@
 """What ours is measured against: the reference recipe and a radial-profile classifier.
 
-Both take original-resolution boxes as (n, side, side) float32 arrays and binary targets
-(1 = particle), and return P(particle) for the test boxes.
+Both take boxes as (n, side, side) float32 arrays and the class id of each training box, and
+return (n_test, n_classes) probabilities, the classes ascending by their id.
 """
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,40 +37,56 @@ def radial_profiles(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.concatenate([mean, spread], axis=1).astype(np.float64)
 
 
-def radial_profile_probability(
-    train: NDArray[np.float32], targets: NDArray[np.int64], test: NDArray[np.float32]
+def radial_profile_probabilities(
+    train: NDArray[np.float32], class_ids: NDArray[np.int64], test: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Logistic regression on radial profiles of micrograph-standardised boxes."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    model.fit(radial_profiles(train), targets)
-    return model.predict_proba(radial_profiles(test))[:, 1]
+    return probe_probabilities(
+        radial_profiles(train), class_ids, radial_profiles(test), strength=0.1
+    )
 
 
-def reference_recipe_probability(
+def probe_probabilities(
+    train: NDArray[np.floating],
+    class_ids: NDArray[np.int64],
+    test: NDArray[np.floating],
+    *,
+    strength: float = 1.0,
+) -> NDArray[np.float64]:
+    """Logistic regression on (n, n_features) features, standardised by the training rows.
+
+    `strength` is scikit-learn's C.
+    """
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+    model.fit(train, class_ids)
+    return model.predict_proba(test)
+
+
+def reference_recipe_probabilities(
     train: NDArray[np.float32],
-    targets: NDArray[np.int64],
+    class_ids: NDArray[np.int64],
     test: NDArray[np.float32],
     *,
     seed: int,
+    weights: Path | None = None,
     n_epochs: int = 8,
     batch_size: int = 8,
 ) -> NDArray[np.float64]:
     """The published code's recipe, honestly evaluated: the last epoch, no look at test boxes.
 
-    ResNet-18, one linear head, plain cross-entropy; boxes to 8 bit, 224 px, three channels,
-    ImageNet mean and standard deviation, random rotation of +-30 degrees; SGD with learning
-    rate 0.01 and momentum 0.9, StepLR(7, 0.1) stepped twice an epoch. In the eighth epoch the
-    learning rate is 1e-4 and falls on: more epochs change next to nothing. Each box is scaled
-    to 8 bit by its own range, no more. Weights are random: torchvision's ImageNet weights are
-    not at hand here, and ours starts from random weights too.
+    ResNet-18, one linear head, plain cross-entropy; original-resolution boxes to 8 bit, 224 px,
+    three channels, ImageNet mean and standard deviation, random rotation of +-30 degrees; SGD
+    with learning rate 0.01 and momentum 0.9, StepLR(7, 0.1) stepped twice an epoch. In the
+    eighth epoch the learning rate is 1e-4 and falls on: more epochs change next to nothing.
+    Each box is scaled to 8 bit by its own range, no more. Weights are random, or `weights`, a
+    file of torchvision's ResNet-18.
     """
+    known = np.unique(class_ids)
+    # particles have the last position, whatever the number of other classes
+    wanted = torch.from_numpy(len(known) - 1 - np.searchsorted(known, class_ids))
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = torchvision.models.resnet18(weights=None)
-        network.fc = nn.Linear(network.fc.in_features, 2)
-    network.to(memory_format=torch.channels_last).train()
-    images, wanted = _as_pictures(train), torch.from_numpy(targets)
+    network = _reference_network(len(known), seed, weights).train()
+    images = _as_pictures(train)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=7, gamma=0.1)
     for _ in range(n_epochs):
@@ -84,10 +101,20 @@ def reference_recipe_probability(
     network.eval()
     with torch.inference_mode():
         parts = [
-            network(_normalised(_as_pictures(test[i : i + 32]))).softmax(dim=1)[:, 1]
+            network(_normalised(_as_pictures(test[i : i + 32]))).softmax(dim=1)
             for i in range(0, len(test), 32)
         ]
-    return torch.cat(parts).double().numpy()
+    return torch.cat(parts).flip(1).double().numpy()
+
+
+def _reference_network(n_classes: int, seed: int, weights: Path | None) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = torchvision.models.resnet18(weights=None)
+        if weights is not None:
+            network.load_state_dict(torch.load(weights, weights_only=True))
+        network.fc = nn.Linear(network.fc.in_features, n_classes)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _as_pictures(boxes: NDArray[np.float32]) -> torch.Tensor:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.boxes import (
+    MAD_TO_SIGMA,
+    BoxSettings,
+    cut_windows,
+    render,
+    window_side,
+    working_image,
+)
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
@@ -17,6 +26,8 @@ from napari_pickeroptimizer.picks import Picks, concatenate
 
 DIAMETER_PX = 108.0
 MATCH_RADIUS_PX = 54.0
+BOX_PX = 216  # two diameters, the hand labels' own box
+RADIAL_BIN = 4
 PICKERS = ("topaz", "crYOLO", "deepPicker")
 N_TRAINING_MICROGRAPHS = 3
 
@@ -92,6 +103,72 @@ def draw_labels(
 def as_two_classes(labels: Picks) -> Picks:
     """Return labels with every negative as class 2: the protocol's negatives are untyped."""
     return labels.with_labels(np.where(labels.labels == PARTICLE, PARTICLE, CONTAMINANT))
+
+
+def flipped(
+    labels: NDArray[np.int8], share: float, rng: np.random.Generator
+) -> NDArray[np.int8]:
+    """Return labels, a share of them wrong: particles made negatives and negatives particles.
+
+    A particle becomes of the class of a negative drawn from the others.
+
+    Examples
+    --------
+    >>> flipped(np.array([1, 1, 2, 2], np.int8), 0.5, np.random.default_rng(0))
+    array([1, 2, 1, 2], dtype=int8)
+    """
+    wrong = rng.choice(len(labels), round(share * len(labels)), replace=False)
+    negatives = rng.choice(labels[labels != PARTICLE], len(wrong))
+    result = labels.copy()
+    result[wrong] = np.where(labels[wrong] == PARTICLE, negatives, PARTICLE)
+    return result
+
+
+class LabelBoxes:
+    """Boxes of all labels of a project, in their order; cut when they are first asked for."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    @cached_property
+    def raw(self) -> NDArray[np.float32]:
+        """(n, 216, 216) grey levels at the original resolution."""
+        boxes, _ = self._cut()
+        return boxes
+
+    @cached_property
+    def binned(self) -> NDArray[np.float32]:
+        """(n, 54, 54) means of 4 x 4 pixels, standardised by the micrograph."""
+        _, boxes = self._cut()
+        return boxes
+
+    def working(self, settings: BoxSettings) -> NDArray[np.float32]:
+        """Return (n, box_px, box_px) boxes as the package's networks get them."""
+        labels = self.project.labels
+        boxes = np.empty((len(labels), settings.box_px, settings.box_px), np.float32)
+        for name, rows in labels.rows_by_micrograph().items():
+            image = working_image(self.project.micrographs[name].read(), settings)
+            windows = cut_windows(image, labels.coords_yx_px()[rows], window_side(settings))
+            boxes[rows] = render(windows, settings.box_px)[:, 0].numpy()
+        return boxes
+
+    def _cut(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        labels = self.project.labels
+        side = BOX_PX // RADIAL_BIN
+        raw = np.empty((len(labels), BOX_PX, BOX_PX), np.float32)
+        standardised = np.empty((len(labels), side, side), np.float32)
+        corners = np.rint(labels.coords_yx_px()).astype(int) - BOX_PX // 2
+        for name, rows in labels.rows_by_micrograph().items():
+            image = self.project.micrographs[name].read()
+            median = np.median(image)
+            sigma = MAD_TO_SIGMA * np.median(np.abs(image - median))
+            padded = np.pad(image, BOX_PX, mode="edge")
+            for row in rows:
+                y, x = corners[row] + BOX_PX
+                raw[row] = padded[y : y + BOX_PX, x : x + BOX_PX]
+            blocks = raw[rows].reshape(-1, side, RADIAL_BIN, side, RADIAL_BIN)
+            standardised[rows] = (blocks.mean((2, 4)) - median) / sigma
+        return raw, standardised
 
 
 def load_regions(path: Path) -> dict[str, dict[str, list[list[float]]]]:

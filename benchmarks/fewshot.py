@@ -1,213 +1,142 @@
-"""The few-shot protocol on EMPIAR-10017: ours, the reference recipe, radial profiles.
+"""The few-shot protocol on EMPIAR-10017: ours beside what is simpler, and the reference recipe.
 
-    python benchmarks/fewshot.py --project DIR [--seeds 10] [--k 20] [--workers 2]
+    python benchmarks/fewshot.py --project DIR [--seeds 20] [--k 5 10 20 50] [--workers 2]
 
 DIR is made by the tool make_empiar10017.py. A seed draws three training micrographs (one at
 least with carbon), then K particles and K negatives on them; all labels of the other seven
 micrographs are the test set. Nothing is chosen on test boxes: fixed settings, last step.
-Prints mean and worst over the seeds, all methods on the same draws.
+Prints mean and worst over the seeds, all methods on the same draws:
+
+radial      logistic regression on radial profiles of the grey level
+probe       logistic regression on the features of --base, as it is
+topaz       the same on features of Topaz's detector (--topaz-features, see README.md)
+ours        fine-tuning from --base
+reference   the published recipe (minutes a seed on one core: see --reference-seeds)
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from baselines import radial_profile_probability, reference_recipe_probability
-from empiar10017 import (
-    DIAMETER_PX,
-    Project,
-    add_project_argument,
-    as_two_classes,
-    draw_labels,
-    open_project,
+from empiar10017 import add_project_argument
+from grid import (
+    Job,
+    Row,
+    add_grid_arguments,
+    grouped,
+    mean_and_worst,
+    print_table,
+    run_grid,
 )
-from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score
+from measures import FIGURES
+from methods import METHODS, Options, run_draw
 
-from napari_pickeroptimizer.boxes import MAD_TO_SIGMA
-from napari_pickeroptimizer.classes import PARTICLE
-from napari_pickeroptimizer.fewshot.events import FineTuned
-from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.prune.score import PicksScored, score
-
-FIGURES = ("auc", "f1_particle", "f1_macro", "ece")
-METHODS = ("radial", "ours", "reference")
-BOX_PX = 216  # two diameters, the hand labels' own box
-RADIAL_BIN = 4
 
 
-def measures(
-    is_particle: NDArray[np.bool_], probability: NDArray[np.float64]
-) -> dict[str, float]:
-    """Return ROC AUC, F1 at 0.5 and the expected calibration error of P(particle)."""
-    called = probability >= 0.5
-    return {
-        "auc": float(roc_auc_score(is_particle, probability)),
-        "f1_particle": float(f1_score(is_particle, called)),
-        "f1_macro": float(f1_score(is_particle, called, average="macro")),
-        "ece": expected_calibration_error(is_particle, probability),
-    }
+def add_draw_arguments(parser: argparse.ArgumentParser, k: list[int]) -> None:
+    """Add what every benchmark on draws of labels takes."""
+    add_project_argument(parser)
+    add_grid_arguments(parser)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--k", type=int, nargs="+", default=k)
+    parser.add_argument("--device", default="auto", help="of the fine-tuning")
 
 
-def expected_calibration_error(
-    is_particle: NDArray[np.bool_], probability: NDArray[np.float64], n_bins: int = 15
-) -> float:
-    """Mean gap between confidence and accuracy over equal bins of confidence, by size."""
-    confidence = np.maximum(probability, 1 - probability)
-    right = (probability >= 0.5) == is_particle
-    bins = np.minimum(((confidence - 0.5) * 2 * n_bins).astype(int), n_bins - 1)
-    gaps = [
-        (bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean())
-        for b in np.unique(bins)
+def draw_line(rows: list[Row]) -> list[object]:
+    """Return means and worst of a method's draws, as `DRAW_COLUMNS` names them."""
+    auc, worst = mean_and_worst(rows, "auc")
+    means = {figure: mean_and_worst(rows, figure) for figure in FIGURES}
+    return [
+        auc,
+        worst,
+        *means["f1_particle"],
+        *means["f1_macro"],
+        means["ece"][0],
+        max(row["ece"] for row in rows),
+        len(rows),
     ]
-    return float(sum(gaps))
 
 
-class Boxes:
-    """Original-resolution boxes of all labels, raw and micrograph-standardised."""
-
-    def __init__(self, project: Project) -> None:
-        labels = project.labels
-        n = len(labels)
-        self.raw = np.empty((n, BOX_PX, BOX_PX), np.float32)
-        self.standardised = np.empty(
-            (n, BOX_PX // RADIAL_BIN, BOX_PX // RADIAL_BIN), np.float32
-        )
-        corners = np.rint(labels.coords_yx_px()).astype(int) - BOX_PX // 2
-        for name, rows in labels.rows_by_micrograph().items():
-            image = project.micrographs[name].read()
-            median = np.median(image)
-            sigma = MAD_TO_SIGMA * np.median(np.abs(image - median))
-            padded = np.pad(image, BOX_PX, mode="edge")
-            for row in rows:
-                y, x = corners[row] + BOX_PX
-                self.raw[row] = padded[y : y + BOX_PX, x : x + BOX_PX]
-            side = BOX_PX // RADIAL_BIN
-            binned = (
-                self.raw[rows].reshape(-1, side, RADIAL_BIN, side, RADIAL_BIN).mean((2, 4))
-            )
-            self.standardised[rows] = (binned - median) / sigma
+DRAW_COLUMNS = (
+    "AUC mean", "worst", "F1 particle mean", "worst", "F1 macro mean", "worst", "ECE mean",
+    "worst", "seeds",
+)  # fmt: skip
 
 
-def ours(
-    project: Project, train: NDArray[np.intp], test: NDArray[np.intp], seed: int, steps: int
-) -> NDArray[np.float64]:
-    """Fine-tune and score through the same functions as the command line."""
-    settings = FineTuneSettings(
-        diameter_px=DIAMETER_PX, n_steps=steps, n_folds=0, seed=seed, device="auto"
-    )
-    labels = as_two_classes(project.labels)
-    model = None
-    for event in finetune(
-        project.micrographs, labels.select(train), settings, project.all_picks()
-    ):
-        if isinstance(event, FineTuned):
-            model = event.model
-    assert model is not None
-    for scored in score(project.micrographs, labels.select(test), model):
-        if isinstance(scored, PicksScored):
-            return scored.picks.particle_probability
-    raise AssertionError
-
-
-@cache
-def load(root: Path) -> tuple[Project, Boxes]:
-    """Open the project and cut its boxes, once a process."""
-    project = open_project(root)
-    return project, Boxes(project)
-
-
-def run_draw(root: Path, k: int, seed: int, method: str, steps: int) -> dict:
-    """Run one method on one draw of labels and return its row of figures."""
-    project, boxes = load(root)
-    is_particle = project.labels.labels == PARTICLE
-    train, test, names = draw_labels(project.labels, k, seed)
-    targets = is_particle[train].astype(np.int64)
-    started = time.perf_counter()
-    if method == "ours":
-        probability = ours(project, train, test, seed, steps)
-    elif method == "reference":
-        probability = reference_recipe_probability(
-            boxes.raw[train], targets, boxes.raw[test], seed=seed
-        )
-    else:
-        probability = radial_profile_probability(
-            boxes.standardised[train], targets, boxes.standardised[test]
-        )
-    seconds = round(time.perf_counter() - started, 1)
-    draw = {"k": k, "seed": seed, "method": method, "micrographs": names, "seconds": seconds}
-    return {**draw, **measures(is_particle[test], probability)}
+def jobs_of(args: argparse.Namespace, options: Options) -> list[Job]:
+    """Return one job for each K, method and seed, the cheap methods first."""
+    steps = args.steps if args.steps is not None else FineTuneSettings(diameter_px=1).n_steps
+    return [
+        {
+            "k": k,
+            "method": method,
+            "start": options.start(method),
+            "steps": steps if method == "ours" else None,
+            "flip_labels": args.flip_labels,
+            "typed": args.typed,
+            "seed": seed,
+        }
+        for method in METHODS
+        if method in args.methods
+        for k in args.k
+        for seed in range(args.reference_seeds if method == "reference" else args.seeds)
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_project_argument(parser)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--k", type=int, nargs="+", default=[20])
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--steps", type=int, default=FineTuneSettings(diameter_px=1).n_steps)
-    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_draw_arguments(parser, k=[5, 10, 20, 50])
     parser.add_argument(
-        "--output",
-        type=Path,
-        help="also write all figures as JSON; rows in it are not run again",
+        "--methods", nargs="+", choices=METHODS, help="by default all that have what they need"
+    )
+    parser.add_argument("--base", help="first weights of ours and of the probe")
+    parser.add_argument("--backbone")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--topaz-features", type=Path, help="FILE.npy of topaz_features.py")
+    parser.add_argument("--reference-weights", type=Path, help="torchvision's ResNet-18, .pth")
+    parser.add_argument("--reference-seeds", type=int, help="fewer seeds of the slow recipe")
+    parser.add_argument(
+        "--flip-labels", type=float, default=0.0, help="share of wrong training labels, 0 to 1"
+    )
+    parser.add_argument(
+        "--typed", action="store_true", help="negatives typed as contaminant or carbon"
     )
     args = parser.parse_args()
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-    results: list[dict] = []
-    if args.output and args.output.is_file():
-        results = json.loads(args.output.read_text())
-    done = {(r["k"], r["seed"], r["method"]) for r in results}
-    with ProcessPoolExecutor(
-        args.workers,
-        mp_context=get_context("spawn"),
-        initializer=torch.set_num_threads,
-        initargs=(1,),
-    ) as pool:
-        draws = [
-            pool.submit(run_draw, args.project, k, seed, method, args.steps)
-            for k in args.k
-            for method in args.methods
-            for seed in range(args.seeds)
-            if (k, seed, method) not in done
-        ]
-        for draw in as_completed(draws):
-            row = draw.result()
-            results.append(row)
-            figures = "  ".join(f"{name} {row[name]:.4f}" for name in FIGURES)
-            print(
-                f"K={row['k']:<3} seed {row['seed']:<3} {row['method']:<10} {figures}  "
-                f"{row['seconds']} s",
-                flush=True,
-            )
-            if args.output:
-                args.output.write_text(json.dumps(results, indent=1))
-    print_summary(results, args.methods)
-
-
-def print_summary(results: list[dict], methods: list[str]) -> None:
-    """Print the table of means and worst seeds as Markdown."""
-    print("\n| K | method | AUC mean | AUC worst | F1 particle | F1 macro | ECE | seeds |")
-    print("|---|---|---|---|---|---|---|---|")
-    for k in sorted({r["k"] for r in results}):
-        for method in methods:
-            rows = [r for r in results if r["k"] == k and r["method"] == method]
-            mean = {m: float(np.mean([r[m] for r in rows])) for m in FIGURES}
-            worst = min(r["auc"] for r in rows)
-            print(
-                f"| {k} | {method} | {mean['auc']:.4f} | {worst:.4f} | {mean['f1_particle']:.4f} "
-                f"| {mean['f1_macro']:.4f} | {mean['ece']:.4f} | {len(rows)} |"
-            )
+    if args.methods is None:
+        args.methods = [m for m in METHODS if m != "topaz" or args.topaz_features]
+    if args.reference_seeds is None:
+        args.reference_seeds = args.seeds
+    if "topaz" in args.methods and args.topaz_features is None:
+        parser.error("the method topaz needs --topaz-features, see benchmarks/README.md")
+    given = {"base": args.base, "backbone": args.backbone, "n_steps": args.steps}
+    options = Options(
+        args.project,
+        {"device": args.device, **{k: v for k, v in given.items() if v is not None}},
+        args.topaz_features,
+        args.reference_weights,
+    )
+    rows = run_grid(
+        partial(run_draw, options),
+        jobs_of(args, options),
+        workers=args.workers,
+        output=args.output,
+        figures=FIGURES,
+    )
+    lines = [
+        (k, method, start, *draw_line(group))
+        for (k, method, start), group in sorted(
+            grouped(rows, "k", "method", "start").items(),
+            key=lambda item: (item[0][0], METHODS.index(item[0][1])),
+        )
+    ]
+    print_table(("K", "method", "start", *DRAW_COLUMNS), lines)
+    labels = "typed" if args.typed else "untyped"
+    print(f"\nnegatives {labels}; {args.flip_labels:.0%} of the training labels are wrong")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,242 @@
+"""The methods that the few-shot benchmarks compare, each on one draw of EMPIAR-10017's labels.
+
+All get the same training labels; none sees a test box before its settings are fixed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from baselines import (
+    probe_probabilities,
+    radial_profile_probabilities,
+    reference_recipe_probabilities,
+)
+from empiar10017 import (
+    DIAMETER_PX,
+    LabelBoxes,
+    Project,
+    as_two_classes,
+    draw_labels,
+    flipped,
+    open_project,
+)
+from grid import Job, Row
+from measures import measures
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.fewshot.events import FineTuned
+from napari_pickeroptimizer.fewshot.finetune import finetune
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.model.checkpoint import Classifier, square_symmetry
+from napari_pickeroptimizer.model.weights import initial_network
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.prune.score import PicksScored, score
+
+METHODS = ("radial", "probe", "topaz", "ours", "reference")
+# For what is random in the draw's own treatment, apart from the draw itself.
+FLIP_STREAM = 1
+N_VIEWS = 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the jobs of a run share.
+
+    Parameters
+    ----------
+    root : Path
+        The project folder.
+    settings : dict
+        `FineTuneSettings` that are not the default ones, base and backbone among them.
+    topaz_features : Path, optional
+        (n_labels, n_features) array, rows as the project's labels.
+    reference_weights : Path, optional
+        torchvision's ResNet-18 to start the reference recipe from, by default random.
+    """
+
+    root: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    topaz_features: Path | None = None
+    reference_weights: Path | None = None
+
+    def start(self, method: str) -> str:
+        """Return what a method starts from, in words that tell two files of a name apart."""
+        if method in ("ours", "probe"):
+            defaults = FineTuneSettings(diameter_px=1)
+            backbone = self.settings.get("backbone", defaults.backbone)
+            return (
+                f"{backbone} {start_name(self.settings.get('base', defaults.base), backbone)}"
+            )
+        if method == "topaz" and self.topaz_features is not None:
+            return file_name(self.topaz_features)
+        if method == "reference":
+            weights = self.reference_weights
+            return f"resnet18 {file_name(weights) if weights else 'none'}"
+        return ""
+
+
+def start_name(base: str | Path, backbone: str) -> str:
+    """Return the name of first weights, with a digest of those that a version may change."""
+    if str(base) == "none":
+        return "none"
+    digest = hashlib.sha256()
+    for tensor in initial_network(base, backbone, 2).features.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    return f"{Path(base).name} {digest.hexdigest()[:8]}"
+
+
+def file_name(path: Path) -> str:
+    """Return a file's name with a digest of its content."""
+    return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+
+
+def run_draw(options: Options, job: Job) -> Row:
+    """Run ``job["method"]`` on the draw (``k``, ``seed``) and return its figures.
+
+    ``flip_labels`` is the share of wrong training labels, ``typed`` tells whether negatives
+    are contaminants and carbon or just negatives.
+    """
+    project, boxes = load(options.root)
+    train, test, names = draw_labels(project.labels, job["k"], job["seed"])
+    labels = project.labels if job.get("typed") else as_two_classes(project.labels)
+    taught = labels.labels[train]
+    if job.get("flip_labels"):
+        rng = np.random.default_rng([job["seed"], FLIP_STREAM])
+        taught = flipped(taught, job["flip_labels"], rng)
+    probability = particle_probability(options, project, boxes, job, train, taught, test)
+    is_particle = project.labels.labels[test] == PARTICLE
+    return {"micrographs": names, **measures(is_particle, probability)}
+
+
+def particle_probability(
+    options: Options,
+    project: Project,
+    boxes: LabelBoxes,
+    job: Job,
+    train: NDArray[np.intp],
+    taught: NDArray[np.int8],
+    test: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return P(particle) of the labels `test`, learned from `train` labelled `taught`."""
+    class_ids = taught.astype(np.int64)
+    particle = int(np.searchsorted(np.unique(class_ids), PARTICLE))
+    method, seed = job["method"], job["seed"]
+    if method == "ours":
+        settings = FineTuneSettings(
+            diameter_px=DIAMETER_PX, n_folds=0, seed=seed, **options.settings
+        )
+        return fine_tuned_picks(
+            project.micrographs,
+            project.labels.select(train).with_labels(taught),
+            project.all_picks(),
+            project.labels.select(test),
+            settings,
+        ).particle_probability
+    if method == "reference":
+        probabilities = reference_recipe_probabilities(
+            boxes.raw[train],
+            class_ids,
+            boxes.raw[test],
+            seed=seed,
+            weights=options.reference_weights,
+        )
+    elif method == "radial":
+        probabilities = radial_profile_probabilities(
+            boxes.binned[train], class_ids, boxes.binned[test]
+        )
+    else:
+        features = _features(method, options)
+        probabilities = probe_probabilities(features[train], class_ids, features[test])
+    return probabilities[:, particle]
+
+
+def fine_tuned_picks(
+    micrographs: Micrographs,
+    labels: Picks,
+    unlabelled: Picks,
+    test: Picks,
+    settings: FineTuneSettings,
+) -> Picks:
+    """Fine-tune and score through the same functions as the command line.
+
+    A branch that had no part in the loss has none in the prediction either.
+    """
+    model = None
+    for event in finetune(micrographs, labels, settings, unlabelled):
+        if isinstance(event, FineTuned):
+            model = event.model
+    assert model is not None
+    trained = [i for i, weight in enumerate(settings.branch_weights) if weight > 0]
+    if len(trained) < len(settings.branch_weights):
+        model = Classifier(_Branches(model.network, trained), model.card)
+    for scored in score(micrographs, test, model, device=settings.device):
+        if isinstance(scored, PicksScored):
+            return scored.picks
+    raise AssertionError
+
+
+class _Branches(nn.Module):
+    """Some of a network's branches."""
+
+    def __init__(self, network: nn.Module, branches: list[int]) -> None:
+        super().__init__()
+        self.network, self.branches = network, branches
+
+    def forward(self, boxes: torch.Tensor) -> torch.Tensor:
+        return self.network(boxes)[self.branches]
+
+
+@cache
+def load(root: Path) -> tuple[Project, LabelBoxes]:
+    """Open the project, once a process."""
+    project = open_project(root)
+    return project, LabelBoxes(project)
+
+
+def _features(method: str, options: Options) -> NDArray[np.float64]:
+    project, _ = load(options.root)
+    if method == "probe":
+        defaults = FineTuneSettings(diameter_px=1)
+        return frozen_features(
+            options.root,
+            str(options.settings.get("base", defaults.base)),
+            options.settings.get("backbone", defaults.backbone),
+        )
+    assert options.topaz_features is not None, "the method topaz needs --topaz-features"
+    features = np.load(options.topaz_features).astype(np.float64)
+    assert len(features) == len(project.labels), (
+        f"{options.topaz_features} has {len(features)} rows, the labels {len(project.labels)}"
+    )
+    return features
+
+
+@cache
+def frozen_features(root: Path, base: str, backbone: str) -> NDArray[np.float64]:
+    """Return (n_labels, n_channels) features of a base network that no label has touched.
+
+    The feature map's mean over the box and over four turned views. A random network
+    (``none``) is the same one for all draws.
+    """
+    torch.manual_seed(0)
+    features = initial_network(base, backbone, 2).features.eval()
+    _, boxes = load(root)
+    working = torch.from_numpy(boxes.working(BoxSettings(diameter_px=DIAMETER_PX)))
+    with torch.inference_mode():
+        parts = [
+            torch.stack(
+                [features(square_symmetry(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
+            ).mean(0)
+            for part in working[:, None].split(256)
+        ]
+    return torch.cat(parts).double().numpy()
