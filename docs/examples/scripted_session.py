@@ -35,7 +35,7 @@ def run(viewer: Any, folder: Path, simulation: SimulationSettings, n_steps: int 
 
     # 4. Fine-tune; the model is now the viewer's
     settings = FineTuneSettings(
-        diameter_ang=simulation.diameter_ang, n_steps=n_steps, n_folds=2, device="cpu"
+        diameter_ang=simulation.particle_ang, n_steps=n_steps, n_folds=2, device="cpu"
     )
     tuned = jobs.finetune_layer(viewer, picks, settings)
     print(jobs.model_text(session.session_of(viewer)))

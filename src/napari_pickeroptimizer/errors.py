@@ -41,3 +41,11 @@ class SettingsError(PickerOptimizerError, ValueError):
 
 class CheckpointError(PickerOptimizerError, ValueError):
     """A model file is not a PickerOptimizer checkpoint, or does not fit the request."""
+
+
+class BoxSetError(PickerOptimizerError, ValueError):
+    """A set of boxes to pretrain on is not there, unreadable, or not of square boxes."""
+
+
+class StructureReadError(PickerOptimizerError, OSError):
+    """An atomic model or a map, to simulate with, cannot be read."""

@@ -39,7 +39,7 @@ def demo(
 
     show(
         f"finetune --micrographs {micrographs[0]} --labels {project.labels} "
-        f"--picks {project.autopick} --diameter-angstrom {settings.diameter_ang:g} "
+        f"--picks {project.autopick} --diameter-angstrom {settings.particle_ang:g} "
         f"--folds {FOLDS} --output {model}"
     )
     finetune(
@@ -47,7 +47,7 @@ def demo(
         model,
         labels=[str(project.labels)],
         picks=[str(project.autopick)],
-        diameter_angstrom=settings.diameter_ang,
+        diameter_angstrom=settings.particle_ang,
         folds=FOLDS,
         device=device,
         seed=seed,

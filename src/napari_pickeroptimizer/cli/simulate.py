@@ -17,11 +17,31 @@ def simulate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Project folder to write.")],
     micrographs: Annotated[int, typer.Option(help="Number of micrographs.")] = 6,
     particles: Annotated[int, typer.Option(help="Particles on each.")] = 150,
+    structure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Atomic model (.pdb, .cif) or map (.mrc, .map) to take as the particle; "
+            "may be packed (.gz, .bz2).",
+        ),
+    ] = None,
+    diameter_angstrom: Annotated[
+        float | None,
+        typer.Option(
+            help="Particle diameter, by default that of the structure (160 without one). "
+            "Scales a map only if its header tells no voxel size.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate micrographs, picks with false ones among them, labels and truth."""
-    settings = SimulationSettings(n_micrographs=micrographs, n_particles=particles, seed=seed)
+    settings = SimulationSettings(
+        n_micrographs=micrographs,
+        n_particles=particles,
+        structure=structure,
+        diameter_ang=diameter_angstrom,
+        seed=seed,
+    )
     project = write_project(output, settings)
     if as_json:
         files = ("micrographs", "autopick", "picks", "labels", "picks_truth", "truth")
@@ -31,7 +51,7 @@ def simulate(
                 **{name: str(getattr(project, name)) for name in files},
                 "n_picks": project.n_picks,
                 "n_false": project.n_false,
-                "diameter_px": settings.diameter_px,
+                "diameter_px": project.diameter_px,
                 "pixel_size_ang": settings.pixel_size_ang,
             }
         )
@@ -39,7 +59,7 @@ def simulate(
     out.print(f"Project: {project.root}", markup=False)
     out.print(
         f"{micrographs} micrographs, {project.n_picks:,} picks, {project.n_false:,} of them "
-        f"false; particle diameter {settings.diameter_px:.0f} px"
+        f"false; particle diameter {project.diameter_px:.0f} px"
     )
 
 

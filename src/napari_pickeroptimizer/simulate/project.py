@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
-from napari_pickeroptimizer.simulate.simulate import simulate_micrograph
+from napari_pickeroptimizer.simulate.simulate import project_model, simulate_micrograph
 
 PICKER_FOLDER = "AutoPick/simulated"
 # A user labels on a few micrographs; more are taken only where these lack a class.
@@ -58,6 +58,8 @@ class ProjectWritten:
         The whole particles in open ice, picked or not.
     n_picks, n_false, n_truth : int
         Picks, those of them that are no good particle, and whole particles in open ice.
+    diameter_px : float
+        Particle diameter in pixels.
     """
 
     root: Path
@@ -70,6 +72,7 @@ class ProjectWritten:
     n_picks: int
     n_false: int
     n_truth: int
+    diameter_px: float
 
     @property
     def progress(self) -> float:
@@ -103,15 +106,24 @@ def simulate_project(
         After each micrograph.
     ProjectWritten
         At the end.
+
+    Raises
+    ------
+    StructureReadError
+        The structure cannot be read.
+    SettingsError
+        The structure is too large for the micrographs.
     """
     settings = settings or SimulationSettings()
+    model = project_model(settings)
+    settings = settings.for_model(model)
     root = Path(output)
     rows: list[dict[str, object]] = []
     picks: list[pd.DataFrame] = []
     truth: list[pd.DataFrame] = []
     for index in range(settings.n_micrographs):
         name = f"Micrographs/simulated_{index + 1:04d}.mrc"
-        simulated = simulate_micrograph(settings, micrograph_rng(settings.seed, index))
+        simulated = simulate_micrograph(settings, micrograph_rng(settings.seed, index), model)
         write_mrc(root / name, simulated.image, settings)
         _write_picks_of(root, name, simulated.picks)
         u, v, angle = simulated.defocus_um
@@ -184,6 +196,7 @@ def _write_tables(
         n_picks=len(picks),
         n_false=int((picks["class"] != PARTICLE).sum()),
         n_truth=len(truth),
+        diameter_px=settings.diameter_px,
     )
     optics = _optics(settings)
     _write_star(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_pickeroptimizer.errors import SettingsError
 
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.shapes import ParticleModel
+
 ShapeName = Literal["lobes", "barrel", "ring", "y"]
 PixelType = Literal["float32", "float16"]
+
+SHAPE_DIAMETER_ANG = 160.0
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,13 @@ class SimulationSettings:
         Pixel size in Å, by default 1.8.
     shape : {"lobes", "barrel", "ring", "y"}
         The particle (see `shapes`), by default "lobes".
-    diameter_ang : float
-        Longest extent of the particle in Å, by default 160.
+    structure : str or Path, optional
+        An atomic model or a map (see `structures`) to take as the particle; wins over
+        `shape`.
+    diameter_ang : float, optional
+        Longest extent of the particle in Å, by default 160 for a shape and the structure's
+        own for a structure. Given beside a structure it does not scale the structure (only
+        a map without a voxel size); it is the diameter that spacing and picks follow.
     false_share : float
         Share of the picks that are no good particle, in [0, 1), by default 0.35.
     recall : float
@@ -70,7 +81,8 @@ class SimulationSettings:
     shape_px: tuple[int, int] = (1920, 2048)
     pixel_size_ang: float = 1.8
     shape: ShapeName = "lobes"
-    diameter_ang: float = 160.0
+    structure: str | Path | None = None
+    diameter_ang: float | None = None
     false_share: float = 0.35
     recall: float = 0.9
     labels_per_class: int = 20
@@ -102,7 +114,11 @@ class SimulationSettings:
             self.labels_per_class >= 0, "labels_per_class", self.labels_per_class, "0 or more"
         )
         _check(self.seed >= 0, "seed", self.seed, "0 or more")
-        for name in ("pixel_size_ang", "diameter_ang", "voltage_kv", "dose_e_per_ang2"):
+        if self.diameter_ang is not None:
+            _check(
+                self.diameter_ang > 0, "diameter_ang", self.diameter_ang, "a number above 0"
+            )
+        for name in ("pixel_size_ang", "voltage_kv", "dose_e_per_ang2"):
             _check(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
         for name in ("recall", "carbon_chance", "amplitude_contrast"):
             _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
@@ -114,6 +130,8 @@ class SimulationSettings:
         for name, kind in (("shape", ShapeName), ("pixel_type", PixelType)):
             value, known = getattr(self, name), get_args(kind)
             _check(value in known, name, value, "one of " + ", ".join(known))
+        if self.structure is not None and self.diameter_ang is None:
+            return  # checked by `for_model`
         # a pick's box has to fit somewhere
         least = 4 * self.diameter_px
         _check(
@@ -124,9 +142,39 @@ class SimulationSettings:
         )
 
     @property
+    def particle_ang(self) -> float:
+        """Particle diameter in Å: the one given, or the default of the shapes.
+
+        Raises
+        ------
+        SettingsError
+            Only the structure's file tells it (see `for_model`).
+        """
+        if self.diameter_ang is not None:
+            return self.diameter_ang
+        if self.structure is not None:
+            raise SettingsError(
+                f"the diameter of {self.structure} is not known before it is read: "
+                "settings.for_model(project_model(settings)) knows it."
+            )
+        return SHAPE_DIAMETER_ANG
+
+    @property
     def diameter_px(self) -> float:
-        """Particle diameter in pixels."""
-        return self.diameter_ang / self.pixel_size_ang
+        """Particle diameter in pixels (see `particle_ang`)."""
+        return self.particle_ang / self.pixel_size_ang
+
+    def for_model(self, model: ParticleModel) -> SimulationSettings:
+        """Return the settings with the diameter of a model, where none was given.
+
+        Raises
+        ------
+        SettingsError
+            The micrograph is smaller than four of the model's diameters.
+        """
+        if self.diameter_ang is not None:
+            return self
+        return replace(self, diameter_ang=model.diameter_ang)
 
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:

@@ -1,5 +1,7 @@
 """Particles as clouds of residues: analytic shapes, filled at random, with their symmetry.
 
+Atomic models and maps become such clouds as well (`structures`).
+
 A cloud is projected by rotating its points and dropping z; no volume is interpolated, so the
 projected centre of mass lies where it is put, to a fraction of a pixel.
 """
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
@@ -23,13 +25,14 @@ Points = NDArray[np.float64]
 
 # 1.21 Å³/Da (partial specific volume 0.73 cm³/g) times 110 Da.
 RESIDUE_VOLUME_ANG3 = 133.0
+RESIDUE_MASS_DA = 110.0
 # The envelopes drawn below are looser than a protein's surface.
 PACKING = 0.72
 
 
 @dataclass(frozen=True)
 class ParticleModel:
-    """A rigid cloud of equal residues.
+    """A rigid cloud of residues.
 
     Parameters
     ----------
@@ -37,10 +40,18 @@ class ParticleModel:
         Residue centres (x, y, z) in Å, centre of mass at the origin.
     diameter_ang : float
         Longest extent in Å.
+    weights : (n,) float64
+        How much each point scatters, in average residues (110 Da, 133 Å³).
     """
 
     points_ang: Points
     diameter_ang: float
+    weights: NDArray[np.float64]
+
+    @property
+    def mass_kda(self) -> float:
+        """Mass in kDa of a protein that scatters as much (110 Da a residue)."""
+        return float(self.weights.sum()) * RESIDUE_MASS_DA / 1000
 
 
 def _lobes(p: Points) -> NDArray[np.bool_]:
@@ -124,35 +135,50 @@ def particle_model(
     group = Rotation.create_group(chosen.symmetry)
     trial = rng.uniform(-0.5, 0.5, size=(60_000, 3))
     trial = trial[chosen.inside(trial)]
-    scale_ang = diameter_ang / _longest_extent(trial)
+    scale_ang = diameter_ang / longest_extent(trial)
     volume_ang3 = len(trial) / 60_000 * scale_ang**3
     n_residues = max(1, round(PACKING * volume_ang3 / RESIDUE_VOLUME_ANG3 / len(group)))
     unit = trial[rng.integers(len(trial), size=n_residues)]
     points = np.concatenate([g.apply(unit) for g in group]) * scale_ang
-    return ParticleModel(points - points.mean(axis=0), diameter_ang)
+    return ParticleModel(points - points.mean(axis=0), diameter_ang, np.ones(len(points)))
 
 
-def _longest_extent(points: Points) -> float:
-    """Return the longest distance between two of the points."""
-    hull = points[ConvexHull(points).vertices]
-    return float(pdist(hull).max())
+def longest_extent(points: Points) -> float:
+    """Return the longest distance between two of the points, 0 of a single one."""
+    if len(points) > 4:
+        try:
+            points = points[ConvexHull(points).vertices]
+        except QhullError:  # all in one plane: too few to need the short cut, or a bare line
+            points = points[np.unique(_outermost(points))]
+    return float(pdist(points).max(initial=0.0))
+
+
+def _outermost(points: Points) -> NDArray[np.intp]:
+    """Return the rows of the points farthest out in each of some directions."""
+    directions = np.random.default_rng(0).standard_normal((3, 500))
+    return np.asarray((points @ directions).argmax(axis=0))
 
 
 def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleModel:
-    """Return a fragment: what lies on one side of a random cut, 20 to 50 % of the residues."""
+    """Return a fragment: what lies on one side of a random cut, 20 to 50 % of the points."""
     direction = rng.standard_normal(3)
     along = model.points_ang @ (direction / np.linalg.norm(direction))
-    part = model.points_ang[along < np.quantile(along, rng.uniform(0.2, 0.5))]
-    return ParticleModel(part - part.mean(axis=0), model.diameter_ang)
+    kept = along < np.quantile(along, rng.uniform(0.2, 0.5))
+    part, weights = model.points_ang[kept], model.weights[kept]
+    centre = (part * weights[:, None]).sum(axis=0) / weights.sum()
+    return ParticleModel(part - centre, model.diameter_ang, weights)
 
 
 def splat(
-    canvas: NDArray[np.float64], points_yx_px: NDArray[np.float64], weight: float
+    canvas: NDArray[np.float64],
+    points_yx_px: NDArray[np.float64],
+    weight: NDArray[np.float64] | float,
 ) -> None:
-    """Add `weight` at each point to the (ny, nx) canvas, shared bilinearly by four pixels.
+    """Add each point's weight to the (ny, nx) canvas, shared bilinearly by four pixels.
 
     Parts of points outside the canvas are dropped.
     """
+    weights = np.broadcast_to(weight, len(points_yx_px))
     ny, nx = canvas.shape
     corner = np.floor(points_yx_px).astype(np.int64)  # (n, 2)
     fraction = points_yx_px - corner
@@ -161,7 +187,7 @@ def splat(
             y, x = corner[:, 0] + dy, corner[:, 1] + dx
             share = np.abs(1 - dy - fraction[:, 0]) * np.abs(1 - dx - fraction[:, 1])
             inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
-            np.add.at(canvas, (y[inside], x[inside]), weight * share[inside])
+            np.add.at(canvas, (y[inside], x[inside]), (weights * share)[inside])
 
 
 def project_at(
@@ -171,9 +197,9 @@ def project_at(
     rotation: Rotation,
     pixel_size_ang: float,
 ) -> None:
-    """Add a rotated model's projected number of residues per pixel to the canvas.
+    """Add a rotated model's projected residues per pixel to the canvas.
 
     The model's z is the beam's direction, its x the canvas's columns, its y the rows.
     """
     turned = rotation.apply(model.points_ang)[:, 1::-1]  # (n, 2), y and x in Å
-    splat(canvas, turned / pixel_size_ang + np.asarray(centre_yx_px), 1.0)
+    splat(canvas, turned / pixel_size_ang + np.asarray(centre_yx_px), model.weights)

@@ -19,6 +19,7 @@ from napari_pickeroptimizer.simulate.ctf import (
 )
 from napari_pickeroptimizer.simulate.layout import Layout, lay_out
 from napari_pickeroptimizer.simulate.picks import imitate_picker
+from napari_pickeroptimizer.simulate.structures import read_structure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,12 +59,30 @@ class SimulatedMicrograph:
 
 
 def simulate_micrograph(
-    settings: SimulationSettings, rng: np.random.Generator
+    settings: SimulationSettings,
+    rng: np.random.Generator,
+    model: shapes.ParticleModel | None = None,
 ) -> SimulatedMicrograph:
     """Simulate one micrograph with its picks.
 
     The exit wave ``exp(iφ - t/2Λ)`` of all objects passes the lens (``exp(iχ)``), is squared
     to an intensity, damped by envelope and detector, and counted (Poisson).
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+        What it shall hold.
+    rng : numpy.random.Generator
+        Everything random on this micrograph follows from it.
+    model : ParticleModel, optional
+        The particle, where it has been read already (`project_model`).
+
+    Raises
+    ------
+    StructureReadError
+        The structure cannot be read.
+    SettingsError
+        The structure is too large for the micrograph.
 
     Examples
     --------
@@ -73,6 +92,9 @@ def simulate_micrograph(
     >>> micrograph.image.shape, len(micrograph.truth)
     ((256, 320), 4)
     """
+    if model is None:
+        model = project_model(settings)
+    settings = settings.for_model(model)
     # one stream for each purpose: a switch changes what it switches, and nothing else
     for_layout, for_object, for_ice, for_noise, for_count, for_picks, for_lens = rng.spawn(7)
     layout = lay_out(settings, for_layout)
@@ -84,7 +106,7 @@ def simulate_micrograph(
         for_lens.uniform(0, 180),
     )
     pad_px, _ = padded(settings)
-    wave = exit_wave(settings, layout, for_object, for_ice, for_noise)
+    wave = exit_wave(settings, layout, model, for_object, for_ice, for_noise)
     intensity = image_intensity(settings, wave, defocus_um)
     ny, nx = settings.shape_px
     intensity = intensity[pad_px : pad_px + ny, pad_px : pad_px + nx]
@@ -106,6 +128,7 @@ def padded(settings: SimulationSettings) -> tuple[int, tuple[int, int]]:
 def exit_wave(
     settings: SimulationSettings,
     layout: Layout,
+    model: shapes.ParticleModel,
     for_object: np.random.Generator,
     for_ice: np.random.Generator,
     for_noise: np.random.Generator,
@@ -120,7 +143,7 @@ def exit_wave(
     thickness = background.ice_thickness_ang(
         canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
     )
-    weak = _protein_phase_rad(settings, layout, for_object.spawn(1)[0])
+    weak = _protein_phase_rad(settings, layout, model, for_object.spawn(1)[0])
     strong, absorbed = _lump_phase_and_absorption(settings, layout, for_object.spawn(1)[0])
     absorbed += thickness / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
     noise_streams = for_noise.spawn(2)
@@ -168,17 +191,27 @@ def image_intensity(
 
 
 def project_model(settings: SimulationSettings) -> shapes.ParticleModel:
-    """Return the particle of a project: the same on all its micrographs."""
+    """Return the particle of a project: the same on all its micrographs.
+
+    Raises
+    ------
+    StructureReadError
+        The structure cannot be read.
+    """
+    if settings.structure is not None:
+        return read_structure(settings.structure, diameter_ang=settings.diameter_ang)
     rng = np.random.default_rng([settings.seed, SHARED_STREAM])
-    return shapes.particle_model(settings.shape, settings.diameter_ang, rng)
+    return shapes.particle_model(settings.shape, settings.particle_ang, rng)
 
 
 def _protein_phase_rad(
-    settings: SimulationSettings, layout: Layout, rng: np.random.Generator
+    settings: SimulationSettings,
+    layout: Layout,
+    model: shapes.ParticleModel,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     pad_px, canvas_px = padded(settings)
     residues = np.zeros(canvas_px)
-    model = project_model(settings)
     for placed in layout.objects:
         if placed.kind not in ("particle", "broken", "aggregate"):
             continue
