@@ -143,12 +143,23 @@ class Classifier:
             return np.zeros((0, len(self.card.class_ids)), dtype=np.float32)
         return torch.cat(parts).numpy()
 
-    def save(self, path: str | Path) -> Path:
-        """Write weights and card to one safetensors file and return its path."""
+    def save(self, path: str | Path, *, half: bool = False) -> Path:
+        """Write weights and card to one safetensors file and return its path.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        half : bool
+            Round the weights to float16, for half the size; `load` gives float32 again.
+            BatchNorm statistics and counters are few and stay as they are.
+        """
         path = Path(path)
+        learned = {name for name, _ in self.network.named_parameters()} if half else set()
         state = {
-            k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()
+            k: _halved(v) if k in learned else v for k, v in self.network.state_dict().items()
         }
+        state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
         with atomic_path(path) as temporary:
             save_file(
                 state, temporary, metadata={"format": FORMAT, "card": self.card.to_json()}
@@ -174,7 +185,7 @@ class Classifier:
         try:
             card = ModelCard.from_json(metadata["card"])
             network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids))
-            network.load_state_dict(state)
+            network.load_state_dict(state)  # float16 weights become float32 ones here
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
         except RuntimeError as error:
@@ -182,6 +193,12 @@ class Classifier:
                 f"{path}: the weights do not fit the {card.backbone} of the card: {error}"
             ) from error
         return cls(network.eval(), card)
+
+
+def _halved(weights: torch.Tensor) -> torch.Tensor:
+    """Return weights as float16, unless one of them is too large for it."""
+    halved = weights.detach().half()
+    return halved if halved.isfinite().all() else weights
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

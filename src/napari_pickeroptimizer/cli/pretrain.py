@@ -1,0 +1,222 @@
+"""``pickeroptimizer pretrain``: categories of boxes in, first weights for fine-tuning out."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from napari_pickeroptimizer.cli.options import (
+    DeviceOption,
+    JsonOption,
+    OverwriteOption,
+    SeedOption,
+    checked_output_file,
+)
+from napari_pickeroptimizer.cli.show import err, out, percent, print_json, run_with_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_pickeroptimizer.pretrain.events import PretrainEvent
+    from napari_pickeroptimizer.pretrain.settings import Balance
+    from napari_pickeroptimizer.pretrain.validate import PretrainValidation
+
+EXIT_INTERRUPTED = 130
+
+
+def pretrain(
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="Folder with a folder of stacks for each category."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")
+    ],
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option("--leave-out", help="Entry not to learn from; may be repeated."),
+    ] = None,
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base",
+            help="First weights: none, imagenet (downloaded by torchvision), a .pth file of "
+            "torchvision weights, or a model of this program.",
+        ),
+    ] = "none",
+    backbone: Annotated[str, typer.Option("--backbone", help="torchvision classifier.")] = (
+        "resnet18"
+    ),
+    steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 10_000,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Boxes a step.")] = 128,
+    balance: Annotated[
+        str,
+        typer.Option("--balance", help="Drawn equally often: category, class or row."),
+    ] = "category",
+    learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
+    weight_decay: Annotated[float, typer.Option("--weight-decay")] = 1e-2,
+    label_smoothing: Annotated[
+        float, typer.Option("--label-smoothing", help="Share of a target spread over all.")
+    ] = 0.0,
+    shift: Annotated[
+        float, typer.Option("--shift", help="Largest shift of a view, in box sides.")
+    ] = 0.03,
+    scale: Annotated[
+        float, typer.Option("--scale", help="Largest relative change of size.")
+    ] = 0.08,
+    contrast: Annotated[
+        float, typer.Option("--contrast", help="Largest relative change of contrast.")
+    ] = 0.3,
+    brightness: Annotated[
+        float, typer.Option("--brightness", help="Largest change of grey level, in sigma.")
+    ] = 0.3,
+    noise: Annotated[
+        float, typer.Option("--noise", help="Largest white noise added, in sigma.")
+    ] = 0.5,
+    blur: Annotated[
+        float, typer.Option("--blur", help="Largest Gaussian blur, in pixels of the box.")
+    ] = 1.0,
+    validation_share: Annotated[
+        float, typer.Option("--validation-share", help="Share of the boxes held out.")
+    ] = 0.02,
+    report_every: Annotated[
+        int, typer.Option("--report-every", help="Steps between looks at held-out boxes.")
+    ] = 500,
+    save_every: Annotated[
+        int, typer.Option("--save-every", help="Steps between saved states.")
+    ] = 500,
+    half: Annotated[
+        bool, typer.Option("--half/--full", help="Write float16 or float32 weights.")
+    ] = True,
+    amp: Annotated[
+        bool, typer.Option("--amp", help="Compute in bfloat16: faster on new GPUs.")
+    ] = False,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn to tell categories of boxes apart, as a start for fine-tuning.
+
+    Stopped by Ctrl-C or SIGTERM it saves its state; the same command then goes on from there.
+    """
+    from napari_pickeroptimizer.fewshot.augment import Augmentation
+    from napari_pickeroptimizer.pretrain import events
+    from napari_pickeroptimizer.pretrain.categories import read_categories
+    from napari_pickeroptimizer.pretrain.settings import PretrainSettings
+    from napari_pickeroptimizer.pretrain.train import pretrain as pretrain_events
+
+    checked_output_file(output, overwrite)
+    settings = PretrainSettings(
+        backbone=backbone,
+        base=base,
+        n_steps=steps,
+        batch_size=batch_size,
+        balance=cast("Balance", balance),  # checked there
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
+        augmentation=Augmentation(shift, scale, contrast, brightness),
+        noise_sigma=noise,
+        blur_px=blur,
+        validation_share=validation_share,
+        report_every=report_every,
+        save_every=save_every,
+        half=half,
+        amp=amp,
+        seed=seed,
+        device=device,
+    )
+    categories = read_categories(data, leave_out or ())
+    err.print(
+        f"{len(categories):,} boxes of {len(categories.names)} categories from "
+        f"{len(categories.entries)} entries"
+    )
+    training: dict[str, Any] = {}
+    step = 0
+    events_of_it = cast(
+        "Generator[PretrainEvent]", pretrain_events(categories, settings, output)
+    )
+    try:
+        with _sigterm_as_interrupt(), closing(events_of_it):
+            for event in run_with_progress(events_of_it, "Pretraining", _describe):
+                match event:
+                    case events.Resumed() | events.StepDone():
+                        step = event.step
+                    case events.Validated():
+                        err.print(f"step {event.step}: {_held_out(event.validation)}")
+                    case events.Pretrained():
+                        training = event.model.card.training
+    except KeyboardInterrupt:
+        err.print(f"Stopped after step {step}. The same command goes on from there.")
+        raise typer.Exit(code=EXIT_INTERRUPTED) from None
+    _report(output, training, as_json)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM (a queue's time limit) as Ctrl-C, so that the state is saved."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _describe(event: PretrainEvent) -> str:
+    from napari_pickeroptimizer.pretrain import events
+
+    match event:
+        case events.Resumed():
+            return f"going on after step {event.step}"
+        case events.StepDone():
+            return (
+                f"step {event.step}/{event.n_steps}, loss {sum(event.losses):.3f}, accuracy "
+                f"{percent(event.accuracy)}, {event.boxes_per_second:.0f} boxes/s"
+            )
+        case events.Validated():
+            return f"step {event.step}/{event.n_steps}, held-out boxes"
+        case _:
+            return ""
+
+
+def _held_out(validation: PretrainValidation) -> str:
+    text = f"accuracy on held-out boxes {percent(validation.accuracy)}"
+    if validation.particle_accuracy is None:
+        return text
+    return f"{text}, particle or not {percent(validation.particle_accuracy)}"
+
+
+def _report(output: Path, training: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json({"model": str(output), "training": training})
+        return
+    out.print(f"Model: {output}", markup=False)
+    out.print(
+        f"Learned from {training['n_trained']:,} boxes of {len(training['categories'])} "
+        f"categories from {len(training['entries'])} entries"
+    )
+    validation = training["validation"]
+    if validation is None:
+        out.print("Not validated: no boxes were held out.")
+        return
+    out.print(
+        f"On {validation['n_boxes']:,} held-out boxes of the same entries: accuracy by "
+        f"category {percent(validation['accuracy'])}, particle or not "
+        f"{percent(validation['particle_accuracy'])}"
+    )
+    worst = sorted(validation["by_category"].items(), key=lambda item: item[1])[:5]
+    out.print(
+        "Lowest: " + ", ".join(f"{name} {percent(share)}" for name, share in worst),
+        markup=False,
+    )

@@ -1,0 +1,88 @@
+"""Which rows are held out, and which a step draws: functions of the seed and the step alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.pretrain.settings import Balance
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Return the seed of everything random in one step."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def split_rows(
+    targets: NDArray[np.intp], validation_share: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return training and validation rows, both ascending.
+
+    The share is taken of each category: at least one row, but never the only one.
+    """
+    rng = np.random.default_rng([seed])
+    held_out = np.zeros(len(targets), dtype=bool)
+    if validation_share > 0:
+        for category in np.unique(targets):
+            rows = rng.permutation(np.flatnonzero(targets == category))
+            n = min(max(1, round(validation_share * len(rows))), len(rows) - 1)
+            held_out[rows[:n]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+class RowSampler:
+    """Draw the rows of any step.
+
+    Parameters
+    ----------
+    rows : (n,) int
+        Rows to draw from.
+    targets : (n,) int
+        Their categories, 0..n_categories-1; each occurs.
+    class_ids : tuple of int
+        Class of each category; every category without a class (0) counts as a class.
+    balance : str
+        ``category``, ``class`` or ``row``, see `PretrainSettings`.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.intp],
+        targets: NDArray[np.intp],
+        class_ids: tuple[int, ...],
+        balance: Balance,
+        seed: int,
+    ) -> None:
+        self._by_category = [rows[targets == c] for c in range(len(class_ids))]
+        self._rows = rows
+        keys = [(c, 0) if c else (0, i) for i, c in enumerate(class_ids)]
+        self._by_class = [
+            np.flatnonzero([k == key for k in keys]) for key in dict.fromkeys(keys)
+        ]
+        self._balance = balance
+        self._seed = seed
+
+    def draw(self, step: int, batch_size: int) -> NDArray[np.intp]:
+        """Return the rows of a step, drawn with replacement."""
+        rng = np.random.default_rng(step_seed(self._seed, step))
+        if self._balance == "row":
+            return rng.choice(self._rows, batch_size)
+        if self._balance == "category":
+            categories = _evenly(len(self._by_category), batch_size, rng)
+        else:
+            classes = _evenly(len(self._by_class), batch_size, rng)
+            categories = np.array([rng.choice(self._by_class[c]) for c in classes])
+        return np.array([rng.choice(self._by_category[c]) for c in categories], dtype=np.intp)
+
+
+def _evenly(n_kinds: int, n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return `n` kinds of 0..n_kinds-1, none drawn twice more often than another."""
+    rounds = -(-n // n_kinds)
+    return np.concatenate([rng.permutation(n_kinds) for _ in range(rounds)])[:n].astype(
+        np.intp
+    )

@@ -1,0 +1,138 @@
+"""Settings of the pretraining."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from napari_pickeroptimizer.boxes import BoxSettings, window_side
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.model.backbone import checked_backbone
+from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX
+
+Balance = Literal["category", "class", "row"]
+# They tell where, how often and in which form, not what is learned.
+WITHOUT_EFFECT = ("device", "save_every", "report_every", "half")
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """How to learn from categories of boxes.
+
+    Parameters
+    ----------
+    backbone : str
+        torchvision classifier, see `model.backbone.BACKBONES`.
+    base : str or Path
+        First weights: ``none``, ``imagenet``, or a file.
+    n_steps : int
+        Optimiser steps.
+    batch_size : int
+        Boxes a step.
+    balance : str
+        What is drawn equally often: each ``category``; each ``class`` and in it each category;
+        or each ``row``, so that large categories count for more.
+    learning_rate, weight_decay : float
+        Of AdamW; the learning rate follows one cycle.
+    branch_weights : tuple of float
+        Weights of the two branches in the multi-loss.
+    label_smoothing : float
+        Share of each target spread over all categories.
+    augmentation : Augmentation
+        How far views are varied; contrast and brightness more than in fine-tuning, since
+        the next microscope is not among the known ones.
+    noise_sigma : float
+        Largest white noise added, in standard deviations of the micrograph.
+    blur_px : float
+        Largest Gaussian blur (its standard deviation), in pixels of the box.
+    validation_share : float
+        Share of each category that is held out; 0 for none.
+    report_every : int
+        Steps between two looks at the held-out boxes.
+    save_every : int
+        Steps between two saved states.
+    half : bool
+        Round the weights of the result to float16.
+    amp : bool
+        Compute the network in bfloat16 (faster on new GPUs).
+    seed : int
+        Seed of everything random.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    backbone: str = "resnet18"
+    base: str | Path = "none"
+    n_steps: int = 10_000
+    batch_size: int = 128
+    balance: Balance = "category"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    branch_weights: tuple[float, float] = (1.0, 1.0)
+    label_smoothing: float = 0.0
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(contrast=0.3, brightness=0.3)
+    )
+    noise_sigma: float = 0.5
+    blur_px: float = 1.0
+    validation_share: float = 0.02
+    report_every: int = 500
+    save_every: int = 500
+    half: bool = True
+    amp: bool = False
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        checked_backbone(self.backbone)
+        for name, least in (
+            ("n_steps", 1), ("batch_size", 2), ("report_every", 1), ("save_every", 1),
+            ("weight_decay", 0), ("noise_sigma", 0), ("blur_px", 0), ("seed", 0),
+        ):  # fmt: skip
+            if not getattr(self, name) >= least:
+                raise SettingsError(
+                    f"{name} must be at least {least}, got {getattr(self, name)}."
+                )
+        if not self.learning_rate > 0:
+            raise SettingsError(f"learning_rate must be positive, got {self.learning_rate}.")
+        for name in ("label_smoothing", "validation_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be in [0, 1), got {getattr(self, name)}.")
+        if min(self.branch_weights) < 0 or sum(self.branch_weights) == 0:
+            raise SettingsError(
+                f"branch_weights must not be negative nor all 0, got {self.branch_weights}."
+            )
+        if self.balance not in get_args(Balance):
+            raise SettingsError(
+                f"balance {self.balance!r} is unknown: choose one of "
+                f"{', '.join(get_args(Balance))}."
+            )
+
+    @property
+    def boxes(self) -> BoxSettings:
+        """Box size; the diameter is that in the box, since there is no micrograph."""
+        return BoxSettings(BOX_PX / BOX_FACTOR, box_factor=BOX_FACTOR, box_px=BOX_PX)
+
+    def checked_side(self, side: int) -> int:
+        """Return the `side` of windows if every view of a box fits into them.
+
+        Raises
+        ------
+        SettingsError
+            It does not.
+        """
+        needed = window_side(self.boxes, self.augmentation.reach)
+        if needed > side:
+            raise SettingsError(
+                f"views shifted by {self.augmentation.shift} box sides and scaled by "
+                f"{self.augmentation.scale} need windows of {needed} px; these boxes have "
+                f"{side} px. Choose a smaller shift or scale."
+            )
+        return side
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings as plain values; of a base file, only its name."""
+        base = str(self.base)
+        return {**asdict(self), "base": Path(base).name if Path(base).is_file() else base}

@@ -1,0 +1,118 @@
+"""One stack or image file to standardised windows: ours memory-mapped, others converted."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import tifffile
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from napari_pickeroptimizer.boxes import standardised
+from napari_pickeroptimizer.errors import BoxSetError, MicrographReadError
+from napari_pickeroptimizer.micrographs import MRC_SUFFIXES, TIFF_SUFFIXES, Micrograph
+from napari_pickeroptimizer.pretrain.write import (
+    BOX_PX,
+    FLOAT16_MODE,
+    HEADER_BYTES,
+    WINDOW_SIDE,
+    box_px_of_label,
+)
+
+
+def read_windows(path: Path) -> NDArray[np.float16]:
+    """Return the (n, side, side) float16 windows of a stack or an image.
+
+    A stack that this package wrote is memory-mapped. Any other one is read, standardised by
+    the median and median absolute deviation of the whole file, and resized so that its whole side
+    becomes the box; its margin is the box's mirror image.
+
+    Raises
+    ------
+    BoxSetError
+        The file is unreadable, its images are not square, or a value is no number.
+    """
+    if path.suffix.lower() in MRC_SUFFIXES:
+        ours = _own_windows(path)
+        if ours is not None:
+            return ours
+    return _converted(path, _read_images(path))
+
+
+def _own_windows(path: Path) -> NDArray[np.float16] | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # permissive mode warns of every oddity
+            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
+                header = mrc.header
+    except (OSError, ValueError) as error:
+        raise BoxSetError(f"{path} is not a readable MRC file: {error}") from error
+    box_px = box_px_of_label(bytes(header.label[0]).decode("latin-1"))
+    if box_px is None:
+        return None
+    shape = (int(header.nz), int(header.ny), int(header.nx))
+    if box_px != BOX_PX or int(header.mode) != FLOAT16_MODE or shape[1] != shape[2]:
+        raise BoxSetError(
+            f"{path} holds windows for boxes of {box_px} px (MRC mode {int(header.mode)}, "
+            f"{shape[2]} x {shape[1]}): expected boxes of {BOX_PX} px in square windows of "
+            f"mode {FLOAT16_MODE}. Make it again with `pickeroptimizer pretrain-set`."
+        )
+    expected = HEADER_BYTES + 2 * int(np.prod(shape))
+    if path.stat().st_size != expected:
+        raise BoxSetError(
+            f"{path} is truncated or damaged: its header announces {expected} bytes, it has "
+            f"{path.stat().st_size}. Make it again with `pickeroptimizer pretrain-set`."
+        )
+    return np.memmap(path, dtype="<f2", mode="r", offset=HEADER_BYTES, shape=shape)
+
+
+def _read_images(path: Path) -> NDArray[np.float32]:
+    """Return (n, h, w) images of a file that is not ours."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix in MRC_SUFFIXES:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with mrcfile.open(path, permissive=True) as mrc:
+                    images = None if mrc.data is None else np.array(mrc.data, dtype=np.float32)
+        elif suffix in TIFF_SUFFIXES:
+            images = np.asarray(tifffile.imread(path), dtype=np.float32)
+        else:
+            images = Micrograph(path.name, path).read()
+    except (MicrographReadError, OSError, ValueError, TypeError, KeyError) as error:
+        raise BoxSetError(f"{path} cannot be read as a stack of boxes: {error}") from error
+    if images is None or images.ndim not in (2, 3) or 0 in images.shape:
+        found = "nothing" if images is None else f"shape {images.shape}"
+        raise BoxSetError(
+            f"{path} cannot be read as a stack of boxes: expected (n, h, w) grey images, got "
+            f"{found}. Is the file truncated?"
+        )
+    return images.reshape(-1, *images.shape[-2:])
+
+
+def _converted(path: Path, images: NDArray[np.float32]) -> NDArray[np.float16]:
+    n, h, w = images.shape
+    if h != w:
+        raise BoxSetError(
+            f"{path}: its images are {w} x {h} pixels. Boxes must be square, the particle in "
+            "the centre and 1.5 particle diameters wide."
+        )
+    if not np.isfinite(images).all():
+        first = int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2)))[0])
+        raise BoxSetError(
+            f"{path}: image {first + 1} of {n} holds values that are no numbers (NaN or "
+            "infinite). Leave it out, or extract the boxes again."
+        )
+    margin = (WINDOW_SIDE - BOX_PX) // 2
+    boxes = functional.interpolate(
+        standardised(torch.from_numpy(images))[:, None],
+        size=(BOX_PX, BOX_PX),
+        mode="bilinear",
+        antialias=True,
+    )
+    windows = functional.pad(boxes, (margin,) * 4, mode="reflect")[:, 0]
+    return windows.half().numpy()

@@ -1,0 +1,161 @@
+"""Windows on disk: stacks of standardised windows in MRC files, read as they are."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Self
+
+import numpy as np
+from mrcfile.dtypes import HEADER_DTYPE
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.boxes import BoxSettings, window_side
+from napari_pickeroptimizer.errors import BoxSetError
+from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    import torch
+
+BOX_FACTOR = 1.5  # box sides in particle diameters
+BOX_PX = 48
+# Holds every random view of a box, with fine-tuning's and pretraining's augmentation.
+WINDOW_SIDE = window_side(
+    BoxSettings(diameter_px=BOX_PX / BOX_FACTOR, box_factor=BOX_FACTOR, box_px=BOX_PX),
+    Augmentation().reach,
+)
+LABEL = "napari-pickeroptimizer standardised windows, box {} px"
+FLOAT16_MODE = 12
+HEADER_BYTES = 1024
+
+
+@dataclass
+class WindowWriter:
+    """Write one stack of windows, part by part; the file appears when the block ends.
+
+    Nothing is written where nothing was appended, or where the block raises.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.mrcs`` file.
+    side : int
+        Side of the windows in pixels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "particle_a" / "a.mrcs"
+    >>> with WindowWriter(path) as writer:
+    ...     writer.append(np.zeros((2, 82, 82)))
+    ...     writer.append(np.ones((3, 82, 82)))
+    >>> writer.n_written, path.is_file()
+    (5, True)
+    """
+
+    path: Path
+    side: int = WINDOW_SIDE
+    n_written: int = field(default=0, init=False)
+    _file: IO[bytes] | None = field(default=None, init=False)
+    _stack: ExitStack = field(default_factory=ExitStack, init=False)
+    _extremes: tuple[float, float] = field(default=(np.inf, -np.inf), init=False)
+    _sum: float = field(default=0.0, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def append(self, windows: torch.Tensor | NDArray[np.floating]) -> None:
+        """Append standardised windows.
+
+        Parameters
+        ----------
+        windows : (n, 1, side, side) or (n, side, side) tensor or array
+            In robust standard deviations of their micrograph, the pick within half a pixel of
+            the centre. (Its sub-pixel offset is not kept: to resample here, and again for
+            a view, would smooth the noise twice.)
+
+        Raises
+        ------
+        BoxSetError
+            The windows have another side, or hold a value that is no number.
+        """
+        values = np.asarray(windows, dtype=np.float32)
+        values = values[:, 0] if values.ndim == 4 else values
+        if values.shape[1:] != (self.side, self.side):
+            raise BoxSetError(
+                f"{self.path}: windows of {self.side} x {self.side} pixels were expected, got "
+                f"an array of shape {values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise BoxSetError(f"{self.path}: a window holds values that are no numbers (NaN).")
+        if not len(values):
+            return
+        if self._file is None:
+            temporary = self._stack.enter_context(atomic_path(self.path))
+            self._file = self._stack.enter_context(temporary.open("wb"))
+            self._file.write(bytes(HEADER_BYTES))
+            self._stack.push(self._finish)  # runs first, before the file is closed and renamed
+        rounded = values.astype("<f2")
+        self._file.write(rounded.tobytes())
+        self.n_written += len(values)
+        low, high = self._extremes
+        self._extremes = (min(low, float(rounded.min())), max(high, float(rounded.max())))
+        self._sum += float(rounded.sum(dtype=np.float64))
+
+    def _finish(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None and self._file is not None:
+            self._file.seek(0)
+            self._file.write(self._header().tobytes())
+
+    def _header(self) -> NDArray[np.void]:
+        header = np.zeros((), dtype=HEADER_DTYPE)
+        header["nx"] = header["ny"] = header["mx"] = header["my"] = self.side
+        header["nz"] = self.n_written
+        header["mz"] = 1  # an image stack (space group 0)
+        header["mode"] = FLOAT16_MODE
+        header["cella"]["x"] = header["cella"]["y"] = self.side
+        header["cella"]["z"] = 1
+        header["cellb"]["alpha"] = header["cellb"]["beta"] = header["cellb"]["gamma"] = 90
+        header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
+        header["dmin"], header["dmax"] = self._extremes
+        header["dmean"] = self._sum / (self.n_written * self.side**2)
+        header["rms"] = -1  # not told: programs that add up in float16 would find it wrong
+        header["nversion"] = 20140
+        header["map"] = b"MAP "
+        header["machst"] = (0x44, 0x44, 0, 0)  # little endian
+        header["nlabl"] = 1
+        header["label"][0] = LABEL.format(BOX_PX).encode()
+        return header
+
+
+def write_windows(path: str | Path, windows: torch.Tensor | NDArray[np.floating]) -> Path:
+    """Write one stack of standardised windows at once; see `WindowWriter.append`."""
+    with WindowWriter(Path(path), side=int(windows.shape[-1])) as writer:
+        writer.append(windows)
+    return Path(path)
+
+
+def box_px_of_label(label: str) -> int | None:
+    """Return the box side that an MRC label of ours tells, None for other labels.
+
+    Examples
+    --------
+    >>> box_px_of_label("napari-pickeroptimizer standardised windows, box 48 px")
+    48
+    >>> box_px_of_label("Created by RELION") is None
+    True
+    """
+    found = re.fullmatch(LABEL.format(r"(\d+)"), label.strip("\0 "))
+    return int(found[1]) if found else None
