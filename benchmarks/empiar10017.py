@@ -124,6 +124,19 @@ def flipped(
     return result
 
 
+def working_boxes(
+    micrographs: Micrographs, picks: Picks, settings: BoxSettings
+) -> NDArray[np.float32]:
+    """Return (n, box_px, box_px) boxes of picks, standardised by their micrographs."""
+    boxes = np.empty((len(picks), settings.box_px, settings.box_px), np.float32)
+    for name, rows in picks.rows_by_micrograph().items():
+        micrograph = micrographs.resolve(name)
+        image = working_image(micrograph.read(), settings, micrograph.pixel_size_ang)
+        windows = cut_windows(image, picks.coords_yx_px()[rows], window_side(settings))
+        boxes[rows] = render(windows, settings.box_px)[:, 0].numpy()
+    return boxes
+
+
 class LabelBoxes:
     """Boxes of all labels of a project, in their order; cut when they are first asked for."""
 
@@ -144,13 +157,7 @@ class LabelBoxes:
 
     def working(self, settings: BoxSettings) -> NDArray[np.float32]:
         """Return (n, box_px, box_px) boxes as the package's networks get them."""
-        labels = self.project.labels
-        boxes = np.empty((len(labels), settings.box_px, settings.box_px), np.float32)
-        for name, rows in labels.rows_by_micrograph().items():
-            image = working_image(self.project.micrographs[name].read(), settings)
-            windows = cut_windows(image, labels.coords_yx_px()[rows], window_side(settings))
-            boxes[rows] = render(windows, settings.box_px)[:, 0].numpy()
-        return boxes
+        return working_boxes(self.project.micrographs, self.project.labels, settings)
 
     def _cut(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         labels = self.project.labels

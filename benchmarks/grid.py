@@ -2,8 +2,8 @@
 
 A job is a small dict of plain values which says all that its row depends on (``k``, ``seed``,
 ``method``, ``start``, ...). A row is the job and its figures. A run that was stopped is taken up
-again: rows of the file that hold a job's values are not computed again, and rows of other jobs
-in it are kept and left alone.
+again: a job whose row is in the file is not run again. Rows of other jobs are kept there and
+left alone, so a file never mixes figures of different settings.
 """
 
 from __future__ import annotations
@@ -65,18 +65,19 @@ def run_grid(
         output.parent.mkdir(parents=True, exist_ok=True)
         if output.is_file():
             known = json.loads(output.read_text())
-    missing = [job for job in jobs if _find(job, known) is None]
+    before = {_key(row["job"]) for row in known if "job" in row}
+    missing = [job for job in jobs if _key(job) not in before]
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_one_thread
     ) as pool:
         running = {pool.submit(_timed, function, job): job for job in missing}
         for done in as_completed(running):
-            row = {**running[done], **done.result()}
-            known.append(row)
-            print(_line(running[done], row, figures), flush=True)
+            known.append({"job": running[done], **done.result()})
+            print(_line(known[-1], figures), flush=True)
             if output is not None:
                 write_text_atomic(output, json.dumps(known, indent=1))
-    return [row for job in jobs if (row := _find(job, known)) is not None]
+    rows = {_key(row["job"]): {**row["job"], **row} for row in known if "job" in row}
+    return [rows[_key(job)] for job in jobs]
 
 
 def mean_and_worst(rows: Iterable[Row], figure: str) -> tuple[float, float]:
@@ -108,8 +109,8 @@ def print_table(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> No
         print("| " + " | ".join(cells) + " |")
 
 
-def _find(job: Job, rows: Iterable[Row]) -> Row | None:
-    return next((r for r in rows if all(r.get(k, ...) == v for k, v in job.items())), None)
+def _key(job: Job) -> str:
+    return json.dumps(job, sort_keys=True)
 
 
 def _timed(function: Callable[[Job], Row], job: Job) -> Row:
@@ -122,8 +123,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _line(job: Job, row: Row, figures: Sequence[str]) -> str:
+def _line(row: Row, figures: Sequence[str]) -> str:
     """Return what a finished job says of itself, settings of no effect left out."""
-    who = "  ".join(f"{k} {v}" for k, v in job.items() if v not in (None, "", False, 0.0))
+    values = row["job"].items()
+    who = "  ".join(f"{k} {v}" for k, v in values if v is not None and v not in ("", False))
     what = "  ".join(f"{name} {row[name]:.4f}" for name in figures)
     return f"{who}  {what}  {row['seconds']} s"
