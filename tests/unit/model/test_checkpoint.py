@@ -43,6 +43,35 @@ def test_a_model_predicts_the_same_after_saving_and_loading(
     np.testing.assert_array_equal(loaded.predict(boxes), classifier.predict(boxes))
 
 
+def test_half_weights_take_half_the_room_and_are_rounded_only(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = TwoBranchNet(build_backbone("resnet18"), 2)
+    network(torch.randn(8, 1, 48, 48) * 3 + 1)  # BatchNorm statistics and counters of its own
+    classifier = Classifier(network.eval(), CARD)
+    full = classifier.save(tmp_path / "full.safetensors")
+    half = classifier.save(tmp_path / "half.safetensors", half=True)
+    assert half.stat().st_size < 0.51 * full.stat().st_size
+    before = network.state_dict()
+    loaded = Classifier.load(half)
+    assert loaded.card == CARD
+    learned = {name for name, _ in network.named_parameters()}
+    for name, after in loaded.network.state_dict().items():
+        assert after.dtype == before[name].dtype
+        wanted = before[name].half().float() if name in learned else before[name]
+        assert torch.equal(after, wanted), name
+    assert int(before["features.1.num_batches_tracked"]) == 1
+    boxes = torch.randn(5, 1, 48, 48)
+    np.testing.assert_allclose(loaded.predict(boxes), classifier.predict(boxes), atol=2e-3)
+
+
+def test_a_weight_beyond_float16_is_not_made_infinite(tmp_path: Path) -> None:
+    network = TwoBranchNet(build_backbone("resnet18"), 2).eval()
+    with torch.no_grad():
+        network.linear.bias[0] = 1e6
+    path = Classifier(network, CARD).save(tmp_path / "m.safetensors", half=True)
+    assert Classifier.load(path).network.linear.bias[0] == 1e6
+
+
 def test_probabilities_add_up_and_do_not_depend_on_the_batch(classifier: Classifier) -> None:
     boxes = torch.randn(7, 1, 48, 48)
     together = classifier.predict(boxes)
