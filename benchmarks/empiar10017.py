@@ -114,8 +114,8 @@ def flipped(
 
     Examples
     --------
-    >>> flipped(np.array([1, 1, 2, 2], np.int8), 0.5, np.random.default_rng(0))
-    array([1, 2, 1, 2], dtype=int8)
+    >>> flipped(np.array([1, 2, 1, 2], np.int8), 1.0, np.random.default_rng(0))
+    array([2, 1, 2, 1], dtype=int8)
     """
     wrong = rng.choice(len(labels), round(share * len(labels)), replace=False)
     negatives = rng.choice(labels[labels != PARTICLE], len(wrong))

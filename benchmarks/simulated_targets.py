@@ -6,7 +6,8 @@ For each target, an atomic model in DIR, a few micrographs are simulated. A seed
 them and K picks of each class (particle, contaminant, carbon); the network is fine-tuned from
 --base, and all picks of the other micrographs are the test set. ``{target}`` in --base becomes
 the target's name, for one base a target: a base whose pretraining names the target is refused.
-Beside it a logistic regression on radial profiles and, on request, the reference recipe.
+Micrographs in --work are used again where the settings are the same: give a new folder after a
+change of the simulation. Beside it a logistic regression on radial profiles and, on request, the reference recipe.
 """
 
 from __future__ import annotations
