@@ -7,7 +7,8 @@ them and K picks of each class (particle, contaminant, carbon); the network is f
 --base, and all picks of the other micrographs are the test set. ``{target}`` in --base becomes
 the target's name, for one base a target: a base whose pretraining names the target is refused.
 Micrographs in --work are used again where the settings are the same: give a new folder after a
-change of the simulation. Beside it a logistic regression on radial profiles and, on request, the reference recipe.
+change of the simulation. Beside it a logistic regression on radial profiles and, on request, the
+reference recipe.
 """
 
 from __future__ import annotations
