@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 from napari_pickeroptimizer import __version__
-from napari_pickeroptimizer.cli import demo, evaluate, finetune, pretrain, prune, simulate
+from napari_pickeroptimizer.cli import (
+    demo,
+    evaluate,
+    finetune,
+    pretrain,
+    pretrain_set,
+    prune,
+    simulate,
+)
 from napari_pickeroptimizer.cli.show import err
 from napari_pickeroptimizer.errors import PickerOptimizerError
 
@@ -30,6 +38,7 @@ app.command("finetune")(finetune.finetune)
 app.command("prune")(prune.prune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)
+app.command("pretrain-set")(pretrain_set.pretrain_set)
 app.command("pretrain")(pretrain.pretrain)
 
 

@@ -58,7 +58,7 @@ def test_nan_is_refused_with_its_place(tmp_path: Path) -> None:
     data = np.zeros((3, 20, 20))
     data[1, 4, 4] = np.nan
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, data)
+    tifffile.imwrite(path, data, photometric="minisblack")
     with pytest.raises(BoxSetError, match=r"a\.tif: image 2 of 3 .*NaN"):
         read_windows(path)
 
