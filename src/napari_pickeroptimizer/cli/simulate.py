@@ -10,7 +10,7 @@ import typer
 from napari_pickeroptimizer.cli.options import JsonOption, SeedOption
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
-from napari_pickeroptimizer.simulate.settings import SimulationSettings
+from napari_pickeroptimizer.simulate.settings import HARDER, SimulationSettings
 
 
 def simulate(
@@ -31,6 +31,14 @@ def simulate(
             "Scales a map only if its header tells no voxel size.",
         ),
     ] = None,
+    harder: Annotated[
+        bool,
+        typer.Option(
+            "--harder",
+            help="Also overlapping and unfolded particles, specks, crystalline ice, empty "
+            "areas and dirt on the carbon.",
+        ),
+    ] = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,6 +49,7 @@ def simulate(
         structure=structure,
         diameter_ang=diameter_angstrom,
         seed=seed,
+        **(HARDER if harder else {}),
     )
     project = write_project(output, settings)
     if as_json:

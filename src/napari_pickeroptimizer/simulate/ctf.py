@@ -140,3 +140,30 @@ def detector_transfer(
     envelope_y = np.exp(-envelope_b_ang2 / 4 * ky**2) * np.sinc(ky * pixel_size_ang)
     envelope_x = np.exp(-envelope_b_ang2 / 4 * kx**2) * np.sinc(kx * pixel_size_ang)
     return np.asarray(envelope_y * envelope_x, dtype=np.float32)
+
+
+def focal_envelope(
+    shape_px: tuple[int, int],
+    pixel_size_ang: float,
+    *,
+    defocus_spread_ang: float,
+    voltage_kv: float,
+) -> NDArray[np.float32]:
+    """Return exp(-(π λ δ k²)² / 2), what a spread δ of the defocus leaves of the contrast.
+
+    The temporal envelope of linear imaging (Kirkland), on the half plane.
+    """
+    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
+    width = np.pi * wavelength_ang(voltage_kv) * defocus_spread_ang
+    return np.asarray(np.exp(-0.5 * (np.float32(width) * (ky**2 + kx**2)) ** 2), np.float32)
+
+
+def detector_mtf(shape_px: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the modulation transfer of an indirect detector, on the half plane.
+
+    A Lorentzian and a constant, 0.9 / (1 + (f / 0.2)²) + 0.1 with f in cycles per pixel: the
+    form that Vulović et al. fit to scintillator cameras, with a width of such. It is 0.45 at
+    half of Nyquist's frequency and 0.22 at Nyquist's.
+    """
+    fy, fx = frequencies_per_ang(shape_px, 1.0, half=True)
+    return np.asarray(0.9 / (1 + (fy**2 + fx**2) / 0.2**2) + 0.1, dtype=np.float32)

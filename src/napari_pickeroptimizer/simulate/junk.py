@@ -15,6 +15,7 @@ CARBON_RIM_ANG = (30.0, 110.0)
 # thickness of vitreous ice would be.
 CRYSTAL_MEAN_FREE_PATH_ANG = 1100.0
 DROP_MEAN_FREE_PATH_ANG = 2400.0
+DIRT_MEAN_FREE_PATH_ANG = 700.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class CarbonFilm:
         dy, dx = np.broadcast_arrays(dy, dx)
         arc = np.arctan2(dy[near], dx[near]) * self.radius_px
         rough = np.array(smooth, copy=True)
+        bent = rough[near]
         for amplitude, wave_number, phase in self.waves:
-            rough[near] -= (amplitude * np.cos(wave_number * arc + phase)).astype(rough.dtype)
+            bent -= (amplitude * np.cos(wave_number * arc + phase)).astype(rough.dtype)
+        rough[near] = bent
         return rough
 
 

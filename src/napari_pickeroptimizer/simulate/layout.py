@@ -1,112 +1,23 @@
-"""Where everything lies on one micrograph, and which class a pick at a place has."""
+"""Draw where everything lies on one micrograph."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.simulate.junk import CarbonFilm, carbon_film
+from napari_pickeroptimizer.simulate.extras import add_extras
+from napari_pickeroptimizer.simulate.junk import carbon_film
+from napari_pickeroptimizer.simulate.regions import Kind, Layout, Placed
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
-Kind = Literal["particle", "broken", "aggregate", "crystal", "drop"]
+__all__ = ["Kind", "Layout", "Placed", "lay_out"]
 
 # In particle diameters.
 PARTICLE_SPACING = 0.85
-NEAR_PARTICLE = 0.3
-NEAR_CARBON = 0.25
-BORDER = 0.5
-
-
-@dataclass(frozen=True)
-class Placed:
-    """One object: what, where (pixels of the micrograph), how large (radius in px)."""
-
-    kind: Kind
-    y: float
-    x: float
-    radius_px: float
-
-
-@dataclass(frozen=True)
-class Layout:
-    """All that lies on one micrograph.
-
-    Parameters
-    ----------
-    shape_px : tuple of int
-        (ny, nx).
-    diameter_px : float
-        Particle diameter.
-    objects : tuple of Placed
-        Whole and broken particles, members of aggregates, crystals, drops; some of them
-        beyond the micrograph's rim, seen in part.
-    carbon : CarbonFilm or None
-        The film, where the micrograph shows one.
-    """
-
-    shape_px: tuple[int, int]
-    diameter_px: float
-    objects: tuple[Placed, ...]
-    carbon: CarbonFilm | None
-
-    def carbon_depth_px(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return how deep points lie in carbon (px), -inf where there is none."""
-        if self.carbon is None:
-            return np.full(np.shape(y), -np.inf)
-        return np.asarray(self.carbon.depth_px(np.asarray(y), np.asarray(x)), dtype=np.float64)
-
-    def on_carbon(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say which points lie on carbon, or within a quarter of a diameter of its rim."""
-        return self.carbon_depth_px(y, x) > -NEAR_CARBON * self.diameter_px
-
-    def whole_particles(self) -> pd.DataFrame:
-        """Return x, y of the whole particles that one wants to keep.
-
-        In open ice, not in an aggregate, half a diameter or more away from the border.
-        """
-        return pd.DataFrame({"x": self._whole_yx_px[:, 1], "y": self._whole_yx_px[:, 0]})
-
-    @cached_property
-    def _whole_yx_px(self) -> NDArray[np.float64]:
-        places = [(o.y, o.x) for o in self.objects if o.kind == "particle"]
-        yx = np.array(places, dtype=np.float64).reshape(-1, 2)
-        wanted = self.inside_border(yx[:, 0], yx[:, 1]) & ~self.on_carbon(yx[:, 0], yx[:, 1])
-        return yx[wanted]
-
-    def inside_border(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
-        """Say which points lie half a particle diameter or more inside the micrograph."""
-        border = BORDER * self.diameter_px
-        ny, nx = self.shape_px
-        return (y >= border) & (y <= ny - 1 - border) & (x >= border) & (x <= nx - 1 - border)
-
-    def class_at(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.int8]:
-        """Return the class that a pick at each point has.
-
-        `CARBON` on carbon or within a quarter of a diameter of its rim, particle or not:
-        particles on carbon are to be removed. Else `PARTICLE` within 0.3 diameters of a
-        whole particle's centre, else `CONTAMINANT` (crystals, drops, aggregates, fragments,
-        empty ice).
-        """
-        y, x = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
-        result = np.full(y.shape, CONTAMINANT, dtype=np.int8)
-        truth = self._whole_yx_px
-        if len(truth):
-            distance = np.hypot(y[..., None] - truth[:, 0], x[..., None] - truth[:, 1])
-            result[distance.min(axis=-1) <= NEAR_PARTICLE * self.diameter_px] = PARTICLE
-        result[self.on_carbon(y, x)] = CARBON
-        return result
 
 
 def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
@@ -138,11 +49,17 @@ def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
         for _ in range(1 + streams[4].poisson(0.12 * settings.n_particles)):
             ground.place("broken", 0.4 * d, streams[4])
     ground.place_particles(settings.n_particles, streams[5])
-    return Layout(settings.shape_px, d, tuple(ground.objects), carbon)
+    drawn = Layout(settings.shape_px, d, tuple(ground.objects), carbon)
+    return add_extras(drawn, settings, rng.spawn(1)[0])
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _near_any(discs: NDArray[np.float64], y: float, x: float) -> bool:
+    """Say whether a point lies in any of (n, 3) discs: y, x, radius."""
+    return bool((np.hypot(discs[:, 0] - y, discs[:, 1] - x) < discs[:, 2]).any())
 
 
 class _Ground:
@@ -182,9 +99,9 @@ class _Ground:
         Those on carbon are as many as fall there, thinned to 60 %: fewer stick.
         """
         d = self.layout.diameter_px
-        taken = np.array([(o.y, o.x, o.radius_px + 0.4 * d) for o in self.objects]).reshape(
-            -1, 3
-        )
+        n_taken = len(self.objects)
+        taken = np.empty((n_taken + 60 * n_wanted, 3))
+        taken[:n_taken] = [(o.y, o.x, o.radius_px + 0.4 * d) for o in self.objects] or 0.0
         counted, tries_left = 0, 60 * n_wanted
         while counted < n_wanted and tries_left > 0:
             tries_left -= 1
@@ -192,9 +109,10 @@ class _Ground:
             on_carbon = bool(self.layout.on_carbon(np.array([y]), np.array([x]))[0])
             if on_carbon and rng.random() > 0.6:
                 continue
-            if (np.hypot(taken[:, 0] - y, taken[:, 1] - x) < taken[:, 2]).any():
+            if _near_any(taken[:n_taken], y, x):
                 continue
-            taken = np.vstack([taken, [y, x, PARTICLE_SPACING * d]])
+            taken[n_taken] = y, x, PARTICLE_SPACING * d
+            n_taken += 1
             self.objects.append(Placed("particle", y, x, 0.5 * d))
             inside = bool(self.layout.inside_border(np.array([y]), np.array([x]))[0])
             counted += inside and not on_carbon

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, minimum_filter
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.simulate.layout import Layout
+    from napari_pickeroptimizer.simulate.regions import Layout
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 Points = NDArray[np.float64]
@@ -31,6 +31,10 @@ FALSE_SHARES = {
     "crystal": 0.12,
     "broken": 0.10,
     "drop": 0.10,
+    "overlap": 0.12,
+    "denatured": 0.12,
+    "ethane": 0.06,
+    "crystalline": 0.14,
 }
 # Mean and spread of the picker's score: good, but no judge.
 SCORE_MEAN = {
@@ -41,6 +45,10 @@ SCORE_MEAN = {
     "drop": 0.47,
     "carbon": 0.45,
     "empty": 0.36,
+    "overlap": 0.60,
+    "denatured": 0.50,
+    "ethane": 0.44,
+    "crystalline": 0.45,
 }
 SCORE_SIGMA = 0.12
 
@@ -57,7 +65,7 @@ def imitate_picker(
     0.05 diameters in x and in y. False picks are added until they make up
     ``settings.false_share`` of all, or no place is left: on carbon and in empty ice at the
     darkest spots of the low-passed image (where real pickers fail), and on crystals, drops,
-    aggregates and fragments.
+    aggregates and fragments, as on whatever else the settings add to a micrograph.
 
     Returns
     -------
@@ -118,7 +126,10 @@ class _Accepted:
 
     def _is_free(self, y: float, x: float) -> bool:
         least = PICK_SPACING * self.diameter_px
-        return all(np.hypot(ry - y, rx - x) >= least for rx, ry, _, _ in self.rows)
+        if not self.rows:
+            return True
+        taken = np.array([row[:2] for row in self.rows])
+        return bool((np.hypot(taken[:, 1] - y, taken[:, 0] - x) >= least).all())
 
 
 def _take(
@@ -152,20 +163,31 @@ def _false_candidates(
         np.hypot(spots[:, :1] - objects[:, 0], spots[:, 1:] - objects[:, 1]) - objects[:, 2]
     )  # (n_spots, n_objects)
     empty = ~on_carbon & (gap > EMPTY_DISTANCE * d).all(axis=1)
+    crystalline = ~on_carbon & layout.in_crystalline_ice(spots[:, 0], spots[:, 1])
     # pickers find the film's rim first, but not only: any of the darker half
     carbon = spots[on_carbon]
     carbon = rng.permutation(carbon[: max(20, len(carbon) // 2)])
-    result = {"carbon": carbon, "empty": spots[empty]}
+    result = {"carbon": carbon, "empty": spots[empty & ~crystalline]}
     for kind in ("broken", "aggregate", "crystal", "drop"):
-        places = [
-            point
-            for o in layout.objects
-            if o.kind == kind
-            for point in _points_on(o.y, o.x, max(0.0, o.radius_px - 0.4 * d), d, rng)
-        ]
-        points = np.array(places).reshape(-1, 2)
-        result[kind] = points[rng.permutation(len(points))]
+        result[kind] = _places_on(kind, layout, rng)
+    extra = rng.spawn(1)[0]
+    for kind in ("overlap", "denatured", "ethane"):
+        result[kind] = _places_on(kind, layout, extra)
+    result["crystalline"] = spots[crystalline]
     return result
+
+
+def _places_on(kind: str, layout: Layout, rng: np.random.Generator) -> Points:
+    """Return (n, 2) places on the objects of a kind, in random order."""
+    d = layout.diameter_px
+    places = [
+        point
+        for o in layout.objects
+        if o.kind == kind
+        for point in _points_on(o.y, o.x, max(0.0, o.radius_px - 0.4 * d), d, rng)
+    ]
+    points = np.array(places).reshape(-1, 2)
+    return points[rng.permutation(len(points))]
 
 
 def _points_on(

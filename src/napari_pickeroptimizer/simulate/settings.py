@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_pickeroptimizer.errors import SettingsError
 
@@ -15,6 +15,19 @@ ShapeName = Literal["lobes", "barrel", "ring", "y"]
 PixelType = Literal["float32", "float16"]
 
 SHAPE_DIAMETER_ANG = 160.0
+# All further difficulties at once, for ``SimulationSettings(**HARDER)``.
+HARDER: dict[str, Any] = {  # float and bool by name
+    "overlap_share": 0.15,
+    "denatured_share": 0.08,
+    "speckle_chance": 0.3,
+    "crystalline_chance": 0.25,
+    "empty_chance": 0.25,
+    "dirt_chance": 0.7,
+    "defocus_spread_ang": 80.0,
+}
+CHANCES = (
+    "carbon_chance", "speckle_chance", "crystalline_chance", "empty_chance", "dirt_chance",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,21 @@ class SimulationSettings:
         Switches of image formation, by default all True.
     carbon, ice_crystals, ice_balls, aggregates, broken : bool
         Switches of what else lies on the grid, by default all True.
+    overlap_share : float
+        Share of the particles that get a second one over or beside them, by default 0.
+        Those nearer than half a diameter count as whole no longer.
+    denatured_share : float
+        Lumps of unfolded protein, as a share of `n_particles`, by default 0.
+    speckle_chance, crystalline_chance, empty_chance, dirt_chance : float
+        Chances of a micrograph to show clusters of small specks of ethane or frost, an
+        area of crystalline ice, an area of thin ice without particles (which are taken
+        away, not put elsewhere), and dirt on its carbon; by default all 0.
+    defocus_spread_ang : float
+        Standard deviation of the defocus within one exposure (energy spread and lens
+        currents), by default 0: left to `envelope_b_ang2`. Microscopes have 40 to 120 Å.
+    detector_mtf : bool
+        Blur the counted electrons, noise and all, as an indirect detector does
+        (`ctf.detector_mtf`), by default False.
 
     Raises
     ------
@@ -105,6 +133,14 @@ class SimulationSettings:
     ice_balls: bool = True
     aggregates: bool = True
     broken: bool = True
+    overlap_share: float = 0.0
+    denatured_share: float = 0.0
+    speckle_chance: float = 0.0
+    crystalline_chance: float = 0.0
+    empty_chance: float = 0.0
+    dirt_chance: float = 0.0
+    defocus_spread_ang: float = 0.0
+    detector_mtf: bool = False
 
     def __post_init__(self) -> None:
         """Check every number once, so that nothing below asks again."""
@@ -120,7 +156,9 @@ class SimulationSettings:
             )
         for name in ("pixel_size_ang", "voltage_kv", "dose_e_per_ang2"):
             _check(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
-        for name in ("recall", "carbon_chance", "amplitude_contrast"):
+        for name in ("denatured_share", "defocus_spread_ang"):
+            _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name in ("recall", "amplitude_contrast", "overlap_share", *CHANCES):
             _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         _check(0 <= self.false_share < 1, "false_share", self.false_share, "0 up to, not 1")
         _check(self.envelope_b_ang2 >= 0, "envelope_b_ang2", self.envelope_b_ang2, "0 or more")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
@@ -169,6 +170,36 @@ def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleMode
     return ParticleModel(part - centre, model.diameter_ang, weights)
 
 
+def denatured_model(
+    model: ParticleModel, radius_ang: float, rng: np.random.Generator
+) -> ParticleModel:
+    """Return a particle unfolded at the air-water interface.
+
+    A share of 40 to 100 % of its points, the outermost along a random direction, leaves
+    the fold and follows a random walk of 3.8 Å a residue with a stiffness of some residues,
+    drawn together to the radius where it would reach farther. What is left of the fold
+    stays where it is, and the chain starts there.
+    """
+    direction = rng.standard_normal(3)
+    along = model.points_ang @ (direction / np.linalg.norm(direction))
+    order = np.argsort(-along)
+    n_loose = max(1, round(rng.uniform(0.4, 1.0) * len(order)))
+    loose, folded = order[:n_loose], order[n_loose:]
+    steps = rng.standard_normal((n_loose, 3))
+    # each direction remembers the one before it
+    steps = lfilter([1.0], [1.0, -0.8], steps, axis=0)
+    steps *= 3.8 / np.linalg.norm(steps, axis=1, keepdims=True)
+    walk = np.cumsum(steps, axis=0)
+    start = model.points_ang[folded].mean(axis=0) if len(folded) else walk.mean(axis=0)
+    walk += start - walk.mean(axis=0)
+    reach = np.sqrt(((walk - start) ** 2).sum(axis=1).mean())
+    walk = start + (walk - start) * min(1.0, 0.6 * radius_ang / reach)
+    points = np.concatenate([walk, model.points_ang[folded]])
+    weights = np.concatenate([model.weights[loose], model.weights[folded]])
+    centre = (points * weights[:, None]).sum(axis=0) / weights.sum()
+    return ParticleModel(points - centre, 2 * radius_ang, weights)
+
+
 def splat(
     canvas: NDArray[np.float64],
     points_yx_px: NDArray[np.float64],
@@ -180,6 +211,8 @@ def splat(
     """
     weights = np.broadcast_to(weight, len(points_yx_px))
     ny, nx = canvas.shape
+    flat = canvas.reshape(-1)  # one index is added at several times faster than two
+    assert np.shares_memory(flat, canvas)
     corner = np.floor(points_yx_px).astype(np.int64)  # (n, 2)
     fraction = points_yx_px - corner
     for dy in (0, 1):
@@ -187,7 +220,7 @@ def splat(
             y, x = corner[:, 0] + dy, corner[:, 1] + dx
             share = np.abs(1 - dy - fraction[:, 0]) * np.abs(1 - dx - fraction[:, 1])
             inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
-            np.add.at(canvas, (y[inside], x[inside]), (weights * share)[inside])
+            np.add.at(flat, (y * nx + x)[inside], (weights * share)[inside])
 
 
 def project_at(

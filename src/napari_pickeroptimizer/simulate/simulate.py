@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from napari_pickeroptimizer.simulate import background, junk, shapes
+from napari_pickeroptimizer.simulate import areas, background, junk, shapes
 from napari_pickeroptimizer.simulate.ctf import (
+    detector_mtf,
     detector_transfer,
+    focal_envelope,
     interaction_rad_per_v_ang,
     lens_transfer,
 )
-from napari_pickeroptimizer.simulate.layout import Layout, lay_out
+from napari_pickeroptimizer.simulate.layout import lay_out
 from napari_pickeroptimizer.simulate.picks import imitate_picker
 from napari_pickeroptimizer.simulate.structures import read_structure
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_pickeroptimizer.simulate.regions import Layout
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 # Protein minus the ice that it displaces, in V; and the spread of one residue's atoms.
@@ -114,8 +117,17 @@ def simulate_micrograph(
     if settings.shot_noise:
         counts = for_count.poisson(np.maximum(counts, 0))
     image = np.ascontiguousarray(counts, dtype=np.float32)
+    if settings.detector_mtf:
+        image = _blurred_by_detector(image)
     picks = imitate_picker(image, layout, settings, for_picks)
     return SimulatedMicrograph(image, layout.whole_particles(), picks, layout, defocus_um)
+
+
+def _blurred_by_detector(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    shape_px = (image.shape[0], image.shape[1])
+    spectrum = scipy.fft.rfft2(image)
+    spectrum *= detector_mtf(shape_px)
+    return np.asarray(scipy.fft.irfft2(spectrum, s=shape_px), dtype=np.float32)
 
 
 def padded(settings: SimulationSettings) -> tuple[int, tuple[int, int]]:
@@ -145,6 +157,13 @@ def exit_wave(
     )
     weak = _protein_phase_rad(settings, layout, model, for_object.spawn(1)[0])
     strong, absorbed = _lump_phase_and_absorption(settings, layout, for_object.spawn(1)[0])
+    for_unfolded, for_crystalline = for_object.spawn(2)
+    weak += _unfolded_phase_rad(settings, layout, model, for_unfolded)
+    for area in layout.areas:
+        if area.kind == "empty":
+            thickness *= areas.thin_ice(area, *_pixels(settings), 0.5 * settings.diameter_px)
+        else:
+            _add_crystalline(settings, area, strong, absorbed, for_crystalline)
     absorbed += thickness / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
     noise_streams = for_noise.spawn(2)
     if settings.solvent_noise:
@@ -187,6 +206,13 @@ def image_intensity(
         wave = scipy.fft.ifft2(spectrum, overwrite_x=True)
     damped = scipy.fft.rfft2(wave.real**2 + wave.imag**2)
     damped *= detector_transfer(canvas_px, settings.pixel_size_ang, settings.envelope_b_ang2)
+    if settings.defocus_spread_ang:
+        damped *= focal_envelope(
+            canvas_px,
+            settings.pixel_size_ang,
+            defocus_spread_ang=settings.defocus_spread_ang,
+            voltage_kv=settings.voltage_kv,
+        )
     return np.asarray(scipy.fft.irfft2(damped, s=canvas_px), dtype=np.float32)
 
 
@@ -212,20 +238,52 @@ def _protein_phase_rad(
 ) -> NDArray[np.float32]:
     pad_px, canvas_px = padded(settings)
     residues = np.zeros(canvas_px)
-    for placed in layout.objects:
-        if placed.kind not in ("particle", "broken", "aggregate"):
+    taken_away = set(layout.emptied)
+    for placed in sorted((*layout.objects, *layout.emptied), key=lambda o: o.order):
+        if placed.kind not in ("particle", "broken", "aggregate", "overlap"):
             continue
         # four normal numbers are a uniformly random rotation
         rotation = Rotation.from_quat(rng.standard_normal(4))
         # in aggregates every second one is damaged
         cut = placed.kind == "broken" or (placed.kind == "aggregate" and rng.random() < 0.5)
+        seen = shapes.broken_model(model, rng) if cut else model
+        if placed in taken_away:
+            continue
         shapes.project_at(
             residues,
-            shapes.broken_model(model, rng) if cut else model,
+            seen,
             (placed.y + pad_px, placed.x + pad_px),
             rotation,
             settings.pixel_size_ang,
         )
+    return _phase_of_residues_rad(settings, residues)
+
+
+def _unfolded_phase_rad(
+    settings: SimulationSettings,
+    layout: Layout,
+    model: shapes.ParticleModel,
+    rng: np.random.Generator,
+) -> NDArray[np.float32] | np.float32:
+    pad_px, canvas_px = padded(settings)
+    unfolded = [o for o in layout.objects if o.kind == "denatured"]
+    if not unfolded:
+        return np.float32(0)
+    residues = np.zeros(canvas_px)
+    for placed in unfolded:
+        shapes.project_at(
+            residues,
+            shapes.denatured_model(model, placed.radius_px * settings.pixel_size_ang, rng),
+            (placed.y + pad_px, placed.x + pad_px),
+            Rotation.identity(),  # the chain is random already
+            settings.pixel_size_ang,
+        )
+    return _phase_of_residues_rad(settings, residues)
+
+
+def _phase_of_residues_rad(
+    settings: SimulationSettings, residues: NDArray[np.float64]
+) -> NDArray[np.float32]:
     one_residue = (
         interaction_rad_per_v_ang(settings.voltage_kv)
         * PROTEIN_CONTRAST_V
@@ -245,14 +303,18 @@ def _lump_phase_and_absorption(
     phase = np.zeros(canvas_px, dtype=np.float32)
     absorbed = np.zeros(canvas_px, dtype=np.float32)
     per_ang = interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
+    for_small = rng.spawn(1)[0]
     for placed in layout.objects:
         if placed.kind == "crystal":
             make, path_ang = junk.crystal_thickness_ang, junk.CRYSTAL_MEAN_FREE_PATH_ANG
-        elif placed.kind == "drop":
+        elif placed.kind == "dirt":
+            make, path_ang = junk.drop_thickness_ang, junk.DIRT_MEAN_FREE_PATH_ANG
+        elif placed.kind in ("drop", "ethane"):
             make, path_ang = junk.drop_thickness_ang, junk.DROP_MEAN_FREE_PATH_ANG
         else:
             continue
-        thickness, darkness = make(placed.radius_px, settings.pixel_size_ang, rng)
+        stream = for_small if placed.kind in ("ethane", "dirt") else rng
+        thickness, darkness = make(placed.radius_px, settings.pixel_size_ang, stream)
         centre = (placed.y + pad_px, placed.x + pad_px)
         junk.add_at(phase, thickness * np.float32(per_ang), centre)
         junk.add_at(absorbed, thickness * darkness / np.float32(path_ang), centre)
@@ -262,8 +324,33 @@ def _lump_phase_and_absorption(
 def _film_thickness_ang(
     settings: SimulationSettings, film: junk.CarbonFilm
 ) -> NDArray[np.float32]:
+    rim_px = film.rim_ang / settings.pixel_size_ang
+    depth_px = film.depth_px(*_pixels(settings))
+    return np.float32(film.thickness_ang) * junk.smooth_step(depth_px, rim_px)
+
+
+def _pixels(settings: SimulationSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return y (ny, 1) and x (1, nx) of the canvas's pixels, in those of the micrograph."""
     pad_px, canvas_px = padded(settings)
     y = (np.arange(canvas_px[0], dtype=np.float32) - pad_px)[:, None]
     x = (np.arange(canvas_px[1], dtype=np.float32) - pad_px)[None, :]
-    rim_px = film.rim_ang / settings.pixel_size_ang
-    return np.float32(film.thickness_ang) * junk.smooth_step(film.depth_px(y, x), rim_px)
+    return y, x
+
+
+def _add_crystalline(
+    settings: SimulationSettings,
+    area: areas.Area,
+    phase: NDArray[np.float32],
+    absorbed: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    pixel_ang = settings.pixel_size_ang
+    inside = areas.share_inside(area, *_pixels(settings), areas.RIM_ANG / pixel_ang)
+    rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
+    if not len(rows):
+        return
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    grown = inside[window]
+    bent, dark = areas.crystalline_ice((grown.shape[0], grown.shape[1]), pixel_ang, rng)
+    phase[window] += bent * grown
+    absorbed[window] += dark * grown

@@ -1,0 +1,141 @@
+"""What lies where on one micrograph, and which class a pick at a place has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.areas import Area
+    from napari_pickeroptimizer.simulate.junk import CarbonFilm
+
+Kind = Literal[
+    "particle", "broken", "aggregate", "overlap", "denatured",
+    "crystal", "drop", "ethane", "dirt",
+]  # fmt: skip
+
+# In particle diameters.
+NEAR_PARTICLE = 0.3
+NEAR_CARBON = 0.25
+BORDER = 0.5
+COVERED = 0.3
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One object: what, where (pixels of the micrograph), how large (radius in px).
+
+    `order` is its place in drawing: the random turn it gets, whatever else is switched on.
+    """
+
+    kind: Kind
+    y: float
+    x: float
+    radius_px: float
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All that lies on one micrograph.
+
+    Parameters
+    ----------
+    shape_px : tuple of int
+        (ny, nx).
+    diameter_px : float
+        Particle diameter.
+    objects : tuple of Placed
+        Whole, broken, overlapping and unfolded particles, members of aggregates, crystals,
+        drops, specks, dirt; some of them beyond the micrograph's rim, seen in part.
+    carbon : CarbonFilm or None
+        The film, where the micrograph shows one.
+    areas : tuple of Area
+        Crystalline ice, and thin ice without particles.
+    emptied : tuple of Placed
+        What an empty area has taken away.
+    """
+
+    shape_px: tuple[int, int]
+    diameter_px: float
+    objects: tuple[Placed, ...]
+    carbon: CarbonFilm | None
+    areas: tuple[Area, ...] = ()
+    emptied: tuple[Placed, ...] = ()
+
+    def carbon_depth_px(
+        self, y: NDArray[np.float64], x: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return how deep points lie in carbon (px), -inf where there is none."""
+        if self.carbon is None:
+            return np.full(np.shape(y), -np.inf)
+        return np.asarray(self.carbon.depth_px(np.asarray(y), np.asarray(x)), dtype=np.float64)
+
+    def on_carbon(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say which points lie on carbon, or within a quarter of a diameter of its rim."""
+        return self.carbon_depth_px(y, x) > -NEAR_CARBON * self.diameter_px
+
+    def in_crystalline_ice(
+        self, y: NDArray[np.float64], x: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Say which points lie in crystalline ice, or within a quarter diameter of its rim."""
+        inside = np.zeros(np.shape(y), dtype=bool)
+        for area in self.areas:
+            if area.kind == "crystalline":
+                depth = area.depth_px(np.asarray(y), np.asarray(x))
+                inside |= depth > -NEAR_CARBON * self.diameter_px
+        return inside
+
+    def whole_particles(self) -> pd.DataFrame:
+        """Return x, y of the whole particles that one wants to keep.
+
+        In open vitreous ice, not in an aggregate or overlap, no speck or unfolded protein
+        within 0.3 diameters, half a diameter or more away from the border.
+        """
+        return pd.DataFrame({"x": self._whole_yx_px[:, 1], "y": self._whole_yx_px[:, 0]})
+
+    @cached_property
+    def _whole_yx_px(self) -> NDArray[np.float64]:
+        places = [(o.y, o.x) for o in self.objects if o.kind == "particle"]
+        yx = np.array(places, dtype=np.float64).reshape(-1, 2)
+        wanted = self.inside_border(yx[:, 0], yx[:, 1]) & ~self.on_carbon(yx[:, 0], yx[:, 1])
+        wanted &= ~self.in_crystalline_ice(yx[:, 0], yx[:, 1])
+        for cover in self.objects:
+            if cover.kind in ("ethane", "denatured"):
+                distance = np.hypot(yx[:, 0] - cover.y, yx[:, 1] - cover.x)
+                wanted &= distance > COVERED * self.diameter_px
+        return yx[wanted]
+
+    def inside_border(
+        self, y: NDArray[np.float64], x: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Say which points lie half a particle diameter or more inside the micrograph."""
+        border = BORDER * self.diameter_px
+        ny, nx = self.shape_px
+        return (y >= border) & (y <= ny - 1 - border) & (x >= border) & (x <= nx - 1 - border)
+
+    def class_at(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.int8]:
+        """Return the class that a pick at each point has.
+
+        `CARBON` on carbon or within a quarter of a diameter of its rim, particle or not:
+        particles on carbon are to be removed. Else `CONTAMINANT` in crystalline ice. Else
+        `PARTICLE` within 0.3 diameters of the centre of a particle as `whole_particles`
+        lists them, else `CONTAMINANT` (crystals, drops, specks, aggregates, overlaps,
+        fragments, unfolded protein, empty ice).
+        """
+        y, x = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
+        result = np.full(y.shape, CONTAMINANT, dtype=np.int8)
+        truth = self._whole_yx_px
+        if len(truth):
+            distance = np.hypot(y[..., None] - truth[:, 0], x[..., None] - truth[:, 1])
+            result[distance.min(axis=-1) <= NEAR_PARTICLE * self.diameter_px] = PARTICLE
+        result[self.in_crystalline_ice(y, x)] = CONTAMINANT
+        result[self.on_carbon(y, x)] = CARBON
+        return result
