@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("boxes", type=Path)
     parser.add_argument("features", type=Path)
-    parser.add_argument("--detector", nargs="+", default=["resnet8_u64", "resnet16_u64"])
+    parser.add_argument("--detector", nargs="+", default=["resnet8_u64"])
     args = parser.parse_args()
     boxes = torch.from_numpy(np.load(args.boxes))[:, None]  # (n, 1, side, side)
     parts = []
