@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -100,9 +100,13 @@ def share_inside(area: Area, y: Plane, x: Plane, rim_px: float) -> Plane:
     return _enlarged(coarse, 4, (ny, nx))
 
 
-def thin_ice(area: Area, y: Plane, x: Plane, rim_px: float) -> Plane:
-    """Return the factor on the ice's thickness, 1 outside the area."""
-    inside = share_inside(area, y, x, rim_px)
+def thin_ice(area: Area, y: Plane, x: Plane) -> Plane:
+    """Return the factor on the ice's thickness: 1 outside, least in the middle of the area.
+
+    A smooth dip of the area's mean radius: ice has no edge where it thins.
+    """
+    dip = replace(area, waves=np.zeros((0, 3)))
+    inside = share_inside(dip, y, x, 0.9 * area.radius_px)
     return np.asarray(1 - np.float32(1 - EMPTY_THICKNESS) * inside, dtype=np.float32)
 
 

@@ -167,3 +167,25 @@ def detector_mtf(shape_px: tuple[int, int]) -> NDArray[np.float32]:
     """
     fy, fx = frequencies_per_ang(shape_px, 1.0, half=True)
     return np.asarray(0.9 / (1 + (fy**2 + fx**2) / 0.2**2) + 0.1, dtype=np.float32)
+
+
+def low_pass(
+    shape_px: tuple[int, int], pixel_size_ang: float, low_pass_ang: float
+) -> NDArray[np.float32]:
+    """Return exp(-(k L)³ / 2) on the half plane: power falls to 1/e at 1/L, steeply beyond.
+
+    A description of what denoising leaves of a picture's spectrum, not of how it works.
+    """
+    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
+    k = np.sqrt(ky**2 + kx**2) * np.float32(low_pass_ang)
+    return np.asarray(np.exp(-0.5 * k**3), dtype=np.float32)
+
+
+def flattening(
+    shape_px: tuple[int, int], pixel_size_ang: float, flatten_ang: float
+) -> NDArray[np.float32]:
+    """Return 1 - exp(-(k L)² / 2) on the half plane, 1 at k = 0: the mean is kept."""
+    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
+    transfer = 1 - np.exp(-0.5 * (ky**2 + kx**2) * np.float32(flatten_ang) ** 2)
+    transfer[0, 0] = 1
+    return np.asarray(transfer, dtype=np.float32)

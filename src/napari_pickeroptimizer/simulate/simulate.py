@@ -15,9 +15,11 @@ from napari_pickeroptimizer.simulate import areas, background, junk, shapes
 from napari_pickeroptimizer.simulate.ctf import (
     detector_mtf,
     detector_transfer,
+    flattening,
     focal_envelope,
     interaction_rad_per_v_ang,
     lens_transfer,
+    low_pass,
 )
 from napari_pickeroptimizer.simulate.layout import lay_out
 from napari_pickeroptimizer.simulate.picks import imitate_picker
@@ -117,17 +119,28 @@ def simulate_micrograph(
     if settings.shot_noise:
         counts = for_count.poisson(np.maximum(counts, 0))
     image = np.ascontiguousarray(counts, dtype=np.float32)
-    if settings.detector_mtf:
-        image = _blurred_by_detector(image)
+    image = _rendered(image, settings)
     picks = imitate_picker(image, layout, settings, for_picks)
     return SimulatedMicrograph(image, layout.whole_particles(), picks, layout, defocus_um)
 
 
-def _blurred_by_detector(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    shape_px = (image.shape[0], image.shape[1])
-    spectrum = scipy.fft.rfft2(image)
-    spectrum *= detector_mtf(shape_px)
-    return np.asarray(scipy.fft.irfft2(spectrum, s=shape_px), dtype=np.float32)
+def _rendered(image: NDArray[np.float32], settings: SimulationSettings) -> NDArray[np.float32]:
+    """Apply what the detector and those who publish a picture do to it."""
+    if not (settings.detector_mtf or settings.low_pass_ang or settings.flatten_ang):
+        return image
+    # mirrored at its rim, where filters would mix it with the opposite side
+    pad_px = min(96, min(image.shape) // 2)
+    wide = np.pad(image, pad_px, mode="symmetric")
+    shape_px, pixel_ang = (wide.shape[0], wide.shape[1]), settings.pixel_size_ang
+    spectrum = scipy.fft.rfft2(wide)
+    if settings.detector_mtf:
+        spectrum *= detector_mtf(shape_px)
+    if settings.low_pass_ang:
+        spectrum *= low_pass(shape_px, pixel_ang, settings.low_pass_ang)
+    if settings.flatten_ang:
+        spectrum *= flattening(shape_px, pixel_ang, settings.flatten_ang)
+    wide = scipy.fft.irfft2(spectrum, s=shape_px)
+    return np.ascontiguousarray(wide[pad_px:-pad_px, pad_px:-pad_px], dtype=np.float32)
 
 
 def padded(settings: SimulationSettings) -> tuple[int, tuple[int, int]]:
@@ -161,7 +174,7 @@ def exit_wave(
     weak += _unfolded_phase_rad(settings, layout, model, for_unfolded)
     for area in layout.areas:
         if area.kind == "empty":
-            thickness *= areas.thin_ice(area, *_pixels(settings), 0.5 * settings.diameter_px)
+            thickness *= areas.thin_ice(area, *_pixels(settings))
         else:
             _add_crystalline(settings, area, strong, absorbed, for_crystalline)
     absorbed += thickness / np.float32(background.ICE_MEAN_FREE_PATH_ANG)

@@ -29,6 +29,7 @@ from napari_pickeroptimizer.simulate import SimulationSettings
         ("empty_chance", 1.1),
         ("dirt_chance", 1.1),
         ("defocus_spread_ang", -1.0),
+        ("low_pass_ang", -1.0),
         ("shape", "cube"),
         ("pixel_type", "int8"),
         ("shape_px", (200, 2000)),

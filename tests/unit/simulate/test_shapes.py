@@ -10,7 +10,9 @@ from scipy.spatial.transform import Rotation
 from napari_pickeroptimizer.simulate.settings import ShapeName
 from napari_pickeroptimizer.simulate.shapes import (
     RESIDUE_VOLUME_ANG3,
+    ParticleModel,
     broken_model,
+    longest_extent,
     particle_model,
     project_at,
     splat,
@@ -73,6 +75,40 @@ def test_a_symmetric_particle_looks_the_same_after_its_turn(
     turned = turn.apply(points)
     nearest = np.linalg.norm(points[None] - turned[:40, None], axis=2).min(axis=1)
     assert nearest.max() < 1e-6
+
+
+def test_weighted_points_project_with_their_mass_and_centre() -> None:
+    points = np.array([[-30.0, 0, 5], [10, 0, -5]])
+    model = ParticleModel(points, 40.0, np.array([1.0, 3.0]))
+    canvas = np.zeros((40, 50))
+    project_at(canvas, model, (20.0, 25.0), Rotation.identity(), pixel_size_ang=2.0)
+    assert canvas[20, 10] == pytest.approx(1)
+    assert canvas[20, 30] == pytest.approx(3)
+    assert canvas.sum() == pytest.approx(4)
+
+
+def test_a_ball_projects_to_its_chords() -> None:
+    # a ball of radius R and density D has the projection 2 D sqrt(R² - r²)
+    radius, rng = 40.0, np.random.default_rng(0)
+    points = rng.uniform(-radius, radius, size=(200_000, 3))
+    points = points[(points**2).sum(axis=1) < radius**2]
+    model = ParticleModel(points, 2 * radius, np.full(len(points), 0.5))
+    canvas = np.zeros((41, 41))
+    project_at(canvas, model, (20.0, 20.0), Rotation.from_rotvec([1, 2, 3]), 4.0)
+    density = 0.5 * len(points) / (4 / 3 * np.pi * radius**3)
+    y, x = np.indices(canvas.shape) - 20
+    r = 4.0 * np.hypot(y, x)
+    expected = 2 * density * np.sqrt(np.maximum(radius**2 - r**2, 0)) * 4.0**2
+    inner = r < 0.8 * radius
+    np.testing.assert_allclose(canvas[inner], expected[inner], rtol=0.15)
+    assert np.corrcoef(canvas.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+def test_the_longest_extent_of_flat_and_straight_clouds() -> None:
+    square = np.array([[x, y, 0.0] for x in (0, 3, 6) for y in (0, 4, 8)])
+    assert longest_extent(square) == pytest.approx(10)
+    assert longest_extent(square[:3]) == pytest.approx(8)
+    assert longest_extent(square[:1]) == 0
 
 
 def test_a_broken_particle_is_a_centred_part_of_the_whole() -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
 
+from napari_pickeroptimizer.cli.simulate import simulate
 from napari_pickeroptimizer.errors import SettingsError, StructureReadError
 from napari_pickeroptimizer.simulate import (
     SimulationSettings,
@@ -250,3 +252,20 @@ def test_a_structure_too_large_for_the_micrograph_is_refused(tetramer: Path) -> 
     settings = SimulationSettings(structure=tetramer, pixel_size_ang=1.0, shape_px=(200, 240))
     with pytest.raises(SettingsError, match="shape_px"):
         simulate_micrograph(settings, np.random.default_rng(0))
+
+
+def test_the_command_takes_a_structure(
+    tetramer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulate(
+        tmp_path / "out",
+        micrographs=1,
+        particles=3,
+        structure=tetramer,
+        harder=True,
+        as_json=True,
+    )
+    said = json.loads(capsys.readouterr().out)
+    model = read_structure(tetramer)
+    assert said["diameter_px"] == pytest.approx(model.diameter_ang / said["pixel_size_ang"])
+    assert (tmp_path / "out/Micrographs/simulated_0001.mrc").is_file()
