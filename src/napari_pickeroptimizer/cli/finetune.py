@@ -60,7 +60,7 @@ def finetune(
         list[str] | None,
         typer.Option(
             "--picks",
-            help="Unlabelled picks, ideally all to be pruned: the model adapts to them.",
+            help="All picks of the picker: the model learns from them, and from where none is.",
         ),
     ] = None,
     diameter_px: Annotated[
@@ -76,13 +76,17 @@ def finetune(
         str,
         typer.Option(
             "--base",
-            help="First weights: none, imagenet (downloaded by torchvision), bundled, a .pth file "
+            help="First weights: bundled, none, imagenet (downloaded by torchvision), a .pth file "
             "of torchvision weights, or a model of this program.",
         ),
-    ] = "none",
-    backbone: Annotated[str, typer.Option("--backbone", help="torchvision classifier.")] = (
-        "resnet18"
-    ),
+    ] = "bundled",
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            help="resnet18_half or a torchvision classifier; by default that of the base.",
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 80,
     folds: Annotated[
         int, typer.Option("--folds", help="Folds of the cross-validation; 0 for none.")

@@ -50,9 +50,13 @@ def pretrain(
             "torchvision weights, or a model of this program.",
         ),
     ] = "none",
-    backbone: Annotated[str, typer.Option("--backbone", help="torchvision classifier.")] = (
-        "resnet18"
-    ),
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            help="resnet18_half or a torchvision classifier; by default that of the base.",
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 10_000,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Boxes a step.")] = 128,
     balance: Annotated[
@@ -107,6 +111,7 @@ def pretrain(
     Stopped by Ctrl-C or SIGTERM it saves its state; the same command then goes on from there.
     """
     from napari_pickeroptimizer.fewshot.augment import Augmentation
+    from napari_pickeroptimizer.model.weights import backbone_of
     from napari_pickeroptimizer.pretrain import events
     from napari_pickeroptimizer.pretrain.categories import read_categories
     from napari_pickeroptimizer.pretrain.settings import PretrainSettings
@@ -114,7 +119,7 @@ def pretrain(
 
     checked_output_file(output, overwrite)
     settings = PretrainSettings(
-        backbone=backbone,
+        backbone=backbone_of(base, backbone),
         base=base,
         n_steps=steps,
         batch_size=batch_size,

@@ -19,10 +19,11 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
+from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Validation, label_folds
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.model.weights import initial_network
+from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.network import TwoBranchNet
     from napari_pickeroptimizer.picks import Picks
+
+# Fewer tell too little of how often a class occurs.
+LEAST_UNLABELLED = 50
 
 
 def finetune(
@@ -51,7 +55,8 @@ def finetune(
     settings : FineTuneSettings
         Diameter, steps, seed, device, ...
     unlabelled : Picks, optional
-        Picks nobody labelled, for the BatchNorm statistics; ideally all that will be scored.
+        Picks nobody labelled, of whole micrographs; ideally all that will be scored. They tell
+        what picks look like, where background is, and how often a class occurs.
 
     Yields
     ------
@@ -91,9 +96,15 @@ def finetune(
     network = yield from _trained(
         boxes, everything, settings, device, len(folds), n_trainings, final=True
     )
-    yield FineTuned(
-        Classifier(network.to("cpu"), model_card(boxes, settings, validation)), validation
-    )
+    shares = None
+    if settings.prior == "picks" and len(boxes.unlabelled) >= LEAST_UNLABELLED:
+        seen = Classifier(network, model_card(boxes, settings)).predict(
+            render(boxes.unlabelled, settings.box_px)
+        )
+        shares = class_prior(seen)
+        network.shift_logits(np.log(shares * len(shares)))
+    card = model_card(boxes, settings, validation, shares)
+    yield FineTuned(Classifier(network.to("cpu"), card), validation)
 
 
 def _trained(
@@ -110,10 +121,7 @@ def _trained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = initial_network(settings.base, settings.backbone, len(boxes.class_ids))
-    windows = boxes.labelled[torch.from_numpy(rows)]
-    for step, losses, accuracy in train(
-        network, windows, boxes.targets[rows], boxes.unlabelled, settings, device
-    ):
+    for step, losses, accuracy in train(network, boxes, rows, settings, device):
         progress = _progress(training, step / settings.n_steps, n_trainings)
         yield StepDone(
             None if final else training + 1, step, settings.n_steps, losses, accuracy, progress
@@ -126,7 +134,10 @@ def _progress(training: int, part: float, n_trainings: int) -> float:
 
 
 def model_card(
-    boxes: TrainingBoxes, settings: FineTuneSettings, validation: Validation | None = None
+    boxes: TrainingBoxes,
+    settings: FineTuneSettings,
+    validation: Validation | None = None,
+    shares: NDArray[np.float64] | None = None,
 ) -> ModelCard:
     """Return the card of a model trained on `boxes`."""
     box_settings = settings.boxes
@@ -140,13 +151,20 @@ def model_card(
             class_name(c): int(n) for c, n in zip(boxes.class_ids, counts, strict=True)
         },
         "n_unlabelled": len(boxes.unlabelled),
+        "n_background": len(boxes.background),
+        "shares_of_picks": None
+        if shares is None
+        else {
+            class_name(c): round(float(share), 3)
+            for c, share in zip(boxes.class_ids, shares, strict=True)
+        },
         "settings": {**dataclasses.asdict(settings), "base": str(settings.base)},
         "validation": validation.summary() if validation is not None else None,
     }
     return ModelCard(
         class_ids=boxes.class_ids,
         class_names=tuple(class_name(c) for c in boxes.class_ids),
-        backbone=settings.backbone,
+        backbone=backbone_of(settings.base, settings.backbone),
         boxes=box_settings,
         pixel_size_ang=boxes.pixel_size_ang,
         training=training,

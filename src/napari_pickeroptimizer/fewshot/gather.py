@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,11 @@ from napari_pickeroptimizer.errors import (
     MicrographNotFoundError,
     MicrographReadError,
 )
+from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
@@ -52,6 +54,8 @@ class TrainingBoxes:
         Classes found in the labels, ascending.
     unlabelled : Windows
         (m, 1, side, side) windows of picks nobody labelled.
+    background : Windows
+        (k, 1, side, side) windows away from all picks.
     pixel_size_ang : float or None
         Median pixel size of the labelled micrographs.
     """
@@ -61,6 +65,7 @@ class TrainingBoxes:
     groups: NDArray[np.intp]
     class_ids: tuple[int, ...]
     unlabelled: Windows
+    background: Windows
     pixel_size_ang: float | None
 
 
@@ -92,9 +97,11 @@ def gather(
     unlabelled: Picks | None,
     settings: FineTuneSettings,
 ) -> Iterator[BoxesRead | MicrographSkipped | TrainingBoxes]:
-    """Cut the windows of labels and of a sample of unlabelled picks; the boxes come last.
+    """Cut the windows of labels, of unlabelled picks and of the background; they come last.
 
-    Each micrograph is read once. One that cannot be read is skipped and told.
+    The background is taken where unlabelled picks are: only where a picker has been is a place
+    without a pick a place without a particle. Each micrograph is read once. One that cannot
+    be read is skipped and told.
 
     Raises
     ------
@@ -113,14 +120,20 @@ def gather(
             + next(iter(missing.values()))
         )
     labelled = labels.select(labels.labels != UNLABELLED)
-    pool = _unlabelled_sample(micrographs, labels, unlabelled, settings)
+    everything = (
+        labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
+    )
+    pool = _unlabelled_sample(micrographs, labelled, everything, settings)
     labelled_rows = _rows_by_path(labelled, micrographs)
-    pool_rows = _rows_by_path(pool, micrographs) if pool is not None else {}
+    pool_rows = _rows_by_path(pool, micrographs)
+    picked_rows = _rows_by_path(everything, micrographs, pool_rows)
     plan = list(dict.fromkeys([*labelled_rows, *pool_rows]))
 
     side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)
-    label_parts, pool_parts, row_parts, group_parts = [], [], [], []
+    label_parts, pool_parts, background_parts, row_parts, group_parts = [], [], [], [], []
+    rng = np.random.default_rng(settings.seed)
+    n_each = math.ceil(settings.n_background / max(1, len(pool_rows)))
     for i, micrograph in enumerate(plan):
         progress = READING_SHARE * (i + 1) / len(plan)
         rows = labelled_rows.get(micrograph, none)
@@ -137,10 +150,19 @@ def gather(
             label_parts.append(windows)
             row_parts.append(rows)
             group_parts.append(np.full(len(rows), i))
-        if pool is not None and micrograph in pool_rows:
+        if micrograph in pool_rows:
             coords = pool.coords_yx_px()[pool_rows[micrograph]]
             coords = coords[~outside(coords, image.shape_px)]
             pool_parts.append(cut_windows(image, coords, side))
+            taken = np.concatenate(
+                [
+                    everything.coords_yx_px()[picked_rows[micrograph]],
+                    labelled.coords_yx_px()[rows],
+                ]
+            )
+            diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)
+            coords = background_coords(taken, image.shape_px, diameter_px, n_each, rng)
+            background_parts.append(cut_windows(image, coords, side))
         yield BoxesRead(micrograph.name, i + 1, len(plan), progress)
 
     kept_rows = np.concatenate(row_parts) if row_parts else none
@@ -153,42 +175,42 @@ def gather(
         groups=np.concatenate(group_parts),
         class_ids=class_ids,
         unlabelled=_joined(pool_parts, side),
+        background=_joined(background_parts, side),
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
     )
 
 
 def _unlabelled_sample(
-    micrographs: Micrographs,
-    labels: Picks,
-    unlabelled: Picks | None,
-    settings: FineTuneSettings,
-) -> Picks | None:
+    micrographs: Micrographs, labelled: Picks, unlabelled: Picks, settings: FineTuneSettings
+) -> Picks:
     """Draw unlabelled picks, from the labelled micrographs and a few others."""
-    if settings.n_unlabelled == 0 or settings.unlabelled_batch_size == 0:
-        return None
-    is_labelled = labels.labels != UNLABELLED
-    pool = labels.select(~is_labelled) if unlabelled is None else unlabelled
-    with_labels = set(_rows_by_path(labels.select(is_labelled), micrographs))
-    found, _ = micrographs.resolve_all(pool.rows_by_micrograph())
+    if settings.unlabelled_batch_size == settings.background_batch_size == 0:
+        return unlabelled.select(np.array([], dtype=np.intp))
+    with_labels = set(_rows_by_path(labelled, micrographs))
+    found, _ = micrographs.resolve_all(unlabelled.rows_by_micrograph())
     others = [name for name, m in found.items() if m not in with_labels]
     rng = np.random.default_rng(settings.seed)
     chosen = [name for name, m in found.items() if m in with_labels]
     chosen += list(rng.permutation(others)[: settings.n_unlabelled_micrographs])
-    rows = np.flatnonzero(pool.table["micrograph"].isin(chosen))
+    rows = np.flatnonzero(unlabelled.table["micrograph"].isin(chosen))
     if len(rows) > settings.n_unlabelled:
         rows = np.sort(rng.choice(rows, settings.n_unlabelled, replace=False))
-    return pool.select(rows) if len(rows) else None
+    return unlabelled.select(rows)
 
 
 def _rows_by_path(
-    picks: Picks, micrographs: Micrographs
+    picks: Picks, micrographs: Micrographs, among: Container[Micrograph] | None = None
 ) -> dict[Micrograph, NDArray[np.intp]]:
     """Rows of each micrograph, two spellings of one micrograph put together."""
     rows: dict[Micrograph, NDArray[np.intp]] = {}
-    for name, positions in picks.rows_by_micrograph().items():
-        micrograph = micrographs.resolve(name)
-        before = rows.get(micrograph)
-        rows[micrograph] = positions if before is None else np.concatenate([before, positions])
+    by_name = picks.rows_by_micrograph()
+    found, _ = micrographs.resolve_all(by_name)
+    for name, micrograph in found.items():
+        if among is None or micrograph in among:
+            before = rows.get(micrograph)
+            rows[micrograph] = (
+                by_name[name] if before is None else np.concatenate([before, by_name[name]])
+            )
     return rows
 
 

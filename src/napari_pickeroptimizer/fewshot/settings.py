@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
@@ -12,6 +12,8 @@ from napari_pickeroptimizer.model.backbone import checked_backbone
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+Prior = Literal["picks", "even"]
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,29 @@ class FineTuneSettings:
         Box side in particle diameters.
     box_px : int
         Box side at the working resolution, in pixels.
-    backbone : str
-        torchvision classifier, see `model.backbone.BACKBONES`.
     base : str or Path
-        First weights: ``none``, ``imagenet``, ``bundled``, or a file.
+        First weights: ``bundled``, ``none``, ``imagenet``, or a file.
+    backbone : str, optional
+        See `model.backbone.BACKBONES`; by default that of the base.
     n_steps : int
         Optimiser steps.
     batch_size : int
         Labelled boxes a step, drawn evenly from the classes.
     unlabelled_batch_size : int
         Unlabelled boxes a step beside them, for the BatchNorm statistics; 0 for none.
+    background_batch_size : int
+        Boxes a step from where nobody picked, learned as no particle; 0 for none.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     branch_weights : tuple of float
         Weights of the two branches in the multi-loss.
     label_smoothing : float
         Share of each target spread over all classes.
-    n_unlabelled : int
-        Most unlabelled picks that are read for that.
+    prior : {"picks", "even"}
+        How likely each class is before looking: as often as it seems to occur among the
+        unlabelled picks (`prior.class_prior`), or all alike.
+    n_unlabelled, n_background : int
+        Most unlabelled picks, and most places of background, that are read for that.
     n_unlabelled_micrographs : int
         Most micrographs without labels that are read for that.
     n_folds : int
@@ -60,16 +67,19 @@ class FineTuneSettings:
     diameter_ang: float | None = None
     box_factor: float = 1.5
     box_px: int = 48
-    backbone: str = "resnet18"
-    base: str | Path = "none"
+    base: str | Path = "bundled"
+    backbone: str | None = None
     n_steps: int = 80
     batch_size: int = 24
     unlabelled_batch_size: int = 16
+    background_batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     branch_weights: tuple[float, float] = (1.0, 1.0)
     label_smoothing: float = 0.0
+    prior: Prior = "picks"
     n_unlabelled: int = 512
+    n_background: int = 512
     n_unlabelled_micrographs: int = 8
     n_folds: int = 3
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -77,7 +87,10 @@ class FineTuneSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        checked_backbone(self.backbone)
+        if self.backbone is not None:
+            checked_backbone(self.backbone)
+        if self.prior not in get_args(Prior):
+            raise SettingsError(f"prior must be picks or even, got {self.prior!r}.")
         _ = self.boxes  # checks the diameter
         for name in ("n_steps", "batch_size"):
             if getattr(self, name) < 1:
@@ -85,6 +98,8 @@ class FineTuneSettings:
         for name in (
             "n_folds",
             "unlabelled_batch_size",
+            "background_batch_size",
+            "n_background",
             "n_unlabelled",
             "n_unlabelled_micrographs",
             "weight_decay",

@@ -1,4 +1,4 @@
-"""The training loop: balanced labels with loss, unlabelled picks without, random views of both."""
+"""The training loop: balanced labels, background beside them, unlabelled picks without a loss."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.augment import random_views
 from napari_pickeroptimizer.model.network import (
     TwoBranchNet,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_pickeroptimizer.boxes import Windows
+    from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
 
@@ -45,28 +47,33 @@ def balanced_batches(
 
 def train(
     network: TwoBranchNet,
-    labelled: Windows,
-    targets: NDArray[np.intp],
-    unlabelled: Windows,
+    boxes: TrainingBoxes,
+    rows: NDArray[np.intp],
     settings: FineTuneSettings,
     device: torch.device,
 ) -> Iterator[tuple[int, tuple[float, ...], float]]:
     """Train `network` in place; yield (step, loss of each branch, batch accuracy).
 
-    Unlabelled picks go through the network with every batch and have no loss. So they shape
-    the BatchNorm statistics, in training and afterwards alike: twenty labels of three
-    micrographs do not know the grey levels of all the picks to be scored. Statistics put
-    in only after the training would not be those that the weights were learned with, and
-    move the probabilities.
+    Three kinds of boxes go through the network in every batch:
+
+    - labels, the classes in equal parts, with the multi-loss;
+    - background, of which is known only that it is no particle: whatever other class;
+    - unlabelled picks, without a loss. They shape the BatchNorm statistics, in training
+      and afterwards alike: twenty labels of three micrographs do not know the grey levels of
+      all the picks to be scored. Statistics put in only after the training would not be
+      those that the weights were learned with, and move the probabilities.
+
+    The logits are adjusted in the loss by how much of each class a batch holds (Menon et al.,
+    arXiv:2007.07314), so that those of the trained network hold all classes for as likely.
 
     Parameters
     ----------
     network : TwoBranchNet
         The network, moved to `device`.
-    labelled, unlabelled : Windows
-        n and m windows that hold every random view; m may be 0.
-    targets : (n,) int
-        Class position of each labelled window.
+    boxes : TrainingBoxes
+        Windows that hold every random view.
+    rows : (n,) int
+        Labels to learn from.
     settings : FineTuneSettings
         Steps, batch sizes, learning rate, seed, ...
     device : torch.device
@@ -81,28 +88,84 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.n_steps + 1
     )
+    labelled, targets = boxes.labelled[torch.from_numpy(rows)], boxes.targets[rows]
+    n_background, n_extra = settings.background_batch_size, settings.unlabelled_batch_size
+    if PARTICLE not in boxes.class_ids or not len(boxes.background):
+        n_background = 0
+    n_extra = min(n_extra, len(boxes.unlabelled))
+    other = torch.tensor([c != PARTICLE for c in boxes.class_ids], device=device)
+    adjustment = log_shares(other, settings.batch_size, n_background)
 
-    def views(windows: Windows, rows: NDArray[np.intp]) -> torch.Tensor:
-        chosen = windows[torch.from_numpy(rows)]
-        return random_views(chosen, settings.box_px, settings.augmentation, generator)
+    def views(windows: Windows, chosen: NDArray[np.intp]) -> torch.Tensor:
+        picked = windows[torch.from_numpy(chosen)]
+        return random_views(picked, settings.box_px, settings.augmentation, generator)
 
-    n_extra = min(settings.unlabelled_batch_size, len(unlabelled))
     batches = balanced_batches(targets, settings.batch_size, rng)
     for step in range(1, settings.n_steps + 1):
-        rows = next(batches)
-        boxes = views(labelled, rows)
+        batch = next(batches)
+        parts = [views(labelled, batch)]
+        if n_background:
+            parts.append(
+                views(boxes.background, rng.integers(len(boxes.background), size=n_background))
+            )
         if n_extra:
-            extra = rng.choice(len(unlabelled), n_extra, replace=False)
-            boxes = torch.cat([boxes, views(unlabelled, extra)])
-        wanted = torch.from_numpy(targets[rows]).to(device)
-        logits = network(boxes.to(device))[:, : len(rows)]
+            chosen = rng.choice(len(boxes.unlabelled), n_extra, replace=False)
+            parts.append(views(boxes.unlabelled, chosen))
+        wanted = torch.from_numpy(targets[batch]).to(device)
+        logits = network(torch.cat(parts).to(device))
+        adjusted = logits[:, : len(batch) + n_background] + adjustment
+        of_labels = adjusted[:, : len(batch)]
         loss, by_branch = multi_loss(
-            logits, wanted, settings.branch_weights, settings.label_smoothing
+            of_labels, wanted, settings.branch_weights, settings.label_smoothing
         )
+        if n_background:
+            loss = loss + background_loss(
+                adjusted[:, len(batch) :], other, settings.branch_weights
+            )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-        hits = class_probabilities(logits.detach()).argmax(dim=1) == wanted
+        hits = class_probabilities(of_labels.detach()).argmax(dim=1) == wanted
         yield step, tuple(by_branch.tolist()), float(hits.float().mean())
     network.eval()
+
+
+def log_shares(other: torch.Tensor, batch_size: int, n_background: int) -> torch.Tensor:
+    """Return the logarithm of each class's share of the boxes with a loss.
+
+    Parameters
+    ----------
+    other : (n_classes,) bool tensor
+        Classes that are not the particle; the background is shared out among them.
+    batch_size, n_background : int
+        Labels (evenly of all classes) and background boxes of a batch.
+
+    Examples
+    --------
+    >>> log_shares(torch.tensor([False, True]), 24, 16).exp().tolist()
+    [0.30000001192092896, 0.699999988079071]
+    """
+    shares = torch.full((len(other),), batch_size / len(other), device=other.device)
+    if n_background:
+        shares = shares + n_background * other / other.sum()
+    return (shares / shares.sum()).log()
+
+
+def background_loss(
+    logits: torch.Tensor, other: torch.Tensor, branch_weights: tuple[float, float]
+) -> torch.Tensor:
+    """Return the weighted sum over the branches of -log(1 - P(particle)).
+
+    Parameters
+    ----------
+    logits : (2, b, n_classes) tensor
+        Logits of both branches for background boxes.
+    other : (n_classes,) bool tensor
+        Classes that are not the particle.
+    branch_weights : tuple of float
+        Weight of each branch.
+    """
+    log_probability = logits.log_softmax(dim=-1)[..., other].logsumexp(dim=-1)  # (2, b)
+    weights = torch.tensor(branch_weights, device=logits.device)
+    return -(weights * log_probability.mean(dim=1)).sum()

@@ -1,10 +1,11 @@
-"""Feature extractors from torchvision, for one-channel boxes of a few dozen pixels."""
+"""Feature extractors, torchvision's and one of ours, for one-channel boxes of a few dozen px."""
 
 from __future__ import annotations
 
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.resnet import BasicBlock
 
 from napari_pickeroptimizer.errors import SettingsError
 
@@ -19,7 +20,10 @@ WITH_FEATURES = (
     "convnext_tiny", "convnext_small", "densenet121",
 )  # fmt: skip
 REGNETS = ("regnet_y_400mf", "regnet_y_800mf", "regnet_x_400mf", "regnet_x_800mf")
-BACKBONES = RESNETS + WITH_FEATURES + REGNETS
+# ResNet-18 with half the channels everywhere: a quarter of the work, for boxes of 48 pixels
+# as good (docs/explanation/results.md). torchvision has no ImageNet weights of it.
+RESNET18_HALF = "resnet18_half"
+BACKBONES = (RESNET18_HALF, *RESNETS, *WITH_FEATURES, *REGNETS)
 
 
 def checked_backbone(name: str) -> str:
@@ -50,14 +54,17 @@ def build_backbone(
     name : str
         One of `BACKBONES`.
     imagenet_state : dict of tensors, optional
-        torchvision's own weights of that classifier; by default weights are random.
+        torchvision's own weights of that classifier, for those that torchvision has; by
+        default weights are random.
 
     Returns
     -------
     torch.nn.Sequential
         (b, 1, h, w) boxes to (b, c, h', w') feature map.
     """
-    model = torchvision.models.get_model(checked_backbone(name), weights=None)
+    if checked_backbone(name) == RESNET18_HALF:
+        return _half_resnet18()
+    model = torchvision.models.get_model(name, weights=None)
     if imagenet_state is not None:
         model.load_state_dict(imagenet_state)
     if name in RESNETS:
@@ -79,6 +86,33 @@ def n_feature_channels(features: nn.Module) -> int:
         channels = int(features(torch.zeros(1, 1, 64, 64)).shape[1])
     features.train(was_training)
     return channels
+
+
+def _half_resnet18() -> nn.Sequential:
+    """Return ResNet-18's features at half its width, the parts in the order of `RESNETS`'."""
+    stem = nn.Conv2d(1, 32, 7, stride=2, padding=3, bias=False)
+    layers: list[nn.Module] = [
+        stem,
+        nn.BatchNorm2d(32),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, padding=1),
+    ]
+    before = 32
+    for channels in (32, 64, 128, 256):
+        stride = 1 if channels == before else 2
+        shortcut = None
+        if stride > 1:
+            shortcut = nn.Sequential(
+                nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+        first = BasicBlock(before, channels, stride, shortcut)
+        layers.append(nn.Sequential(first, BasicBlock(channels, channels)))
+        before = channels
+    features = nn.Sequential(*layers)
+    for module in features.modules():
+        if isinstance(module, nn.Conv2d):  # as torchvision starts its ResNets
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return features
 
 
 def _take_one_channel(features: nn.Module) -> None:

@@ -10,11 +10,17 @@ the weighted sum of the branches' cross-entropies, and the mean of their softmax
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 from napari_pickeroptimizer.model.backbone import n_feature_channels
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 N_BRANCHES = 2
 
@@ -48,6 +54,12 @@ class TwoBranchNet(nn.Module):
         direct = self.linear(feature_map.mean(dim=(2, 3)))
         halved = self.halved_linear(self.halve(feature_map).mean(dim=(2, 3)))
         return torch.stack([direct, halved])
+
+    def shift_logits(self, by: NDArray[np.float64]) -> None:
+        """Add (n_classes,) constants to the logits of both branches, for good."""
+        with torch.no_grad():
+            for head in (self.linear, self.halved_linear):
+                head.bias.add_(torch.as_tensor(by).to(head.bias))
 
 
 def multi_loss(

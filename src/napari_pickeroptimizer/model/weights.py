@@ -9,24 +9,43 @@ import torch
 import torchvision
 
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
 TORCH_SUFFIXES = (".pth", ".pt")
 
 
-def initial_network(base: str | Path, backbone: str, n_classes: int) -> TwoBranchNet:
+BUNDLED = Path(__file__).with_name("bundled.safetensors")
+
+
+def backbone_of(base: str | Path, backbone: str | None = None) -> str:
+    """Return the backbone that goes with a base where none is asked for.
+
+    That of a model file; ResNet-18 for ImageNet weights; its half-width kin from random ones.
+    """
+    if backbone is not None:
+        return backbone
+    base = str(base)
+    if base == "none":
+        return RESNET18_HALF
+    if base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES:
+        return "resnet18"
+    return Classifier.load(_model_file(base)).card.backbone
+
+
+def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> TwoBranchNet:
     """Return a network to fine-tune, its backbone started from `base`.
 
     Parameters
     ----------
     base : str or Path
+        ``bundled`` (this package's own weights, pretrained on simulated and real boxes),
         ``none`` (random), ``imagenet`` (torchvision's own weights, downloaded by torchvision
         on first use), a ``.pth`` file of such weights, or a checkpoint of this package
         (``.safetensors``), whose backbone is taken and whose heads are left.
-    backbone : str
-        Name of the torchvision classifier.
+    backbone : str, optional
+        Name of the backbone; by default that of the base, see `backbone_of`.
     n_classes : int
         Number of classes of the new heads.
 
@@ -35,33 +54,38 @@ def initial_network(base: str | Path, backbone: str, n_classes: int) -> TwoBranc
     CheckpointError
         The weights are not there, or do not fit the backbone.
     """
-    base = str(base)
+    base, wanted = str(base), backbone_of(base, backbone)
     if base == "none":
-        return TwoBranchNet(build_backbone(backbone), n_classes)
+        return TwoBranchNet(build_backbone(wanted), n_classes)
     if base == "imagenet":
-        return TwoBranchNet(build_backbone(backbone, _downloaded(backbone)), n_classes)
-    if base == "bundled":
-        raise CheckpointError(
-            "--base bundled: this version ships no weights yet. Use --base none (from random "
-            "weights), --base imagenet, or --base FILE with a model of your own."
-        )
-    path = Path(base)
-    if not path.is_file():
-        raise CheckpointError(
-            f"--base {base}: no such file. Expected none, imagenet, bundled or a model file."
-        )
+        return TwoBranchNet(build_backbone(wanted, _downloaded(wanted)), n_classes)
+    path = _model_file(base)
     if path.suffix.lower() in TORCH_SUFFIXES:
-        return TwoBranchNet(_from_torchvision_file(path, backbone), n_classes)
+        return TwoBranchNet(_from_torchvision_file(path, wanted), n_classes)
     start = Classifier.load(path)
-    if start.card.backbone != backbone:
+    if start.card.backbone != wanted:
         raise CheckpointError(
-            f"{path} holds a {start.card.backbone}, but --backbone {backbone} was asked for: "
-            f"pass --backbone {start.card.backbone}."
+            f"--base {base} holds a {start.card.backbone}, but --backbone {wanted} was asked for: "
+            "leave --backbone out."
         )
     return TwoBranchNet(start.network.features, n_classes)
 
 
+def _model_file(base: str) -> Path:
+    path = BUNDLED if base == "bundled" else Path(base)
+    if not path.is_file():
+        raise CheckpointError(
+            f"--base {base}: no such file. Expected none, imagenet, bundled or a model file."
+        )
+    return path
+
+
 def _downloaded(backbone: str) -> dict[str, torch.Tensor]:
+    if backbone == RESNET18_HALF:
+        raise CheckpointError(
+            f"there are no ImageNet weights of a {backbone}: leave --backbone out, or choose one "
+            "of torchvision's."
+        )
     weights = torchvision.models.get_model_weights(backbone).DEFAULT
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from napari_pickeroptimizer.boxes import BoxSettings, window_side
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.augment import Augmentation
-from napari_pickeroptimizer.model.backbone import checked_backbone
+from napari_pickeroptimizer.model.backbone import RESNET18_HALF, checked_backbone
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX
 
 Balance = Literal["category", "class", "row"]
@@ -24,7 +24,7 @@ class PretrainSettings:
     Parameters
     ----------
     backbone : str
-        torchvision classifier, see `model.backbone.BACKBONES`.
+        See `model.backbone.BACKBONES`.
     base : str or Path
         First weights: ``none``, ``imagenet``, or a file.
     n_steps : int
@@ -63,7 +63,7 @@ class PretrainSettings:
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
-    backbone: str = "resnet18"
+    backbone: str = RESNET18_HALF
     base: str | Path = "none"
     n_steps: int = 10_000
     batch_size: int = 128

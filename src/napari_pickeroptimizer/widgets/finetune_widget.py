@@ -53,10 +53,11 @@ class FineTuneWidget(Container):
         self.picks = picks_box(self._viewer)
         self.diameter = DiameterBox()
         self.base = ComboBox(
-            choices=("none", "imagenet", FROM_FILE),
-            value="none",
+            choices=("bundled", "none", "imagenet", FROM_FILE),
+            value="bundled",
             label="Start from",
-            tooltip="First weights of the network; imagenet is downloaded on first use.",
+            tooltip="First weights of the network: bundled knows cryo-EM already; imagenet is "
+            "downloaded on first use.",
         )
         self.base_file = file_box("r", "*.safetensors *.pth", "File")
         self.steps = SpinBox(value=80, min=1, max=100_000, label="Steps")
