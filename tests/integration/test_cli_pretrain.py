@@ -86,6 +86,12 @@ def test_from_categories_to_a_model_that_fine_tuning_starts_from(
         tmp_path / "tuned.safetensors",
     )  # fmt: skip
     assert code == 0
+    code, _, told = run(
+        "prune", "-m", spot_project.micrographs, "-p", spot_project.picks, "--model", model,
+        "-o", tmp_path / "pruned",
+    )  # fmt: skip
+    assert code == 2
+    assert "a base to start from" in told
 
 
 def test_stopped_by_a_signal_the_same_command_goes_on(

@@ -36,7 +36,12 @@ from napari_pickeroptimizer.plugin.session import (
 )
 from napari_pickeroptimizer.plugin.stack import StackView
 from napari_pickeroptimizer.prune.decide import decide
-from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent, score
+from napari_pickeroptimizer.prune.score import (
+    PicksScored,
+    ScoreEvent,
+    checked_for_picks,
+    score,
+)
 
 OUTPUT_ROLES = ("rejected", "kept", "unscored")
 
@@ -201,7 +206,7 @@ def apply_events(
 
     Raises
     ------
-    SettingsError, LabelError, MicrographNotFoundError
+    SettingsError, CheckpointError, LabelError, MicrographNotFoundError
         At once, where something is missing.
     """
     model = model or session_of(viewer).model
@@ -211,7 +216,7 @@ def apply_events(
     picks = picks_of(layer)
     if not len(picks):
         raise LabelError(f"layer {layer.name!r} has no picks.")
-    return score(stack.micrographs, picks, model, device=device)
+    return score(stack.micrographs, picks, checked_for_picks(model), device=device)
 
 
 def apply_to_layer(
@@ -293,8 +298,14 @@ def failures_text(failures: dict[str, str], n_shown: int = 5) -> str:
 
 
 def load_model(viewer: Any, path: str | Path) -> Classifier:
-    """Read a model file and make it the session's."""
-    model = Classifier.load(path)
+    """Read a model file and make it the session's.
+
+    Raises
+    ------
+    CheckpointError
+        The file is no model, or a pretrained one that cannot score picks.
+    """
+    model = checked_for_picks(Classifier.load(path))
     session_of(viewer).set_model(model)
     return model
 

@@ -18,7 +18,12 @@ from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decide import decide, kept, rejected, unscored
-from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent, score
+from napari_pickeroptimizer.prune.score import (
+    PicksScored,
+    ScoreEvent,
+    checked_for_picks,
+    score,
+)
 from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
@@ -117,12 +122,14 @@ def prune_picks(
 
     Raises
     ------
+    CheckpointError
+        The model is a pretrained one, a base for fine-tuning.
     SettingsError
         The folder holds an earlier run, or the model knows no particles.
     """
     settings = settings or PruneSettings()
     output = Path(output)
-    if PARTICLE not in classifier.card.class_ids:
+    if PARTICLE not in checked_for_picks(classifier).card.class_ids:
         raise SettingsError(
             "the model knows no class 1, particle, so nothing could be kept: it was trained on "
             f"{', '.join(classifier.card.class_names)}."

@@ -17,7 +17,11 @@ from napari_pickeroptimizer.boxes import (
     working_image,
 )
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
+from napari_pickeroptimizer.errors import (
+    CheckpointError,
+    MicrographNotFoundError,
+    MicrographReadError,
+)
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
 
@@ -98,6 +102,24 @@ class PicksScored:
 ScoreEvent = MicrographScored | MicrographFailed | PicksScored
 
 
+def checked_for_picks(classifier: Classifier) -> Classifier:
+    """Return the classifier if its outputs are classes of picks.
+
+    Raises
+    ------
+    CheckpointError
+        It is a pretrained one, whose outputs are categories of many data sets.
+    """
+    card = classifier.card
+    if card.training.get("kind") == "pretraining":
+        raise CheckpointError(
+            f"this model is a pretrained one: it tells {len(card.class_names)} categories of "
+            "boxes apart and cannot score picks. It is a base to start from: fine-tune it on "
+            "labelled picks (`pickeroptimizer finetune --base FILE`) and use what that writes."
+        )
+    return classifier
+
+
 def score(
     micrographs: Micrographs,
     picks: Picks,
@@ -129,12 +151,14 @@ def score(
     ------
     AmbiguousMicrographError
         A pick's micrograph name fits several micrographs.
+    CheckpointError
+        The model is a pretrained one.
     SettingsError
         The model's diameter is in Å and the pixel size is unknown.
     MicrographNotFoundError
         None of the picks' micrographs is among the given ones.
     """
-    classifier = classifier.to(choose_device(device))
+    classifier = checked_for_picks(classifier).to(choose_device(device))
     by_name = picks.rows_by_micrograph()
     found, missing = micrographs.resolve_all(by_name)
     if by_name and not found:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
+from napari_pickeroptimizer.prune.score import score
 
 
 @pytest.fixture
@@ -150,6 +151,23 @@ def test_a_model_without_particles_is_refused(
     micrographs = Micrographs.find(spot_project.micrographs)
     with pytest.raises(SettingsError, match="no class 1.*trained on contaminant, carbon"):
         next(prune_picks(micrographs, read_picks(spot_project.picks), model, tmp_path / "out"))
+
+
+def test_a_pretrained_model_is_refused_as_a_base_for_finetune(
+    spot_project, dark_is_particle: Classifier, tmp_path: Path
+) -> None:
+    # its first category would pass for class 1, particle
+    card = dataclasses.replace(dark_is_particle.card, training={"kind": "pretraining"})
+    model = Classifier(dark_is_particle.network, card)
+    micrographs = Micrographs.find(spot_project.micrographs)
+    picks = read_picks(spot_project.picks)
+    for refuse in (
+        prune_picks(micrographs, picks, model, tmp_path / "out"),
+        score(micrographs, picks, model),
+    ):
+        with pytest.raises(CheckpointError, match="3 categories.*finetune --base FILE"):
+            next(refuse)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_in_place_of_the_folder_is_refused(run, tmp_path: Path) -> None:
