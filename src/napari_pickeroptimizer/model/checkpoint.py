@@ -206,17 +206,23 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tenso
         raise CheckpointError(
             f"{path}: no such model file. Make one with `pickeroptimizer finetune`."
         )
-    with path.open("rb") as file:
-        start = file.read(2)
-    # protocol 2 and later open with 0x80; torch.save writes zip archives around pickles
-    if start[:1] == b"\x80" or zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f"{path} is a pickle (a torch.save file), which can run code on loading: it is not "
-            "read. Expected a safetensors model written by `pickeroptimizer finetune`."
-        )
     try:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dict)
             return dict(file.metadata() or {}), state
     except (SafetensorError, OSError) as error:
+        # Asked only now: a safetensors file begins with the length of its header, which may
+        # well be 0x..80.
+        if _looks_like_a_pickle(path):
+            raise CheckpointError(
+                f"{path} is a pickle (a torch.save file), which can run code on loading: it is "
+                "not read. Expected a safetensors model written by `pickeroptimizer finetune`."
+            ) from error
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _looks_like_a_pickle(path: Path) -> bool:
+    """Tell pickles (protocol 2 and later) and torch.save's zip archives around them."""
+    with path.open("rb") as file:
+        start = file.read(1)
+    return start == b"\x80" or zipfile.is_zipfile(path)

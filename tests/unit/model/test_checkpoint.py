@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard, square_symmetry
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
@@ -102,6 +103,21 @@ def test_a_pickle_is_refused_unread(tmp_path: Path) -> None:
     for path in (plain, saved):
         with pytest.raises(CheckpointError, match="is a pickle .* can run code"):
             Classifier.load(path)
+
+
+def test_a_model_that_begins_like_a_pickle_is_read(tmp_path: Path) -> None:
+    # a safetensors file begins with its header's length: one in 32 begins with 0x80
+    network = TwoBranchNet(build_backbone(RESNET18_HALF), 2)
+    path = tmp_path / "model.safetensors"
+
+    def save(note: str) -> int:
+        card = replace(CARD, backbone=RESNET18_HALF, training={"note": note})
+        Classifier(network, card).save(path, half=True)
+        return path.read_bytes()[0]
+
+    missing = (0x80 - save("")) % 256
+    assert save(missing * "-") == 0x80
+    assert Classifier.load(path).card.training == {"note": missing * "-"}
 
 
 def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
