@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -138,6 +139,48 @@ def test_bad_input_ends_with_code_2_and_words(
     )
     assert code == 2
     assert re.search(f"Error: .*{told}", error)
+
+
+def test_a_structure_becomes_a_set_and_says_how_many(run: Run, tmp_path: Path) -> None:
+    structure = tmp_path / "bar.mrc"
+    data = np.zeros((24, 24, 24), dtype=np.float32)
+    data[9:15, 9:15, 2:22] = 1
+    with mrcfile.new(structure) as mrc:
+        mrc.set_data(data)
+        mrc.voxel_size = 4.0
+    arguments = (
+        "pretrain-set", "--structure", structure, "--micrographs-each", 1, "-o",
+        tmp_path / "set",
+    )  # fmt: skip
+    code, said, _ = run(*arguments, "--json")
+    result = json.loads(said)
+    assert code == 0
+    assert read_categories(tmp_path / "set").counts == result["counts"]
+    assert str(tmp_path / "set" / "particle_bar" / "sim_bar.mrcs") in result["files"]
+    code, _, told = run(*arguments)
+    assert code == 2
+    assert "sim_bar.mrcs is there already: pass --overwrite" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--structure", "gone.pdb"), "gone.pdb does not exist"),
+        (("--structure", "a.pdb", "--structure", "b/a.cif"), "share a name"),
+        (
+            ("--structure", "a.pdb", "--entry", "a", "-m", "mics"),
+            "--entry, --micrographs tell",
+        ),
+        (("--structure", "a.pdb", "--workers", 0), "n_workers must be at least 1"),
+    ],
+)
+def test_what_cannot_be_simulated_ends_with_code_2(
+    run: Run, tmp_path: Path, arguments, told: str
+) -> None:
+    code, _, error = run("pretrain-set", *arguments, "-o", tmp_path / "set")
+    assert code == 2
+    assert told in error
+    assert not (tmp_path / "set").exists()
 
 
 def test_a_set_needs_an_entry_and_something_to_cut(run: Run, tmp_path: Path) -> None:

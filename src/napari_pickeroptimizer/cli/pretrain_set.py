@@ -1,9 +1,11 @@
-"""``pickeroptimizer pretrain-set``: boxes of a project, sorted into categories."""
+"""``pickeroptimizer pretrain-set``: boxes of a project, or simulated, sorted into categories."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +20,12 @@ from napari_pickeroptimizer.cli.options import (
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress, warn
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.pretrain.collect import CollectSettings
+    from napari_pickeroptimizer.pretrain.regions import Regions
 
 
 def pretrain_set(
@@ -60,6 +68,21 @@ def pretrain_set(
     border_px: Annotated[
         float, typer.Option("--border-px", help="Leave picks nearer to an edge out.")
     ] = 0.0,
+    structure: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--structure",
+            help="Instead of a project: simulate micrographs of an atomic model (.pdb, .cif) or "
+            "map (.mrc, .map), packed or not; may be repeated.",
+        ),
+    ] = None,
+    micrographs_each: Annotated[
+        int,
+        typer.Option("--micrographs-each", help="Micrographs to simulate of each structure."),
+    ] = 20,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Structures simulated at a time.")
+    ] = 1,
     region_boxes: Annotated[
         int,
         typer.Option(
@@ -73,18 +96,36 @@ def pretrain_set(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut labelled picks out of micrographs, as categories for `pretrain`."""
-    from napari_pickeroptimizer.pretrain import collect as collecting
-    from napari_pickeroptimizer.pretrain.regions import read_regions
-
+    """Cut boxes out of a project or of simulations, as categories for `pretrain`."""
+    of_project = {
+        "--entry": entry,
+        "--micrographs": micrographs,
+        "--picks": picks,
+        "--category": category,
+        "--regions": regions,
+        "--diameter-px": diameter_px,
+        "--diameter-angstrom": diameter_angstrom,
+    }
+    given = [name for name, value in of_project.items() if value]
+    if structure and given:
+        raise SettingsError(
+            f"--structure simulates micrographs, {', '.join(given)} tell of real ones: give "
+            "either, and run twice for both."
+        )
+    if structure:
+        _synthesise(output, structure, micrographs_each, workers, overwrite, seed, as_json)
+        return
     if not micrographs or entry is None or (not picks and regions is None):
         raise SettingsError(
             "give --entry, --micrographs, and --picks or --regions: a set is made of labelled "
-            "picks, or of carbon and ice regions."
+            "picks, or of carbon and ice regions. Or give --structure, to simulate one."
         )
     if diameter_px is not None and diameter_angstrom is not None:
         raise SettingsError("give one of --diameter-px and --diameter-angstrom, not both.")
-    settings = collecting.CollectSettings(
+    from napari_pickeroptimizer.pretrain.collect import CollectSettings
+    from napari_pickeroptimizer.pretrain.regions import read_regions
+
+    settings = CollectSettings(
         entry=entry,
         diameter_px=diameter_px,
         diameter_ang=diameter_angstrom,
@@ -97,11 +138,24 @@ def pretrain_set(
     found = find_micrographs(micrographs, pixel_size, flip_y)
     labelled = read_picks(picks) if picks else None
     drawn = read_regions(regions) if regions is not None else None
+    _collect(found, labelled, drawn, settings, output, as_json)
+
+
+def _collect(
+    micrographs: Micrographs,
+    picks: Picks | None,
+    regions: dict[str, Regions] | None,
+    settings: CollectSettings,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Cut the boxes of a project and report."""
+    from napari_pickeroptimizer.pretrain import collect as collecting
 
     skipped: dict[str, str] = {}
     result: collecting.Collected | None = None
     for event in run_with_progress(
-        collecting.collect(found, labelled, drawn, settings, output),
+        collecting.collect(micrographs, picks, regions, settings, output),
         "Cutting boxes",
         lambda e: getattr(e, "micrograph", ""),
     ):
@@ -113,12 +167,45 @@ def pretrain_set(
     assert result is not None  # the generator's last event
     for reason in skipped.values():
         warn(f"{reason} Its picks were left out.")
-    if as_json:
-        files = [str(p) for p in result.paths]
-        print_json({"counts": result.counts, "files": files, "unreadable": skipped})
-    else:
-        for name, n in result.counts.items():
-            out.print(f"{n:>8,} {name}", markup=False)
-        out.print(f"Written to {output}", markup=False)
+    _report(output, result.counts, result.paths, as_json, unreadable=skipped)
     if skipped:
         raise typer.Exit(code=1)
+
+
+def _synthesise(
+    output: Path,
+    structures: list[Path],
+    n_micrographs: int,
+    n_workers: int,
+    overwrite: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Simulate, cut boxes and report."""
+    from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings, synthesise
+
+    settings = SynthesisSettings(
+        tuple(structures), n_micrographs, n_workers, overwrite=overwrite, seed=seed
+    )
+    counts: Counter[str] = Counter()
+    paths: list[Path] = []
+    events = synthesise(settings, output)
+    for event in run_with_progress(events, "Simulating", lambda e: f"{e.entry} done"):
+        counts.update(event.counts)
+        paths.extend(event.paths)
+    _report(output, dict(sorted(counts.items())), sorted(paths), as_json)
+
+
+def _report(
+    output: Path,
+    counts: dict[str, int],
+    paths: Iterable[Path],
+    as_json: bool,
+    **others: dict[str, str],
+) -> None:
+    if as_json:
+        print_json({"counts": counts, "files": [str(p) for p in paths], **others})
+        return
+    for name, n in counts.items():
+        out.print(f"{n:>8,} {name}", markup=False)
+    out.print(f"Written to {output}", markup=False)

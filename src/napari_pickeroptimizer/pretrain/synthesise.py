@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
+from glob import escape
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,15 +29,18 @@ from napari_pickeroptimizer.simulate import (
     simulate_micrograph,
 )
 from napari_pickeroptimizer.simulate.settings import HARDER
-from napari_pickeroptimizer.simulate.structures import read_structure
+from napari_pickeroptimizer.simulate.structures import read_structure, structure_suffix
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.simulate.shapes import ParticleModel
 
 Points = NDArray[np.float64]
+# Entry, number of boxes by category, files.
+Written = tuple[str, dict[str, int], tuple[Path, ...]]
 
 DIAMETER_PX = BOX_PX / BOX_FACTOR
 SIDE_PX = 900
+PARTICLES = (40, 220)  # on a micrograph of that side
 # Most boxes of a kind from one micrograph.
 MOST = {"particle": 60, "empty": 25, "displaced": 25, "film": 25, "rim": 15, "onto": 12}
 MOST_OTHER = 16
@@ -60,6 +64,8 @@ class SynthesisSettings:
         Micrographs of each.
     n_workers : int
         Processes; the result does not depend on it.
+    side_px : int
+        Side of the micrographs; particles are 32 px across.
     overwrite : bool
         Replace stacks of an earlier run.
     seed : int
@@ -69,6 +75,7 @@ class SynthesisSettings:
     structures: tuple[Path, ...]
     n_micrographs: int = 20
     n_workers: int = 1
+    side_px: int = SIDE_PX
     overwrite: bool = False
     seed: int = 0
 
@@ -78,6 +85,9 @@ class SynthesisSettings:
         for name in ("n_micrographs", "n_workers"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        least = int(4 * DIAMETER_PX)
+        if self.side_px < least:
+            raise SettingsError(f"side_px must be at least {least}, got {self.side_px}.")
         names = [entry_name(path) for path in self.structures]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
@@ -127,30 +137,49 @@ def synthesise(
     """
     folder = Path(folder)
     for structure in settings.structures:
-        there = sorted(folder.glob(f"*/{entry_name(structure)}.mrcs"))
+        structure_suffix(structure)  # before hours of work on the others
+        there = _stacks(folder, structure)
         if there and not settings.overwrite:
             raise BoxSetError(f"{there[0]} is there already: pass --overwrite to replace it.")
+    for i, (entry, counts, paths) in enumerate(_synthesised(settings, folder), start=1):
+        yield StructureSynthesised(entry, counts, paths, i / len(settings.structures))
+
+
+def _synthesised(settings: SynthesisSettings, folder: Path) -> Iterator[Written]:
+    """Yield what was written of each structure, as soon as it is."""
+    if settings.n_workers == 1:
+        for structure in settings.structures:
+            yield synthesise_structure(structure, settings, folder)
+        return
     with ProcessPoolExecutor(settings.n_workers, mp_context=get_context("spawn")) as pool:
         jobs = [
             pool.submit(synthesise_structure, structure, settings, folder)
             for structure in settings.structures
         ]
-        for i, job in enumerate(as_completed(jobs), start=1):
-            entry, counts, paths = job.result()
-            yield StructureSynthesised(entry, counts, paths, i / len(jobs))
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        finally:  # after an error, or closed: the others need not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _stacks(folder: Path, structure: Path) -> list[Path]:
+    """Return the stacks of a structure's entry that are there."""
+    return sorted(folder.glob(f"*/{escape(entry_name(structure))}.mrcs"))
 
 
 def synthesise_structure(
     structure: Path, settings: SynthesisSettings, folder: Path
-) -> tuple[str, dict[str, int], tuple[Path, ...]]:
+) -> Written:
     """Write the boxes of one structure; return entry, number of boxes by category, files."""
     entry = entry_name(structure)
     model = read_structure(structure)
+    before = _stacks(folder, structure)
     writers: dict[str, WindowWriter] = {}
     with ExitStack() as stack:
         for i in range(settings.n_micrographs):
             rng = np.random.default_rng([settings.seed, crc32(entry.encode()), i])
-            conditions = drawn_conditions(model, rng)
+            conditions = drawn_conditions(model, rng, settings.side_px)
             micrograph = simulate_micrograph(conditions, rng, model)
             image = working_image(
                 micrograph.image, BoxSettings(DIAMETER_PX, None, BOX_FACTOR, BOX_PX)
@@ -162,10 +191,15 @@ def synthesise_structure(
                     writers[name] = stack.enter_context(WindowWriter(path))
                 writers[name].append(cut_windows(image, coords, WINDOW_SIDE).pixels)
     counts = {name: writer.n_written for name, writer in sorted(writers.items())}
-    return entry, counts, tuple(writers[name].path for name in counts)
+    paths = tuple(writers[name].path for name in counts)
+    for path in set(before) - set(paths):  # of an earlier run, which found boxes for it
+        path.unlink()
+    return entry, counts, paths
 
 
-def drawn_conditions(model: ParticleModel, rng: np.random.Generator) -> SimulationSettings:
+def drawn_conditions(
+    model: ParticleModel, rng: np.random.Generator, side_px: int
+) -> SimulationSettings:
     """Draw a microscope, an ice and a rendering for one micrograph of a particle.
 
     The diameter that a user would give is off by up to 15 %. About half of the images are
@@ -179,8 +213,8 @@ def drawn_conditions(model: ParticleModel, rng: np.random.Generator) -> Simulati
     return SimulationSettings(
         **HARDER,
         n_micrographs=1,
-        n_particles=int(rng.integers(40, 220)),
-        shape_px=(SIDE_PX, SIDE_PX),
+        n_particles=max(1, round(rng.integers(*PARTICLES) * (side_px / SIDE_PX) ** 2)),
+        shape_px=(side_px, side_px),
         pixel_size_ang=pixel_ang,
         diameter_ang=diameter,
         defocus_um=(defocus, defocus),
@@ -238,7 +272,7 @@ def places_by_kind(
         coords = coords + 1.5 * JITTER_SIGMA * d * rng.standard_normal(coords.shape)
         put(f"contaminant_{kind}", _away(coords, whole, DISPLACED[0] * d), MOST_OTHER)
 
-    anywhere = rng.uniform(0, SIDE_PX, size=(3000, 2))
+    anywhere = rng.uniform(0, layout.shape_px, size=(3000, 2))
     put(
         "contaminant_crystalline",
         anywhere[layout.in_crystalline_ice(anywhere[:, 0], anywhere[:, 1])],

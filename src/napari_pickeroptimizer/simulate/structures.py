@@ -82,6 +82,20 @@ def read_structure(path: str | Path, *, diameter_ang: float | None = None) -> Pa
         size; or gemmi is not installed.
     """
     path = Path(path)
+    suffix = structure_suffix(path)
+    if suffix in MAP_SUFFIXES:
+        return _read_map(path, diameter_ang)
+    return _read_atoms(path, is_cif=suffix in (".cif", ".mmcif"))
+
+
+def structure_suffix(path: Path) -> str:
+    """Return the suffix of a structure file without that of its packing.
+
+    Raises
+    ------
+    StructureReadError
+        The file is missing or of an unknown kind.
+    """
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         suffixes.pop()
@@ -94,9 +108,7 @@ def read_structure(path: str | Path, *, diameter_ang: float | None = None) -> Pa
         )
     if not path.is_file():
         raise StructureReadError(f"{path} does not exist, or is no file.")
-    if suffix in MAP_SUFFIXES:
-        return _read_map(path, diameter_ang)
-    return _read_atoms(path, is_cif=suffix in (".cif", ".mmcif"))
+    return suffix
 
 
 # ------------------------------------------------------------------ atomic models
