@@ -14,8 +14,6 @@ from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
 TORCH_SUFFIXES = (".pth", ".pt")
-
-
 BUNDLED = Path(__file__).with_name("bundled.safetensors")
 
 
@@ -57,6 +55,12 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     base, wanted = str(base), backbone_of(base, backbone)
     if base == "none":
         return TwoBranchNet(build_backbone(wanted), n_classes)
+    from_torchvision = base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES
+    if from_torchvision and wanted == RESNET18_HALF:
+        raise CheckpointError(
+            f"there are no ImageNet weights of a {wanted}: leave --backbone out, or choose one "
+            "of torchvision's."
+        )
     if base == "imagenet":
         return TwoBranchNet(build_backbone(wanted, _downloaded(wanted)), n_classes)
     path = _model_file(base)
@@ -81,11 +85,6 @@ def _model_file(base: str) -> Path:
 
 
 def _downloaded(backbone: str) -> dict[str, torch.Tensor]:
-    if backbone == RESNET18_HALF:
-        raise CheckpointError(
-            f"there are no ImageNet weights of a {backbone}: leave --backbone out, or choose one "
-            "of torchvision's."
-        )
     weights = torchvision.models.get_model_weights(backbone).DEFAULT
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True)

@@ -26,10 +26,10 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.picks import Picks, concatenate
 
 QUICK = FineTuneSettings(
-    diameter_px=24, box_px=32, n_steps=12, batch_size=16, n_folds=2, device="cpu"
+    diameter_px=24, box_px=32, base="none", n_steps=12, batch_size=16, n_folds=2, device="cpu"
 )
 
 
@@ -118,6 +118,58 @@ def test_training_leaves_the_global_random_state_alone(spot_project) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_shares_of_the_classes_among_the_picks_are_in_the_card(
+    events: list[FineTuneEvent],
+) -> None:
+    result = events[-1]
+    assert isinstance(result, FineTuned)
+    training = result.model.card.training
+    assert training["n_background"] > 0
+    shares = training["shares_of_picks"]
+    assert list(shares) == ["particle", "contaminant"]
+    assert sum(shares.values()) == pytest.approx(1, abs=2e-3)
+
+
+def test_the_shares_shift_the_logits_of_the_finished_model_and_of_nothing_else(
+    spot_project,
+) -> None:
+    micrographs = Micrographs.find(spot_project.micrographs)
+    labels = read_picks(spot_project.labels)
+    bright = labels.select(labels.labels == 2).with_labels(np.zeros(36))
+    picks = concatenate([bright, bright])  # no pick of them is a particle
+
+    def trained(prior: str) -> FineTuned:
+        settings = changed(prior=prior, n_folds=0, n_background=0)
+        result = list(finetune(micrographs, labels, settings, picks))[-1]
+        assert isinstance(result, FineTuned)
+        return result
+
+    shifted, plain = trained("picks").model, trained("even").model
+    assert plain.card.training["shares_of_picks"] is None
+    shares = shifted.card.training["shares_of_picks"]
+    assert shares["contaminant"] > 0.6
+    by = torch.tensor([2 * shares["particle"], 2 * shares["contaminant"]]).log()
+    after, before = shifted.network.state_dict(), plain.network.state_dict()
+    for name in before:
+        moved = by if name in ("linear.bias", "halved_linear.bias") else 0
+        torch.testing.assert_close(after[name], before[name] + moved, atol=2e-3, rtol=0)
+
+
+def test_few_unlabelled_picks_tell_nothing_of_the_shares(spot_project) -> None:
+    picks = read_picks(spot_project.picks)
+    result = list(
+        finetune(
+            Micrographs.find(spot_project.micrographs),
+            read_picks(spot_project.labels),
+            changed(n_folds=0, n_steps=1),
+            picks.select(np.arange(len(picks)) < 49),
+        )
+    )[-1]
+    assert isinstance(result, FineTuned)
+    assert result.model.card.training["n_unlabelled"] == 49
+    assert result.model.card.training["shares_of_picks"] is None
+
+
 def test_closing_the_generator_cancels(spot_project) -> None:
     micrographs = Micrographs.find(spot_project.micrographs)
     running = finetune(micrographs, read_picks(spot_project.labels), QUICK)
@@ -198,7 +250,8 @@ def test_a_label_outside_its_micrograph_is_refused(spot_project) -> None:
     [
         {"n_steps": 0}, {"batch_size": 0}, {"n_folds": -1}, {"learning_rate": 0.0},
         {"label_smoothing": 1.0}, {"branch_weights": (0.0, 0.0)}, {"backbone": "lenet"},
-        {"diameter_px": None}, {"n_unlabelled": -1},
+        {"diameter_px": None}, {"n_unlabelled": -1}, {"n_background": -1},
+        {"background_batch_size": -1}, {"prior": "uneven"},
     ],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:

@@ -1,9 +1,10 @@
-"""Batches hold the classes in equal parts; views keep the pick in the centre."""
+"""Batches hold the classes in equal parts; views keep the pick in the centre; background helps."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,21 @@ import torch
 from torch import nn
 
 from napari_pickeroptimizer.boxes import Windows, render
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.fewshot.augment import Augmentation, random_views
+from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.fewshot.train import balanced_batches, train
-from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.fewshot.train import (
+    background_loss,
+    balanced_batches,
+    log_shares,
+    train,
+)
+from napari_pickeroptimizer.model.network import (
+    TwoBranchNet,
+    class_probabilities,
+    multi_loss,
+)
 
 
 def test_batches_are_balanced_however_rare_a_class_is() -> None:
@@ -68,24 +80,60 @@ def test_windows_reach_far_enough_for_every_view() -> None:
 SMALL = FineTuneSettings(
     diameter_px=8, box_px=8, n_steps=60, batch_size=4, unlabelled_batch_size=4, n_unlabelled=50
 )
+CPU = torch.device("cpu")
 
 
-def trained_norm(unlabelled: torch.Tensor) -> tuple[nn.BatchNorm2d, nn.Conv2d]:
+def grey_windows(*greys: float) -> Windows:
+    """Windows of one grey each: every random view of them is, but for contrast, the same."""
+    pixels = torch.tensor(greys).reshape(-1, 1, 1, 1).expand(-1, 1, 20, 20)
+    return Windows(pixels, torch.zeros(len(greys), 2))
+
+
+def grey_boxes(
+    labelled: dict[float, int], unlabelled: tuple[float, ...] = (), background=()
+) -> TrainingBoxes:
+    """Training boxes of one grey each; labels as {grey: class}."""
+    ids = tuple(sorted(set(labelled.values())))
+    return TrainingBoxes(
+        labelled=grey_windows(*labelled),
+        targets=np.searchsorted(ids, list(labelled.values())).astype(np.intp),
+        groups=np.zeros(len(labelled), dtype=np.intp),
+        class_ids=ids,
+        unlabelled=grey_windows(*unlabelled),
+        background=grey_windows(*background),
+        pixel_size_ang=None,
+    )
+
+
+def trained(boxes: TrainingBoxes, **changes: object) -> TwoBranchNet:
+    """Train a network without BatchNorm, from the same weights every time."""
+    torch.manual_seed(0)
+    network = TwoBranchNet(nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU()), len(boxes.class_ids))
+    rows = np.arange(len(boxes.targets))
+    list(train(network, boxes, rows, replace(SMALL, learning_rate=0.05, **changes), CPU))
+    return network
+
+
+def probabilities(network: TwoBranchNet, grey: float) -> list[float]:
+    with torch.inference_mode():
+        return class_probabilities(network(torch.full((1, 1, 8, 8), grey)))[0].tolist()
+
+
+def trained_norm(*unlabelled: float) -> tuple[nn.BatchNorm2d, nn.Conv2d]:
     """Train a network whose convolution stays as it is; return its BatchNorm and that."""
     torch.manual_seed(0)
     features = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4))
     for parameter in features.parameters():
         parameter.requires_grad_(False)
-    labelled = Windows(torch.zeros(2, 1, 20, 20), torch.zeros(2, 2))
-    pool = Windows(unlabelled, torch.zeros(len(unlabelled), 2))
     network = TwoBranchNet(features, 2)
-    list(train(network, labelled, np.array([0, 1]), pool, SMALL, torch.device("cpu")))
+    boxes = replace(grey_boxes({0.0: 1, 0.001: 2}), unlabelled=grey_windows(*unlabelled))
+    list(train(network, boxes, np.array([0, 1]), SMALL, CPU))
     assert not network.training
     return features[1], features[0]
 
 
 def test_unlabelled_picks_shape_the_batch_norm_statistics() -> None:
-    norm, convolution = trained_norm(torch.full((50, 1, 20, 20), 6.0))
+    norm, convolution = trained_norm(*[6.0] * 50)
     bright, dark = (
         convolution(torch.full((1, 1, 1, 1), grey)).flatten() for grey in (6.0, 0.0)
     )
@@ -93,6 +141,72 @@ def test_unlabelled_picks_shape_the_batch_norm_statistics() -> None:
 
 
 def test_without_unlabelled_picks_the_labels_alone_do() -> None:
-    norm, convolution = trained_norm(torch.zeros(0, 1, 20, 20))
+    norm, convolution = trained_norm()
     dark = convolution(torch.zeros(1, 1, 1, 1)).flatten()
     torch.testing.assert_close(norm.running_mean, dark, atol=0.05, rtol=0.1)
+
+
+def test_background_is_no_particle_though_labels_would_say_so() -> None:
+    labelled = {-1.0: PARTICLE, 1.0: CONTAMINANT}  # so darker still looks like a particle
+    without = trained(grey_boxes(labelled))
+    with_it = trained(grey_boxes(labelled, background=(-6.0,)))
+    assert probabilities(without, -6.0)[0] > 0.9
+    assert probabilities(with_it, -6.0)[0] < 0.2
+    assert probabilities(with_it, -1.0)[0] > 0.5 > probabilities(with_it, 1.0)[0]
+
+
+def test_which_other_class_background_has_is_left_to_the_labels() -> None:
+    labelled = {-1.0: PARTICLE, 1.0: CONTAMINANT, 3.0: CARBON}
+    particle, contaminant, carbon = probabilities(
+        trained(grey_boxes(labelled, background=(5.0,)), n_steps=200), 5.0
+    )
+    assert particle < 0.1
+    assert carbon > contaminant  # 5 is beyond carbon's grey, seen from the contaminant's
+
+
+def test_without_background_the_loss_is_the_plain_multi_loss() -> None:
+    boxes = grey_boxes({-1.0: 1, 0.5: 2, 2.0: 3})
+    still = Augmentation(shift=0, scale=0, contrast=0, brightness=0)
+    torch.manual_seed(0)
+    network = TwoBranchNet(nn.Conv2d(1, 4, 1), 3)
+    views = torch.tensor([-1.0, 0.5, 2.0]).reshape(3, 1, 1, 1).expand(3, 1, 8, 8)
+    _, expected = multi_loss(network(views), torch.tensor([0, 1, 2]))
+    settings = replace(SMALL, batch_size=6, n_steps=1, augmentation=still)
+    [(step, losses, _)] = train(network, boxes, np.arange(3), settings, CPU)
+    assert step == 1
+    assert losses == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_background_is_not_used_where_no_label_is_a_particle() -> None:
+    labelled = {-1.0: CONTAMINANT, 1.0: CARBON}
+    first, second = (
+        trained(grey_boxes(labelled, background=b)).state_dict() for b in ((), (-6.0,))
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_trained_network_holds_all_classes_for_as_likely() -> None:
+    # nothing tells the boxes apart: only the shares of a batch could
+    boxes = grey_boxes({0.0: PARTICLE, 1e-6: CONTAMINANT}, background=(0.0,))
+    network = trained(boxes, background_batch_size=4, n_steps=300)
+    # 2 particles, 2 contaminants and 4 background boxes a batch: unadjusted, 1/4
+    assert probabilities(network, 0.0)[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_shares_are_those_of_the_boxes_with_a_loss() -> None:
+    other = torch.tensor([False, True, True])
+    torch.testing.assert_close(
+        log_shares(other, 24, 16).exp(), torch.tensor([8.0, 16.0, 16.0]) / 40
+    )
+    torch.testing.assert_close(log_shares(other, 24, 0).exp(), torch.full((3,), 1 / 3))
+
+
+def test_the_background_loss_is_how_unlikely_it_is_to_be_no_particle() -> None:
+    # P(particle): 1/2 and 1/5 in the first branch, 2/3 and 2/3 in the second
+    first = torch.tensor([[2.0, 1.0, 1.0], [1.0, 3.0, 1.0]]).log()
+    second = torch.tensor([[4.0, 1.0, 1.0], [2.0, 1.0, 0.0]]).log()
+    loss = background_loss(
+        torch.stack([first, second]), torch.tensor([False, True, True]), (1.0, 0.5)
+    )
+    expected = -(math.log(1 / 2) + math.log(4 / 5)) / 2 - 0.5 * math.log(1 / 3)
+    assert float(loss) == pytest.approx(expected, abs=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -62,3 +63,25 @@ def test_both_branches_move_the_backbone(network: TwoBranchNet) -> None:
 def test_probabilities_are_the_mean_of_the_branches_softmax() -> None:
     logits = torch.tensor([[[math.log(3.0), 0.0]], [[0.0, 0.0]]])
     torch.testing.assert_close(class_probabilities(logits), torch.tensor([[0.625, 0.375]]))
+
+
+def test_shifted_logits_are_shifted_in_both_branches_and_nothing_else(
+    network: TwoBranchNet,
+) -> None:
+    boxes = torch.randn(5, 1, 12, 12)
+    before = network(boxes)
+    shares = np.array([0.7, 0.2, 0.1])
+    network.shift_logits(np.log(shares))
+    torch.testing.assert_close(
+        network(boxes), before + torch.from_numpy(np.log(shares)).float(), atol=1e-6, rtol=0
+    )
+
+
+def test_shifting_by_the_shares_is_bayes_rule() -> None:
+    network = TwoBranchNet(nn.Conv2d(1, 4, 1), 2)
+    for head in (network.linear, network.halved_linear):
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+    network.shift_logits(np.log([2 * 0.8, 2 * 0.2]))
+    probabilities = class_probabilities(network(torch.randn(3, 1, 4, 4)))
+    torch.testing.assert_close(probabilities, torch.tensor([[0.8, 0.2]] * 3))
