@@ -232,9 +232,13 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
             [*finetune, "-l", labels, *QUICK, "--diameter-angstrom", 50],
             "one of --diameter-px and --diameter-angstrom",
         ),
-        "bundled weights": (
-            [*finetune, "-l", labels, *QUICK, "--base", "bundled"],
-            "no weights yet",
+        "first weights that are not there": (
+            [*finetune, "-l", labels, *QUICK, "--base", tmp / "gone.safetensors"],
+            "Expected none, imagenet, bundled or a model file",
+        ),
+        "a backbone that the bundled weights are not of": (
+            [*finetune, "-l", labels, *QUICK, "--backbone", "resnet50"],
+            "leave --backbone out",
         ),
         "an existing model": (
             ["finetune", "-m", mics, "-l", labels, *QUICK, "-o", tmp / "old.safetensors"],
@@ -250,8 +254,9 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
 KINDS = (
     "NaN coordinates", "a checkpoint of another kind", "a directory without picks",
     "a micrographs STAR given as picks", "a pickle", "a radius of 0", "a threshold of 2",
-    "an empty file", "an existing model", "an unknown device", "bundled weights",
-    "labels without classes", "no diameter", "no labels", "no micrographs", "one class only",
+    "a backbone that the bundled weights are not of", "an empty file", "an existing model",
+    "an unknown device", "first weights that are not there", "labels without classes",
+    "no diameter", "no labels", "no micrographs", "one class only",
     "picks of unknown micrographs", "picks that are not there", "two diameters that contradict",
 )  # fmt: skip
 
