@@ -203,6 +203,23 @@ def test_a_wrong_model_file_is_refused_in_words(loaded, tmp_path):
     assert not pruning.start.enabled
 
 
+def test_training_starts_from_the_bundled_weights_unless_told_otherwise(loaded):
+    widget = finetune_panel(loaded)
+    assert widget.base.choices == ("bundled", "none", "imagenet", "from file")
+    assert widget.settings().base == "bundled"
+    widget.base.value = "none"
+    assert widget.settings().base == "none"
+
+
+def test_a_pretrained_model_is_refused_in_words(loaded):
+    from napari_pickeroptimizer.model.weights import BUNDLED
+
+    pruning = panel(loaded, "Prune picks")
+    pruning.model_file.value = BUNDLED
+    assert "It is a base to start from" in pruning.status.value
+    assert not pruning.start.enabled
+
+
 def test_diameter_in_angstrom_follows_the_pixel_size(loaded):
     widget = finetune_panel(loaded)
     widget.diameter.unit.value = "Å"
