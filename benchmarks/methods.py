@@ -39,7 +39,7 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, square_symmetry
-from napari_pickeroptimizer.model.weights import initial_network
+from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.score import PicksScored, score
 
@@ -73,11 +73,9 @@ class Options:
     def start(self, method: str) -> str:
         """Return what a method starts from, in words that tell two files of a name apart."""
         if method in ("ours", "probe"):
-            defaults = FineTuneSettings(diameter_px=1)
-            backbone = self.settings.get("backbone", defaults.backbone)
-            return (
-                f"{backbone} {start_name(self.settings.get('base', defaults.base), backbone)}"
-            )
+            base = self.settings.get("base", FineTuneSettings(diameter_px=1).base)
+            backbone = backbone_of(base, self.settings.get("backbone"))
+            return f"{backbone} {start_name(base, backbone)}"
         if method == "topaz" and self.topaz_features is not None:
             return file_name(self.topaz_features)
         if method == "reference":

@@ -42,6 +42,11 @@ class FineTuneSettings:
         Boxes a step from where nobody picked, learned as no particle; 0 for none.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
+    backbone_rate : float
+        Learning rate of the backbone, as a share of that of the branches.
+    n_frozen : int
+        Leading parts of the backbone that keep their first weights: of a ResNet 4 for the
+        stem, then one for each stage.
     branch_weights : tuple of float
         Weights of the two branches in the multi-loss.
     label_smoothing : float
@@ -75,6 +80,8 @@ class FineTuneSettings:
     background_batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    backbone_rate: float = 1.0
+    n_frozen: int = 0
     branch_weights: tuple[float, float] = (1.0, 1.0)
     label_smoothing: float = 0.0
     prior: Prior = "picks"
@@ -100,6 +107,8 @@ class FineTuneSettings:
             "unlabelled_batch_size",
             "background_batch_size",
             "n_background",
+            "n_frozen",
+            "backbone_rate",
             "n_unlabelled",
             "n_unlabelled_micrographs",
             "weight_decay",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -82,11 +82,10 @@ def train(
     rng = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     network.to(device).train()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    groups = parameter_groups(network, settings)
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.n_steps + 1
+        optimiser, [group["lr"] for group in groups], total_steps=settings.n_steps + 1
     )
     labelled, targets = boxes.labelled[torch.from_numpy(rows)], boxes.targets[rows]
     n_background, n_extra = settings.background_batch_size, settings.unlabelled_batch_size
@@ -131,6 +130,20 @@ def train(
     network.eval()
 
 
+def parameter_groups(
+    network: TwoBranchNet, settings: FineTuneSettings
+) -> list[dict[str, Any]]:
+    """Freeze the backbone's leading parts; return what is trained, with learning rates."""
+    for part in list(network.features.children())[: settings.n_frozen]:
+        part.requires_grad_(False)
+    backbone = [p for p in network.features.parameters() if p.requires_grad]
+    of_backbone = {id(p) for p in network.features.parameters()}
+    branches = [p for p in network.parameters() if id(p) not in of_backbone]
+    rate = settings.learning_rate
+    groups = [(branches, rate), (backbone, rate * settings.backbone_rate)]
+    return [{"params": params, "lr": lr} for params, lr in groups if params]
+
+
 def log_shares(other: torch.Tensor, batch_size: int, n_background: int) -> torch.Tensor:
     """Return the logarithm of each class's share of the boxes with a loss.
 
@@ -143,8 +156,9 @@ def log_shares(other: torch.Tensor, batch_size: int, n_background: int) -> torch
 
     Examples
     --------
-    >>> log_shares(torch.tensor([False, True]), 24, 16).exp().tolist()
-    [0.30000001192092896, 0.699999988079071]
+    >>> shares = log_shares(torch.tensor([False, True]), 24, 16).exp()
+    >>> [round(share, 3) for share in shares.tolist()]
+    [0.3, 0.7]
     """
     shares = torch.full((len(other),), batch_size / len(other), device=other.device)
     if n_background:
