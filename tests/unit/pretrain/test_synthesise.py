@@ -112,9 +112,7 @@ def test_nothing_is_overwritten_by_accident(made, structures) -> None:
     assert contents(made[0]) == before
 
 
-def test_overwriting_leaves_nothing_of_the_entrys_earlier_run(
-    structures, tmp_path: Path
-) -> None:
+def test_overwriting_leaves_nothing_of_an_earlier_run(structures, tmp_path: Path) -> None:
     earlier = tmp_path / "contaminant_of_before"
     earlier.mkdir()
     (earlier / "sim_1abc.mrcs").write_bytes(b"made before")
