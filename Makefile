@@ -7,7 +7,7 @@
 #   make lint     style, types, spelling, import rules
 #   make docs     the documentation site, into build/site
 #   make bench    the benchmarks, into benchmarks/output (those on real micrographs need
-#                 EMPIAR10017=FOLDER REGIONS=FILE, see the scripts)
+#                 EMPIAR10017=FOLDER REGIONS=FILE STRUCTURES=FOLDER, see the scripts)
 #   make clean    remove what these made (make distclean: the environment too)
 
 SHELL := bash
@@ -65,10 +65,16 @@ bench: $(VENV)/.test
 	mkdir -p benchmarks/output
 	$(BIN)/python benchmarks/io_roundtrip.py | tee benchmarks/output/io_roundtrip.txt
 ifdef EMPIAR10017
-	$(BIN)/python benchmarks/fewshot.py --project "$(EMPIAR10017)" --output benchmarks/output/fewshot.json | tee benchmarks/output/fewshot.txt
+	$(BIN)/python benchmarks/fewshot.py --project "$(EMPIAR10017)" --workers 2 --reference-seeds 5 --output benchmarks/output/fewshot.json | tee benchmarks/output/fewshot.txt
 	$(BIN)/python benchmarks/prune_empiar10017.py --project "$(EMPIAR10017)" --regions "$(REGIONS)" | tee benchmarks/output/prune_empiar10017.txt
+	$(BIN)/python benchmarks/ablation.py --project "$(EMPIAR10017)" --workers 2 --output benchmarks/output/ablation.json | tee benchmarks/output/ablation.txt
 else
-	@echo "Left out, for want of data: make bench EMPIAR10017=PROJECT_FOLDER REGIONS=regions.json also runs fewshot and prune_empiar10017"
+	@echo "Left out, for want of data: make bench EMPIAR10017=PROJECT_FOLDER REGIONS=regions.json also runs fewshot, prune_empiar10017 and ablation"
+endif
+ifdef STRUCTURES
+	$(BIN)/python benchmarks/simulated_targets.py --structures "$(STRUCTURES)" --work benchmarks/output/simulated --output benchmarks/output/simulated_targets.json | tee benchmarks/output/simulated_targets.txt
+else
+	@echo "Left out, for want of data: make bench STRUCTURES=FOLDER also runs simulated_targets"
 endif
 
 env: $(VENV)/.dev $(VENV)/.docs

@@ -64,7 +64,9 @@ def train(
       those that the weights were learned with, and move the probabilities.
 
     The logits are adjusted in the loss by how much of each class a batch holds (Menon et al.,
-    arXiv:2007.07314), so that those of the trained network hold all classes for as likely.
+    arXiv:2007.07314), so that those of the trained network hold all classes for about as
+    likely. (Not exactly: the loss is the mean over labels plus the mean over background,
+    whatever their numbers, while the shares count boxes.)
 
     Parameters
     ----------
