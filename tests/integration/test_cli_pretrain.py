@@ -12,26 +12,12 @@ import mrcfile
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.pretrain import train
 from napari_pickeroptimizer.pretrain.categories import read_categories
 
 Run = Callable[..., tuple[int, str, str]]
 QUICK = ("--steps", 3, "--batch-size", 6, "--report-every", 2, "--device", "cpu")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the program and return its exit code, standard output and standard error."""
-
-    def run_it(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return run_it
 
 
 @pytest.fixture

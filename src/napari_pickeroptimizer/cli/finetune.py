@@ -9,6 +9,7 @@ import typer
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.cli.options import (
+    BackboneOption,
     DeviceOption,
     FlipYOption,
     JsonOption,
@@ -16,6 +17,7 @@ from napari_pickeroptimizer.cli.options import (
     OverwriteOption,
     PixelSizeOption,
     SeedOption,
+    check_one_diameter,
     checked_output_file,
     find_micrographs,
 )
@@ -26,7 +28,7 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
-from napari_pickeroptimizer.errors import LabelError, SettingsError
+from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 
@@ -80,13 +82,7 @@ def finetune(
             "of torchvision weights, or a model of this program.",
         ),
     ] = "bundled",
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            "--backbone",
-            help="resnet18_half or a torchvision classifier; by default that of the base.",
-        ),
-    ] = None,
+    backbone: BackboneOption = None,
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 80,
     folds: Annotated[
         int, typer.Option("--folds", help="Folds of the cross-validation; 0 for none.")
@@ -104,8 +100,7 @@ def finetune(
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
     checked_output_file(output, overwrite)
-    if diameter_px is not None and diameter_angstrom is not None:
-        raise SettingsError("give one of --diameter-px and --diameter-angstrom, not both.")
+    check_one_diameter(diameter_px, diameter_angstrom)
     settings = FineTuneSettings(
         diameter_px=diameter_px,
         diameter_ang=diameter_angstrom,

@@ -36,6 +36,13 @@ FlipYOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+BackboneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        help="resnet18_half or a torchvision classifier; by default that of the base.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output.")
 ]
@@ -61,3 +68,9 @@ def checked_output_file(path: Path, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise SettingsError(f"--output {path} exists: choose another name, or --overwrite.")
     return path
+
+
+def check_one_diameter(diameter_px: float | None, diameter_ang: float | None) -> None:
+    """Refuse a diameter that is given twice; whether one is needed is for the core to say."""
+    if diameter_px is not None and diameter_ang is not None:
+        raise SettingsError("give one of --diameter-px and --diameter-angstrom, not both.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from napari_pickeroptimizer.cli.options import (
+    BackboneOption,
     DeviceOption,
     JsonOption,
     OverwriteOption,
@@ -50,13 +51,7 @@ def pretrain(
             "torchvision weights, or a model of this program.",
         ),
     ] = "none",
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            "--backbone",
-            help="resnet18_half or a torchvision classifier; by default that of the base.",
-        ),
-    ] = None,
+    backbone: BackboneOption = None,
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 10_000,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Boxes a step.")] = 128,
     balance: Annotated[

@@ -15,6 +15,7 @@ from napari_pickeroptimizer.cli.options import (
     OverwriteOption,
     PixelSizeOption,
     SeedOption,
+    check_one_diameter,
     find_micrographs,
 )
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress, warn
@@ -120,8 +121,7 @@ def pretrain_set(
             "give --entry, --micrographs, and --picks or --regions: a set is made of labelled "
             "picks, or of carbon and ice regions. Or give --structure, to simulate one."
         )
-    if diameter_px is not None and diameter_angstrom is not None:
-        raise SettingsError("give one of --diameter-px and --diameter-angstrom, not both.")
+    check_one_diameter(diameter_px, diameter_angstrom)
     from napari_pickeroptimizer.pretrain.collect import CollectSettings
     from napari_pickeroptimizer.pretrain.regions import read_regions
 
@@ -150,6 +150,7 @@ def _collect(
     as_json: bool,
 ) -> None:
     """Cut the boxes of a project and report."""
+    from napari_pickeroptimizer.fewshot.events import MicrographSkipped
     from napari_pickeroptimizer.pretrain import collect as collecting
 
     skipped: dict[str, str] = {}
@@ -160,7 +161,7 @@ def _collect(
         lambda e: getattr(e, "micrograph", ""),
     ):
         match event:
-            case collecting.MicrographSkipped():
+            case MicrographSkipped():
                 skipped[event.micrograph] = event.reason
             case collecting.Collected():
                 result = event

@@ -129,6 +129,8 @@ def gather(
     picked_rows = _rows_by_path(everything, micrographs, pool_rows)
     plan = list(dict.fromkeys([*labelled_rows, *pool_rows]))
 
+    everywhere, of_pool = everything.coords_yx_px(), pool.coords_yx_px()
+    of_labels = labelled.coords_yx_px()
     side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)
     label_parts, pool_parts, background_parts, row_parts, group_parts = [], [], [], [], []
@@ -144,20 +146,20 @@ def gather(
             continue
         if len(rows):
             try:
-                windows = cut_windows(image, labelled.coords_yx_px()[rows], side)
+                windows = cut_windows(image, of_labels[rows], side)
             except BoxOutsideError as error:
                 raise BoxOutsideError(f"labels on {micrograph.name}: {error}") from error
             label_parts.append(windows)
             row_parts.append(rows)
             group_parts.append(np.full(len(rows), i))
         if micrograph in pool_rows:
-            coords = pool.coords_yx_px()[pool_rows[micrograph]]
+            coords = of_pool[pool_rows[micrograph]]
             coords = coords[~outside(coords, image.shape_px)]
             pool_parts.append(cut_windows(image, coords, side))
             taken = np.concatenate(
                 [
-                    everything.coords_yx_px()[picked_rows[micrograph]],
-                    labelled.coords_yx_px()[rows],
+                    everywhere[picked_rows[micrograph]],
+                    of_labels[rows],
                 ]
             )
             diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)

@@ -52,27 +52,30 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     CheckpointError
         The weights are not there, or do not fit the backbone.
     """
-    base, wanted = str(base), backbone_of(base, backbone)
+    base = str(base)
     if base == "none":
-        return TwoBranchNet(build_backbone(wanted), n_classes)
-    from_torchvision = base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES
-    if from_torchvision and wanted == RESNET18_HALF:
+        return TwoBranchNet(build_backbone(backbone_of(base, backbone)), n_classes)
+    if base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES:
+        return TwoBranchNet(_from_imagenet(base, backbone_of(base, backbone)), n_classes)
+    start = Classifier.load(_model_file(base))
+    if backbone not in (None, start.card.backbone):
+        raise CheckpointError(
+            f"--base {base} holds a {start.card.backbone}, but --backbone {backbone} was asked "
+            "for: leave --backbone out."
+        )
+    return TwoBranchNet(start.network.features, n_classes)
+
+
+def _from_imagenet(base: str, wanted: str) -> torch.nn.Sequential:
+    """Return a backbone with torchvision's weights, downloaded or from a file of them."""
+    if wanted == RESNET18_HALF:
         raise CheckpointError(
             f"there are no ImageNet weights of a {wanted}: leave --backbone out, or choose one "
             "of torchvision's."
         )
     if base == "imagenet":
-        return TwoBranchNet(build_backbone(wanted, _downloaded(wanted)), n_classes)
-    path = _model_file(base)
-    if path.suffix.lower() in TORCH_SUFFIXES:
-        return TwoBranchNet(_from_torchvision_file(path, wanted), n_classes)
-    start = Classifier.load(path)
-    if start.card.backbone != wanted:
-        raise CheckpointError(
-            f"--base {base} holds a {start.card.backbone}, but --backbone {wanted} was asked for: "
-            "leave --backbone out."
-        )
-    return TwoBranchNet(start.network.features, n_classes)
+        return build_backbone(wanted, _downloaded(wanted))
+    return _from_torchvision_file(_model_file(base), wanted)
 
 
 def _model_file(base: str) -> Path:

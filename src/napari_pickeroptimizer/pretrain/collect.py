@@ -22,6 +22,7 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
     SettingsError,
 )
+from napari_pickeroptimizer.fewshot.events import MicrographSkipped
 from napari_pickeroptimizer.pretrain.regions import CARBON, ICE, KINDS, Regions, within
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
 
@@ -85,15 +86,6 @@ class MicrographCollected:
 
     micrograph: str
     n_boxes: int
-    progress: float
-
-
-@dataclass(frozen=True)
-class MicrographSkipped:
-    """A micrograph could not be read; its boxes are missing."""
-
-    micrograph: str
-    reason: str
     progress: float
 
 
