@@ -5,30 +5,30 @@ from __future__ import annotations
 import glob
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
-import mrcfile
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
-from PIL import Image
 
 from napari_pickeroptimizer.errors import (
     AmbiguousMicrographError,
     MicrographNotFoundError,
     MicrographReadError,
 )
+from napari_pickeroptimizer.io.images import (
+    IMAGE_SUFFIXES,
+    mrcs_sections,
+    open_image,
+    open_pixel_size_ang,
+)
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 
-MRC_SUFFIXES = (".mrc", ".mrcs")
-TIFF_SUFFIXES = (".tif", ".tiff")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES + PICTURE_SUFFIXES
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.picks import Picks
 
 # cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
 CRYOSPARC_UID = re.compile(r"^\d{21}_")
@@ -36,8 +36,6 @@ CRYOSPARC_UID = re.compile(r"^\d{21}_")
 PICK_FILE_SUFFIX = re.compile(
     r"_(autopick|manualpick|automatch|rejected|picks|pick|particles)$"
 )
-
-MRC_MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,13 @@ class Micrograph:
         MicrographReadError
             The file is truncated, of an unsupported MRC mode, or not a 2-D image.
         """
-        image = _open_image(self.path, self.section)
+        image = open_image(self.path, self.section)
         image = image[::-1] if self.flip_y else image
         return np.ascontiguousarray(image, dtype=np.float32)
 
     def shape_px(self) -> tuple[int, int]:
         """Return (ny, nx) without reading the pixels (of MRC and TIFF files)."""
-        ny, nx = _open_image(self.path, self.section).shape
+        ny, nx = open_image(self.path, self.section).shape
         return int(ny), int(nx)
 
 
@@ -203,6 +201,31 @@ class Micrographs:
                 missing[name] = str(error)
         return found, missing
 
+    def rows_of(
+        self, picks: Picks
+    ) -> tuple[dict[Micrograph, NDArray[np.intp]], dict[str, str]]:
+        """Return each micrograph's rows in a table of picks, and the reason by missing name.
+
+        Names that mean one micrograph (``a``, ``a.mrc``, ``Micrographs/a.mrc``) are put
+        together; rows ascend. Micrographs come in the order of their first pick.
+
+        Raises
+        ------
+        AmbiguousMicrographError
+            A name fits several micrographs.
+        """
+        by_name = picks.rows_by_micrograph()
+        found, missing = self.resolve_all(by_name)
+        first: dict[tuple[Path, int], Micrograph] = {}
+        parts: dict[Micrograph, list[NDArray[np.intp]]] = {}
+        for name, micrograph in found.items():
+            known = first.setdefault((micrograph.path, micrograph.section), micrograph)
+            parts.setdefault(known, []).append(by_name[name])
+        rows = {
+            m: p[0] if len(p) == 1 else np.sort(np.concatenate(p)) for m, p in parts.items()
+        }
+        return rows, missing
+
     @cached_property
     def _indices(self) -> tuple[dict[str, list[Micrograph]], ...]:
         indices: tuple[dict[str, list[Micrograph]], ...] = ({}, {}, {})
@@ -211,20 +234,6 @@ class Micrographs:
                 for key in keys:
                     index.setdefault(key, []).append(micrograph)
         return indices
-
-
-def open_pixel_size_ang(path: Path) -> float | None:
-    """Return the pixel size in Å that an MRC header tells, None where it tells none."""
-    if path.suffix.lower() not in MRC_SUFFIXES:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-                size = float(mrc.voxel_size.x)
-    except (OSError, ValueError):
-        return None  # read() will say what is wrong, when the micrograph is needed
-    return size if np.isfinite(size) and size > 0 else None
 
 
 def _name_keys(name: str) -> tuple[set[str], set[str], set[str]]:
@@ -302,89 +311,10 @@ def _as_micrographs(path: Path, name: str) -> list[Micrograph]:
     """One micrograph a file; one a section (``000001@stack.mrcs``) for .mrcs stacks."""
     pixel_size = open_pixel_size_ang(path)
     if path.suffix.lower() == ".mrcs":
-        n = _mrcs_sections(path)
+        n = mrcs_sections(path)
         if n > 1:
             return [
                 Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i)
                 for i in range(n)
             ]
     return [Micrograph(name, path, pixel_size)]
-
-
-def _mrcs_sections(path: Path) -> int:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-                return int(mrc.header.nz)
-    except (OSError, ValueError):
-        return 1  # unreadable: kept as one micrograph, whose read() says why
-
-
-def _open_image(path: Path, section: int) -> NDArray[Any]:
-    """Open an image as a (ny, nx) array: a memory map for MRC, in memory for the others."""
-    if not path.is_file():
-        raise MicrographNotFoundError(f"micrograph file {path} does not exist.")
-    suffix = path.suffix.lower()
-    try:
-        if suffix in MRC_SUFFIXES:
-            image = _open_mrc(path)
-        elif suffix in TIFF_SUFFIXES:
-            image = tifffile.imread(path)
-        else:
-            image = _open_picture(path)
-    except MicrographReadError:
-        raise
-    except Exception as error:  # image libraries raise whatever they like
-        raise MicrographReadError(f"{path} cannot be read as an image: {error}") from error
-    # only a stack has sections: the first plane of a volume or of RGB is no micrograph
-    if image.ndim == 3 and (suffix == ".mrcs" or section) and section < len(image):
-        image = image[section]
-    if image.ndim != 2 or 0 in image.shape:
-        raise MicrographReadError(
-            f"{path} is not a micrograph: expected one 2-D image, got shape {image.shape}."
-        )
-    return image
-
-
-def _open_mrc(path: Path) -> NDArray[Any]:
-    with warnings.catch_warnings():
-        # permissive mode warns of every oddity; what matters is checked below
-        warnings.simplefilter("ignore")
-        with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-            header = mrc.header
-            mode = int(header.mode)
-            shape = (int(header.nz), int(header.ny), int(header.nx))
-            offset = 1024 + int(header.nsymbt)
-            byte_order = header.mode.dtype.byteorder
-    if mode not in MRC_MODES:
-        hint = " (packed 4-bit: unpack it, e.g. relion_convert_to_tiff or e2proc2d.py)"
-        raise MicrographReadError(
-            f"{path} has MRC mode {mode}{hint if mode == 101 else ''}; readable are "
-            + ", ".join(f"{m} ({d})" for m, d in MRC_MODES.items())
-            + "."
-        )
-    dtype = np.dtype(MRC_MODES[mode]).newbyteorder(byte_order)
-    expected = offset + int(np.prod(shape)) * dtype.itemsize
-    found = path.stat().st_size
-    if min(shape) < 1 or found < expected:
-        raise MicrographReadError(
-            f"{path} is truncated or damaged: the header announces {shape[2]} x {shape[1]} x "
-            f"{shape[0]} pixels of {dtype.name} ({expected} bytes), the file has {found}."
-        )
-    # RELION reads mode 0 as signed since 3.1 (src/rwMRC.h), so do mrcfile and we.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        data: NDArray[Any] = mrcfile.mmap(path, mode="r", permissive=True).data
-    return data.reshape(data.shape[-2:]) if shape[0] == 1 else data
-
-
-def _open_picture(path: Path) -> NDArray[Any]:
-    # Micrographs exceed Pillow's guard against decompression bombs.
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(path) as picture:
-            grey = picture if picture.mode in ("L", "I", "F", "I;16") else picture.convert("L")
-            return np.asarray(grey)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit

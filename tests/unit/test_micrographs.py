@@ -16,6 +16,7 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
 )
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+from napari_pickeroptimizer.picks import Picks
 
 IMAGE = np.arange(12, dtype=np.int16).reshape(3, 4)  # 3 rows, 4 columns
 UID = "012345678901234567890_"
@@ -244,3 +245,14 @@ class TestResolve:
         assert list(missing) == ["c.mrc"]
         with pytest.raises(AmbiguousMicrographError):
             micrographs.resolve_all(["a.mrc"])
+
+
+def test_rows_of_one_micrograph_are_together_however_it_is_spelled() -> None:
+    micrographs = Micrographs.named(["Micrographs/a.mrc", "Micrographs/b.mrc"])
+    names = ["a", "Micrographs/b.mrc", "Micrographs/a.mrc", "gone.mrc", "a"]
+    rows, missing = micrographs.rows_of(Picks.from_arrays(names, x=[1.0] * 5, y=[1.0] * 5))
+    assert {m.name: r.tolist() for m, r in rows.items()} == {
+        "Micrographs/a.mrc": [0, 2, 4],
+        "Micrographs/b.mrc": [1],
+    }
+    assert list(missing) == ["gone.mrc"]

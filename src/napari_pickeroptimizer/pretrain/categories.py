@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, class_name
 from napari_pickeroptimizer.errors import BoxSetError, LabelError
-from napari_pickeroptimizer.micrographs import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
 from napari_pickeroptimizer.pretrain.stacks import read_windows
 
 CLASSES = {class_name(c): c for c in (PARTICLE, CONTAMINANT, CARBON)}

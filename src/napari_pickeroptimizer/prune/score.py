@@ -28,7 +28,7 @@ from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
 
@@ -39,7 +39,7 @@ class MicrographScored:
     Parameters
     ----------
     micrograph : str
-        Name as the picks spell it.
+        Name as the picks spell it, as the first of them does where they spell it in two ways.
     rows : (n,) int
         Positions in the table of picks.
     probabilities : (n, n_classes) float32
@@ -159,28 +159,35 @@ def score(
         None of the picks' micrographs is among the given ones.
     """
     classifier = checked_for_picks(classifier).to(choose_device(device))
-    by_name = picks.rows_by_micrograph()
-    found, missing = micrographs.resolve_all(by_name)
-    if by_name and not found:
+    rows_of, missing = micrographs.rows_of(picks)
+    if missing and not rows_of:
         raise MicrographNotFoundError(next(iter(missing.values())))
+    by_name = picks.rows_by_micrograph()
+    names = picks.table["micrograph"]
+    # in the order of the picks, a micrograph of two spellings by the first of them
+    work: list[tuple[str, NDArray[np.intp], Micrograph | None]] = [
+        *((str(names.iloc[rows[0]]), rows, m) for m, rows in rows_of.items()),
+        *((name, by_name[name], None) for name in missing),
+    ]
+    work.sort(key=lambda item: int(item[1][0]))
     coords_yx_px = picks.coords_yx_px()
     probabilities = np.full((len(picks), len(classifier.card.class_ids)), np.nan, np.float32)
     failures: dict[str, str] = {}
     n_outside_by_name: dict[str, int] = {}
 
-    def read(name: str) -> NDArray[np.float32]:
-        if name in missing:
+    def read(i: int) -> NDArray[np.float32]:
+        name, _, micrograph = work[i]
+        if micrograph is None:
             raise MicrographNotFoundError(missing[name])
-        return found[name].read()
+        return micrograph.read()
 
-    names = list(by_name)
     with ThreadPoolExecutor(max_workers=1) as reader:
         # the next micrograph is read while this one is classified
-        ahead = reader.submit(read, names[0]) if names else None
-        for i, name in enumerate(names):
-            rows, done = by_name[name], (i + 1, len(names))
+        ahead = reader.submit(read, 0) if work else None
+        for i, (name, rows, micrograph) in enumerate(work):
+            done = (i + 1, len(work))
             current = ahead
-            ahead = reader.submit(read, names[i + 1]) if i + 1 < len(names) else None
+            ahead = reader.submit(read, i + 1) if i + 1 < len(work) else None
             assert current is not None
             try:
                 image = current.result()
@@ -188,8 +195,9 @@ def score(
                 failures[name] = str(error)
                 yield MicrographFailed(name, rows, str(error), *done)
                 continue
+            assert micrograph is not None  # read
             boxes = classifier.card.boxes
-            working = working_image(image, boxes, found[name].pixel_size_ang)
+            working = working_image(image, boxes, micrograph.pixel_size_ang)
             beyond = outside(coords_yx_px[rows], working.shape_px)
             inside = rows[~beyond]
             for start in range(0, len(inside), batch_size):

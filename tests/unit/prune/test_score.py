@@ -144,3 +144,28 @@ def test_no_picks_are_scored_at_once(spot_project, dark_is_particle) -> None:
     nothing = read_picks(spot_project.picks).select(np.zeros(72, dtype=bool))
     events = list(score(Micrographs.find(spot_project.micrographs), nothing, dark_is_particle))
     assert len(scored(events).picks) == 0
+
+
+def test_two_spellings_of_one_micrograph_are_one_reading_of_it(
+    spot_project, dark_is_particle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picks = read_picks(spot_project.picks)
+    names = picks.table["micrograph"].tolist()
+    spelled = [name if i % 2 else "m0" for i, name in enumerate(names[:24])] + names[24:]
+    reads: list[str] = []
+    original = Micrograph.read
+
+    def counted(self: Micrograph) -> np.ndarray:
+        reads.append(self.name)
+        return original(self)
+
+    monkeypatch.setattr(Micrograph, "read", counted)
+    micrographs = Micrographs.find(spot_project.micrographs)
+    straight = scored(list(score(micrographs, picks, dark_is_particle))).picks
+    reads.clear()
+    events = list(score(micrographs, picks.with_columns(micrograph=spelled), dark_is_particle))
+    assert reads == ["m0.mrc", "m1.mrc", "m2.mrc"]
+    assert [e.micrograph for e in events[:-1]] == ["m0", *names[24::24]]
+    np.testing.assert_array_equal(
+        scored(events).picks.particle_probability, straight.particle_probability
+    )
