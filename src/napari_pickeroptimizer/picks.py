@@ -16,6 +16,9 @@ from napari_pickeroptimizer.errors import LabelError, PickFormatError
 
 PROBABILITY_PREFIX = "probability_"
 NO_SOURCE = -1
+# What decided on a pick, the values of the column `decided_by`.
+BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE = "score", "label", "distance", "edge"
+BY_NOTHING = "none"
 
 
 class PickSource(Protocol):
@@ -103,7 +106,10 @@ class Picks:
         ``probability_<id>`` (float64)
             P(class) of the classifier, NaN where a pick was not scored;
         ``predicted`` (int8)
-            class decided from the probabilities, 0 = not scored.
+            class decided from the probabilities, 0 = not scored;
+        ``decided_by`` (str)
+            what that class is due to: ``score``, the user's ``label``, a better pick within
+            the least ``distance``, the micrograph's ``edge``, or ``none`` where not scored.
     sources : tuple of PickSource
         The untouched files, for lossless writing.
     listing : PickListing or None

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, PickListing, Picks, PickSource
+from napari_pickeroptimizer.picks import (
+    BY_LABEL,
+    BY_NOTHING,
+    PROBABILITY_PREFIX,
+    PickListing,
+    Picks,
+    PickSource,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,10 @@ class FilePicks:
         The picker's figure of merit, where the file has one.
     particle_probability : (n,) float64 or None
         P(particle) of an earlier pruning, where the file has it.
+    predicted : (n,) int8 or None
+        Classes that the earlier pruning decided on.
+    decided_by : (n,) object or None
+        What decided each: ``score``, ``label``, ``distance``, ``edge``, ``none``.
     """
 
     source: PickSource
@@ -41,6 +52,8 @@ class FilePicks:
     label: NDArray[np.int8] | None = None
     picker_score: NDArray[np.float64] | None = None
     particle_probability: NDArray[np.float64] | None = None
+    predicted: NDArray[np.int8] | None = None
+    decided_by: NDArray[np.object_] | None = None
 
 
 def check_coordinates(
@@ -81,6 +94,30 @@ def labels_from_numbers(
             f"{MAX_CLASS}, or 0 for unlabelled."
         )
     return np.maximum(values, UNLABELLED).astype(np.int8)
+
+
+def labels_and_decisions(
+    classes: NDArray[np.int8] | None,
+    probability: NDArray[np.float64] | None,
+    decided_by: NDArray[np.object_] | None,
+) -> tuple[NDArray[np.int8] | None, NDArray[np.int8] | None]:
+    """Tell the classes that a user gave from those that this program decided on.
+
+    A pick with P(particle) has been through a pruning, so its class is a decision, unless it
+    was a label that decided. Without this a file that is pruned again would come back with
+    all its picks labelled, and labels always win.
+
+    Returns
+    -------
+    label, predicted : (n,) int8 or None
+        The user's classes, and the program's (None where there was no pruning).
+    """
+    if classes is None or probability is None:
+        return classes, None
+    is_label = np.isnan(probability)
+    if decided_by is not None:
+        is_label |= decided_by == BY_LABEL
+    return np.where(is_label, classes, UNLABELLED).astype(np.int8), classes
 
 
 def assemble(
@@ -125,4 +162,20 @@ def assemble(
                     for c, part in zip(counts, parts, strict=True)
                 ]
             )
+    if any(f.predicted is not None for f in files):
+        columns["predicted"] = np.concatenate(
+            [
+                np.zeros(len(f.x), np.int8) if f.predicted is None else f.predicted
+                for f in files
+            ]
+        )
+    if any(f.decided_by is not None for f in files):
+        columns["decided_by"] = np.concatenate(
+            [
+                np.full(len(f.x), BY_NOTHING, dtype=object)
+                if f.decided_by is None
+                else f.decided_by
+                for f in files
+            ]
+        )
     return Picks(pd.DataFrame(columns), tuple(f.source for f in files), listing)

@@ -21,9 +21,11 @@ from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.assemble import (
     FilePicks,
     check_coordinates,
+    labels_and_decisions,
     labels_from_numbers,
 )
 from napari_pickeroptimizer.io.relion import (
+    DECIDED_BY,
     PARTIAL_LABEL,
     PARTICLE_PROBABILITY,
     SCORE,
@@ -45,6 +47,7 @@ ALIASES = {
     "label": {"label", "rlnparticleselectiontype", "polabel"},
     "score": {"score", "pickerscore", "confidence", "fom", "rlnautopickfigureofmerit"},
     "micrograph": {"micrograph", "micrographname", "rlnmicrographname", "imagename"},
+    "decided_by": {"decidedby", "podecidedby"},
 }
 _LABEL_IDS = {
     "": UNLABELLED,
@@ -56,7 +59,7 @@ _LABEL_IDS = {
     "carbon": CARBON,
 }
 _NEW_NAMES = {SELECTION_TYPE: "label", PARTIAL_LABEL: "label", SCORE: "score"}
-_NEW_NAMES[PARTICLE_PROBABILITY] = "probability"
+_NEW_NAMES |= {PARTICLE_PROBABILITY: "probability", DECIDED_BY: "decided_by"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +172,16 @@ def read_csv(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
 
     x, y = (as_numbers(column(role), header[roles[role]], where) for role in "xy")
     check_coordinates(x, y, where)
-    label, names_labels = None, False
+    classes, names_labels = None, False
     if "label" in roles:
-        label, names_labels = _labels(column("label"), header[roles["label"]], where)
+        classes, names_labels = _labels(column("label"), header[roles["label"]], where)
+    probability = decided_by = None
+    if "decided_by" in roles and "probability" in header:
+        # ours; in a file of another program a probability may be anything
+        roles["probability"] = header.index("probability")
+        probability = as_numbers(column("probability"), "probability", where)
+        decided_by = column("decided_by")
+    label, predicted = labels_and_decisions(classes, probability, decided_by)
     names: str | NDArray[np.object_] = path.stem if micrograph is None else micrograph
     score = None
     if "score" in roles:
@@ -186,6 +196,9 @@ def read_csv(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
         micrograph=column("micrograph") if "micrograph" in roles else names,
         label=label,
         picker_score=score,
+        particle_probability=probability,
+        predicted=predicted,
+        decided_by=decided_by,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.assemble import (
     FilePicks,
     check_coordinates,
+    labels_and_decisions,
     labels_from_numbers,
 )
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
@@ -29,6 +30,7 @@ SELECTION_TYPE = "rlnParticleSelectionType"
 # of our own, which RELION carries along and does not look at.
 PARTIAL_LABEL = "poLabel"
 PARTICLE_PROBABILITY = "poParticleProbability"
+DECIDED_BY = "poDecidedBy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,20 +106,23 @@ def picks_of_document(
         return FilePicks(StarSource(document, None), nothing, nothing, micrograph or "")
     wanted = [
         c
-        for c in (X, Y, MICROGRAPH, SCORE, PARTICLE_PROBABILITY, PARTIAL_LABEL, SELECTION_TYPE)
+        for c in (X, Y, SCORE, PARTICLE_PROBABILITY, PARTIAL_LABEL, SELECTION_TYPE)
         if c in block.columns
     ]
-    values = document.strings(block, wanted)
-    numbers = {c: document.as_numbers(block, c, values[c]) for c in wanted if c != MICROGRAPH}
+    text = [c for c in (MICROGRAPH, DECIDED_BY) if c in block.columns]
+    values = document.strings(block, wanted + text)
+    numbers = {c: document.as_numbers(block, c, values[c]) for c in wanted}
 
     def where(row: int) -> str:
         return document.where(block, row)
 
     check_coordinates(numbers[X], numbers[Y], where)
-    label = None
+    classes = None
     for column in (PARTIAL_LABEL, SELECTION_TYPE):
-        if column in numbers and label is None:
-            label = labels_from_numbers(numbers[column], column, where)
+        if column in numbers and classes is None:
+            classes = labels_from_numbers(numbers[column], column, where)
+    probability, decided_by = numbers.get(PARTICLE_PROBABILITY), values.get(DECIDED_BY)
+    label, predicted = labels_and_decisions(classes, probability, decided_by)
     return FilePicks(
         source=StarSource(document, block),
         x=numbers[X],
@@ -127,7 +132,9 @@ def picks_of_document(
         else _micrograph_names(document, block, values),
         label=label,
         picker_score=numbers.get(SCORE),
-        particle_probability=numbers.get(PARTICLE_PROBABILITY),
+        particle_probability=probability,
+        predicted=predicted,
+        decided_by=decided_by,
     )
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.relion import (
+    DECIDED_BY,
     MICROGRAPH,
     PARTIAL_LABEL,
     PARTICLE_PROBABILITY,
@@ -21,6 +23,7 @@ from napari_pickeroptimizer.io.relion import (
     Y,
 )
 from napari_pickeroptimizer.io.tokens import star_tokens
+from napari_pickeroptimizer.picks import BY_LABEL, BY_NOTHING, BY_SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,20 +36,26 @@ if TYPE_CHECKING:
 def star_columns(picks: Picks) -> dict[str, NDArray[Any]]:
     """Return the columns that `write_picks` adds by default, (n,) each.
 
-    ``rlnParticleSelectionType`` is the class that was decided, else the user's label. RELION
+    ``rlnParticleSelectionType`` is the user's label, else the class that was decided. RELION
     5 stops at values outside 1..6: where only some picks have a class, the classes go to the
-    private column ``poLabel`` (0 = none) instead. ``poParticleProbability`` is P(particle).
+    private column ``poLabel`` (0 = none) instead. ``poParticleProbability`` is P(particle),
+    ``poDecidedBy`` what decided; by it, labels and decisions are told apart on reading.
     """
-    classes = picks.labels
+    labels = classes = picks.labels
     if "predicted" in picks.table:
         predicted = picks.table["predicted"].to_numpy(dtype=np.int8)
-        classes = np.where(predicted != 0, predicted, classes)
+        classes = np.where(labels != UNLABELLED, labels, predicted)
     columns: dict[str, NDArray[Any]] = {}
     if classes.any():
         columns[SELECTION_TYPE if classes.all() else PARTIAL_LABEL] = classes
     probability = picks.particle_probability
     if not np.isnan(probability).all():
         columns[PARTICLE_PROBABILITY] = probability
+        if classes.any():
+            by = np.where(classes == UNLABELLED, BY_NOTHING, BY_SCORE).astype(object)
+            if "decided_by" in picks.table:
+                by = picks.table["decided_by"].to_numpy(dtype=object)
+            columns[DECIDED_BY] = np.where(labels != UNLABELLED, BY_LABEL, by)
     return columns
 
 

@@ -66,7 +66,7 @@ def test_lines_stay_and_columns_come(tmp_path: Path) -> None:
     scored = picks.with_columns(probability_1=[0.25, 0.75], predicted=[2, 1])
     write_picks(scored.select(np.array([0])), tmp_path / "rejected.csv")
     assert (tmp_path / "rejected.csv").read_bytes() == (
-        b'x,y,note,label,probability\r\n1.50,2,"a, b",2,0.250000\r\n'
+        b'x,y,note,label,probability,decided_by\r\n1.50,2,"a, b",2,0.250000,score\r\n'
     )
 
 
@@ -112,3 +112,14 @@ def test_folder_of_one_csv_a_micrograph(tmp_path: Path) -> None:
     table(tmp_path, "x,y\n1,2\n", "m1.csv")
     table(tmp_path, "x,y\n3,4\n", "m2.csv")
     assert read_picks(tmp_path).table["micrograph"].tolist() == ["m1", "m2"]
+
+
+def test_a_csv_of_ours_is_told_by_its_column_decided_by(tmp_path: Path) -> None:
+    text = "x,y,label,probability,decided_by\n1,2,2,0.9,label\n3,4,1,0.8,score\n"
+    ours = read_picks(table(tmp_path, text))
+    assert ours.labels.tolist() == [2, 0]
+    assert ours.table["predicted"].tolist() == [2, 1]
+    assert ours.particle_probability.tolist() == [0.9, 0.8]
+    foreign = read_picks(table(tmp_path, "x,y,label,probability\n1,2,2,0.9\n3,4,1,0.8\n"))
+    assert foreign.labels.tolist() == [2, 1]
+    assert foreign.class_ids == ()

@@ -26,13 +26,38 @@ def test_unlabelled_picks_get_no_columns(picks: Picks) -> None:
     assert star_columns(picks) == {}
 
 
-def test_decided_class_goes_before_the_label(picks: Picks) -> None:
-    decided = picks.with_labels([2, 2, 3]).with_columns(
+def test_the_label_goes_before_the_decided_class(picks: Picks) -> None:
+    decided = picks.with_labels([2, 0, 3]).with_columns(
         predicted=np.array([1, 2, 0], np.int8), probability_1=[0.9, 0.123456789, np.nan]
     )
     columns = star_columns(decided)
-    assert columns["rlnParticleSelectionType"].tolist() == [1, 2, 3]
+    assert columns["rlnParticleSelectionType"].tolist() == [2, 2, 3]
     assert columns["poParticleProbability"].tolist()[:2] == [0.9, 0.123456789]
+    assert columns["poDecidedBy"].tolist() == ["label", "score", "label"]
+
+
+def test_labels_and_decisions_are_told_apart_on_reading(picks: Picks, tmp_path: Path) -> None:
+    decided = picks.with_labels([2, 0, 0]).with_columns(
+        predicted=np.array([2, 1, 2], np.int8),
+        decided_by=["label", "score", "distance"],
+        probability_1=[0.9, 0.8, 0.7],
+    )
+    write_picks(decided, tmp_path / "scored.star")
+    again = read_picks(tmp_path / "scored.star")
+    assert again.labels.tolist() == [2, 0, 0]
+    assert again.table["predicted"].tolist() == [2, 1, 2]
+    assert again.table["decided_by"].tolist() == ["label", "score", "distance"]
+
+
+def test_a_probability_makes_a_class_a_decision(tmp_path: Path) -> None:
+    head = "_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnParticleSelectionType #3\n"
+    rows = "1 2 1 0.9\n3 4 2 nan\n"  # as versions before poDecidedBy wrote them
+    (tmp_path / "b.star").write_text(
+        f"\ndata_\n\nloop_\n{head}_poParticleProbability #4\n{rows}\n"
+    )
+    picks = read_picks(tmp_path / "b.star")
+    assert picks.labels.tolist() == [0, 2]
+    assert picks.table["predicted"].tolist() == [1, 2]
 
 
 def test_partly_labelled_picks_use_a_column_that_relion_ignores(
