@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from napari_pickeroptimizer.cli.options import JsonOption
+from napari_pickeroptimizer.cli.options import FlipYOption, JsonOption, find_micrographs
 from napari_pickeroptimizer.cli.show import out, percent, print_json, print_table, warn
+from napari_pickeroptimizer.cli.typed import command_as_typed
+from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.prune.evaluate import Evaluation
 from napari_pickeroptimizer.prune.evaluate import evaluate as evaluate_picks
+from napari_pickeroptimizer.prune.output import RUN_RECORD
 
 
 def evaluate(
@@ -28,17 +33,81 @@ def evaluate(
         float | None,
         typer.Option("--threshold", "-t", help="Judge at this P(particle), not as decided."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a report with all curves to this .html file."),
+    ] = None,
+    micrographs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--micrographs",
+            "-m",
+            help="For pictures in the report: as for prune; may be repeated.",
+        ),
+    ] = None,
+    flip_y: FlipYOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print precision and recall of picks before and after pruning."""
-    result = evaluate_picks(read_picks(picks), read_picks(truth), radius_px, threshold)
+    if report is not None:
+        _check_report(report)
+    elif micrographs:
+        raise SettingsError(
+            "--micrographs are for the pictures of a report: give --report too."
+        )
+    found = find_micrographs(micrographs, None, flip_y) if micrographs else None
+    judged, true = read_picks(picks), read_picks(truth)
+    result = evaluate_picks(judged, true, radius_px, threshold)
     if result.micrographs_without_truth:
         n = len(result.micrographs_without_truth)
         warn(f"{n} micrographs with picks have no truth and are left out.")
+    if report is not None:
+        from napari_pickeroptimizer.report import write_evaluation_report
+
+        inputs: dict[str, Any] = {"picks": picks, "truth": truth, "micrographs": micrographs}
+        write_evaluation_report(
+            report,
+            result,
+            judged,
+            true,
+            found,
+            threshold=threshold,
+            record=run_record_beside(picks),
+            inputs=inputs,
+            command=command_as_typed(),
+        )
     if as_json:
         print_json(result.summary())
-    else:
-        print_evaluation(result)
+        return
+    print_evaluation(result)
+    if report is not None:
+        out.print(f"Report: {report}", markup=False)
+
+
+def _check_report(report: Path) -> None:
+    if report.is_dir():
+        raise SettingsError(
+            f"--report {report} is a folder: give a file, such as report.html."
+        )
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise SettingsError(f"--report {report}: a report is a web page, call it .html.")
+
+
+def run_record_beside(places: list[str]) -> dict[str, Any] | None:
+    """Return the record of the run that wrote the picks, None where none is beside them.
+
+    ``run.json`` lies beside ``scored.star``, and above ``scored/autopick.star``.
+    """
+    for place in places:
+        path = Path(place)
+        for folder in (path, path.parent, path.parent.parent):
+            try:
+                record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(record, dict) and record.get("command") == "prune":
+                return record
+    return None
 
 
 def print_evaluation(result: Evaluation) -> None:

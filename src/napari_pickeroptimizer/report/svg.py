@@ -1,0 +1,259 @@
+"""Small SVG: elements, scales, ticks and axes. Numbers in, text out; colours are left to CSS.
+
+Nothing here sets a colour: elements have classes, and the page's style sheet gives these the
+colours of the light, the dark and the printed page. Text is escaped wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import ArrayLike, NDArray
+
+# User units; the page shows a chart about as many CSS pixels wide.
+WIDTH, HEIGHT = 520.0, 330.0
+# Room for ticks and titles, also when a phone's style sheet enlarges the text.
+LEFT, RIGHT, TOP, BOTTOM = 74.0, 16.0, 16.0, 58.0
+TICK = 5.0
+
+
+def number(value: float) -> str:
+    """Return a length with at most two decimals, as short as it can be.
+
+    Examples
+    --------
+    >>> number(3.0), number(2.456), number(-0.001)
+    ('3', '2.46', '0')
+    """
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def element(name: str, *children: str, **attributes: object) -> Markup:
+    """Return one element; children and values are escaped unless they are markup.
+
+    An underscore in an attribute's name stands for a hyphen, one at its end is dropped
+    (``class_``), and attributes that are None are left out.
+
+    Examples
+    --------
+    >>> element("text", "a < b", class_="tick", x=1.5)
+    Markup('<text class="tick" x="1.5">a &lt; b</text>')
+    """
+    told = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    inside = Markup("").join(children)
+    # Markup() below: every part has been escaped above, or was markup already
+    return Markup(f"<{name}{told}>{inside}</{name}>")  # noqa: S704
+
+
+def _text(value: object) -> str:
+    return number(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+def polyline(x: ArrayLike, y: ArrayLike) -> str:
+    """Return the path data of a line through points; a gap where one is not finite."""
+    parts: list[str] = []
+    pen_down = False
+    for a, b in zip(np.asarray(x, float), np.asarray(y, float), strict=True):
+        if math.isfinite(a) and math.isfinite(b):
+            parts.append(f"{'L' if pen_down else 'M'}{number(a)} {number(b)}")
+            pen_down = True
+        else:
+            pen_down = False
+    return "".join(parts)
+
+
+def area(x: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
+    """Return the path data of the area between two lines, where both are finite."""
+    xs, ls, hs = (np.asarray(v, float) for v in (x, low, high))
+    good = np.isfinite(xs + ls + hs)
+    if good.sum() < 2:
+        return ""
+    xs, ls, hs = xs[good], ls[good], hs[good]
+    outline = zip([*xs, *xs[::-1]], [*hs, *ls[::-1]], strict=True)
+    return "M" + "L".join(f"{number(a)} {number(b)}" for a, b in outline) + "Z"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A map from values to user units, linear or by the square root.
+
+    Parameters
+    ----------
+    values : tuple of float
+        The ends of the values' range.
+    units : tuple of float
+        Where these lie.
+    root : bool
+        Whether distances go with the square root, which shows small counts beside large ones.
+    """
+
+    values: tuple[float, float]
+    units: tuple[float, float]
+    root: bool = False
+
+    def __call__(self, value: ArrayLike) -> NDArray[np.float64]:
+        """Return where values lie."""
+        low, high = self._bend(np.asarray(self.values, float))
+        start, end = self.units
+        part = (self._bend(np.asarray(value, float)) - low) / ((high - low) or 1.0)
+        return np.asarray(start + part * (end - start))
+
+    def at(self, value: float) -> float:
+        """Return where one value lies."""
+        return float(self(value))
+
+    def _bend(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt(value) if self.root else value
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Return round values from `low` to `high`, steps of 1, 2 or 5 times a power of ten.
+
+    Examples
+    --------
+    >>> ticks(0, 1), ticks(0, 130, 4)
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 50.0, 100.0])
+    """
+    if not high > low:
+        return [low]
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = min((power * m for m in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / rough)))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def root_ticks(high: float, scale: Scale, apart: float = 34.0) -> list[float]:
+    """Return 0 and round values up to `high` that lie `apart` units from each other."""
+    powers = [10.0**k for k in range(int(math.log10(max(high, 1))) + 1)]
+    round_values = [m * p for p in powers for m in (1, 2, 5) if m * p <= high]
+    chosen: list[float] = []
+    for value in reversed(round_values):
+        near = [*chosen, 0.0]
+        if all(abs(scale.at(value) - scale.at(other)) >= apart for other in near):
+            chosen.append(value)
+    return [0.0, *reversed(chosen)]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The room of a chart and its two scales.
+
+    Parameters
+    ----------
+    x, y : Scale
+        The scales; y grows upwards, so its units descend.
+    width, height : float
+        Of the whole chart.
+    """
+
+    x: Scale
+    y: Scale
+    width: float = WIDTH
+    height: float = HEIGHT
+
+    @property
+    def left(self) -> float:
+        """Left end of the plot."""
+        return self.x.units[0]
+
+    @property
+    def right(self) -> float:
+        """Right end of the plot."""
+        return self.x.units[1]
+
+    @property
+    def bottom(self) -> float:
+        """Lower end of the plot."""
+        return self.y.units[0]
+
+    @property
+    def top(self) -> float:
+        """Upper end of the plot."""
+        return self.y.units[1]
+
+    def x_axis(
+        self,
+        values: Iterable[float],
+        title: str,
+        write: Callable[[float], str] = number,
+        *,
+        below: float = 0.0,
+    ) -> Markup:
+        """Return the horizontal axis, `below` units under the plot."""
+        y = self.bottom + below
+        marks = [
+            element("line", x1=u, x2=u, y1=y, y2=y + TICK)
+            + element("text", write(v), class_="tick", x=u, y=y + 22.0, text_anchor="middle")
+            for v, u in ((v, self.x.at(v)) for v in values)
+        ]
+        middle = (self.left + self.right) / 2
+        caption = element(
+            "text", title, class_="axis-title", x=middle, y=y + 46.0, text_anchor="middle"
+        )
+        line = element("line", x1=self.left, x2=self.right, y1=y, y2=y)
+        return element("g", line, *marks, caption, class_="axis")
+
+    def y_axis(
+        self, values: Iterable[float], title: str, write: Callable[[float], str] = number
+    ) -> Markup:
+        """Return the vertical axis: lines across the plot, values and a title on the left."""
+        marks = [
+            element("line", class_="grid", x1=self.left, x2=self.right, y1=u, y2=u)
+            + element("text", write(v), class_="tick", x=self.left - 8, y=u, dy="0.35em",
+                      text_anchor="end")
+            for v, u in ((v, self.y.at(v)) for v in values)
+        ]  # fmt: skip
+        middle = (self.bottom + self.top) / 2
+        caption = element(
+            "text", title, class_="axis-title", text_anchor="middle",
+            transform=f"translate(16 {number(middle)}) rotate(-90)",
+        )  # fmt: skip
+        return element("g", *marks, caption, class_="axis")
+
+    def vertical(self, value: float, label: str, *, low: bool = False) -> Markup:
+        """Return a line down the plot with a label beside its upper (or lower) end."""
+        u = self.x.at(value)
+        v = self.bottom - 12 if low else self.top + 6
+        to_the_left = u > (self.left + self.right) / 2
+        return element(
+            "g",
+            element("line", x1=u, x2=u, y1=self.top - 6, y2=self.bottom),
+            element("text", label, x=u + (-7 if to_the_left else 7), y=v,
+                    text_anchor="end" if to_the_left else "start"),
+            class_="threshold",
+        )  # fmt: skip
+
+    def svg(self, description: str, *layers: Markup, class_: str = "chart") -> Markup:
+        """Return the whole chart; `description` is what is told to those who do not see it."""
+        return element(
+            "svg", *layers, class_=class_, role="img", aria_label=description,
+            viewBox=f"0 0 {number(self.width)} {number(self.height)}",
+        )  # fmt: skip
+
+
+def plot_frame(
+    x: tuple[float, float] = (0.0, 1.0),
+    y: tuple[float, float] = (0.0, 1.0),
+    *,
+    width: float = WIDTH,
+    height: float = HEIGHT,
+    below: float = 0.0,
+    root: bool = False,
+) -> Frame:
+    """Return a frame with the usual margins, and `below` more units under the plot."""
+    return Frame(
+        Scale(x, (LEFT, width - RIGHT)),
+        Scale(y, (height - BOTTOM - below, TOP), root),
+        width,
+        height,
+    )
