@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.cli.options import (
     DeviceOption,
     FlipYOption,
@@ -23,7 +25,9 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
+from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.picks import Picks
 
 
 def prune(
@@ -40,8 +44,53 @@ def prune(
     model: Annotated[Path, typer.Option("--model", help="Model written by finetune.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")],
     threshold: Annotated[
-        float, typer.Option("--threshold", "-t", help="Least P(particle) of a kept pick.")
-    ] = 0.5,
+        str | None,
+        typer.Option(
+            "--threshold",
+            "-t",
+            help="Least P(particle) of a kept pick, or auto for the best expected F1; 0.5 by "
+            "default.",
+            show_default=False,
+        ),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            help="In place of a threshold: the share of particles among the kept picks to "
+            "expect, such as 0.95.",
+        ),
+    ] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            "--recall",
+            help="In place of a threshold: the share of the particles to expect to keep.",
+        ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels",
+            "-l",
+            help="Labelled picks, which win over their scores; may be repeated.",
+        ),
+    ] = None,
+    min_distance: Annotated[
+        str,
+        typer.Option(
+            "--min-distance",
+            help="Of two picks nearer than this keep the more probable one: pixels (30), Å (50A) "
+            "or particle diameters (0.5d).",
+        ),
+    ] = "0",
+    edge_distance: Annotated[
+        str,
+        typer.Option(
+            "--edge-distance",
+            help="Reject picks nearer than this to the micrograph's edge, given likewise.",
+        ),
+    ] = "0",
     write_fom: Annotated[
         bool,
         typer.Option(
@@ -66,26 +115,47 @@ def prune(
 ) -> None:
     """Score every pick, and write kept and rejected picks in the format they came in."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.prune.lengths import Length
     from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
     from napari_pickeroptimizer.prune.score import MicrographFailed, PicksScored, ScoreEvent
 
-    settings = PruneSettings(threshold, device, batch_size, views, write_fom, overwrite)
+    settings = PruneSettings(
+        threshold=_threshold(threshold),
+        precision=precision,
+        recall=recall,
+        min_distance=Length.parse(min_distance),
+        edge_distance=Length.parse(edge_distance),
+        device=device,
+        batch_size=batch_size,
+        n_views=views,
+        write_fom=write_fom,
+        overwrite=overwrite,
+    )
     classifier = Classifier.load(model)
     found = find_micrographs(micrographs, pixel_size, flip_y)
     inputs = {
         "micrographs": list(micrographs),
         "picks": list(picks),
         "model": str(model),
+        "labels": list(labels or []),
         "pixel_size_ang": pixel_size,
         "flip_y": flip_y,
     }
+    events = prune_picks(
+        found,
+        _without_labels(read_picks(picks)),
+        classifier,
+        output,
+        settings,
+        labels=read_picks(labels) if labels else None,
+        inputs=inputs,
+    )
 
     def describe(event: ScoreEvent | Pruned) -> str:
         if isinstance(event, Pruned | PicksScored):
             return ""
         return f"micrograph {event.n_done}/{event.n_total}"
 
-    events = prune_picks(found, read_picks(picks), classifier, output, settings, inputs=inputs)
     result: Pruned | None = None
     for event in run_with_progress(events, "Pruning", describe):
         if isinstance(event, MicrographFailed):
@@ -93,29 +163,61 @@ def prune(
         elif isinstance(event, Pruned):
             result = event
     assert result is not None  # the generator's last event
-    record = result.record
-    n_outside = sum(record["outside"].values())
-    if n_outside:
-        warn(
-            f"{n_outside} picks lie outside their micrograph and stay unscored: were they picked "
-            "on binned or other micrographs?"
-        )
+    for sentence in result.record["warnings"]:
+        warn(sentence)
     if as_json:
-        print_json(record)
+        print_json(result.record)
     else:
-        _report(output, record)
-    if record["unreadable"]:
+        _report(output, result)
+    if result.record["unreadable"]:
         raise typer.Exit(code=1)
 
 
-def _report(output: Path, record: dict[str, Any]) -> None:
+def _threshold(text: str | None) -> float | Literal["auto"] | None:
+    if text is None or text == "auto":
+        return "auto" if text else None
+    if not re.fullmatch(r"[0-9.eE+-]+", text):
+        raise SettingsError(f"--threshold {text!r}: expected a number from 0 to 1, or auto.")
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"--threshold {text!r} is no number.") from None
+
+
+def _without_labels(picks: Picks) -> Picks:
+    """Return the picks without classes of their own, which say what picked them, or nothing."""
+    n = int((picks.labels != UNLABELLED).sum())
+    if not n:
+        return picks
+    warn(
+        f"{n:,} picks have a class already, which does not count here: pass the file that you "
+        "labelled as --labels to have its labels win over the scores."
+    )
+    return picks.with_labels(UNLABELLED)
+
+
+def _report(output: Path, result: Any) -> None:
+    record, promised = result.record, result.promise
     counts = record["counts"]
     n = counts["picks"]
     classes = ", ".join(f"{k} {name}" for name, k in counts["rejected_by_class"].items())
+    places = ", ".join(
+        f"{counts['rejected_by_reason'][reason]} {words}"
+        for reason, words in (
+            ("distance", "too near to a better one"),
+            ("edge", "too near to the edge"),
+        )
+        if reason in counts["rejected_by_reason"]
+    )
+    details = ", ".join(part for part in (classes, places) if part)
+    by_label = counts["kept_by_label"]
     out.print(
         f"Kept     {counts['kept']:>9,} of {n:,} ({percent(counts['kept'] / max(n, 1))})"
+        + (f", {by_label} of them by their label" if by_label else "")
     )
-    out.print(f"Rejected {counts['rejected']:>9,}" + (f" ({classes})" if classes else ""))
+    out.print(f"Rejected {counts['rejected']:>9,}" + (f" ({details})" if details else ""))
     if counts["unscored"]:
         out.print(f"Unscored {counts['unscored']:>9,}")
+    if promised is not None:
+        out.print(promised.at(record["threshold"]).sentence(), markup=False)
     out.print(f"Written to {output}", markup=False)

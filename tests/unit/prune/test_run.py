@@ -6,25 +6,30 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
 from napari_pickeroptimizer.prune.score import score
 
 
 @pytest.fixture
 def run(spot_project, dark_is_particle, tmp_path: Path):
-    def run_it(picks: Picks | None = None, **settings: object) -> Pruned:
+    def run_it(
+        picks: Picks | None = None, labels: Picks | None = None, **settings: object
+    ) -> Pruned:
         micrographs = Micrographs.find(spot_project.micrographs)
         picks = read_picks(spot_project.picks) if picks is None else picks
         events = prune_picks(
             micrographs, picks, dark_is_particle, tmp_path / "out",
-            PruneSettings(**settings), inputs={"picks": "picks.star"},  # type: ignore[arg-type]
+            PruneSettings(**settings),  # type: ignore[arg-type]
+            labels=labels, inputs={"picks": "picks.star"},
         )  # fmt: skip
         result = list(events)[-1]
         assert isinstance(result, Pruned)
@@ -48,6 +53,7 @@ def test_the_twins_hold_every_row_as_it_was_and_what_was_found(
     assert [original[r] for r in rows_of(tmp_path / "out" / "scored.star")] == source
     assert {row.split()[4] for row in twins["kept"]} == {"1"}
     assert {row.split()[4] for row in twins["rejected"]} <= {"2", "3"}
+    assert {row.split()[6] for row in original} == {"score"}
     assert all(float(row.split()[5]) >= 0.5 for row in twins["kept"])
 
 
@@ -56,12 +62,14 @@ def test_the_record_tells_inputs_settings_and_counts(run, tmp_path: Path) -> Non
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record == json.loads(json.dumps(result.record))
     assert record["inputs"] == {"picks": "picks.star"}
-    assert record["settings"]["threshold"] == 0.6
+    assert record["settings"]["threshold"] == record["threshold"] == 0.6
+    assert record["settings"]["min_distance"] == "0 px"
     assert record["counts"]["picks"] == 72
     assert record["counts"]["kept"] == 36
     assert sum(record["counts"]["rejected_by_class"].values()) == 36
     assert record["micrographs"][0] == {
         "micrograph": "Micrographs/m0.mrc", "picks": 24, "kept": 12, "rejected": 12, "unscored": 0,
+        "flag": None,
     }  # fmt: skip
     assert record["files"] == ["scored.star", "kept.star", "rejected.star"]
     assert record["versions"]["napari-pickeroptimizer"]
@@ -174,3 +182,99 @@ def test_a_file_in_place_of_the_folder_is_refused(run, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(SettingsError, match="is a file: give a folder"):
         run()
+
+
+def test_labels_of_another_file_win_over_the_scores(run, spot_project, tmp_path: Path) -> None:
+    picks = read_picks(spot_project.labels)  # 1 dark, 2 bright
+    turned = picks.select([0, 1, 30]).with_labels([3, 3, 3])
+    result = run(read_picks(spot_project.picks), turned)
+    assert result.record["labels"] == {"given": 3, "matched": 3}
+    table = result.picks.table
+    assert table["predicted"][[0, 1, 30]].tolist() == [3, 3, 3]
+    assert result.record["counts"]["rejected_by_reason"]["label"] == 3
+    scored = read_picks(tmp_path / "out" / "scored.star")
+    assert np.flatnonzero(scored.labels).tolist() == [0, 1, 30]  # and nothing else
+    assert scored.table["decided_by"].value_counts().to_dict() == {"score": 69, "label": 3}
+
+
+def test_picks_pruned_again_are_decided_anew_but_for_their_labels(
+    run, spot_project, tmp_path: Path
+) -> None:
+    labels = read_picks(spot_project.labels).select([0]).with_labels([3])
+    run(read_picks(spot_project.picks), labels)
+    (tmp_path / "first.star").write_bytes((tmp_path / "out" / "scored.star").read_bytes())
+    again = run(read_picks(tmp_path / "first.star"), threshold=0.0, overwrite=True)
+    assert again.record["counts"]["kept"] == 71
+    assert again.picks.table["decided_by"].tolist() == ["label"] + ["score"] * 71
+    assert again.picks.table["predicted"][0] == 3
+
+
+def test_picks_that_were_not_scored_are_decided_by_their_label(
+    run, spot_project, tmp_path: Path
+) -> None:
+    beyond = Picks.from_arrays("Micrographs/m0.mrc", x=[-50.0, -60, 100], y=[9.0] * 3)
+    result = run(beyond.with_labels([1, 0, 0]))
+    assert result.picks.table["predicted"].tolist()[:2] == [1, 0]
+    assert result.record["counts"]["kept_by_label"] == 1
+    assert any("2 picks lie outside" in w for w in result.record["warnings"])
+
+
+def test_distances_are_in_the_units_asked_for(run, spot_project, tmp_path: Path) -> None:
+    picks = read_picks(spot_project.picks)
+    twice = concatenate(
+        [picks, picks.with_columns(x=picks.table["x"] + 3, source=-1, source_row=0)]
+    )
+    result = run(twice, min_distance=Length(10, "ang"))  # 5 px
+    reasons = result.record["counts"]["rejected_by_reason"]
+    assert (reasons["distance"], result.record["counts"]["kept"]) == (36, 36)
+    assert result.record["settings"]["min_distance"] == "10 Å"
+    # those rejected for their place are of no class
+    assert sum(result.record["counts"]["rejected_by_class"].values()) == reasons["score"]
+    result = run(picks, edge_distance=Length(2, "diameters"), overwrite=True)
+    assert result.record["counts"]["rejected_by_reason"]["edge"] > 10
+    near = result.picks.table["decided_by"] == "edge"
+    assert (result.picks.table["x"][near] + 0.5 < 48).any()
+
+
+def test_two_spellings_of_a_micrograph_are_one_entry_of_the_record(run, spot_project) -> None:
+    picks = read_picks(spot_project.picks)
+    names = ["m0" if i % 2 else name for i, name in enumerate(picks.table["micrograph"][:24])]
+    picks = picks.with_columns(micrograph=names + picks.table["micrograph"].tolist()[24:])
+    entries = run(picks).record["micrographs"]
+    assert [e["picks"] for e in entries] == [24, 24, 24]
+
+
+def test_a_model_that_was_not_cross_validated_promises_nothing(run) -> None:
+    result = run(threshold=0.6)
+    assert result.promise is result.record["expectation"] is None
+    assert any("nothing can be promised" in w for w in result.record["warnings"])
+
+
+@pytest.mark.parametrize("wish", [{"precision": 0.95}, {"recall": 0.9}, {"threshold": "auto"}])
+def test_a_wish_needs_evidence_and_is_refused_before_the_scoring(run, wish) -> None:
+    with pytest.raises(SettingsError, match="cross-validated.*--folds 3"):
+        run(**wish)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"precision": 0.9, "recall": 0.9}, "one of threshold, precision and recall"),
+        ({"threshold": 0.5, "recall": 0.9}, "one of threshold, precision and recall"),
+        ({"precision": 95.0}, "95 % is 0.95"),
+        ({"recall": 0.0}, "above 0"),
+        ({"threshold": "best"}, "or auto"),
+        ({"threshold": 1.5}, "from 0 to 1"),
+    ],
+)
+def test_wishes_that_make_no_sense_are_refused(settings, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        PruneSettings(**settings)
+
+
+def test_a_run_that_keeps_nothing_or_all_says_so(run, spot_project) -> None:
+    labelled = read_picks(spot_project.labels)
+    bright = labelled.select(labelled.labels == 2).with_labels(0)
+    assert any("none of the 36" in w for w in run(bright).record["warnings"])
+    dark = labelled.select(labelled.labels == 1).with_labels(0)
+    assert any("all 36 scored" in w for w in run(dark, overwrite=True).record["warnings"])

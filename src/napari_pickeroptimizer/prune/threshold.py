@@ -1,0 +1,136 @@
+"""Which threshold to prune at, and what it may be expected to give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.calibration import Calibration, promise
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.prune.decide import check_probability
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.calibration import Promise
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
+
+DEFAULT_THRESHOLD = 0.5
+NO_EVIDENCE = (
+    "nothing can be promised for a threshold: the model was not cross-validated, so nobody "
+    "knows what its scores are worth. Fine-tune with --folds 3 and a few more labels."
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for: a threshold, or what a threshold shall give.
+
+    Parameters
+    ----------
+    threshold : float or "auto" or None
+        Least P(particle) of a kept pick; ``auto`` for the best expected F1. By default 0.5
+        where nothing else is wished.
+    precision, recall : float, optional
+        Expected share of particles among the kept picks, of kept ones among the particles.
+
+    Raises
+    ------
+    SettingsError
+        More than one is wished, or one is no share.
+    """
+
+    threshold: float | Literal["auto"] | None = None
+    precision: float | None = None
+    recall: float | None = None
+
+    def __post_init__(self) -> None:
+        wishes = [w for w in (self.threshold, self.precision, self.recall) if w is not None]
+        if len(wishes) > 1:
+            raise SettingsError(
+                "give one of threshold, precision and recall (--threshold, --precision, "
+                "--recall): each of them sets the threshold."
+            )
+        if self.threshold not in (None, "auto"):
+            if isinstance(self.threshold, str):
+                raise SettingsError(
+                    f"the threshold is a probability from 0 to 1, or auto, got "
+                    f"{self.threshold!r}."
+                )
+            check_probability("the threshold", float(self.threshold))
+        for name, share in (("precision", self.precision), ("recall", self.recall)):
+            if share is not None and not 0 < share <= 1:
+                raise SettingsError(
+                    f"a {name} is a share above 0 and at most 1, got {share}: 95 % is 0.95."
+                )
+
+    @property
+    def needs_evidence(self) -> bool:
+        """Whether the threshold is to be found from what the labels tell of the scores."""
+        return (
+            self.threshold == "auto" or self.precision is not None or self.recall is not None
+        )
+
+    def check(self, card: ModelCard) -> None:
+        """Refuse a wish that a model cannot fulfil, before any pick is scored.
+
+        Raises
+        ------
+        SettingsError
+            The model has no evidence of its scores' worth.
+        """
+        if self.needs_evidence and getattr(card, "evidence", None) is None:
+            asked = next(
+                f"--{name} {value}"
+                for name, value in (
+                    ("precision", self.precision),
+                    ("recall", self.recall),
+                    ("threshold", self.threshold),
+                )
+                if value is not None
+            )
+            raise SettingsError(
+                f"{asked} needs a model that was cross-validated, and this one was not, so "
+                "nobody knows what its scores are worth: fine-tune it again with --folds 3 "
+                "(and at least a handful of labels of each kind), or give --threshold 0.5."
+            )
+
+    def choose(self, promised: Promise | None) -> float:
+        """Return the threshold.
+
+        Raises
+        ------
+        SettingsError
+            No threshold is expected to give what is wished; the message tells the most that
+            can be had.
+        """
+        if promised is None or not self.needs_evidence:
+            return DEFAULT_THRESHOLD if self.threshold is None else float(self.threshold)
+        if self.precision is not None:
+            return promised.threshold_for_precision(self.precision)
+        if self.recall is not None:
+            return promised.threshold_for_recall(self.recall)
+        return promised.best_f1()
+
+
+def promise_for(card: ModelCard, p_particle: NDArray[np.float64]) -> Promise | None:
+    """Return what every threshold may be expected to give for these picks.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Of the model that scored them.
+    p_particle : (n,) float64
+        P(particle), NaN where a pick was not scored; these count nowhere.
+
+    Returns
+    -------
+    Promise or None
+        None for a model without evidence, and without scored picks.
+    """
+    scored = p_particle[np.isfinite(p_particle)]
+    evidence, calibration = getattr(card, "evidence", None), getattr(card, "calibration", None)
+    if evidence is None or not len(scored):
+        return None
+    return promise(evidence, calibration or Calibration(), scored)
