@@ -49,7 +49,7 @@ def test_the_whole_way(loaded, qtbot, labelled, project, tmp_path):
         read_picks,
         score,
     )
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import jobs, session
 
     tuning = finetune_panel(loaded)
     assert tuning.status.value.startswith("Ready: 5 particle")
@@ -91,8 +91,9 @@ def test_the_whole_way(loaded, qtbot, labelled, project, tmp_path):
 
     # another threshold: the same layers, no network
     pruning.threshold.value = 0.0
-    assert len(kept.data) == len(labelled)
-    assert len(rejected.data) == 0
+    n_false = int((labelled.labels > PARTICLE).sum())  # labels win over scores
+    assert len(kept.data) == len(labelled) - n_false
+    assert len(rejected.data) == n_false
     pruning.threshold.value = threshold
     assert len(kept.data) == (expected["predicted"] == PARTICLE).sum()
 
@@ -107,6 +108,11 @@ def test_the_whole_way(loaded, qtbot, labelled, project, tmp_path):
     session.label_picks(kept, [0], CONTAMINANT)
     row = np.flatnonzero(expected["predicted"] == PARTICLE)[0]
     assert session.picks_of(source).labels[row] == CONTAMINANT
+    # and counts at once, at whatever threshold
+    n_kept = len(kept.data)
+    pruned = jobs.show_threshold(loaded, source, threshold)
+    assert pruned.picks.table["predicted"][row] == CONTAMINANT
+    assert len(loaded.layers["picks kept"].data) == n_kept - 1
 
     # kept picks and model go to files, and come back
     pruning.output.value = tmp_path / "kept.star"

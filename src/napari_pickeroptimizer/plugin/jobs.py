@@ -249,7 +249,8 @@ def show_scored(viewer: Any, layer: Any, scored: PicksScored, threshold: float) 
 def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
     """Make or update ``<name> kept`` and ``<name> rejected`` from a layer's scores.
 
-    The layer itself is only hidden, so that the outputs are seen.
+    The layer's labels win over the scores, those given since the scoring too. The layer itself
+    is only hidden, so that the outputs are seen.
 
     Raises
     ------
@@ -260,7 +261,8 @@ def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
     scored = session_of(viewer).scored.get(layer)
     if scored is None:
         raise SettingsError(f"the picks of {layer.name!r} are not scored yet: apply a model.")
-    picks = decide(scored.picks, threshold)
+    labels = picks_of(layer).labels[: len(scored.picks)]  # points added since come last
+    picks = decide(scored.picks.with_labels(labels), threshold)
     predicted = picks.table["predicted"].to_numpy()
     masks = {
         "kept": predicted == PARTICLE,
@@ -283,6 +285,9 @@ def summary_text(pruned: Pruned) -> str:
     n_kept = counts.get(PARTICLE, 0)
     rejected = ", ".join(f"{counts[i]} {CLASS_NAMES[i]}" for i in counts if i > PARTICLE)
     text = f"Kept {n_kept} of {n} picks ({n_kept / n:.0%}). Rejected: {rejected or 'none'}."
+    n_labels = int((pruned.picks.labels != UNLABELLED).sum())
+    if n_labels:
+        text += f" Your {n_labels} labels went before the scores."
     if counts.get(UNLABELLED):
         text += f" Not scored: {counts[UNLABELLED]}"
         text += f" ({pruned.n_outside} outside their micrograph)." if pruned.n_outside else "."
