@@ -136,6 +136,26 @@ class Micrographs:
         """Return micrographs that are only names, to match other spellings against."""
         return cls(tuple(Micrograph(name, Path(name)) for name in names))
 
+    @classmethod
+    def distinct(cls, names: Iterable[str]) -> Micrographs:
+        """Return micrographs that are only names, one for names that mean the same.
+
+        Of ``a``, ``a.mrc`` and ``Micrographs/a.mrc`` the longest stays; in the order of `names`.
+        """
+        place = {name: i for i, name in enumerate(names)}
+        alike: dict[str, list[str]] = {}
+        for name in place:
+            alike.setdefault(min(_name_keys(name)[-1], key=len), []).append(name)
+        kept: list[str] = []
+        for group in alike.values():
+            fuller: list[str] = []
+            for name in sorted(group, key=len, reverse=True):
+                # a name that could mean two of them is one of its own
+                if sum(_folders_agree(name, other) for other in fuller) != 1:
+                    fuller.append(name)
+            kept += fuller
+        return cls.named(sorted(kept, key=place.__getitem__))
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -252,14 +272,20 @@ def _name_keys(name: str) -> tuple[set[str], set[str], set[str]]:
 
 def _longest_common_suffix(candidates: list[Micrograph], name: str) -> list[Micrograph]:
     """Of candidates with one base name, those whose folders agree with `name` entirely."""
-    wanted = PurePosixPath(str(name).replace("\\", "/")).parent.parts
+    wanted = _folders(name)
+    named = [m for m in candidates if wanted and _folders(m.name)]
+    return [m for m in named if _folders_agree(m.name, name)] or candidates
 
-    def agrees(micrograph: Micrograph) -> bool:
-        parts = PurePosixPath(micrograph.name.replace("\\", "/")).parent.parts
-        n = min(len(parts), len(wanted))
-        return n > 0 and parts[-n:] == wanted[-n:]
 
-    return [m for m in candidates if agrees(m)] or candidates
+def _folders(name: str) -> tuple[str, ...]:
+    return PurePosixPath(str(name).replace("\\", "/")).parent.parts
+
+
+def _folders_agree(name: str, other: str) -> bool:
+    """Whether one name's folders are the end of the other's; no folder agrees with any."""
+    parts, others = _folders(name), _folders(other)
+    n = min(len(parts), len(others))
+    return n == 0 or parts[-n:] == others[-n:]
 
 
 def _find_one(place: str | Path) -> list[Micrograph]:

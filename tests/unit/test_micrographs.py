@@ -256,3 +256,10 @@ def test_rows_of_one_micrograph_are_together_however_it_is_spelled() -> None:
         "Micrographs/b.mrc": [1],
     }
     assert list(missing) == ["gone.mrc"]
+
+
+def test_names_that_mean_one_micrograph_are_one() -> None:
+    names = ["a", "b/m.mrc", "Micrographs/a.mrc", "c/m.mrc", "a_autopick", "m.mrc"]
+    assert Micrographs.distinct(names).names == [
+        "b/m.mrc", "Micrographs/a.mrc", "c/m.mrc", "m.mrc",
+    ]  # fmt: skip

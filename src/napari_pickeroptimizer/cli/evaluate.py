@@ -61,6 +61,8 @@ def evaluate(
     if result.micrographs_without_truth:
         n = len(result.micrographs_without_truth)
         warn(f"{n} micrographs with picks have no truth and are left out.")
+    for sentence in result.warnings:
+        warn(sentence)
     if report is not None:
         from napari_pickeroptimizer.report import write_evaluation_report
 

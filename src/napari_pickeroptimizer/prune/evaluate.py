@@ -10,11 +10,23 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from sklearn.metrics import roc_auc_score
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
-from napari_pickeroptimizer.errors import PickFormatError, SettingsError
-from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.errors import (
+    AmbiguousMicrographError,
+    MicrographNotFoundError,
+    MicrographReadError,
+    SettingsError,
+)
+from napari_pickeroptimizer.prune.frame_check import frame_warning
+from napari_pickeroptimizer.prune.matches import (
+    check_radius,
+    is_particle,
+    paired,
+    true_centres,
+)
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.picks import Picks
 
 
@@ -70,9 +82,9 @@ class Evaluation:
     before, after : Quality
         All picks; the kept ones.
     kept_true : float
-        Share of the true picks that was kept.
+        Share of the true picks that was kept; picks that were not scored count nowhere.
     removed_false : float
-        Share of the false picks that was removed.
+        Share of the false picks that was removed; likewise.
     roc_auc : float
         Area under the ROC curve of P(particle) for true against false picks; NaN where the
         picks hold no probabilities or only one kind.
@@ -80,6 +92,8 @@ class Evaluation:
         Radius used.
     micrographs_without_truth, micrographs_without_picks : list of str
         Left out of all figures.
+    warnings : tuple of str
+        What makes the figures doubtful: picks and truth in different frames.
     """
 
     before: Quality
@@ -90,6 +104,7 @@ class Evaluation:
     radius_px: float
     micrographs_without_truth: list[str]
     micrographs_without_picks: list[str]
+    warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Return everything for JSON, NaN as None."""
@@ -105,27 +120,35 @@ class Evaluation:
             "radius_px": self.radius_px,
             "micrographs_without_truth": self.micrographs_without_truth,
             "micrographs_without_picks": self.micrographs_without_picks,
+            "warnings": list(self.warnings),
         }
 
 
 def evaluate(
-    picks: Picks, truth: Picks, radius_px: float, threshold: float | None = None
+    picks: Picks,
+    truth: Picks,
+    radius_px: float,
+    threshold: float | None = None,
+    micrographs: Micrographs | None = None,
 ) -> Evaluation:
     """Compare pruned picks with true centres.
 
     A pick is true if a true centre lies within `radius_px`; a centre is found if a pick does.
     Micrographs that only one side knows are left out and listed: experts rarely annotate all.
+    If picks and truth would agree far better turned over, swapped or scaled, `warnings` says so.
 
     Parameters
     ----------
     picks : Picks
         Pruned picks, such as ``scored.star``.
     truth : Picks
-        True centres. Where it has labels, only its particles count.
+        True centres. Where it has classes, only its particles count.
     radius_px : float
         Largest distance in micrograph pixels; half a particle diameter is usual.
     threshold : float, optional
         Judge the picks at this P(particle); by default as they were decided.
+    micrographs : Micrographs, optional
+        For their sides, which make sure of a flip; they are not read.
 
     Raises
     ------
@@ -134,26 +157,16 @@ def evaluate(
     PickFormatError
         Picks and truth have no micrograph in common.
     """
-    if not radius_px > 0:
-        raise SettingsError(f"the radius must be positive, got {radius_px} pixels.")
+    check_radius(radius_px)
     is_kept = kept_mask(picks, threshold)
-    if (truth.labels != UNLABELLED).any():
-        truth = truth.select(truth.labels == PARTICLE)
-    true_rows, names_without_picks = _paired(picks, truth)
-    pick_rows = picks.rows_by_micrograph()
-    common = [name for name in pick_rows if name in true_rows]
-    if not common:
-        raise PickFormatError(
-            "picks and truth have no micrograph in common: the picks name "
-            f"{next(iter(pick_rows), 'none')!r}, the truth "
-            f"{next(iter(truth.rows_by_micrograph()), 'none')!r}."
-        )
+    truth = true_centres(truth)
+    common, without_truth, without_picks = paired(picks, truth)
     used = np.zeros(len(picks), dtype=bool)
     is_true = np.zeros(len(picks), dtype=bool)
     n_truth = n_found_before = n_found_after = 0
     coords, true_coords = picks.coords_yx_px(), truth.coords_yx_px()
-    for name in common:
-        rows, centres = pick_rows[name], true_coords[true_rows[name]]
+    for rows, true_rows in common.values():
+        centres = true_coords[true_rows]
         used[rows] = True
         is_true[rows] = _within(coords[rows], centres, radius_px)
         n_truth += len(centres)
@@ -167,47 +180,55 @@ def evaluate(
         n_truth,
         n_found_after,
     )
+    judged = used & ~_unscored(picks)
+    warning = frame_warning(
+        [(coords[rows], true_coords[true_rows]) for rows, true_rows in common.values()],
+        radius_px,
+        [_shape_px(name, micrographs) for name in common],
+    )
     return Evaluation(
         before=before,
         after=after,
-        kept_true=_share(is_kept, used & is_true),
-        removed_false=_share(~is_kept, used & ~is_true),
+        kept_true=_share(is_kept, judged & is_true),
+        removed_false=_share(~is_kept, judged & ~is_true),
         roc_auc=_roc_auc(is_true[used], picks.particle_probability[used]),
         radius_px=float(radius_px),
-        micrographs_without_truth=[n for n in pick_rows if n not in true_rows],
-        micrographs_without_picks=names_without_picks,
+        micrographs_without_truth=without_truth,
+        micrographs_without_picks=without_picks,
+        warnings=() if warning is None else (warning,),
     )
 
 
 def kept_mask(picks: Picks, threshold: float | None = None) -> NDArray[np.bool_]:
-    """Return which picks count as kept: by threshold, else as decided, else as labelled."""
+    """Return which picks count as kept: by threshold, else as decided, else as labelled.
+
+    A pick without a score is never kept by a threshold, not even by one of 0.
+    """
     if threshold is not None:
         if np.isnan(picks.particle_probability).all():
             raise SettingsError(
                 "a threshold needs probabilities, and the picks have none "
                 "(poParticleProbability): pass scored.star."
             )
-        return np.nan_to_num(picks.particle_probability) >= threshold
+        return np.asarray(picks.particle_probability >= threshold)
+    return is_particle(picks)  # all where not pruned: before equals after
+
+
+def _unscored(picks: Picks) -> NDArray[np.bool_]:
+    """Return which picks a pruning left undecided: they were neither kept nor removed."""
+    unscored = np.isnan(picks.particle_probability)
     if "predicted" in picks.table:
-        return np.asarray(picks.table["predicted"].to_numpy() == PARTICLE)
-    if (picks.labels != UNLABELLED).any():
-        return np.asarray(picks.labels == PARTICLE)
-    return np.ones(len(picks), dtype=bool)  # not pruned: before equals after
+        return np.asarray(unscored & (picks.table["predicted"].to_numpy() == UNLABELLED))
+    return np.asarray(unscored & ~unscored.all())
 
 
-def _paired(picks: Picks, truth: Picks) -> tuple[dict[str, NDArray[np.intp]], list[str]]:
-    """Rows of the truth by the picks' micrograph names, and truth names without picks."""
-    names = list(picks.rows_by_micrograph())
-    known = Micrographs.named(names)
-    paired: dict[str, NDArray[np.intp]] = {}
-    unpaired = []
-    for name, rows in truth.rows_by_micrograph().items():
-        found, _ = known.resolve_all([name])
-        if name in found:
-            paired[found[name].name] = rows
-        else:
-            unpaired.append(name)
-    return paired, unpaired
+def _shape_px(name: str, micrographs: Micrographs | None) -> tuple[int, int] | None:
+    if micrographs is None:
+        return None
+    try:
+        return micrographs.resolve(name).shape_px()
+    except (MicrographNotFoundError, MicrographReadError, AmbiguousMicrographError):
+        return None
 
 
 def _within(

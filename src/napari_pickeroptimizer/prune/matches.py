@@ -62,7 +62,7 @@ def match(picks: Picks, truth: Picks, radius_px: float) -> list[MicrographMatche
     picks : Picks
         Picks of any number of micrographs.
     truth : Picks
-        True centres. Where it has labels, only its particles count.
+        True centres. Where it has classes, only its particles count.
     radius_px : float
         Largest distance in micrograph pixels; half a particle diameter is usual.
 
@@ -73,32 +73,76 @@ def match(picks: Picks, truth: Picks, radius_px: float) -> list[MicrographMatche
     PickFormatError
         Picks and truth have no micrograph in common.
     """
+    check_radius(radius_px)
+    truth = true_centres(truth)
+    common, _, _ = paired(picks, truth)
+    coords, true_coords = picks.coords_yx_px(), truth.coords_yx_px()
+    return [
+        _matched(name, rows, coords[rows], true_coords[true_rows], radius_px)
+        for name, (rows, true_rows) in common.items()
+    ]
+
+
+def check_radius(radius_px: float) -> None:
+    """Refuse a radius that is not positive.
+
+    Raises
+    ------
+    SettingsError
+        It is not.
+    """
     if not radius_px > 0:
         raise SettingsError(f"the radius must be positive, got {radius_px} pixels.")
-    if (truth.labels != UNLABELLED).any():
-        truth = truth.select(truth.labels == PARTICLE)
-    rows_by_name = picks.rows_by_micrograph()
-    truth_rows = truth.rows_by_micrograph()
-    found, _ = Micrographs.named(rows_by_name).resolve_all(truth_rows)
-    truth_of = {found[name].name: rows for name, rows in truth_rows.items() if name in found}
-    common = [name for name in rows_by_name if name in truth_of]
+
+
+def is_particle(picks: Picks) -> NDArray[np.bool_]:
+    """Return which picks are particles by label, else by decision; all where none has either."""
+    classes = picks.labels
+    if "predicted" in picks.table:
+        predicted = picks.table["predicted"].to_numpy(dtype=np.int8)
+        classes = np.where(classes != UNLABELLED, classes, predicted)
+    if (classes != UNLABELLED).any():
+        return np.asarray(classes == PARTICLE)
+    return np.ones(len(picks), dtype=bool)
+
+
+def true_centres(truth: Picks) -> Picks:
+    """Return the particles of a truth; of one without classes, all."""
+    return truth.select(is_particle(truth))
+
+
+_Rows = NDArray[np.intp]
+
+
+def paired(
+    picks: Picks, truth: Picks
+) -> tuple[dict[str, tuple[_Rows, _Rows]], list[str], list[str]]:
+    """Return the rows of picks and of truth by micrograph, and what only one side knows.
+
+    Returns
+    -------
+    common : dict
+        Rows of both by name, as the picks spell it, in the order of the picks.
+    without_truth, without_picks : list of str
+        Names that only the picks, that only the truth know.
+
+    Raises
+    ------
+    PickFormatError
+        Picks and truth have no micrograph in common.
+    """
+    known = Micrographs.distinct(picks.rows_by_micrograph())
+    pick_rows, _ = known.rows_of(picks)
+    true_rows, without_picks = known.rows_of(truth)
+    common = {m.name: (rows, true_rows[m]) for m, rows in pick_rows.items() if m in true_rows}
     if not common:
         raise PickFormatError(
             "picks and truth have no micrograph in common: the picks name "
-            f"{next(iter(rows_by_name), 'none')!r}, the truth "
-            f"{next(iter(truth_rows), 'none')!r}."
+            f"{next(iter(pick_rows)).name if pick_rows else 'none'!r}, the truth "
+            f"{next(iter(truth.rows_by_micrograph()), 'none')!r}."
         )
-    coords, true_coords = picks.coords_yx_px(), truth.coords_yx_px()
-    return [
-        _matched(
-            name,
-            rows_by_name[name],
-            coords[rows_by_name[name]],
-            true_coords[truth_of[name]],
-            radius_px,
-        )
-        for name in common
-    ]
+    without_truth = [m.name for m in pick_rows if m not in true_rows]
+    return common, without_truth, list(without_picks)
 
 
 def _matched(

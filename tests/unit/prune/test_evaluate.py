@@ -91,3 +91,27 @@ def test_no_common_micrograph_is_refused() -> None:
     other = Picks.from_arrays("z.mrc", x=[1.0], y=[1.0])
     with pytest.raises(PickFormatError, match=r"'z\.mrc', the truth 'Micrographs/a\.mrc'"):
         evaluate(other, TRUTH, 10)
+
+
+def test_picks_without_a_score_are_neither_kept_nor_removed() -> None:
+    picks = PICKS.with_columns(
+        probability_1=[0.9, np.nan, np.nan, 0.1], predicted=[1, 0, 0, 2]
+    )
+    for threshold in (None, 0.5, 0.05):
+        result = evaluate(picks, TRUTH, 10, threshold)
+        assert result.kept_true == 1.0  # one of the two true ones was judged
+    assert evaluate(picks, TRUTH, 10).removed_false == 1.0
+    assert evaluate(picks, TRUTH, 10, threshold=0.0).after.n_picks == 2
+
+
+def test_two_spellings_of_a_micrograph_are_one_on_both_sides() -> None:
+    picks = Picks.from_arrays(["a", "a.mrc"], x=[100, 200], y=[50, 50])
+    truth = Picks.from_arrays(["x/a.mrc", "a", "a"], x=[100, 200, 300], y=[50] * 3)
+    result = evaluate(picks, truth, 10)
+    assert (result.before.n_picks, result.before.n_true, result.before.n_found) == (2, 2, 2)
+    assert result.micrographs_without_picks == []
+
+
+def test_of_a_pruned_truth_the_kept_picks_count() -> None:
+    pruned = TRUTH.with_columns(predicted=[1, 2, 1, 0])
+    assert evaluate(PICKS, pruned, 10).before.n_truth == 2
