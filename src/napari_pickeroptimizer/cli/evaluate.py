@@ -57,7 +57,7 @@ def evaluate(
         )
     found = find_micrographs(micrographs, None, flip_y) if micrographs else None
     judged, true = read_picks(picks), read_picks(truth)
-    result = evaluate_picks(judged, true, radius_px, threshold)
+    result = evaluate_picks(judged, true, radius_px, threshold, found)
     if result.micrographs_without_truth:
         n = len(result.micrographs_without_truth)
         warn(f"{n} micrographs with picks have no truth and are left out.")

@@ -16,9 +16,9 @@ MOST_PICKS = 5000
 # How far the truth is shifted to see what matches by chance, in radii.
 SHIFTS = 4.0 * np.array([[0, 1], [1, 0], [0, -1], [-1, 0], [0.7, 0.7], [-0.7, -0.7]])
 # Another frame is told of if it explains so much more, beyond chance, of what there is ...
-LEAST_GAIN = 0.15
+LEAST_GAIN = 0.07
 # ... by at least so many standard deviations: a dozen frames are tried.
-LEAST_SIGMA = 5.0
+LEAST_SIGMA = 6.0
 
 
 @dataclass(frozen=True)
