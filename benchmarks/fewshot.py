@@ -20,6 +20,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from empiar10017 import add_project_argument
 from grid import (
     Job,
@@ -75,6 +76,7 @@ def jobs_of(args: argparse.Namespace, options: Options) -> list[Job]:
             "method": method,
             "start": options.start(method),
             "steps": steps if method == "ours" else None,
+            "folds": args.folds if method == "ours" else None,
             "flip_labels": args.flip_labels,
             "typed": args.typed,
             "seed": seed,
@@ -84,6 +86,39 @@ def jobs_of(args: argparse.Namespace, options: Options) -> list[Job]:
         for k in args.k
         for seed in range(args.reference_seeds if method == "reference" else args.seeds)
     ]
+
+
+def print_promises(rows: list[Row]) -> None:
+    """Print what calibration by the labels changes, and promises beside the truth.
+
+    The test labels stand for picks: what is promised of them is judged by what they are.
+    """
+    calibrated = [row for row in rows if "ece_uncalibrated" in row]
+    lines, promises = [], []
+    for (k,), group in grouped(calibrated, "k").items():
+        for name, suffix in (("shares only", "_uncalibrated"), ("calibrated", "")):
+            figures = [
+                mean_and_worst(group, f"f1_particle{suffix}"),
+                (
+                    float(np.mean([row[f"ece{suffix}"] for row in group])),
+                    float(max(row[f"ece{suffix}"] for row in group)),
+                ),
+            ]
+            lines.append((k, name, *figures[0], *figures[1], len(group)))
+        for at in ("half", "best"):
+            for figure in ("precision", "recall"):
+                true = np.array([row[f"{at}_{figure}"] for row in group])
+                mean, low, high = np.array([row[f"{at}_{figure}_promised"] for row in group]).T
+                held = (low <= true) & (true <= high)
+                promises.append(
+                    (k, "0.5" if at == "half" else "best F1", figure, float(true.mean()),
+                     float(mean.mean()), float((high - low).mean()), float(held.mean()))
+                )  # fmt: skip
+    if calibrated:
+        columns = ("F1 particle mean", "worst", "ECE mean", "worst", "seeds")
+        print_table(("K", "probabilities", *columns), lines)
+        columns = ("true", "promised", "width of the 90 % interval", "covered")
+        print_table(("K", "threshold", "figure", *columns), promises)
 
 
 def main() -> None:
@@ -97,6 +132,12 @@ def main() -> None:
     parser.add_argument("--base", help="first weights of ours and of the probe")
     parser.add_argument("--backbone")
     parser.add_argument("--steps", type=int)
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=FineTuneSettings(diameter_px=1).n_folds,
+        help="of ours; 0 for no calibration by the labels, a quarter of the time",
+    )
     parser.add_argument("--topaz-features", type=Path, help="FILE.npy of topaz_features.py")
     parser.add_argument("--reference-weights", type=Path, help="torchvision's ResNet-18, .pth")
     parser.add_argument("--reference-seeds", type=int, help="fewer seeds of the slow recipe")
@@ -135,6 +176,7 @@ def main() -> None:
         )
     ]
     print_table(("K", "method", "start", *DRAW_COLUMNS), lines)
+    print_promises(rows)
     labels = "typed" if args.typed else "untyped"
     print(f"\nnegatives {labels}; {args.flip_labels:.0%} of the training labels are wrong")
 

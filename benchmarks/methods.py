@@ -30,12 +30,15 @@ from empiar10017 import (
 from grid import Job, Row
 from measures import measures
 from numpy.typing import NDArray
+from scipy.special import logit
 from torch import nn
 
 from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.calibration import Calibration, promise
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
+from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, square_symmetry
@@ -112,9 +115,70 @@ def run_draw(options: Options, job: Job) -> Row:
     if job.get("flip_labels"):
         rng = np.random.default_rng([job["seed"], FLIP_STREAM])
         taught = flipped(taught, job["flip_labels"], rng)
-    probability = particle_probability(options, project, boxes, job, train, taught, test)
     is_particle = project.labels.labels[test] == PARTICLE
+    if job["method"] == "ours":
+        return {"micrographs": names, **ours(options, project, job, train, taught, test)}
+    probability = particle_probability(options, project, boxes, job, train, taught, test)
     return {"micrographs": names, **measures(is_particle, probability)}
+
+
+def ours(
+    options: Options,
+    project: Project,
+    job: Job,
+    train: NDArray[np.intp],
+    taught: NDArray[np.int8],
+    test: NDArray[np.intp],
+) -> Row:
+    """Fine-tune with the defaults and return figures on the labels `test`."""
+    settings = FineTuneSettings(
+        diameter_px=DIAMETER_PX, seed=job["seed"], n_folds=job.get("folds") or 0, **options.settings
+    )
+    labels, picks = project.labels, project.all_picks()
+    model = fine_tuned(
+        project.micrographs, labels.select(train).with_labels(taught), picks, settings
+    )
+    is_particle = labels.labels[test] == PARTICLE
+    p = scored(project.micrographs, labels.select(test), model, settings).particle_probability
+    figures: Row = measures(is_particle, p)
+    if model.card.evidence is not None:
+        rng = np.random.default_rng(job["seed"])
+        some = picks.select(np.sort(rng.choice(len(picks), 512, replace=False)))
+        p_picks = scored(project.micrographs, some, model, settings).particle_probability
+        figures |= uncalibrated(model, is_particle, p, p_picks)
+        figures |= promised(model, is_particle, p)
+    return figures
+
+
+def uncalibrated(
+    model: Classifier,
+    is_particle: NDArray[np.bool_],
+    p: NDArray[np.float64],
+    p_picks: NDArray[np.float64],
+) -> Row:
+    """Return F1 and ECE of what fine-tuning without folds gives: only the shares estimated."""
+    line = model.card.calibration
+    of_picks = line.undo(p_picks[np.isfinite(p_picks)])
+    share = class_prior(np.stack([of_picks, 1 - of_picks], axis=1))[0]
+    plain = measures(is_particle, Calibration(intercept=logit(share)).apply(line.undo(p)))
+    return {f"{name}_uncalibrated": plain[name] for name in ("f1_particle", "f1_macro", "ece")}
+
+
+def promised(model: Classifier, is_particle: NDArray[np.bool_], p: NDArray[np.float64]) -> Row:
+    """Return what was promised of the test labels, taken as picks, beside what is true."""
+    assert model.card.evidence is not None
+    expected = promise(model.card.evidence, model.card.calibration, p)
+    row: Row = {}
+    for name, threshold in (("half", 0.5), ("best", expected.best_f1())):
+        at, kept = expected.at(threshold), p >= threshold
+        truth = {"precision": is_particle[kept].mean(), "recall": kept[is_particle].mean()}
+        for figure, value in truth.items():
+            interval = getattr(at, figure)
+            row[f"{name}_{figure}"] = float(value)
+            row[f"{name}_{figure}_promised"] = [interval.mean, interval.low, interval.high]
+    best = measures(is_particle, np.where(p >= expected.best_f1(), 1.0, 0.0))
+    row["f1_particle_best"] = best["f1_particle"]
+    return row
 
 
 def particle_probability(
@@ -129,24 +193,13 @@ def particle_probability(
     """Return P(particle) of the labels `test`, learned from `train` labelled `taught`."""
     class_ids = taught.astype(np.int64)
     particle = int(np.searchsorted(np.unique(class_ids), PARTICLE))
-    method, seed = job["method"], job["seed"]
-    if method == "ours":
-        settings = FineTuneSettings(
-            diameter_px=DIAMETER_PX, n_folds=0, seed=seed, **options.settings
-        )
-        return fine_tuned_picks(
-            project.micrographs,
-            project.labels.select(train).with_labels(taught),
-            project.all_picks(),
-            project.labels.select(test),
-            settings,
-        ).particle_probability
+    method = job["method"]
     if method == "reference":
         probabilities = reference_recipe_probabilities(
             boxes.raw[train],
             class_ids,
             boxes.raw[test],
-            seed=seed,
+            seed=job["seed"],
             weights=options.reference_weights,
         )
     elif method == "radial":
@@ -166,7 +219,15 @@ def fine_tuned_picks(
     test: Picks,
     settings: FineTuneSettings,
 ) -> Picks:
-    """Fine-tune and score through the same functions as the command line.
+    """Fine-tune and score through the same functions as the command line."""
+    model = fine_tuned(micrographs, labels, unlabelled, settings)
+    return scored(micrographs, test, model, settings)
+
+
+def fine_tuned(
+    micrographs: Micrographs, labels: Picks, unlabelled: Picks, settings: FineTuneSettings
+) -> Classifier:
+    """Return the model of a fine-tuning.
 
     A branch that had no part in the loss has none in the prediction either.
     """
@@ -178,9 +239,16 @@ def fine_tuned_picks(
     trained = [i for i, weight in enumerate(settings.branch_weights) if weight > 0]
     if len(trained) < len(settings.branch_weights):
         model = Classifier(_Branches(model.network, trained), model.card)
-    for scored in score(micrographs, test, model, device=settings.device):
-        if isinstance(scored, PicksScored):
-            return scored.picks
+    return model
+
+
+def scored(
+    micrographs: Micrographs, picks: Picks, model: Classifier, settings: FineTuneSettings
+) -> Picks:
+    """Return picks with their probabilities."""
+    for event in score(micrographs, picks, model, device=settings.device):
+        if isinstance(event, PicksScored):
+            return event.picks
     raise AssertionError
 
 
@@ -191,8 +259,9 @@ class _Branches(nn.Module):
         super().__init__()
         self.network, self.branches = network, branches
 
-    def forward(self, boxes: torch.Tensor) -> torch.Tensor:
-        return self.network(boxes)[self.branches]
+    def logits_and_features(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, features = self.network.logits_and_features(boxes)
+        return logits[self.branches], features
 
 
 @cache

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from napari_pickeroptimizer.boxes import render
-from napari_pickeroptimizer.classes import class_name
+from napari_pickeroptimizer.calibration import Calibration, fit_calibration
+from napari_pickeroptimizer.classes import PARTICLE, class_name
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.events import (
     FineTuned,
@@ -21,7 +23,7 @@ from napari_pickeroptimizer.fewshot.events import (
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.train import train
-from napari_pickeroptimizer.fewshot.validate import Validation, label_folds
+from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.versions import software_versions
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 # Fewer tell too little of how often a class occurs.
 LEAST_UNLABELLED = 50
+# Unlabelled picks that all models are asked about.
+N_REFERENCE = 400
 
 
 def finetune(
@@ -78,33 +82,86 @@ def finetune(
         else:
             yield event
     assert boxes is not None  # gather's last event
-    folds, grouped = label_folds(boxes.targets, boxes.groups, settings.n_folds, settings.seed)
-    held_out: NDArray[np.float32] = np.zeros(
-        (len(boxes.targets), len(boxes.class_ids)), dtype=np.float32
-    )
-    n_trainings = len(folds) + 1
-    for i, (train_rows, test_rows) in enumerate(folds):
-        network = yield from _trained(boxes, train_rows, settings, device, i, n_trainings)
-        model = Classifier(network, model_card(boxes, settings))
-        held_out[test_rows] = model.predict(
-            render(boxes.labelled[torch.from_numpy(test_rows)], settings.box_px)
-        )
-        hits = held_out[test_rows].argmax(axis=1) == boxes.targets[test_rows]
-        yield FoldDone(i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings))
-    validation = Validation(len(folds), grouped, boxes.targets, held_out) if folds else None
+    validation = None
+    n_trainings = 1
+    if settings.n_folds >= 2:
+        folds = Folds.of(boxes.targets, boxes.groups, settings)
+        n_trainings += len(folds)
+        validation = yield from _cross_validated(boxes, folds, settings, device, n_trainings)
     everything = np.arange(len(boxes.targets))
     network = yield from _trained(
-        boxes, everything, settings, device, len(folds), n_trainings, final=True
+        boxes, everything, settings, device, n_trainings - 1, n_trainings, final=True
     )
-    shares = None
-    if settings.prior == "picks" and len(boxes.unlabelled) >= LEAST_UNLABELLED:
-        seen = Classifier(network, model_card(boxes, settings)).predict(
-            render(boxes.unlabelled, settings.box_px)
+    yield FineTuned(finished(network, boxes, settings, validation), validation)
+
+
+def _cross_validated(
+    boxes: TrainingBoxes,
+    folds: Folds,
+    settings: FineTuneSettings,
+    device: torch.device,
+    n_trainings: int,
+) -> Generator[StepDone | FoldDone, None, Validation | None]:
+    """Yield the steps of all folds and return what they say of every label."""
+    if not len(folds):
+        return None
+    reference = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
+    card = model_card(boxes, settings)
+    n_classes = len(boxes.class_ids)
+    held_out, of_picks = [], []
+    for i, (train_rows, test_rows) in enumerate(folds):
+        network = yield from _trained(boxes, train_rows, settings, device, i, n_trainings)
+        model = Classifier(network, card)
+        judged = np.full((len(boxes.targets), n_classes), np.nan, dtype=np.float32)
+        judged[test_rows] = model.predict(
+            render(boxes.labelled[torch.from_numpy(test_rows)], settings.box_px)
         )
-        shares = class_prior(seen)
-        network.shift_logits(np.log(shares * len(shares)))
-    card = model_card(boxes, settings, validation, shares)
-    yield FineTuned(Classifier(network.to("cpu"), card), validation)
+        held_out.append(judged)
+        of_picks.append(model.predict(reference))
+        hits = judged[test_rows].argmax(axis=1) == boxes.targets[test_rows]
+        yield FoldDone(i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings))
+    return Validation(folds, boxes.targets, np.stack(held_out), np.stack(of_picks))
+
+
+def finished(
+    network: TwoBranchNet,
+    boxes: TrainingBoxes,
+    settings: FineTuneSettings,
+    validation: Validation | None,
+) -> Classifier:
+    """Return the classifier of a trained network: calibrated, with the card that tells all.
+
+    P(particle) is calibrated by the labels that the cross-validation held out, where there
+    was one, and by how many of the unlabelled picks seem to be particles.
+    """
+    if PARTICLE not in boxes.class_ids:
+        return Classifier(network.to("cpu"), model_card(boxes, settings, validation))
+    particle = boxes.class_ids.index(PARTICLE)
+    picks = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
+    even = settings.prior == "even" or len(picks) < LEAST_UNLABELLED
+    plain = Classifier(network, model_card(boxes, settings))
+    shares = np.full(len(boxes.class_ids), 1 / len(boxes.class_ids))
+    if not even:
+        shares = class_prior(plain.predict(picks))
+    # particles against all others evenly, and those among each other as they seem to occur
+    others = np.arange(len(shares)) != particle
+    network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
+    seen = plain.predict(picks)
+    evidence = validation.evidence(particle, seen) if validation is not None else None
+    if evidence is not None:
+        calibration = fit_calibration(evidence, seen[:, particle], even=even)
+    else:
+        calibration = Calibration(intercept=0.0 if even else float(logit(shares[particle])))
+    calibrated = calibration.apply_to_classes(seen, particle)
+    card = model_card(boxes, settings, validation, None if even else calibrated.mean(axis=0))
+    card = dataclasses.replace(card, calibration=calibration, evidence=evidence)
+    return Classifier(network.to("cpu"), card)
+
+
+def _reference_rows(boxes: TrainingBoxes) -> torch.Tensor:
+    """Rows of the unlabelled picks that all models of a fine-tuning are asked about."""
+    n = len(boxes.unlabelled)
+    return torch.from_numpy(np.linspace(0, n - 1, min(n, N_REFERENCE)).round().astype(int))
 
 
 def _trained(
@@ -137,7 +194,7 @@ def model_card(
     boxes: TrainingBoxes,
     settings: FineTuneSettings,
     validation: Validation | None = None,
-    shares: NDArray[np.float64] | None = None,
+    shares: NDArray[np.floating] | None = None,
 ) -> ModelCard:
     """Return the card of a model trained on `boxes`."""
     box_settings = settings.boxes

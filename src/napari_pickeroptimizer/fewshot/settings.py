@@ -60,6 +60,8 @@ class FineTuneSettings:
         Most micrographs without labels that are read for that.
     n_folds : int
         Folds of the cross-validation; 0 for none. Each costs one training.
+    n_repeats : int
+        How often the labels are split into folds anew.
     augmentation : Augmentation
         How far training boxes are varied.
     seed : int
@@ -89,6 +91,7 @@ class FineTuneSettings:
     n_background: int = 512
     n_unlabelled_micrographs: int = 8
     n_folds: int = 3
+    n_repeats: int = 1
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     device: str = "auto"
@@ -99,7 +102,7 @@ class FineTuneSettings:
         if self.prior not in get_args(Prior):
             raise SettingsError(f"prior must be picks or even, got {self.prior!r}.")
         _ = self.boxes  # checks the diameter
-        for name in ("n_steps", "batch_size"):
+        for name in ("n_steps", "batch_size", "n_repeats"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
         for name in (

@@ -65,8 +65,7 @@ def train(
 
     The logits are adjusted in the loss by how much of each class a batch holds (Menon et al.,
     arXiv:2007.07314), so that those of the trained network hold all classes for about as
-    likely. (Not exactly: the loss is the mean over labels plus the mean over background,
-    whatever their numbers, while the shares count boxes.)
+    likely.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def train(
         n_background = 0
     n_extra = min(n_extra, len(boxes.unlabelled))
     other = torch.tensor([c != PARTICLE for c in boxes.class_ids], device=device)
-    adjustment = log_shares(other, settings.batch_size, n_background)
+    adjustment = log_shares(other, background=n_background > 0)
 
     def views(windows: Windows, chosen: NDArray[np.intp]) -> torch.Tensor:
         picked = windows[torch.from_numpy(chosen)]
@@ -146,26 +145,28 @@ def parameter_groups(
     return [{"params": params, "lr": lr} for params, lr in groups if params]
 
 
-def log_shares(other: torch.Tensor, batch_size: int, n_background: int) -> torch.Tensor:
-    """Return the logarithm of each class's share of the boxes with a loss.
+def log_shares(other: torch.Tensor, *, background: bool) -> torch.Tensor:
+    """Return the logarithm of each class's share of the loss.
+
+    The loss is a mean over labels, evenly of all classes, plus one over the background: half
+    of it each, whatever their numbers.
 
     Parameters
     ----------
     other : (n_classes,) bool tensor
         Classes that are not the particle; the background is shared out among them.
-    batch_size, n_background : int
-        Labels (evenly of all classes) and background boxes of a batch.
+    background : bool
+        Whether there is any.
 
     Examples
     --------
-    >>> shares = log_shares(torch.tensor([False, True]), 24, 16).exp()
-    >>> [round(share, 3) for share in shares.tolist()]
-    [0.3, 0.7]
+    >>> log_shares(torch.tensor([False, True]), background=True).exp().tolist()
+    [0.25, 0.75]
     """
-    shares = torch.full((len(other),), batch_size / len(other), device=other.device)
-    if n_background:
-        shares = shares + n_background * other / other.sum()
-    return (shares / shares.sum()).log()
+    shares = torch.full((len(other),), 1 / len(other), device=other.device)
+    if background:
+        shares = (shares + other / other.sum()) / 2
+    return shares.log()
 
 
 def background_loss(

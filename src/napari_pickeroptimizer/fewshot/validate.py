@@ -4,34 +4,88 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from napari_pickeroptimizer.calibration import Evidence, on_scale_of
+from napari_pickeroptimizer.calibration.platt import bounded_logit
 
-@dataclass(frozen=True)
-class Validation:
-    """Out-of-fold predictions of every label.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Splits of the labels into what is learned from and what is held out.
 
     Parameters
     ----------
-    n_folds : int
-        Number of folds.
+    splits : list of (train, held_out) positions
+        Of all repeats, one after the other. In a repeat, every label is held out once.
+    n_repeats : int
+        How often the labels were split anew.
     grouped_by_micrograph : bool
-        Whether no micrograph was in the training and the held-out part of one fold.
-    targets : (n,) int
-        Position of each label's class.
-    probabilities : (n, n_classes) float
-        P(class), each row from a model that did not see that label.
+        Whether no micrograph is on both sides of a split.
     """
 
-    n_folds: int
+    splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    n_repeats: int
     grouped_by_micrograph: bool
+
+    @classmethod
+    def of(
+        cls,
+        targets: NDArray[np.intp],
+        groups: NDArray[np.intp],
+        settings: FineTuneSettings,
+    ) -> Self:
+        """Split the labels as the settings say (see `label_folds`)."""
+        splits, grouped = [], True
+        for repeat in range(settings.n_repeats):
+            seed = settings.seed + repeat
+            part, by_group = label_folds(targets, groups, settings.n_folds, seed)
+            splits += part
+            grouped = grouped and by_group
+        return cls(splits, settings.n_repeats, grouped)
+
+    def __len__(self) -> int:
+        return len(self.splits)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        return iter(self.splits)
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What models that did not see them say of the labels.
+
+    Parameters
+    ----------
+    folds : Folds
+        How the labels were split; f models.
+    targets : (n,) int
+        Position of each label's class.
+    held_out : (f, n, n_classes) float32
+        P(class) of each label from each model that did not see it; NaN from those that did.
+    of_picks : (f, m, n_classes) float32
+        P(class) of the same unlabelled picks from each model.
+    """
+
+    folds: Folds
     targets: NDArray[np.intp]
-    probabilities: NDArray[np.float32]
+    held_out: NDArray[np.float32]
+    of_picks: NDArray[np.float32]
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(n, n_classes) P(class) of every label, the mean over the repeats."""
+        return np.asarray(np.nanmean(self.held_out, axis=0))
 
     @property
     def accuracy(self) -> float:
@@ -44,11 +98,31 @@ class Validation:
         predicted = self.probabilities.argmax(axis=1)
         return float(f1_score(self.targets, predicted, average="macro"))
 
+    def evidence(self, particle: int, seen: NDArray[np.float32]) -> Evidence:
+        """Return the labels' scores on the scale of the final model.
+
+        Parameters
+        ----------
+        particle : int
+            Position of the particle class.
+        seen : (m, n_classes) float32
+            What the final model says of the unlabelled picks.
+        """
+        there = bounded_logit(seen[:, particle])
+        on_scale = [
+            on_scale_of(bounded_logit(labels), bounded_logit(picks), there)
+            for labels, picks in zip(
+                self.held_out[..., particle], self.of_picks[..., particle], strict=True
+            )
+        ]
+        return Evidence(np.nanmean(on_scale, axis=0), self.targets == particle)
+
     def summary(self) -> dict[str, Any]:
         """Return the figures for the model card."""
         return {
-            "n_folds": self.n_folds,
-            "grouped_by_micrograph": self.grouped_by_micrograph,
+            "n_folds": len(self.folds) // self.folds.n_repeats,
+            "n_repeats": self.folds.n_repeats,
+            "grouped_by_micrograph": self.folds.grouped_by_micrograph,
             "accuracy": round(self.accuracy, 4),
             "macro_f1": round(self.macro_f1, 4),
         }

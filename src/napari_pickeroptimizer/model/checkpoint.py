@@ -16,13 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.calibration import Calibration, Evidence
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.io.atomic import atomic_path
 from napari_pickeroptimizer.model.backbone import build_backbone
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
 
 FORMAT = "napari-pickeroptimizer"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: calibration and evidence
 DEFAULT_VIEWS = 4
 MAX_VIEWS = 8  # the symmetries of a square
 
@@ -52,6 +54,10 @@ class ModelCard:
         Record of the training: settings, labels by class, cross-validation.
     versions : dict
         Versions of this package, torch, torchvision and Python.
+    calibration : Calibration
+        What `Classifier.predict` makes of the network's P(particle).
+    evidence : Evidence or None
+        What the labels say of the scores; None where nothing was cross-validated.
     """
 
     class_ids: tuple[int, ...]
@@ -61,12 +67,15 @@ class ModelCard:
     pixel_size_ang: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
+    evidence: Evidence | None = None
 
     def to_json(self) -> str:
         """Return the card as JSON text."""
-        return json.dumps(
-            {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}, indent=1
-        )
+        values = dataclasses.asdict(dataclasses.replace(self, evidence=None))
+        if self.evidence is not None:
+            values["evidence"] = self.evidence.to_dict()
+        return json.dumps({"format_version": FORMAT_VERSION, **values}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -88,6 +97,9 @@ class ModelCard:
             values["boxes"] = BoxSettings(**values["boxes"])
             values["class_ids"] = tuple(values["class_ids"])
             values["class_names"] = tuple(values["class_names"])
+            values["calibration"] = Calibration(**values.get("calibration", {}))
+            if values.get("evidence") is not None:
+                values["evidence"] = Evidence.from_dict(values["evidence"])
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, CheckpointError):
@@ -118,30 +130,48 @@ class Classifier:
     def predict(
         self, boxes: torch.Tensor, batch_size: int = 256, n_views: int = DEFAULT_VIEWS
     ) -> NDArray[np.float32]:
-        """Return (n, n_classes) probabilities of (n, 1, box_px, box_px) boxes.
+        """Return (n, n_classes) calibrated probabilities of (n, 1, box_px, box_px) boxes.
 
         A particle has no preferred direction in the plane, but a network taught by twenty
         of them is not quite indifferent to it: the mean over the box turned by right angles
         (and mirrored, beyond four views) is better than one look, and takes as many times
         as long.
         """
+        return self.predict_with_features(boxes, batch_size, n_views)[0]
+
+    def predict_with_features(
+        self, boxes: torch.Tensor, batch_size: int = 256, n_views: int = DEFAULT_VIEWS
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return `predict`'s probabilities, and the (n, c) features they were read from.
+
+        Features are the means of the feature map over the box and over the views; they cost
+        nothing more.
+        """
         device = next(self.network.parameters()).device
         self.network.eval()
+        probabilities, features = [], []
         with torch.inference_mode():
-            parts = [
-                torch.stack(
-                    [
-                        class_probabilities(self.network(square_symmetry(part, i)))
-                        for i in range(n_views)
-                    ]
-                )
-                .mean(dim=0)
-                .cpu()
-                for part in boxes.to(device).split(batch_size)
-            ]
-        if not parts:
-            return np.zeros((0, len(self.card.class_ids)), dtype=np.float32)
-        return torch.cat(parts).numpy()
+            for part in boxes.to(device).split(batch_size):
+                if not len(part):  # splitting nothing gives one empty part
+                    continue
+                views = [
+                    self.network.logits_and_features(square_symmetry(part, i))
+                    for i in range(n_views)
+                ]
+                seen = torch.stack([class_probabilities(logits) for logits, _ in views])
+                probabilities.append(seen.mean(dim=0).cpu())
+                features.append(torch.stack([pooled for _, pooled in views]).mean(dim=0).cpu())
+        if not probabilities:
+            n_features = self.network.linear.in_features
+            return (
+                np.zeros((0, len(self.card.class_ids)), dtype=np.float32),
+                np.zeros((0, n_features), dtype=np.float32),
+            )
+        found = torch.cat(probabilities).numpy()
+        if PARTICLE in self.card.class_ids:
+            particle = self.card.class_ids.index(PARTICLE)
+            found = self.card.calibration.apply_to_classes(found, particle)
+        return found, torch.cat(features).numpy()
 
     def save(self, path: str | Path, *, half: bool = False) -> Path:
         """Write weights and card to one safetensors file and return its path.

@@ -49,11 +49,16 @@ class TwoBranchNet(nn.Module):
 
     def forward(self, boxes: torch.Tensor) -> torch.Tensor:
         """Return the logits of both branches, (2, b, n_classes), for (b, 1, h, w) boxes."""
+        return self.logits_and_features(boxes)[0]
+
+    def logits_and_features(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the (2, b, n_classes) logits, and the (b, c) means of the feature map."""
         boxes = boxes.contiguous(memory_format=torch.channels_last)
         feature_map = self.features(boxes)  # (b, c, h', w')
-        direct = self.linear(feature_map.mean(dim=(2, 3)))
+        pooled = feature_map.mean(dim=(2, 3))
+        direct = self.linear(pooled)
         halved = self.halved_linear(self.halve(feature_map).mean(dim=(2, 3)))
-        return torch.stack([direct, halved])
+        return torch.stack([direct, halved]), pooled
 
     def shift_logits(self, by: NDArray[np.float64]) -> None:
         """Add (n_classes,) constants to the logits of both branches, for good."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_pickeroptimizer.calibration import Calibration
 from napari_pickeroptimizer.errors import (
     BoxOutsideError,
     LabelError,
@@ -26,6 +27,7 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks, concatenate
 
 QUICK = FineTuneSettings(
@@ -78,7 +80,7 @@ def test_what_is_easy_is_learned_and_proved_on_unseen_micrographs(
     result = events[-1]
     assert isinstance(result, FineTuned)
     assert result.validation is not None
-    assert result.validation.grouped_by_micrograph
+    assert result.validation.folds.grouped_by_micrograph
     assert result.validation.accuracy > 0.9
     assert len(result.validation.targets) == 72
 
@@ -130,7 +132,7 @@ def test_shares_of_the_classes_among_the_picks_are_in_the_card(
     assert sum(shares.values()) == pytest.approx(1, abs=2e-3)
 
 
-def test_the_shares_shift_the_logits_of_the_finished_model_and_of_nothing_else(
+def test_without_folds_the_shares_move_the_calibration_and_nothing_else(
     spot_project,
 ) -> None:
     micrographs = Micrographs.find(spot_project.micrographs)
@@ -138,21 +140,48 @@ def test_the_shares_shift_the_logits_of_the_finished_model_and_of_nothing_else(
     bright = labels.select(labels.labels == 2).with_labels(np.zeros(36))
     picks = concatenate([bright, bright])  # no pick of them is a particle
 
-    def trained(prior: str) -> FineTuned:
+    def trained(prior: str) -> Classifier:
         settings = changed(prior=prior, n_folds=0, n_background=0)
         result = list(finetune(micrographs, labels, settings, picks))[-1]
         assert isinstance(result, FineTuned)
-        return result
+        return result.model
 
-    shifted, plain = trained("picks").model, trained("even").model
+    moved, plain = trained("picks"), trained("even")
+    assert plain.card.calibration == Calibration()
     assert plain.card.training["shares_of_picks"] is None
-    shares = shifted.card.training["shares_of_picks"]
-    assert shares["contaminant"] > 0.6
-    by = torch.tensor([2 * shares["particle"], 2 * shares["contaminant"]]).log()
-    after, before = shifted.network.state_dict(), plain.network.state_dict()
-    for name in before:
-        moved = by if name in ("linear.bias", "halved_linear.bias") else 0
-        torch.testing.assert_close(after[name], before[name] + moved, atol=2e-3, rtol=0)
+    assert moved.card.calibration.slope == 1
+    assert moved.card.calibration.intercept < -0.4
+    assert moved.card.training["shares_of_picks"]["contaminant"] > 0.6
+    for name, weights in plain.network.state_dict().items():
+        torch.testing.assert_close(moved.network.state_dict()[name], weights)
+
+
+def test_cross_validated_labels_calibrate_and_are_kept_as_evidence(
+    events: list[FineTuneEvent],
+) -> None:
+    result = events[-1]
+    assert isinstance(result, FineTuned)
+    card = result.model.card
+    assert card.evidence is not None
+    assert (card.evidence.n_particles, card.evidence.n_others) == (36, 36)
+    assert card.calibration != Calibration()
+
+
+def test_other_classes_are_weighed_by_how_often_they_seem_to_occur(spot_project) -> None:
+    labels = read_picks(spot_project.labels)
+    two = labels.labels.copy()
+    two[np.flatnonzero(two == 2)[::2]] = 3
+    micrographs = Micrographs.find(spot_project.micrographs)
+    settings = changed(n_folds=0)
+    result = list(
+        finetune(
+            micrographs, labels.with_labels(two), settings, read_picks(spot_project.picks)
+        )
+    )[-1]
+    assert isinstance(result, FineTuned)
+    shares = result.model.card.training["shares_of_picks"]
+    assert list(shares) == ["particle", "contaminant", "carbon"]
+    assert sum(shares.values()) == pytest.approx(1, abs=2e-3)
 
 
 def test_few_unlabelled_picks_tell_nothing_of_the_shares(spot_project) -> None:

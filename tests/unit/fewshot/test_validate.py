@@ -5,7 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.fewshot.validate import Validation, label_folds
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.fewshot.validate import Folds, Validation, label_folds
+
+
+def halves(grouped: bool) -> Folds:
+    """Four labels in two folds: the first and third held out, then the others."""
+    first, second = np.array([0, 2]), np.array([1, 3])
+    return Folds([(second, first), (first, second)], 1, grouped)
+
+
+def held_out(
+    probabilities: np.ndarray, picks: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What both folds of `halves` say of the labels they did not see, and of three picks."""
+    judged = np.full((2, 4, 2), np.nan, np.float32)
+    judged[0, [0, 2]], judged[1, [1, 3]] = probabilities[[0, 2]], probabilities[[1, 3]]
+    return judged, np.zeros((2, 0, 2), np.float32) if picks is None else picks
 
 
 def test_every_label_is_held_out_once_and_never_trained_on_then() -> None:
@@ -46,10 +62,37 @@ def test_one_label_of_a_class_allows_no_folds() -> None:
 
 def test_the_summary_of_a_known_case() -> None:
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]], np.float32)
-    validation = Validation(2, True, np.array([0, 0, 1, 1]), probabilities)
+    targets = np.array([0, 0, 1, 1])
+    validation = Validation(halves(True), targets, *held_out(probabilities))
     assert validation.summary() == {
         "n_folds": 2,
+        "n_repeats": 1,
         "grouped_by_micrograph": True,
         "accuracy": 0.75,
         "macro_f1": pytest.approx((2 / 3 + 0.8) / 2, abs=1e-4),
     }
+
+
+def test_repeats_split_the_labels_anew() -> None:
+    settings = FineTuneSettings(diameter_px=1, n_folds=2, n_repeats=3)
+    folds = Folds.of(np.arange(24) % 2, np.zeros(24, int), settings)
+    assert len(folds) == 6
+    held = [tuple(b) for _, b in folds]
+    assert len(set(held)) == 6
+    assert sorted(np.concatenate([b for _, b in folds])) == sorted([*range(24)] * 3)
+
+
+def test_evidence_is_on_the_scale_of_the_final_model() -> None:
+    targets = np.array([0, 0, 1, 1])
+    p = np.array([0.9, 0.8, 0.2, 0.1], np.float32)
+    picks = np.array([0.1, 0.5, 0.9], np.float32)
+    both = lambda x: np.stack([x, 1 - x], axis=-1)  # noqa: E731
+    # the first model is as sure as the final one, the second half as sure (in the logit)
+    odds = np.sqrt(picks / (1 - picks))
+    seen = np.stack([both(picks), both(odds / (1 + odds))])
+    validation = Validation(halves(False), targets, *held_out(both(p), seen))
+    evidence = validation.evidence(0, both(picks))
+    logits = np.log(p / (1 - p))
+    np.testing.assert_allclose(evidence.logits[[0, 2]], logits[[0, 2]], rtol=1e-5)
+    np.testing.assert_allclose(evidence.logits[1], np.log(9) + 0.287682, rtol=1e-4)
+    assert evidence.is_particle.tolist() == [True, True, False, False]

@@ -141,7 +141,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_of_a_newer_version_is_refused_with_the_remedy() -> None:
-    newer = CARD.to_json().replace('"format_version": 1', '"format_version": 2')
+    newer = CARD.to_json().replace('"format_version": 2', '"format_version": 3')
     with pytest.raises(CheckpointError, match="newer version.*update"):
         ModelCard.from_json(newer)
 

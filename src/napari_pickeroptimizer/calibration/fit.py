@@ -1,0 +1,51 @@
+"""The line that makes a network's P(particle) calibrated, from labels and unlabelled picks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from napari_pickeroptimizer.calibration.platt import Calibration, bounded_logit
+from napari_pickeroptimizer.calibration.posterior import particle_share, posterior
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.calibration.evidence import Evidence
+
+# A slope outside these would come from a fluke of few labels.
+SLOPES = (0.2, 5.0)
+
+
+def fit_calibration(
+    evidence: Evidence, p_picks: NDArray[np.floating], *, even: bool = False
+) -> Calibration:
+    """Return the line nearest to what labels and picks say of P(particle), on average.
+
+    Every line that the labels allow gives each pick a probability; their mean is nearer to a
+    half than that of the likeliest line where labels are few. The line returned is the one
+    through these means, in the logit, with weights p (1 - p).
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Out-of-fold scores of labels of both classes.
+    p_picks : (n,) float
+        The network's P(particle) of picks as they occur, not calibrated; may be none.
+    even : bool
+        Take half of the picks for particles, instead of estimating their share. So it is
+        without picks.
+    """
+    lines = posterior(evidence)
+    logits = bounded_logit(p_picks) if len(p_picks) else evidence.logits
+    log_ratio = lines.intercept[:, None] + lines.slope[:, None] * logits
+    offset = np.zeros(len(log_ratio))
+    if len(p_picks) and not even:
+        offset = logit(particle_share(log_ratio, np.ones(len(logits))))
+    p = expit(log_ratio + offset[:, None]).mean(axis=0)
+    slope, intercept = np.polyfit(logits, logit(p), 1, w=np.sqrt(p * (1 - p)))
+    if not SLOPES[0] <= slope <= SLOPES[1]:
+        slope = float(np.clip(slope, *SLOPES))
+        intercept = float(np.average(logit(p) - slope * logits, weights=p * (1 - p)))
+    return Calibration(float(slope), float(intercept))
