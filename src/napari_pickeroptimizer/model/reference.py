@@ -7,6 +7,7 @@ are from each other is other data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ GREY_NAMES = (
     *(f"grey level at radius {i + 1} of {N_RINGS}" for i in range(N_RINGS)),
 )
 # Fewer picks tell too little of a micrograph.
-LEAST_PICKS = 8
+LEAST_PICKS = 5
 # A shift below these, in standard deviations of single picks, is never told of, and decides
 # alone where the reference is of one micrograph only.
 GREY_FLOOR, FEATURE_FLOOR = 0.5, 0.5
@@ -100,6 +101,18 @@ class MicrographFigures:
             np.asarray(features, dtype=np.float64).mean(axis=0),
             float(p.mean()),
         )
+
+
+def joined(parts: Sequence[MicrographFigures]) -> MicrographFigures:
+    """Return the figures of all picks of several parts."""
+    n = np.array([p.n for p in parts])
+    weights = n / n.sum()
+    return MicrographFigures(
+        int(n.sum()),
+        weights @ np.stack([p.grey for p in parts]),
+        weights @ np.stack([p.features for p in parts]),
+        float(weights @ np.array([p.share for p in parts])),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.prune.decide import PlaceRules, decide, frames_of
+from napari_pickeroptimizer.prune.drift import check_drift
 from napari_pickeroptimizer.prune.labels import match_labels
 from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
 from napari_pickeroptimizer.prune.output import (
@@ -217,13 +218,16 @@ def prune_picks(
     promised = promise_for(card, p_particle)
     threshold = settings.wish.choose(promised)
     decided = decide(scored.picks, threshold, frames)
+    used = micrographs.rows_of(picks)[0]
+    drift = check_drift(card, scored.figures, [m.pixel_size_ang for m in used])
     entries, check = counts_by_micrograph(decided, micrographs)
     totals = counts(decided)
     warnings += _outside_warnings(scored.outside)
-    warnings += [NO_EVIDENCE] if getattr(card, "evidence", None) is None else []
+    warnings += [NO_EVIDENCE] if card.evidence is None else []
     warnings += promised.warnings if promised is not None else ()
     warnings += check_run(int(np.isfinite(p_particle).sum()), totals["kept"])
     warnings += check.warnings
+    warnings += drift.warnings
 
     for path in earlier:
         path.unlink(missing_ok=True)
@@ -243,6 +247,7 @@ def prune_picks(
         "labels": None
         if matched is None
         else {"given": matched.n_labels, "matched": matched.n_matched},
+        "drift": drift.record,
         "warnings": warnings,
         "outside": scored.outside,
         "unreadable": scored.failures,

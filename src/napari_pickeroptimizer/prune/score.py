@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_pickeroptimizer.boxes import (
     window_side,
     working_image,
 )
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import (
     CheckpointError,
@@ -23,6 +24,7 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
 )
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
+from napari_pickeroptimizer.model.reference import MicrographFigures, grey_figures, joined
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
 
 if TYPE_CHECKING:
@@ -91,11 +93,15 @@ class PicksScored:
         Reason by micrograph that could not be read.
     outside : dict
         Number of picks outside by micrograph, where there are any.
+    figures : dict
+        What the picks look like by micrograph, for models that can compare it with what they
+        learned from.
     """
 
     picks: Picks
     failures: dict[str, str]
     outside: dict[str, int]
+    figures: dict[str, MicrographFigures] = field(default_factory=dict, repr=False)
     progress: float = 1.0
 
 
@@ -174,6 +180,10 @@ def score(
     probabilities = np.full((len(picks), len(classifier.card.class_ids)), np.nan, np.float32)
     failures: dict[str, str] = {}
     n_outside_by_name: dict[str, int] = {}
+    figures: dict[str, MicrographFigures] = {}
+    # costs a little, and is for nothing where the model has nothing to compare with
+    compares = bool(classifier.card.training.get("reference"))
+    compares &= PARTICLE in classifier.card.class_ids
 
     def read(i: int) -> NDArray[np.float32]:
         name, _, micrograph = work[i]
@@ -200,12 +210,18 @@ def score(
             working = working_image(image, boxes, micrograph.pixel_size_ang)
             beyond = outside(coords_yx_px[rows], working.shape_px)
             inside = rows[~beyond]
+            seen: list[MicrographFigures] = []
             for start in range(0, len(inside), batch_size):
                 part = inside[start : start + batch_size]
                 windows = cut_windows(working, coords_yx_px[part], window_side(boxes))
-                probabilities[part] = classifier.predict(
-                    render(windows, boxes.box_px), batch_size, n_views
-                )
+                cut = render(windows, boxes.box_px)
+                found, features = classifier.predict_with_features(cut, batch_size, n_views)
+                probabilities[part] = found
+                if compares:
+                    p_particle = found[:, classifier.card.class_ids.index(PARTICLE)]
+                    seen.append(MicrographFigures.of(grey_figures(cut), features, p_particle))
+            if seen:
+                figures[name] = joined(seen)
             if beyond.any():
                 n_outside_by_name[name] = int(beyond.sum())
             yield MicrographScored(name, rows, probabilities[rows], int(beyond.sum()), *done)
@@ -213,4 +229,4 @@ def score(
         f"{PROBABILITY_PREFIX}{class_id}": probabilities[:, i].astype(np.float64)
         for i, class_id in enumerate(classifier.card.class_ids)
     }
-    yield PicksScored(picks.with_columns(**columns), failures, n_outside_by_name)
+    yield PicksScored(picks.with_columns(**columns), failures, n_outside_by_name, figures)

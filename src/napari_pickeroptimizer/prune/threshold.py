@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.calibration import Calibration, promise
+from napari_pickeroptimizer.calibration import promise
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.prune.decide import check_probability
 
@@ -80,7 +80,7 @@ class Wish:
         SettingsError
             The model has no evidence of its scores' worth.
         """
-        if self.needs_evidence and getattr(card, "evidence", None) is None:
+        if self.needs_evidence and card.evidence is None:
             asked = next(
                 f"--{name} {value}"
                 for name, value in (
@@ -130,7 +130,6 @@ def promise_for(card: ModelCard, p_particle: NDArray[np.float64]) -> Promise | N
         None for a model without evidence, and without scored picks.
     """
     scored = p_particle[np.isfinite(p_particle)]
-    evidence, calibration = getattr(card, "evidence", None), getattr(card, "calibration", None)
-    if evidence is None or not len(scored):
+    if card.evidence is None or not len(scored):
         return None
-    return promise(evidence, calibration or Calibration(), scored)
+    return promise(card.evidence, card.calibration, scored)
