@@ -20,6 +20,7 @@ from napari_pickeroptimizer.cli import (
     pretrain_set,
     prune,
     simulate,
+    suggest,
 )
 from napari_pickeroptimizer.cli.show import err
 from napari_pickeroptimizer.errors import PickerOptimizerError
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("finetune")(finetune.finetune)
 app.command("prune")(prune.prune)
+app.command("suggest")(suggest.suggest)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)
 app.command("pretrain-set")(pretrain_set.pretrain_set)

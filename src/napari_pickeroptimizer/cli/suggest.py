@@ -1,0 +1,257 @@
+"""``pickeroptimizer suggest``: picks in, those worth a label out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.cli.finetune import read_labels
+from napari_pickeroptimizer.cli.options import (
+    DeviceOption,
+    FlipYOption,
+    JsonOption,
+    MicrographsOption,
+    OverwriteOption,
+    PixelSizeOption,
+    SeedOption,
+    check_one_diameter,
+    checked_output_file,
+    find_micrographs,
+)
+from napari_pickeroptimizer.cli.show import (
+    out,
+    print_json,
+    print_table,
+    run_with_progress,
+    warn,
+)
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.io import read_picks, write_new_star, write_picks
+from napari_pickeroptimizer.io.relion import PARTIAL_LABEL, PARTICLE_PROBABILITY
+from napari_pickeroptimizer.picks import Picks
+
+N_SHOWN = 30
+RANK_COLUMN, REASON_COLUMN, SCORE_COLUMN = (
+    "poSuggestionRank",
+    "poSuggestionReason",
+    "poSuggestionScore",
+)
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="diversity: unlike each other and the labels; uncertainty: the model is unsure of "
+        "them; disagreement: model and picker's score differ; auto: uncertainty with --model, "
+        "diversity without.",
+    ),
+]
+
+
+def suggest(
+    micrographs: MicrographsOption,
+    picks: Annotated[
+        list[str],
+        typer.Option(
+            "--picks",
+            "-p",
+            help="All picks of the picker: any readable pick file, or a directory or quoted glob "
+            "of per-micrograph files; may be repeated.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File of the suggested picks: .star (best first), or the format of --picks.",
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="Model written by finetune, if there is one."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels", "-l", help="Labels so far: never suggested; may be repeated."
+        ),
+    ] = None,
+    positive: Annotated[
+        list[str] | None, typer.Option("--positive", help="Labels so far, all particles.")
+    ] = None,
+    negative: Annotated[
+        list[str] | None, typer.Option("--negative", help="Labels so far, all false picks.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", "-n", help="How many picks to suggest.")] = 20,
+    by: By = "auto",
+    diameter_px: Annotated[
+        float | None,
+        typer.Option("--diameter-px", help="Particle diameter in pixels; without --model."),
+    ] = None,
+    diameter_angstrom: Annotated[
+        float | None,
+        typer.Option("--diameter-angstrom", help="Particle diameter in Å; without --model."),
+    ] = None,
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base", help="Weights that compare picks without --model, see finetune."
+        ),
+    ] = "bundled",
+    most_micrographs: Annotated[
+        int, typer.Option("--most-micrographs", help="Most micrographs to read.")
+    ] = 24,
+    most_picks: Annotated[
+        int, typer.Option("--most-picks", help="About how many picks on them to compare.")
+    ] = 3000,
+    pixel_size: PixelSizeOption = None,
+    flip_y: FlipYOption = False,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the picks to label next: those that a model would learn most from."""
+    from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+    from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestSettings
+    from napari_pickeroptimizer.fewshot.suggest import suggest as suggest_events
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+
+    checked_output_file(output, overwrite)
+    check_one_diameter(diameter_px, diameter_angstrom)
+    if model is not None and (diameter_px or diameter_angstrom):
+        raise SettingsError("the model has its own diameter: leave --diameter-... out.")
+    settings = SuggestSettings(
+        n=n,
+        by=by,  # type: ignore[arg-type] # checked there
+        diameter_px=diameter_px,
+        diameter_ang=diameter_angstrom,
+        base=base,
+        n_micrographs=most_micrographs,
+        n_pool=most_picks,
+        seed=seed,
+        device=device,
+    )
+    classifier = None if model is None else Classifier.load(model)
+    found = find_micrographs(micrographs, pixel_size, flip_y)
+    known = read_labels(labels, positive, negative) if labels or positive or negative else None
+
+    def describe(event: object) -> str:
+        return f"reading {event.micrograph}" if isinstance(event, BoxesRead) else ""
+
+    skipped: dict[str, str] = {}
+    result: Suggested | None = None
+    for event in run_with_progress(
+        suggest_events(
+            found, read_picks(picks), settings, classifier=classifier, labels=known
+        ),
+        "Comparing picks",
+        describe,
+    ):
+        if isinstance(event, MicrographSkipped):
+            skipped[event.micrograph] = event.reason
+        elif isinstance(event, Suggested):
+            result = event
+    assert result is not None  # the generator's last event
+    written = write_suggestions(result.picks, output)
+    for reason in skipped.values():
+        warn(f"{reason} Nothing was suggested on it.")
+    if len(result.picks) < n:
+        warn(_why_fewer(len(result.picks), result.by, n))
+    record = {
+        "written": [str(path) for path in written],
+        "by": result.by,
+        "n_wanted": n,
+        "n_compared": result.n_compared,
+        "suggestions": _rows(result.picks),
+        "doubtful_labels": _rows(result.doubtful),
+        "unreadable": skipped,
+    }
+    if as_json:
+        print_json(record)
+    else:
+        _report(record, output)
+    if skipped:
+        raise typer.Exit(code=1)
+
+
+def write_suggestions(picks: Picks, output: Path) -> list[Path]:
+    """Write suggested picks: as a new STAR, the best first, or in the format they came in.
+
+    The STAR has a column ``poLabel`` of zeros, to be filled in where somebody labels by hand.
+    """
+    columns: dict[str, NDArray[Any]] = {
+        PARTIAL_LABEL: np.zeros(len(picks), dtype=np.int8),
+        RANK_COLUMN: picks.table["suggestion"].to_numpy(),
+        REASON_COLUMN: picks.table["suggestion_reason"].to_numpy(dtype=object),
+    }
+    scores = picks.table["suggestion_score"].to_numpy(dtype=np.float64)
+    if not np.isnan(scores).any():
+        columns[SCORE_COLUMN] = scores
+    probability = picks.particle_probability
+    if not np.isnan(probability).all():
+        columns[PARTICLE_PROBABILITY] = probability
+    if output.suffix.lower() == ".star":
+        return [write_new_star(picks, output, columns=columns)]
+    return write_picks(picks, output, columns=columns)
+
+
+def _why_fewer(n: int, by: str, n_wanted: int) -> str:
+    why = (
+        "model and picker differ on no others"
+        if by == "disagreement"
+        else "no other picks without a label are there"
+    )
+    return f"{n} of {n_wanted} suggestions: {why} on the micrographs that were read."
+
+
+def _rows(picks: Picks) -> list[dict[str, Any]]:
+    """Return picks as plain values for JSON and the terminal."""
+    probability = picks.particle_probability
+    rows = []
+    for i, pick in enumerate(picks.table.to_dict("records")):
+        row = {"micrograph": pick["micrograph"], "x": pick["x"], "y": pick["y"]}
+        if pick["label"]:
+            row["label"] = int(pick["label"])
+        if "suggestion" in pick:
+            score = pick["suggestion_score"]
+            row["rank"] = int(pick["suggestion"])
+            row["reason"] = pick["suggestion_reason"]
+            row["score"] = None if np.isnan(score) else round(float(score), 4)
+        if not np.isnan(probability[i]):
+            row["p_particle"] = round(float(probability[i]), 4)
+        rows.append(row)
+    return rows
+
+
+def _report(record: dict[str, Any], output: Path) -> None:
+    rows = record["suggestions"]
+
+    def cells(row: dict[str, Any], *more: str) -> tuple[str, ...]:
+        p = row.get("p_particle")
+        shown = "–" if p is None else f"{p:.3f}"
+        return row["micrograph"], f"{row['x']:.0f}", f"{row['y']:.0f}", shown, *more
+
+    title = f"{len(rows)} of {record['n_compared']:,} picks compared, by {record['by']}"
+    columns = ("micrograph", "x", "y", "P(particle)")
+    print_table(title, (*columns, "why"), [cells(r, r["reason"]) for r in rows[:N_SHOWN]])
+    if len(rows) > N_SHOWN:
+        out.print(f"... and {len(rows) - N_SHOWN} more")
+    doubtful = record["doubtful_labels"]
+    if doubtful:
+        print_table(
+            "Labels that the model contradicts: look at them again",
+            (*columns, "label"),
+            [cells(r, str(r["label"])) for r in doubtful[:N_SHOWN]],
+        )
+    out.print(f"Written to {output}", markup=False)
+    if rows:
+        out.print(
+            "Next: label them (in napari, or in the file's column poLabel: 1 particle, "
+            "2 contaminant, 3 carbon), and give them to `pickeroptimizer finetune` with "
+            "--labels, beside the labels so far."
+        )

@@ -1,0 +1,323 @@
+"""Which picks to label next: a generator of events, the suggestions last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
+from napari_pickeroptimizer.errors import CheckpointError, PickFormatError, SettingsError
+from napari_pickeroptimizer.fewshot.choose import (
+    Disagreement,
+    disagreements,
+    diverse,
+    uncertain,
+)
+from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.features import Sample, look, untaught
+from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
+from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks, concatenate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+
+By = Literal["auto", "diversity", "uncertainty", "disagreement"]
+
+RANK, REASON, SCORE = "suggestion", "suggestion_reason", "suggestion_score"
+# Reasons have no spaces: they are written into STAR and CSV columns.
+DIVERSE, UNCERTAIN = "unlike-the-others", "model-unsure"
+PICKER_SURE, PICKER_UNSURE = "picker-sure-model-not", "model-sure-picker-not"
+
+
+@dataclass(frozen=True)
+class SuggestSettings:
+    """How picks to label are chosen.
+
+    Parameters
+    ----------
+    n : int
+        How many picks are wanted.
+    by : {"auto", "diversity", "uncertainty", "disagreement"}
+        Picks unlike each other and unlike the labels; picks the model is not sure of, unlike
+        each other; or picks on which the model and the picker's score differ. ``auto`` is
+        uncertainty with a model, and diversity without one.
+    diameter_px, diameter_ang : float, optional
+        Particle diameter in micrograph pixels or in Å; needed without a model, which has its own.
+    box_factor : float
+        Box side in particle diameters, without a model.
+    box_px : int
+        Box side at the working resolution in pixels, without a model.
+    base : str or Path
+        Weights that compare picks where there is no model, see `FineTuneSettings`.
+    n_micrographs, n_pool : int
+        Most micrographs that are read, and about how many picks on them are compared.
+    n_views : int
+        Looks at each box that are averaged, 1 to 8.
+    seed : int
+        Seed of the draw of the micrographs and of the choice.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    n: int = 20
+    by: By = "auto"
+    diameter_px: float | None = None
+    diameter_ang: float | None = None
+    box_factor: float = 1.5
+    box_px: int = 48
+    base: str | Path = "bundled"
+    n_micrographs: int = 24
+    n_pool: int = 3000
+    n_views: int = DEFAULT_VIEWS
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.by not in get_args(By):
+            raise SettingsError(
+                f"by must be one of {', '.join(get_args(By))}, got {self.by!r}."
+            )
+        for name in ("n", "n_micrographs", "n_pool"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if not 1 <= self.n_views <= MAX_VIEWS:
+            raise SettingsError(f"n_views must be 1 to {MAX_VIEWS}, got {self.n_views}.")
+
+    @property
+    def boxes(self) -> BoxSettings:
+        """Diameter and box size; raises `SettingsError` where there is no diameter."""
+        return BoxSettings(self.diameter_px, self.diameter_ang, self.box_factor, self.box_px)
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """The last event.
+
+    Parameters
+    ----------
+    picks : Picks
+        The suggested picks, the most useful first, with the columns ``suggestion`` (1, 2, ...),
+        ``suggestion_reason`` and ``suggestion_score`` (0..1: how uncertain, or how much model
+        and picker differ; NaN for diversity), and the model's probabilities where there is one.
+    rows : (n,) int
+        Their positions in the picks that were given.
+    by : str
+        What they were chosen by.
+    n_wanted : int
+        How many were asked for.
+    n_compared : int
+        How many picks they were chosen from.
+    doubtful : Picks
+        Labels that the model contradicts, the clearest contradiction first, with its
+        probabilities: worth a second look. Empty without a model. The model was taught by
+        them, so those it still contradicts are few.
+    progress : float
+        1.
+    """
+
+    picks: Picks
+    rows: NDArray[np.intp]
+    by: str
+    n_wanted: int
+    n_compared: int
+    doubtful: Picks
+    progress: float = 1.0
+
+
+SuggestEvent = BoxesRead | MicrographSkipped | Suggested
+
+
+def suggest(
+    micrographs: Micrographs,
+    picks: Picks,
+    settings: SuggestSettings,
+    *,
+    classifier: Classifier | None = None,
+    labels: Picks | None = None,
+) -> Iterator[SuggestEvent]:
+    """Choose the picks whose labels would teach the most; closing the generator cancels.
+
+    However many picks there are, some thousand of them on a few dozen micrographs are
+    compared, each micrograph read once. What is labelled already, in `labels` or in `picks`
+    themselves, is not suggested again.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Where the picks lie.
+    picks : Picks
+        What to choose from: ideally all picks that will be pruned.
+    settings : SuggestSettings
+        How many, by what, seed, device, ...
+    classifier : Classifier, optional
+        A model fine-tuned on the labels so far.
+    labels : Picks, optional
+        The labels so far; unlabelled rows are ignored.
+
+    Yields
+    ------
+    BoxesRead, MicrographSkipped
+        As they happen, with the overall progress.
+    Suggested
+        Last.
+
+    Raises
+    ------
+    SettingsError
+        Something is asked for that needs a model, a diameter or picker scores, and there are
+        none.
+    PickFormatError
+        There are no picks.
+    CheckpointError
+        The model is a pretrained one, or the base weights are not there.
+    MicrographNotFoundError, MicrographReadError
+        No micrograph of the picks is there, or none can be read.
+    """
+    by = _checked(picks, settings, classifier)
+    known = _labelled(picks, labels)
+    network = classifier or untaught(settings.base, settings.boxes, settings.seed)
+    sample = None
+    for event in look(
+        micrographs,
+        picks,
+        known,
+        network,
+        n_micrographs=settings.n_micrographs,
+        n_pool=settings.n_pool,
+        seed=settings.seed,
+        device=settings.device,
+        n_views=settings.n_views,
+    ):
+        if isinstance(event, Sample):
+            sample = event
+        else:
+            yield event
+    assert sample is not None  # look's last event
+    class_ids = network.card.class_ids
+    chosen = _chosen(by, picks, sample, class_ids, settings)
+    columns: dict[str, NDArray[Any]] = {
+        RANK: np.arange(1, len(chosen.positions) + 1),
+        REASON: np.asarray(chosen.reasons, dtype=object),
+        SCORE: chosen.scores,
+    }
+    if classifier is not None:
+        columns |= _columns(sample.probabilities[chosen.positions], class_ids)
+    found = picks.select(sample.rows[chosen.positions]).with_columns(**columns)
+    doubtful = known.select(np.empty(0, dtype=np.intp))
+    if classifier is not None:
+        doubtful = doubtful_labels(known, sample, class_ids)
+    yield Suggested(
+        found,
+        sample.rows[chosen.positions],
+        by,
+        settings.n,
+        len(sample.rows),
+        doubtful,
+    )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    positions: NDArray[np.intp]
+    reasons: list[str]
+    scores: NDArray[np.float64]
+
+
+def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | None) -> str:
+    """Return what to choose by, after checking that all it needs is there."""
+    if not len(picks):
+        raise PickFormatError("there are no picks to choose from.")
+    if classifier is None:
+        _ = settings.boxes  # checks the diameter
+        if settings.by in ("uncertainty", "disagreement"):
+            raise SettingsError(
+                f"choosing by {settings.by} needs a model: fine-tune one on a few labels first "
+                "(choose those by diversity, which needs none)."
+            )
+        return "diversity"
+    if classifier.card.training.get("kind") == "pretraining":
+        raise CheckpointError(
+            "this model is a pretrained one and does not tell particles from false picks. Leave "
+            "the model out for the first labels, or give one that `pickeroptimizer finetune` "
+            "wrote."
+        )
+    if settings.by != "diversity" and PARTICLE not in classifier.card.class_ids:
+        raise CheckpointError(
+            f"this model knows no class {PARTICLE} ({class_name(PARTICLE)}), so it cannot be "
+            "unsure of it: choose by diversity."
+        )
+    if settings.by == "disagreement" and not _has_scores(picks):
+        raise SettingsError(
+            "choosing by disagreement compares the model with the picker's scores, and these "
+            "picks have none: choose by uncertainty."
+        )
+    return "uncertainty" if settings.by == "auto" else settings.by
+
+
+def _has_scores(picks: Picks) -> bool:
+    return "picker_score" in picks.table and bool(picks.table["picker_score"].notna().any())
+
+
+def _labelled(picks: Picks, labels: Picks | None) -> Picks:
+    """Return all labels, those that the picks bring along among them."""
+    parts = [picks] if labels is None else [labels, picks]
+    return concatenate(p.select(p.labels != UNLABELLED) for p in parts)
+
+
+def _chosen(
+    by: str,
+    picks: Picks,
+    sample: Sample,
+    class_ids: tuple[int, ...],
+    settings: SuggestSettings,
+) -> _Chosen:
+    if by == "diversity":
+        positions = diverse(
+            sample.features,
+            settings.n,
+            known=sample.label_features,
+            groups=sample.groups,
+            seed=settings.seed,
+        )
+        return _Chosen(positions, [DIVERSE] * len(positions), np.full(len(positions), np.nan))
+    p_particle = sample.probabilities[:, class_ids.index(PARTICLE)]
+    if by == "uncertainty":
+        positions, scores = uncertain(
+            sample.features, p_particle, settings.n, groups=sample.groups, seed=settings.seed
+        )
+        return _Chosen(positions, [UNCERTAIN] * len(positions), scores)
+    picker_score = picks.table["picker_score"].to_numpy(dtype=np.float64)[sample.rows]
+    differ: Disagreement = disagreements(picker_score, p_particle, settings.n)
+    reasons = [PICKER_SURE if sure else PICKER_UNSURE for sure in differ.picker_sure]
+    return _Chosen(differ.positions, reasons, differ.strength)
+
+
+def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -> Picks:
+    """Return labels that the model takes for another class, the clearest first."""
+    ours = labels.labels[sample.label_rows]
+    known = np.isin(ours, class_ids)  # a class the model was not taught cannot be contradicted
+    rows, ours = sample.label_rows[known], ours[known]
+    probabilities = sample.label_probabilities[known]
+    column = np.searchsorted(class_ids, ours)
+    of_label = probabilities[np.arange(len(rows)), column]
+    excess = probabilities.max(axis=1, initial=0.0) - of_label
+    order = np.argsort(-excess, kind="stable")
+    order = order[excess[order] > 0]
+    return labels.select(rows[order]).with_columns(**_columns(probabilities[order], class_ids))
+
+
+def _columns(
+    probabilities: NDArray[np.float32], class_ids: tuple[int, ...]
+) -> dict[str, NDArray[Any]]:
+    return {
+        f"{PROBABILITY_PREFIX}{c}": probabilities[:, i].astype(np.float64)
+        for i, c in enumerate(class_ids)
+    }
