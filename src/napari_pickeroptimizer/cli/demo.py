@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +16,11 @@ from napari_pickeroptimizer.cli.options import DeviceOption, SeedOption
 from napari_pickeroptimizer.cli.prune import prune
 from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
+from napari_pickeroptimizer.cli.typed import PROGRAM, as_if_typed
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
-FOLDS = 0  # each fold is one more training, and the demo shall take under three minutes
+FOLDS = 3  # without any, nothing could be promised
+REPORT, EVALUATION = "report.html", "evaluation.html"
 
 
 def demo(
@@ -26,7 +30,7 @@ def demo(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Simulate micrographs, learn from 20 labels a class, prune, and say how good it is."""
+    """Simulate micrographs, learn from 20 labels a class, prune, and report how good it is."""
     started = time.monotonic()
     settings = SimulationSettings(seed=seed)
     project = write_project(output / "project", settings)
@@ -34,36 +38,53 @@ def demo(
     model = output / "model.safetensors"
     pruned = output / "pruned"
 
-    def show(command: str) -> None:
-        out.print(f"\n$ pickeroptimizer {command}", style="cyan", markup=False)
+    def step(*words: object) -> AbstractContextManager[None]:
+        command = shlex.join([PROGRAM, *map(str, words)])
+        out.print(f"\n$ {command}", style="cyan", markup=False)
+        return as_if_typed(command)
 
-    show(
-        f"finetune --micrographs {micrographs[0]} --labels {project.labels} "
-        f"--picks {project.autopick} --diameter-angstrom {settings.particle_ang:g} "
-        f"--folds {FOLDS} --output {model}"
-    )
-    finetune(
-        micrographs,
-        model,
-        labels=[str(project.labels)],
-        picks=[str(project.autopick)],
-        diameter_angstrom=settings.particle_ang,
-        folds=FOLDS,
-        device=device,
-        seed=seed,
-        overwrite=True,
-    )
-    show(
-        f"prune --micrographs {micrographs[0]} --picks {project.autopick} --model {model} "
-        f"--output {pruned}"
-    )
-    prune(micrographs, [str(project.autopick)], model, pruned, device=device, overwrite=True)
+    with step(
+        "finetune", "--micrographs", micrographs[0], "--labels", project.labels,
+        "--picks", project.autopick, "--diameter-angstrom", f"{settings.particle_ang:g}",
+        "--folds", FOLDS, "--output", model,
+    ):  # fmt: skip
+        finetune(
+            micrographs,
+            model,
+            labels=[str(project.labels)],
+            picks=[str(project.autopick)],
+            diameter_angstrom=settings.particle_ang,
+            folds=FOLDS,
+            device=device,
+            seed=seed,
+            overwrite=True,
+        )
+    with step(
+        "prune", "--micrographs", micrographs[0], "--picks", project.autopick,
+        "--model", model, "--output", pruned,
+    ):  # fmt: skip
+        prune(
+            micrographs, [str(project.autopick)], model, pruned, device=device, overwrite=True
+        )
     radius_px = round(settings.diameter_px / 2)
     scored = pruned / "scored" / "autopick.star"
-    show(f"evaluate --picks {scored} --truth {project.truth} --radius-px {radius_px}")
-    evaluate([str(scored)], [str(project.truth)], radius_px)
+    evaluation = pruned / EVALUATION
+    with step(
+        "evaluate", "--picks", scored, "--truth", project.truth, "--radius-px", radius_px,
+        "--micrographs", micrographs[0], "--report", evaluation,
+    ):  # fmt: skip
+        evaluate(
+            [str(scored)],
+            [str(project.truth)],
+            radius_px,
+            report=evaluation,
+            micrographs=micrographs,
+        )
     out.print(
         f"\nDone in {time.monotonic() - started:.0f} s. RELION can extract "
-        f"{pruned / 'kept' / 'autopick.star'}",
+        f"{pruned / 'kept' / 'autopick.star'}\n\nOpen the reports in a browser:",
         markup=False,
     )
+    for report in (pruned / REPORT, evaluation):
+        if report.is_file():
+            out.print(f"  {report}", markup=False)

@@ -31,6 +31,7 @@ SCORE_TITLE = "P(particle)"
 RUG = 12.0  # height of a row of labels under a histogram
 # A highest bar this many times the median one would leave nothing to see of the others.
 TOWERING = 12.0
+LEAST_TO_JOIN = 10
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def score_histogram(
         _bars(groups, counts, edges, frame.x, scale)
         for groups, counts, scale in ((up, counts_up, upper), (down, counts_down, lower))
     ]
-    title = "picks per bin" + (" (square-root scale)" if root else "")
+    title = "picks (square-root scale)" if root else "picks"
     layers = [
         _count_axis(frame, upper, lower if lowest else None, highest, lowest, title),
         *(bar for side in bars for bar in side),
@@ -153,7 +154,7 @@ def _count_axis(
     middle = (frame.top + frame.bottom) / 2
     caption = element(
         "text", title, class_="axis-title", text_anchor="middle",
-        transform=f"translate(16 {number(middle)}) rotate(-90)",
+        transform=f"translate(14 {number(middle)}) rotate(-90)",
     )  # fmt: skip
     return axis + caption
 
@@ -201,7 +202,7 @@ def reliability_diagram(measured: Reliability, n_label: str = "labels") -> Marku
         frame.y_axis(UNIT_TICKS, "share of particles", _short),
         element("g", *counts, class_="bars count"),
         element("path", class_="diagonal", d=polyline(frame.x([0, 1]), frame.y([0, 1]))),
-        element("path", class_="line observed", d=polyline(frame.x(x), frame.y(y))),
+        *_joined(frame, x, y, measured.counts[filled]),
         element("path", class_="whiskers", d="".join(whiskers)),
         element("g", *points, class_="points"),
         frame.x_axis(UNIT_TICKS, "predicted P(particle)", _short),
@@ -210,6 +211,15 @@ def reliability_diagram(measured: Reliability, n_label: str = "labels") -> Marku
     layers.append(element("text", ece, class_="note", x=frame.left + 12, y=frame.top + 18))
     told = f"Reliability of P(particle) over {int(measured.counts.sum()):,} {n_label}; {ece}."
     return frame.svg(told, *layers)
+
+
+def _joined(
+    frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.intp]
+) -> list[Markup]:
+    """Join points only where most of them are of enough labels to make a line of."""
+    if not len(counts) or np.median(counts) < LEAST_TO_JOIN:
+        return []
+    return [element("path", class_="line observed", d=polyline(frame.x(x), frame.y(y)))]
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def write_evaluation_report(
     """
     matches = match(picks, truth, evaluation.radius_px)
     is_kept = kept_mask(picks, threshold)
-    run_threshold = _number((record or {}).get("threshold"))
+    run_threshold = _threshold(record or {})
     at = threshold if threshold is not None else run_threshold
     order, scores = by_f1(matches, is_kept)
     chosen = _mistakes(picks, matches, is_kept) if micrographs is not None else []
@@ -99,7 +99,7 @@ def write_evaluation_report(
             boxes=boxes_by_micrograph(chosen, rows),
         )
     galleries = [gallery(c, picks, is_kept, pictures) for c in chosen]
-    promise = promised_part(evaluation, matches, picks, is_kept, at, record)
+    promise = promised_part(matches, picks.particle_probability, record)
     values = {
         **_head(evaluation, inputs or {}, picks),
         "sections": SECTIONS,
@@ -119,9 +119,13 @@ def write_evaluation_report(
     return write_page(path, "evaluation.html", values)
 
 
-def _number(value: Any) -> float | None:
-    """Return a number of a record that anybody may have edited."""
-    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+def _threshold(record: Mapping[str, Any]) -> float | None:
+    """Return the threshold of a run's record, a file that anybody may have edited."""
+    settings = record.get("settings")
+    told = [record.get("threshold")]
+    told += [settings.get("threshold")] if isinstance(settings, dict) else []
+    good = [float(t) for t in told if isinstance(t, int | float) and 0 <= t <= 1]
+    return good[0] if good else None
 
 
 def _head(evaluation: Evaluation, inputs: Mapping[str, Any], picks: Picks) -> dict[str, Any]:
@@ -164,7 +168,7 @@ def _tiles(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
 
 
 def _warnings(evaluation: Evaluation, pictures: Pictures) -> list[str]:
-    told = []
+    told = list(evaluation.warnings)
     for names, words in (
         (evaluation.micrographs_without_truth, "with picks have no truth"),
         (evaluation.micrographs_without_picks, "with truth have no picks"),

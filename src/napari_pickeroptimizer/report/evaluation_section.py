@@ -67,37 +67,44 @@ def quality_part(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def promised_part(
-    evaluation: Evaluation,
     matches: Sequence[MicrographMatches],
-    picks: Picks,
-    is_kept: NDArray[np.bool_],
-    threshold: float | None,
+    p_particle: NDArray[np.float64],
     record: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return what the run promised beside what truth says, or why there is nothing to compare.
 
-    What a run calls recall is the share of the particles *among its picks* that it keeps; truth
-    is asked for the same: the share of the true picks that is kept.
+    A promise is for scores at the run's threshold, so that is what truth is asked for, whatever
+    labels and distances decided besides. What a run calls recall is the share of the particles
+    *among its picks* that it keeps; so it is here.
+
+    Parameters
+    ----------
+    matches : sequence of MicrographMatches
+        Picks and truth.
+    p_particle : (n,) float64
+        Scores of all picks.
+    record : mapping or None
+        The run's record.
     """
     nothing: dict[str, Any] = {"chart": None, "lines": [], "state": "good"}
     if record is None:
-        return {**nothing, "why_not": "No run.json lies beside the picks, so what the run "
-                "promised is not known."}  # fmt: skip
+        why = "No run.json lies beside the picks: what the run promised is not known."
+        return {**nothing, "why_not": why}
     promised = expectation_of(record)
     if promised is None:
-        return {**nothing, "why_not": "The run promised nothing: its model was not "
-                "cross-validated. Fine-tune with --folds 3 or more."}  # fmt: skip
-    at, intervals = promised
-    if threshold is not None and abs(at - threshold) > 1e-6:
-        return {**nothing, "why_not": f"The run promised for a threshold of {at:.3g}, this "
-                f"evaluation is at {threshold:.3g}."}  # fmt: skip
+        why = "The run promised nothing: its model was not cross-validated (--folds 3)."
+        return {**nothing, "why_not": why}
     rows = np.concatenate([m.rows for m in matches])
     is_true = np.concatenate([m.is_true for m in matches])
-    keeps = is_kept[rows]
+    if np.isnan(p_particle[rows]).all():
+        why = "The picks hold no probabilities to hold the promise against."
+        return {**nothing, "why_not": why}
+    threshold, intervals = promised
+    keeps = p_particle[rows] >= threshold
     hits = int((is_true & keeps).sum())
     measured = {
         "precision": _share(hits, int(keeps.sum())),
-        "recall": _share(hits, int(is_true.sum())),
+        "recall": _share(hits, int((is_true & np.isfinite(p_particle[rows])).sum())),
     }
     lines = [_verdict(name, intervals[name], measured[name]) for name in measured]
     held = all(_held(intervals[name], measured[name]) for name in measured)
@@ -106,9 +113,9 @@ def promised_part(
         "chart": {
             "svg": promised_and_measured(compared),
             "legend": [("promised", "promised, 90 % interval"), ("measured", "measured")],
-            "words": "Recall here is among the picks: the share of the true picks that is kept "
-            "(picks are all the run knew of). Intervals of what was measured are for the chance "
-            "of so many picks alone.",
+            "words": f"By score alone, at the run's threshold of {threshold:.2f}. Recall here is "
+            "among the picks, which are all the run knew of: the share of the true ones that is "
+            "kept. Intervals of what was measured are for the chance of so many picks.",
         },
         "lines": [" ".join(lines)],
         "state": "good" if held else "weak",

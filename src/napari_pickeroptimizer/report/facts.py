@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from napari_pickeroptimizer.calibration import Calibration
 from napari_pickeroptimizer.report.page import count
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def model_facts(card: ModelCard) -> Facts:
         )
     else:
         found.append(("Cross-validation", "none"))
-    calibration = getattr(card, "calibration", None)
-    if calibration is not None:
+    calibration = card.calibration
+    if calibration != Calibration():
         found.append(
             (
                 "Calibration",

@@ -114,7 +114,7 @@ def draw_marks(
         # pixel centres: pixel i of the micrograph spans i - 0.5 to i + 0.5
         centres = (group.coords_yx_px + 0.5) * scale
         outline = _outline(SHAPES[group.kind], radius)
-        d = "".join(f"M{x:.0f} {y:.0f}{outline}" for y, x in centres)
+        d = "".join(f"M{x:.1f} {y:.1f}{outline}" for y, x in centres)
         name = f"{key}-{group.kind}"
         parts.append(
             element("defs", element("path", id=name, d=d))

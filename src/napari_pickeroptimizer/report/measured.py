@@ -65,19 +65,20 @@ def measure(
     matches : sequence of MicrographMatches
         Picks and truth.
     p_particle : (n,) float64
-        Scores of all picks; NaN counts as not kept.
+        Scores of all picks; a pick without one is never kept, nor missed from the true ones.
     seed : int
         Seed of the draws.
     """
     kept, kept_true, found = (np.zeros((len(matches), len(THRESHOLDS))) for _ in range(3))
+    n_true, n_false = np.zeros((2, len(matches)))
     n_centres = np.array([len(m.centres_yx_px) for m in matches], dtype=float)
     for i, m in enumerate(matches):
-        p = np.where(np.isfinite(p_particle[m.rows]), p_particle[m.rows], -np.inf)
+        scored = np.isfinite(p_particle[m.rows])
+        p = np.where(scored, p_particle[m.rows], -np.inf)
         kept[i] = _at_or_above(p)
         kept_true[i] = _at_or_above(p[m.is_true])
         found[i] = _at_or_above(m.best_scores(p))
-    n_true = np.array([float(m.is_true.sum()) for m in matches])
-    n_false = np.array([len(m.rows) for m in matches], dtype=float) - n_true
+        n_true[i], n_false[i] = (m.is_true & scored).sum(), (~m.is_true & scored).sum()
     weights = np.ones((1, len(matches)))
     has_bands = len(matches) >= LEAST_MICROGRAPHS
     if has_bands:

@@ -42,7 +42,7 @@ def share_by_micrograph(
         beside the point and is a link to ``#m<number>``.
     """
     n = len(names)
-    frame = Frame(Scale((0.5, n + 0.5), (74.0, WIDE - 18)), Scale((0, 1), (TALL - 58, 18.0)),
+    frame = Frame(Scale((0.5, n + 0.5), (86.0, WIDE - 18)), Scale((0, 1), (TALL - 58, 18.0)),
                   WIDE, TALL)  # fmt: skip
     good = np.flatnonzero(np.isfinite(share))
     points = []
@@ -51,7 +51,9 @@ def share_by_micrograph(
         u, v = frame.x.at(i + 1), frame.y.at(share[i])
         told = f"{names[i]}: {share[i]:.0%} of {counts[i]:,} picks kept"
         points.append(_point(u, v, radius, told, bool(unusual[i]), links.get(i)))
-    layers = [frame.y_axis(SHARES, "kept share", lambda v: f"{100 * v:.0f} %")]
+    layers = [
+        frame.y_axis(SHARES, "kept share", lambda v: f"{100 * v:.0f}\N{NO-BREAK SPACE}%")
+    ]
     if len(good):
         middle = float(np.median(share[good]))
         y = frame.y.at(middle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,7 @@ from markupsafe import Markup
 from napari_pickeroptimizer.io.atomic import atomic_path
 
 DASH = "–"
+GAP = "\N{NO-BREAK SPACE}"
 
 
 def write_page(path: str | Path, template: str, values: Mapping[str, Any]) -> Path:
@@ -53,6 +55,7 @@ def environment() -> jinja2.Environment:
         "figure": figure,
         "name": base_name,
         "score": score,
+        "breaks": breaks,
     }
     return made
 
@@ -86,22 +89,22 @@ def count(value: int) -> str:
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """Return a share in per cent, a dash where there is none; 0 and 100 % only if exactly so.
+    r"""Return a share in per cent, a dash where there is none; 0 and 100 % only if exactly so.
 
     Examples
     --------
     >>> percent(0.686), percent(0.9999), percent(0.001), percent(1.0), percent(None)
-    ('69 %', '> 99 %', '< 1 %', '100 %', '–')
+    ('69\xa0%', '>\xa099\xa0%', '<\xa01\xa0%', '100\xa0%', '–')
     """
     if value is None or value != value:
         return DASH
     text = f"{100 * value:.{digits}f}"
     least = 10.0**-digits
     if value < 1 and float(text) == 100:
-        return f"> {100 - least:.{digits}f} %"
+        return f">{GAP}{100 - least:.{digits}f}{GAP}%"
     if value > 0 and float(text) == 0:
-        return f"< {least:.{digits}f} %"
-    return f"{text} %"
+        return f"<{GAP}{least:.{digits}f}{GAP}%"
+    return f"{text}{GAP}%"
 
 
 def figure(value: float | None, digits: int = 2) -> str:
@@ -115,17 +118,28 @@ def figure(value: float | None, digits: int = 2) -> str:
     return DASH if value is None or value != value else f"{value:.{digits}f}"
 
 
+def breaks(name: str) -> Markup:
+    """Return a path or a file name that may be broken behind its separators.
+
+    Examples
+    --------
+    >>> breaks("a/b_1.mrc")
+    Markup('a/<wbr>b_<wbr>1.mrc')
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[/\\_])", str(name)))
+
+
 def score(value: float) -> str:
-    """Return a probability; 0 and 1 are never said of what is only near them.
+    r"""Return a probability; 0 and 1 are never said of what is only near them.
 
     Examples
     --------
     >>> score(0.62), score(0.9991), score(0.0002)
-    ('0.62', '> 0.99', '< 0.01')
+    ('0.62', '>\xa00.99', '<\xa00.01')
     """
     if value == value and value > 0.995:
-        return "> 0.99"
-    return "< 0.01" if value < 0.005 else figure(value)
+        return f">{GAP}0.99"
+    return f"<{GAP}0.01" if value < 0.005 else figure(value)
 
 
 def base_name(name: str) -> str:

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
-# Side of a box on the page. Finer than what the network sees, coarser than the micrograph's
-# noise.
-BOX_PX = 80
+# Side of a box in its picture: finer than what the network sees, coarser than most micrographs.
+LEAST_PX, BOX_PX = 8, 80
 # Grey levels of boxes span the micrograph's median and this many robust standard deviations.
 BOX_SIGMA = 3.5
 BOX_QUALITY = 80
@@ -103,7 +102,6 @@ def read_pictures(
     boxes : mapping
         Positions of the picks that are shown as boxes, by micrograph.
     """
-    settings = dataclasses.replace(settings, box_px=BOX_PX)
     coords_yx_px = picks.coords_yx_px()
     made = Pictures()
     for number, name in enumerate(dict.fromkeys([*thumbnails, *boxes])):
@@ -143,6 +141,9 @@ def _boxes(
     if not len(rows):
         return {}
     inside = ~outside(coords_yx_px, (image.shape[0], image.shape[1]))
+    side_px = settings.box_factor * settings.diameter_in(micrograph.pixel_size_ang)
+    # no finer than the micrograph is: the browser enlarges as well
+    settings = dataclasses.replace(settings, box_px=int(np.clip(side_px, LEAST_PX, BOX_PX)))
     working = working_image(image, settings, micrograph.pixel_size_ang)
     windows = cut_windows(working, coords_yx_px[inside], window_side(settings))
     pixels = render(windows, settings.box_px)[:, 0].numpy()

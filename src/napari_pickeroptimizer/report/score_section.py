@@ -42,13 +42,13 @@ def score_part(
     rugs, rug_words = label_rugs(decided, card)
     legend += [(f"rug-{rug.kind}", rug.name) for rug in rugs]
     return {
-        "calibrated": card.calibration not in (None, Calibration()),
+        "calibrated": card.calibration != Calibration(),
         "histogram": {
             "svg": score_histogram(groups, threshold=threshold, rugs=rugs),
             "legend": legend,
             "words": "A good model leaves few picks in the middle. " + rug_words,
         },
-        **_reliability_part(card, promise),
+        **_reliability_part(card, p),
         **_curve_part(promise, threshold),
     }
 
@@ -57,7 +57,7 @@ def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
     """Return the user's labels by their scores, out of fold where these are known."""
     evidence = card.evidence
     if evidence is not None:
-        p = (card.calibration or Calibration()).apply(expit(evidence.logits))
+        p = card.calibration.apply(expit(evidence.logits))
         is_particle = evidence.is_particle
         told = "Strokes are your labels, scored by models that had not seen them."
     elif "label" in decided.table and (decided.labels != UNLABELLED).any():
@@ -73,18 +73,19 @@ def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
     ], told
 
 
-def _reliability_part(card: ModelCard, promise: Promise | None) -> dict[str, Any]:
+def _reliability_part(card: ModelCard, p_picks: NDArray[np.float64]) -> dict[str, Any]:
     evidence = card.evidence
     if evidence is None:
         return {"reliability": None, "no_reliability": "Not known. " + why_no_promise(card)}
-    p = (card.calibration or Calibration()).apply(expit(evidence.logits))
+    p = card.calibration.apply(expit(evidence.logits))
     told = ""
-    if promise is not None:
-        share = evidence.n_particles / len(p)
-        p = with_share(p, promise.share.mean, share)
+    scored = p_picks[np.isfinite(p_picks)]
+    if len(scored):
+        share, of_picks = evidence.n_particles / len(p), float(scored.mean())
+        p = with_share(p, of_picks, share)
         told = (
             f" Of your labels {percent(share)} are particles, of all picks about "
-            f"{percent(promise.share.mean)}: the scores are brought to the labels' share."
+            f"{percent(of_picks)}: the scores are brought to the labels' share."
         )
     measured = reliability(p, evidence.is_particle, n_bins=8)
     return {

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 # User units; the page shows a chart about as many CSS pixels wide.
 WIDTH, HEIGHT = 520.0, 330.0
 # Room for ticks and titles, also when a phone's style sheet enlarges the text.
-LEFT, RIGHT, TOP, BOTTOM = 74.0, 16.0, 16.0, 58.0
+LEFT, RIGHT, TOP, BOTTOM = 86.0, 16.0, 16.0, 58.0
 TICK = 5.0
 
 
@@ -216,7 +216,7 @@ class Frame:
         middle = (self.bottom + self.top) / 2
         caption = element(
             "text", title, class_="axis-title", text_anchor="middle",
-            transform=f"translate(16 {number(middle)}) rotate(-90)",
+            transform=f"translate(14 {number(middle)}) rotate(-90)",
         )  # fmt: skip
         return element("g", *marks, caption, class_="axis")
 
