@@ -25,6 +25,7 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
+from napari_pickeroptimizer.cli.typed import command_as_typed
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks
@@ -107,6 +108,9 @@ def prune(
             "many times faster and a little less accurate.",
         ),
     ] = 4,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write no report.html.")
+    ] = False,
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,
     device: DeviceOption = "auto",
@@ -165,12 +169,28 @@ def prune(
     assert result is not None  # the generator's last event
     for sentence in result.record["warnings"]:
         warn(sentence)
+    report = None if no_report else _write_report(output, result, found, classifier)
     if as_json:
         print_json(result.record)
     else:
         _report(output, result)
+        if report is not None:
+            out.print(f"Report: {report}", markup=False)
     if result.record["unreadable"]:
         raise typer.Exit(code=1)
+
+
+def _write_report(output: Path, result: Any, micrographs: Any, classifier: Any) -> Path:
+    """Write the report into the folder of the run, as one of its files."""
+    from napari_pickeroptimizer.prune.output import write_record
+    from napari_pickeroptimizer.report import write_prune_report
+
+    path = write_prune_report(
+        output / "report.html", result, micrographs, classifier, command=command_as_typed()
+    )
+    *files, _ = result.files  # the record is the last
+    write_record(output, result.record, [*files, path])
+    return path
 
 
 def _threshold(text: str | None) -> float | Literal["auto"] | None:

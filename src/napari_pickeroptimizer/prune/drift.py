@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Pixel sizes in headers differ in the last digits; magnifications by more.
 PIXEL_SIZE_TOLERANCE = 1.1
-ADVICE = "Label some picks of these data and fine-tune anew, or look at the result with care."
+ADVICE = " Label some picks of these data and fine-tune anew, or look at the result with care."
 
 
 @dataclass(frozen=True)
@@ -72,63 +72,89 @@ def check_drift(
     pixel_sizes_ang : iterable of float or None
         Of the micrographs scored.
     """
-    record: dict[str, Any] = {}
-    warnings: list[str] = []
-    sizes = [s for s in pixel_sizes_ang if s is not None]
-    if sizes and card.pixel_size_ang is not None:
-        here = float(np.median(sizes))
-        record["pixel_size_ang"] = {"model": card.pixel_size_ang, "here": here}
-        ratio = here / card.pixel_size_ang
-        if max(ratio, 1 / ratio) > PIXEL_SIZE_TOLERANCE:
-            warnings.append(
-                f"the model was made at {card.pixel_size_ang:.3g} Å a pixel, these micrographs "
-                f"have {here:.3g}: boxes are scaled to the same size in Å, but they hold more or "
-                "less detail. If one of the two is wrong, so is every box: see --pixel-size."
-            )
-    reference = reference_of(card)
-    seen = _enough(figures)
-    if reference is None or not seen:
-        return Drift(record, tuple(warnings))
-    if len(seen[0].features) != len(reference.features.mean):
-        return Drift(record, tuple(warnings))
-    for key, family, rows, what in (
-        ("grey_levels", reference.grey, [f.grey for f in seen], "look different"),
-        (
-            "features",
-            reference.features,
-            [f.features for f in seen],
-            "look different to the network",
-        ),
+    parts = [_pixel_size(card, pixel_sizes_ang)]
+    reference, seen = reference_of(card), _enough(figures)
+    # other lengths would be of another network; such a reference is none
+    if (
+        reference is not None
+        and seen
+        and len(seen[0].features) == len(reference.features.mean)
     ):
-        distances = [family.distance(x, f.n) for x, f in zip(rows, seen, strict=True)]
-        typical = float(np.median(distances))
-        record[key] = {
-            "distance": round(typical, 3),
-            "limit": round(family.limit, 3),
-            "micrographs_beyond": int((np.array(distances) > family.limit).sum()),
-        }
-        if typical > family.limit:
-            most = (
-                f", most of all in {_worst(family, np.stack(rows))}" if "g" in key[0] else ""
-            )
-            warnings.append(
-                f"these picks {what} from those of the fine-tuning: {typical:.2f} standard "
-                f"deviations away, where its own micrographs stay below {family.limit:.2f}"
-                f"{most}. {ADVICE}"
-            )
+        grey = np.stack([f.grey for f in seen])
+        features = np.stack([f.features for f in seen])
+        n = [f.n for f in seen]
+        parts += [
+            _looks("grey_levels", "these picks look", reference.grey, grey, n),
+            _looks(
+                "features", "to the network these picks look", reference.features, features, n
+            ),
+            _share(reference, seen),
+        ]
+    record = {key: values for part, _ in parts for key, values in part.items()}
+    warnings = [said for _, said in parts if said]
+    if warnings:
+        warnings[-1] += ADVICE
+    return Drift(record, tuple(warnings))
+
+
+_Part = tuple[dict[str, Any], str]  # of the record, and a warning where there is one
+
+
+def _pixel_size(card: ModelCard, pixel_sizes_ang: Iterable[float | None]) -> _Part:
+    sizes = [s for s in pixel_sizes_ang if s is not None]
+    if not sizes or card.pixel_size_ang is None:
+        return {}, ""
+    here, model = float(np.median(sizes)), card.pixel_size_ang
+    said = ""
+    if max(here / model, model / here) > PIXEL_SIZE_TOLERANCE:
+        said = (
+            f"the model was made at {model:.3g} Å a pixel, these micrographs have {here:.3g}: "
+            "boxes are scaled to the same size in Å, but they hold more or less detail. If one "
+            "of the two is wrong, so is every box: see --pixel-size."
+        )
+    return {"pixel_size_ang": {"model": model, "here": here}}, said
+
+
+def _looks(
+    key: str, what: str, family: Family, rows: NDArray[np.float64], n: list[int]
+) -> _Part:
+    """Compare the (k, d) mean figures of micrographs with those of the reference."""
+    distances = np.array([family.distance(x, m) for x, m in zip(rows, n, strict=True)])
+    typical = float(np.median(distances))
+    record = {
+        "distance": round(typical, 3),
+        "limit": round(family.limit, 3),
+        "micrographs_beyond": int((distances > family.limit).sum()),
+    }
+    said = ""
+    if typical > family.limit:
+        most = ""
+        if key == "grey_levels":
+            here = np.median(rows, axis=0)
+            i = int(np.argmax(np.abs(here - family.mean) / family.spread))
+            most = f", most of all in {GREY_NAMES[i]} ({here[i]:.2f} here, {family.mean[i]:.2f} there)"
+        said = (
+            f"{what} different from those of the fine-tuning: {typical:.2f} standard deviations "
+            f"away, where {family.limit:.2f} is the limit{most}."
+        )
+    return {key: record}, said
+
+
+def _share(reference: Reference, seen: list[MicrographFigures]) -> _Part:
     share = float(np.median([f.share for f in seen]))
-    record["share_of_particles"] = {
+    record = {
         "here": round(share, 3),
         "model": round(reference.share, 3),
         "limit": round(reference.share_limit, 3),
     }
+    said = ""
     if abs(share - reference.share) > reference.share_limit:
-        warnings.append(
+        said = (
             f"the model holds {share:.0%} of these picks for particles, and held "
             f"{reference.share:.0%} of those of the fine-tuning: another picker, another sample, "
-            f"or the model does not fit. {ADVICE}"
+            "or the model does not fit."
         )
-    return Drift(record, tuple(warnings))
+    return {"share_of_particles": record}, said
 
 
 def _enough(figures: Mapping[str, MicrographFigures]) -> list[MicrographFigures]:
@@ -138,10 +164,3 @@ def _enough(figures: Mapping[str, MicrographFigures]) -> list[MicrographFigures]
     if seen or total < LEAST_PICKS:
         return seen
     return [joined(list(figures.values()))]
-
-
-def _worst(family: Family, rows: NDArray[np.float64]) -> str:
-    """Name the grey figure whose typical value is farthest from the reference."""
-    here = np.median(rows, axis=0)
-    i = int(np.argmax(np.abs(here - family.mean) / family.spread))
-    return f"{GREY_NAMES[i]} ({here[i]:.2f} here, {family.mean[i]:.2f} there)"
