@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import numpy as np
@@ -234,7 +234,8 @@ def _report(record: dict[str, Any], output: Path) -> None:
     def cells(row: dict[str, Any], *more: str) -> tuple[str, ...]:
         p = row.get("p_particle")
         shown = "–" if p is None else f"{p:.3f}"
-        return row["micrograph"], f"{row['x']:.0f}", f"{row['y']:.0f}", shown, *more
+        name = PurePosixPath(row["micrograph"]).name  # the whole one would leave no room
+        return name, f"{row['x']:.0f}", f"{row['y']:.0f}", shown, *more
 
     title = f"{len(rows)} of {record['n_compared']:,} picks compared, by {record['by']}"
     columns = ("micrograph", "x", "y", "P(particle)")
