@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_pickeroptimizer.calibration import Evidence
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
@@ -278,3 +279,34 @@ def test_a_run_that_keeps_nothing_or_all_says_so(run, spot_project) -> None:
     assert any("none of the 36" in w for w in run(bright).record["warnings"])
     dark = labelled.select(labelled.labels == 1).with_labels(0)
     assert any("all 36 scored" in w for w in run(dark, overwrite=True).record["warnings"])
+
+
+def test_the_record_tells_what_the_threshold_is_expected_to_give(
+    spot_project, dark_is_particle: Classifier, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    is_particle = np.arange(60) % 2 == 0
+    known = Evidence(rng.normal(np.where(is_particle, 4.0, -4.0), 1.5), is_particle)
+    card = dataclasses.replace(dark_is_particle.card, evidence=known)
+    model = Classifier(dark_is_particle.network, card)
+    result = list(
+        prune_picks(
+            Micrographs.find(spot_project.micrographs),
+            read_picks(spot_project.picks).with_labels([2] + [0] * 71),
+            model,
+            tmp_path / "out",
+            PruneSettings(recall=0.9),
+        )
+    )[-1]
+    assert isinstance(result, Pruned)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert result.promise is not None
+    expected = record["expectation"]
+    assert expected["threshold"] == record["threshold"]
+    assert expected["n_picks"] == 72
+    # the expectation is of the scores, what is kept counts the label too
+    by_score = int((result.picks.particle_probability >= record["threshold"]).sum())
+    assert expected["n_kept"] == by_score
+    assert record["counts"]["kept"] + record["counts"]["rejected"] == 72
+    assert expected["recall"]["mean"] >= 0.9
+    assert not any("nothing can be promised" in w for w in record["warnings"])
