@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 WIDE, TALL = 1080.0, 290.0
+MOST_NUMBERED = 40
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
@@ -50,7 +51,9 @@ def share_by_micrograph(
     for i in sorted(map(int, good), key=lambda i: bool(unusual[i])):
         u, v = frame.x.at(i + 1), frame.y.at(share[i])
         told = f"{names[i]}: {share[i]:.0%} of {counts[i]:,} picks kept"
-        points.append(_point(u, v, radius, told, bool(unusual[i]), links.get(i)))
+        # a number within a cloud of points could not be read
+        shown = bool(unusual[i]) or n <= MOST_NUMBERED
+        points.append(_point(u, v, radius, told, bool(unusual[i]), links.get(i), shown))
     layers = [
         frame.y_axis(SHARES, "kept share", lambda v: f"{100 * v:.0f}\N{NO-BREAK SPACE}%")
     ]
@@ -78,7 +81,13 @@ def share_by_micrograph(
 
 
 def _point(
-    x: float, y: float, radius: float, told: str, unusual: bool, link: str | None
+    x: float,
+    y: float,
+    radius: float,
+    told: str,
+    unusual: bool,
+    link: str | None,
+    numbered: bool,
 ) -> Markup:
     if unusual:
         r = max(radius, 3.4) * 1.35
@@ -95,13 +104,16 @@ def _point(
         mark = element("circle", element("title", told), cx=x, cy=y, r=radius)
     if link is None:
         return mark
+    where = {"href": f"#m{link}", "aria_label": f"Picture {link}: {told}"}
+    if not numbered:
+        return element("a", mark, **where)
     # beside the point, and not beyond the end of the chart
     right = x < WIDE - 60
     label = element(
         "text", link, x=x + (8 if right else -8), y=y, dy="0.35em",
         text_anchor="start" if right else "end",
     )  # fmt: skip
-    return element("a", mark, label, href=f"#m{link}", aria_label=f"Picture {link}: {told}")
+    return element("a", mark, label, **where)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ def _curve_part(promise: Promise | None, threshold: float) -> dict[str, Any]:
         Curve.of("recall", "recall", promise.recall),
         Curve.of("precision", "precision", promise.precision),
     ]
-    chosen = sorted({*ROUND_THRESHOLDS, round(threshold, 6)})
+    others = (t for t in ROUND_THRESHOLDS if abs(t - threshold) > 0.02)
+    chosen = sorted([*others, threshold])
     return {
         "curves": {
             "svg": threshold_curves(promise.thresholds, curves, threshold),
@@ -138,7 +139,7 @@ def _curve_part(promise: Promise | None, threshold: float) -> dict[str, Any]:
         "choices": [
             {
                 "threshold": t,
-                "chosen": abs(t - threshold) < 1e-6,
+                "chosen": t == threshold,
                 "n_kept": expected.n_kept,
                 "precision": expected.precision,
                 "recall": expected.recall,
