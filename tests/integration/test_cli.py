@@ -161,6 +161,94 @@ def test_micrographs_of_another_pixel_size_are_scaled_to_the_model(
     assert fine["kept"] == pytest.approx(coarse["kept"], abs=2)
 
 
+def test_labels_and_distances_decide_beside_the_score(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    labels = read_picks(spot_project.labels)
+    first = labels.table[labels.labels == 1].iloc[0]
+    rows = f"{first.micrograph},{first.x},{first.y},carbon\nm0.mrc,1,1,particle\n"
+    (tmp_path / "mine.csv").write_text("micrograph,x,y,label\n" + rows)
+    out = tmp_path / "out"
+    code, said, warned = run(
+        "prune", "-m", spot_project.micrographs, "-p", spot_project.picks, "--model", model,
+        "-o", out, "--labels", tmp_path / "mine.csv", "--edge-distance", "2d",
+        "--min-distance", "10A", "--no-report",
+    )  # fmt: skip
+    assert code == 0
+    assert "1 of 2 labels fit no pick (1 of them particles)" in warned
+    assert "too near to the edge" in said
+    assert not (out / "report.html").exists()
+    scored = read_picks(out / "scored.star")
+    assert scored.labels.sum() == 3  # one label, carbon
+    record = json.loads((out / "run.json").read_text())
+    assert record["settings"]["edge_distance"] == "2 diameters"
+    assert record["counts"]["rejected_by_reason"]["label"] == 1
+    assert "report.html" not in record["files"]
+
+
+def test_pruned_picks_pruned_again_are_not_their_own_labels(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    run("prune", "-m", spot_project.micrographs, "-p", spot_project.picks, "--model", model,
+        "-o", tmp_path / "first", "--no-report")  # fmt: skip
+    code, said, warned = run(
+        "prune", "-m", spot_project.micrographs, "-p", tmp_path / "first" / "scored.star",
+        "--model", model, "-o", tmp_path / "second", "-t", 0, "--no-report",
+    )  # fmt: skip
+    assert code == 0
+    assert "Kept            72 of 72" in said
+    assert "have a class already" not in warned
+    _, _, warned = run(
+        "prune", "-m", spot_project.micrographs, "-p", spot_project.labels, "--model", model,
+        "-o", tmp_path / "third", "--no-report",
+    )  # fmt: skip
+    assert "72 picks have a class already, which does not count" in warned
+
+
+def test_a_report_belongs_to_the_files_of_the_run(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    prune = ["prune", "-m", spot_project.micrographs, "-p", spot_project.picks,
+             "--model", model, "-o", out]  # fmt: skip
+    code, said, _ = run(*prune)
+    assert code == 0
+    assert f"Report: {out / 'report.html'}" in said
+    assert "report.html" in json.loads((out / "run.json").read_text())["files"]
+    run(*prune, "--overwrite", "--no-report")
+    assert not (out / "report.html").exists()
+
+
+def test_a_wish_sets_the_threshold_and_its_promise_is_printed(
+    run: Run, spot_project, model: Path, tmp_path: Path
+) -> None:
+    code, said, _ = run(
+        "prune", "-m", spot_project.micrographs, "-p", spot_project.picks, "--model", model,
+        "-o", tmp_path / "out", "--recall", 0.9, "--no-report",
+    )  # fmt: skip
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert code == 0
+    assert f"At {record['threshold']:.2f} you keep" in said
+    assert "expected precision" in said
+    assert record["settings"]["recall"] == 0.9
+    assert record["expectation"]["recall"]["mean"] >= 0.9
+
+
+def test_a_truth_of_binned_micrographs_is_noticed(
+    run: Run, spot_project, tmp_path: Path
+) -> None:
+    labels = read_picks(spot_project.labels)
+    particles = labels.table[labels.labels == 1]
+    lines = [f"{r.micrograph},{r.x / 2},{r.y / 2}" for r in particles.itertuples()]
+    (tmp_path / "truth.csv").write_text("\n".join(["micrograph,x,y", *lines]) + "\n")
+    code, _, warned = run(
+        "evaluate", "--picks", spot_project.labels, "--truth", tmp_path / "truth.csv",
+        "--radius-px", 5,
+    )  # fmt: skip
+    assert code == 0
+    assert "with the truth scaled by 2" in warned
+
+
 def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     """Every kind of bad input, the command that meets it, and words of the answer."""
     (tmp / "mics.star").write_text(
@@ -188,6 +276,20 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
         "picks that are not there": ([*prune, tmp / "none.star"], "nothing is there"),
         "a directory without picks": ([*prune, mics], "no picks in"),
         "a threshold of 2": ([*prune, picks, "-t", 2], "from 0 to 1"),
+        "a threshold in words": (
+            [*prune, picks, "-t", "high"],
+            "a number from 0 to 1, or auto",
+        ),
+        "a precision in per cent": ([*prune, picks, "--precision", 95], "95 % is 0.95"),
+        "a precision beside a threshold": (
+            [*prune, picks, "-t", 0.5, "--precision", 0.9],
+            "one of threshold, precision and recall",
+        ),
+        "a distance in miles": ([*prune, picks, "--min-distance", "3miles"], "is no distance"),
+        "labels without a label": (
+            [*prune, picks, "--labels", picks],
+            "no label in the labels",
+        ),
         "an unknown device": ([*prune, picks, "--device", "tpu"], "'tpu' is unknown"),
         "no micrographs": (
             ["prune", "-m", tmp / "nowhere", "-p", picks, "--model", model, "-o", out],
@@ -242,6 +344,8 @@ KINDS = (
     "NaN coordinates", "a checkpoint of another kind", "a directory without picks",
     "a micrographs STAR given as picks", "a pickle", "a radius of 0", "a threshold of 2",
     "a backbone that the bundled weights are not of", "an empty file", "an existing model",
+    "a distance in miles", "a precision beside a threshold", "a precision in per cent",
+    "a threshold in words", "labels without a label",
     "an unknown device", "first weights that are not there", "labels without classes",
     "no diameter", "no labels", "no micrographs", "one class only",
     "picks of unknown micrographs", "picks that are not there", "two diameters that contradict",
