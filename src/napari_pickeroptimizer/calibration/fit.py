@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from napari_pickeroptimizer.calibration.platt import Calibration, bounded_logit
-from napari_pickeroptimizer.calibration.posterior import particle_share, posterior
+from napari_pickeroptimizer.calibration.posterior import (
+    CLOSE,
+    binned,
+    particle_share,
+    posterior,
+)
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.calibration.evidence import Evidence
 
 # A slope outside these would come from a fluke of few labels.
 SLOPES = (0.2, 5.0)
+N_BINS = 200
 
 
 def fit_calibration(
@@ -37,15 +43,17 @@ def fit_calibration(
         Take half of the picks for particles, instead of estimating their share. So it is
         without picks.
     """
-    lines = posterior(evidence)
-    logits = bounded_logit(p_picks) if len(p_picks) else evidence.logits
+    lines = posterior(evidence, CLOSE)
+    seen = bounded_logit(p_picks) if len(p_picks) else evidence.logits
+    logits, counts, _ = binned(np.sort(seen), N_BINS)
     log_ratio = lines.intercept[:, None] + lines.slope[:, None] * logits
     offset = np.zeros(len(log_ratio))
     if len(p_picks) and not even:
-        offset = logit(particle_share(log_ratio, np.ones(len(logits))))
+        offset = logit(particle_share(log_ratio, counts))
     p = expit(log_ratio + offset[:, None]).mean(axis=0)
-    slope, intercept = np.polyfit(logits, logit(p), 1, w=np.sqrt(p * (1 - p)))
+    weights = counts * p * (1 - p)
+    slope, intercept = np.polyfit(logits, logit(p), 1, w=np.sqrt(weights))
     if not SLOPES[0] <= slope <= SLOPES[1]:
         slope = float(np.clip(slope, *SLOPES))
-        intercept = float(np.average(logit(p) - slope * logits, weights=p * (1 - p)))
+        intercept = float(np.average(logit(p) - slope * logits, weights=weights))
     return Calibration(float(slope), float(intercept))

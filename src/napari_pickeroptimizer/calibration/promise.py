@@ -10,14 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from napari_pickeroptimizer.calibration.platt import Calibration, bounded_logit
-from napari_pickeroptimizer.calibration.posterior import particle_share, posterior
+from napari_pickeroptimizer.calibration.posterior import (
+    OPEN,
+    binned,
+    particle_share,
+    posterior,
+)
 from napari_pickeroptimizer.errors import SettingsError
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.calibration.evidence import Evidence
 
 LEVEL = 0.90
-N_BINS = 300
+N_BINS = 200
 THRESHOLDS = np.linspace(0, 1, 201)
 # Fewer of a class tell too little of how its scores spread.
 LEAST_LABELS = 10
@@ -269,12 +274,8 @@ def promise(evidence: Evidence, calibration: Calibration, p_particle: ArrayLike)
             "the model's labels are of one class only: expected precision and recall need labels "
             "of particles and of others."
         )
-    lines = posterior(evidence)
-    n_bins = min(N_BINS, len(scores))
-    first = np.rint(np.linspace(0, len(scores), n_bins + 1)).astype(np.intp)
-    counts = np.diff(first)
-    logits = bounded_logit(calibration.undo(scores))
-    centres = np.add.reduceat(logits, first[:-1]) / counts
+    lines = posterior(evidence, OPEN)
+    centres, counts, first = binned(bounded_logit(calibration.undo(scores)), N_BINS)
     log_ratio = lines.intercept[:, None] + lines.slope[:, None] * centres
     share = particle_share(log_ratio, counts)
     p = expit(log_ratio + logit(share)[:, None])
