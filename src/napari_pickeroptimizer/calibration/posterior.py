@@ -50,7 +50,7 @@ OPEN = Prior(slope_spread=1.0, intercept_spread=2.0)
 # A single line shall be near the truth on average. Networks taught as ours are nearly
 # calibrated by themselves, and forty labels know it less well: these keep to the network until
 # labels are many.
-CLOSE = Prior(slope_spread=0.3, intercept_spread=0.5)
+CLOSE = Prior(slope_spread=0.2, intercept_spread=0.3)
 
 
 @dataclass(frozen=True, eq=False)
