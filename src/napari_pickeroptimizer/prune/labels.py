@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.picks import Picks
 
-# Labels are usually given to these very picks; rounding and re-centring move them a little.
-LABEL_RADIUS_DIAMETERS = 0.1
+# Labels are given to these very picks, or by hand to the same particles: on EMPIAR-10017
+# two thirds of the hand labels lie this near to a pick, and never two of them on one.
+LABEL_RADIUS_DIAMETERS = 0.2
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def match_labels(
     micrographs : Micrographs
         Where both lie.
     boxes : BoxSettings
-        For the particle diameter: a label counts within a tenth of it, or one pixel.
+        For the particle diameter: a label counts within a fifth of it, or one pixel.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.labels import match_labels
 
 MICROGRAPHS = Micrographs.named(["Micrographs/a.mrc", "Micrographs/b.mrc"])
-BOXES = BoxSettings(diameter_px=100)  # labels within 10 px
+BOXES = BoxSettings(diameter_px=100)  # labels within 20 px
 PICKS = Picks.from_arrays(
     ["a.mrc", "a.mrc", "a.mrc", "b.mrc"], x=[10, 60, 500, 10], y=[10, 10, 500, 10]
 )
@@ -31,7 +31,7 @@ def test_a_label_goes_to_the_nearest_pick_of_its_micrograph() -> None:
 
 def test_labels_that_fit_no_pick_are_counted_and_make_none() -> None:
     names = ["a", "a", "gone.mrc", "b"]
-    match = labelled(names, [300.0, 20.1, 10.0, 10.0], [300.0, 10.0, 10.0, 10.0], [1, 2, 1, 1])
+    match = labelled(names, [300.0, 30.1, 10.0, 10.0], [300.0, 10.0, 10.0, 10.0], [1, 2, 1, 1])
     assert len(match.picks) == len(PICKS)
     assert match.picks.labels.tolist() == [0, 0, 0, 1]
     assert match.lost.tolist() == [0, 1, 2]
