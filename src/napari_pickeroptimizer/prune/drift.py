@@ -132,7 +132,8 @@ def _looks(
         if key == "grey_levels":
             here = np.median(rows, axis=0)
             i = int(np.argmax(np.abs(here - family.mean) / family.spread))
-            most = f", most of all in {GREY_NAMES[i]} ({here[i]:.2f} here, {family.mean[i]:.2f} there)"
+            most = f", most of all in {GREY_NAMES[i]}"
+            most += f" ({here[i]:.2f} here, {family.mean[i]:.2f} there)"
         said = (
             f"{what} different from those of the fine-tuning: {typical:.2f} standard deviations "
             f"away, where {family.limit:.2f} is the limit{most}."
