@@ -225,6 +225,47 @@ def uncertain(
     return positions, doubt[positions]
 
 
+def mixed(
+    features: NDArray[np.floating],
+    p_particle: NDArray[np.floating],
+    n: int,
+    *,
+    known: NDArray[np.floating] | None = None,
+    groups: NDArray[np.intp] | None = None,
+    seed: int = 0,
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Choose `uncertain` picks and `diverse` ones in turn.
+
+    Doubts alone are hard cases, and among the hard cases are those that people get wrong too:
+    labels of nothing else can teach a model less than none. Ordinary picks keep it steady.
+
+    Parameters are those of the two; the first is an uncertain one.
+
+    Returns
+    -------
+    positions : (min(n, m),) int
+        The most useful first.
+    is_doubt : (min(n, m),) bool
+        Which of them were chosen as uncertain.
+    """
+    doubts, _ = uncertain(features, p_particle, math.ceil(n / 2), groups=groups, seed=seed)
+    known = features[:0] if known is None else known
+    rest = np.setdiff1d(np.arange(len(features)), doubts)
+    others = rest[
+        diverse(
+            features[rest],
+            n - len(doubts),
+            known=np.concatenate([known, features[doubts]]),
+            groups=None if groups is None else groups[rest],
+            seed=seed,
+        )
+    ]
+    positions = np.concatenate([doubts, others])
+    turn = np.concatenate([2 * np.arange(len(doubts)), 2 * np.arange(len(others)) + 1])
+    order = np.argsort(turn)
+    return positions[order], order < len(doubts)
+
+
 @dataclass(frozen=True)
 class Disagreement:
     """Picks on which picker and model differ, the clearest first.

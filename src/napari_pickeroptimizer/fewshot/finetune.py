@@ -25,6 +25,7 @@ from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.reference import measure_reference
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.versions import software_versions
 
@@ -137,7 +138,8 @@ def finished(
     if PARTICLE not in boxes.class_ids:
         return Classifier(network.to("cpu"), model_card(boxes, settings, validation))
     particle = boxes.class_ids.index(PARTICLE)
-    picks = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
+    rows = _reference_rows(boxes)
+    picks = render(boxes.unlabelled[rows], settings.box_px)
     even = settings.prior == "even" or len(picks) < LEAST_UNLABELLED
     plain = Classifier(network, model_card(boxes, settings))
     shares = np.full(len(boxes.class_ids), 1 / len(boxes.class_ids))
@@ -146,7 +148,7 @@ def finished(
     # particles against all others evenly, and those among each other as they seem to occur
     others = np.arange(len(shares)) != particle
     network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
-    seen = plain.predict(picks)
+    seen, features = plain.predict_with_features(picks)
     evidence = validation.evidence(particle, seen) if validation is not None else None
     if evidence is not None:
         calibration = fit_calibration(evidence, seen[:, particle], even=even)
@@ -154,6 +156,9 @@ def finished(
         calibration = Calibration(intercept=0.0 if even else float(logit(shares[particle])))
     calibrated = calibration.apply_to_classes(seen, particle)
     card = model_card(boxes, settings, validation, None if even else calibrated.mean(axis=0))
+    groups = boxes.unlabelled_groups[rows.numpy()]
+    reference = measure_reference(picks, features, calibrated[:, particle], groups)
+    card.training["reference"] = None if reference is None else reference.to_dict()
     card = dataclasses.replace(card, calibration=calibration, evidence=evidence)
     return Classifier(network.to("cpu"), card)
 

@@ -28,10 +28,10 @@ from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+    from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.picks import Picks
 
 # Share of the whole job's progress that reading micrographs counts for.
@@ -54,6 +54,8 @@ class TrainingBoxes:
         Classes found in the labels, ascending.
     unlabelled : Windows
         (m, 1, side, side) windows of picks nobody labelled.
+    unlabelled_groups : (m,) int
+        Micrograph of each of them.
     background : Windows
         (k, 1, side, side) windows away from all picks.
     pixel_size_ang : float or None
@@ -65,6 +67,7 @@ class TrainingBoxes:
     groups: NDArray[np.intp]
     class_ids: tuple[int, ...]
     unlabelled: Windows
+    unlabelled_groups: NDArray[np.intp]
     background: Windows
     pixel_size_ang: float | None
 
@@ -124,9 +127,9 @@ def gather(
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
     pool = _unlabelled_sample(micrographs, labelled, everything, settings)
-    labelled_rows = _rows_by_path(labelled, micrographs)
-    pool_rows = _rows_by_path(pool, micrographs)
-    picked_rows = _rows_by_path(everything, micrographs, pool_rows)
+    labelled_rows, _ = micrographs.rows_of(labelled)
+    pool_rows, _ = micrographs.rows_of(pool)
+    picked_rows, _ = micrographs.rows_of(everything)
     plan = list(dict.fromkeys([*labelled_rows, *pool_rows]))
 
     everywhere, of_pool = everything.coords_yx_px(), pool.coords_yx_px()
@@ -134,6 +137,7 @@ def gather(
     side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)
     label_parts, pool_parts, background_parts, row_parts, group_parts = [], [], [], [], []
+    pool_group_parts = []
     rng = np.random.default_rng(settings.seed)
     n_each = math.ceil(settings.n_background / max(1, len(pool_rows)))
     for i, micrograph in enumerate(plan):
@@ -156,6 +160,7 @@ def gather(
             coords = of_pool[pool_rows[micrograph]]
             coords = coords[~outside(coords, image.shape_px)]
             pool_parts.append(cut_windows(image, coords, side))
+            pool_group_parts.append(np.full(len(coords), i))
             taken = np.concatenate(
                 [
                     everywhere[picked_rows[micrograph]],
@@ -177,6 +182,7 @@ def gather(
         groups=np.concatenate(group_parts),
         class_ids=class_ids,
         unlabelled=_joined(pool_parts, side),
+        unlabelled_groups=np.concatenate([none, *pool_group_parts]),
         background=_joined(background_parts, side),
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
     )
@@ -188,32 +194,18 @@ def _unlabelled_sample(
     """Draw unlabelled picks, from the labelled micrographs and a few others."""
     if settings.unlabelled_batch_size == settings.background_batch_size == 0:
         return unlabelled.select(np.array([], dtype=np.intp))
-    with_labels = set(_rows_by_path(labelled, micrographs))
-    found, _ = micrographs.resolve_all(unlabelled.rows_by_micrograph())
-    others = [name for name, m in found.items() if m not in with_labels]
+    with_labels, _ = micrographs.rows_of(labelled)
+    found, _ = micrographs.rows_of(unlabelled)
+    others = [micrograph for micrograph in found if micrograph not in with_labels]
     rng = np.random.default_rng(settings.seed)
-    chosen = [name for name, m in found.items() if m in with_labels]
-    chosen += list(rng.permutation(others)[: settings.n_unlabelled_micrographs])
-    rows = np.flatnonzero(unlabelled.table["micrograph"].isin(chosen))
+    chosen = [micrograph for micrograph in found if micrograph in with_labels]
+    order = rng.permutation(len(others))[: settings.n_unlabelled_micrographs]
+    chosen += [others[i] for i in order]
+    none = np.array([], dtype=np.intp)
+    rows = np.sort(np.concatenate([none, *(found[micrograph] for micrograph in chosen)]))
     if len(rows) > settings.n_unlabelled:
         rows = np.sort(rng.choice(rows, settings.n_unlabelled, replace=False))
     return unlabelled.select(rows)
-
-
-def _rows_by_path(
-    picks: Picks, micrographs: Micrographs, among: Container[Micrograph] | None = None
-) -> dict[Micrograph, NDArray[np.intp]]:
-    """Rows of each micrograph, two spellings of one micrograph put together."""
-    rows: dict[Micrograph, NDArray[np.intp]] = {}
-    by_name = picks.rows_by_micrograph()
-    found, _ = micrographs.resolve_all(by_name)
-    for name, micrograph in found.items():
-        if among is None or micrograph in among:
-            before = rows.get(micrograph)
-            rows[micrograph] = (
-                by_name[name] if before is None else np.concatenate([before, by_name[name]])
-            )
-    return rows
 
 
 def _joined(parts: list[Windows], side: int) -> Windows:

@@ -15,7 +15,9 @@ from napari_pickeroptimizer.fewshot.choose import (
     Disagreement,
     disagreements,
     diverse,
+    mixed,
     uncertain,
+    uncertainty,
 )
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.features import Sample, look, untaught
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
-By = Literal["auto", "diversity", "uncertainty", "disagreement"]
+By = Literal["auto", "diversity", "uncertainty", "mixed", "disagreement"]
 
 RANK, REASON, SCORE = "suggestion", "suggestion_reason", "suggestion_score"
 # Reasons have no spaces: they are written into STAR and CSV columns.
@@ -45,10 +47,10 @@ class SuggestSettings:
     ----------
     n : int
         How many picks are wanted.
-    by : {"auto", "diversity", "uncertainty", "disagreement"}
+    by : {"auto", "diversity", "uncertainty", "mixed", "disagreement"}
         Picks unlike each other and unlike the labels; picks the model is not sure of, unlike
-        each other; or picks on which the model and the picker's score differ. ``auto`` is
-        uncertainty with a model, and diversity without one.
+        each other; half of each; or picks on which the model and the picker's score differ.
+        ``auto`` is half of each with a model, and diversity without one.
     diameter_px, diameter_ang : float, optional
         Particle diameter in micrograph pixels or in Å; needed without a model, which has its own.
     box_factor : float
@@ -237,7 +239,7 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
         raise PickFormatError("there are no picks to choose from.")
     if classifier is None:
         _ = settings.boxes  # checks the diameter
-        if settings.by in ("uncertainty", "disagreement"):
+        if settings.by not in ("auto", "diversity"):
             raise SettingsError(
                 f"choosing by {settings.by} needs a model: fine-tune one on a few labels first "
                 "(choose those by diversity, which needs none)."
@@ -259,7 +261,7 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
             "choosing by disagreement compares the model with the picker's scores, and these "
             "picks have none: choose by uncertainty."
         )
-    return "uncertainty" if settings.by == "auto" else settings.by
+    return "mixed" if settings.by == "auto" else settings.by
 
 
 def _has_scores(picks: Picks) -> bool:
@@ -289,6 +291,17 @@ def _chosen(
         )
         return _Chosen(positions, [DIVERSE] * len(positions), np.full(len(positions), np.nan))
     p_particle = sample.probabilities[:, class_ids.index(PARTICLE)]
+    if by == "mixed":
+        positions, is_doubt = mixed(
+            sample.features,
+            p_particle,
+            settings.n,
+            known=sample.label_features,
+            groups=sample.groups,
+            seed=settings.seed,
+        )
+        reasons = [UNCERTAIN if doubt else DIVERSE for doubt in is_doubt]
+        return _Chosen(positions, reasons, uncertainty(p_particle[positions]))
     if by == "uncertainty":
         positions, scores = uncertain(
             sample.features, p_particle, settings.n, groups=sample.groups, seed=settings.seed

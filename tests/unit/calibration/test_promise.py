@@ -75,10 +75,10 @@ def test_more_labels_promise_more() -> None:
 
 
 def test_calibration_takes_back_overconfidence_and_brings_in_the_share() -> None:
-    evidence, p, truth = session(1, (300, 300), share=0.8, scale=3.0)
+    evidence, p, truth = session(1, (1500, 1500), share=0.8, scale=6.0)
     line = fit_calibration(evidence, p)
-    # log f1 / f0 = 4/3 z, and the odds of 0.8
-    assert line.slope == pytest.approx(4 / 3, rel=0.2)
+    # log f1 / f0 = 4/6 z, and the odds of 0.8
+    assert line.slope == pytest.approx(4 / 6, rel=0.15)
     assert line.intercept == pytest.approx(np.log(4), abs=0.5)
     assert line.apply(p).mean() == pytest.approx(truth.mean(), abs=0.02)
     assert fit_calibration(evidence, p, even=True).intercept == pytest.approx(0, abs=0.5)

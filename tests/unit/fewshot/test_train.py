@@ -100,6 +100,7 @@ def grey_boxes(
         groups=np.zeros(len(labelled), dtype=np.intp),
         class_ids=ids,
         unlabelled=grey_windows(*unlabelled),
+        unlabelled_groups=np.zeros(len(unlabelled), dtype=np.intp),
         background=grey_windows(*background),
         pixel_size_ang=None,
     )
