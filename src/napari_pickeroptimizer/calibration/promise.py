@@ -28,8 +28,8 @@ THRESHOLDS = np.linspace(0, 1, 201)
 LEAST_LABELS = 10
 # Fewer picks tell too little of how many of them are particles.
 LEAST_PICKS = 50
-# An interval of precision or recall as wide as this is no promise.
-WIDEST = 0.2
+# Scores between these are in doubt.
+DOUBT = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,9 @@ def promise(evidence: Evidence, calibration: Calibration, p_particle: ArrayLike)
         recall=recall,
         f1=f1,
         share=Interval(float(share.mean()), float(low), float(high)),
-        warnings=tuple(_warnings(evidence, len(scores))),
+        warnings=tuple(
+            _too_few(evidence, len(scores)) or _too_clear(evidence, calibration, scores, share)
+        ),
         samples=samples,
     )
 
@@ -301,7 +303,7 @@ def _sum_above(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([sums, np.zeros((len(values), 1))], axis=1)
 
 
-def _warnings(evidence: Evidence, n_picks: int) -> list[str]:
+def _too_few(evidence: Evidence, n_picks: int) -> list[str]:
     found = []
     if min(evidence.n_particles, evidence.n_others) < LEAST_LABELS:
         found.append(
@@ -314,3 +316,35 @@ def _warnings(evidence: Evidence, n_picks: int) -> list[str]:
             f"(at least {LEAST_PICKS})."
         )
     return found
+
+
+def _too_clear(
+    evidence: Evidence,
+    calibration: Calibration,
+    scores: NDArray[np.float64],
+    share: NDArray[np.float64],
+) -> list[str]:
+    """Warn where the labels are clearer cases than the picks.
+
+    Were labels like the picks of their class, so many picks would be in doubt as labels of both
+    classes are, mixed by their shares. Of that number 95 % of the draws from Beta
+    distributions are below a limit.
+    """
+    labels = calibration.apply(expit(evidence.logits))
+    in_doubt = (labels > DOUBT[0]) & (labels < DOUBT[1])
+    rng = np.random.default_rng(0)
+    mixed = np.zeros(len(share))
+    for of_class, weight in (
+        (evidence.is_particle, share),
+        (~evidence.is_particle, 1 - share),
+    ):
+        k, n = in_doubt[of_class].sum(), of_class.sum()
+        mixed += weight * rng.beta(k + 0.5, n - k + 0.5, len(share))
+    seen = float(((scores > DOUBT[0]) & (scores < DOUBT[1])).mean())
+    if seen <= np.quantile(mixed, 0.95):
+        return []
+    return [
+        f"{seen:.0%} of the picks have scores between {DOUBT[0]:g} and {DOUBT[1]:g}, and "
+        f"{mixed.mean():.0%} would, were they like the labels: the labels are clearer cases, and "
+        "what is expected is too good. Label picks as they come, or those that `suggest` names."
+    ]

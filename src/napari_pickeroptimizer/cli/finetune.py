@@ -85,8 +85,16 @@ def finetune(
     backbone: BackboneOption = None,
     steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 80,
     folds: Annotated[
-        int, typer.Option("--folds", help="Folds of the cross-validation; 0 for none.")
+        int,
+        typer.Option(
+            "--folds",
+            help="Folds of the cross-validation, which calibrates the scores and tells what a "
+            "threshold is worth; 0 for none.",
+        ),
     ] = 3,
+    repeats: Annotated[
+        int, typer.Option("--repeats", help="How often to split the labels into folds anew.")
+    ] = 1,
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,
     device: DeviceOption = "auto",
@@ -109,6 +117,7 @@ def finetune(
         backbone=backbone,
         n_steps=steps,
         n_folds=folds,
+        n_repeats=repeats,
         seed=seed,
         device=device,
     )
@@ -184,7 +193,10 @@ def _report(
     out.print(f"Labels: {counts}; unlabelled picks used: {training['n_unlabelled']}")
     validation = training["validation"]
     if validation is None:
-        out.print("Not cross-validated: too few labels of some class, or --folds 0.")
+        out.print(
+            "Not cross-validated (too few labels of some class, or --folds 0): `prune` will not be "
+            "able to tell what a threshold is worth."
+        )
         return
     how = "whole micrographs" if validation["grouped_by_micrograph"] else "single labels"
     out.print(

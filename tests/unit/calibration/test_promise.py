@@ -162,6 +162,22 @@ def test_few_labels_and_few_picks_are_warned_of() -> None:
     assert promise(session(7)[0], Calibration(), p).reliable
 
 
+def test_labels_of_clear_cases_only_are_noticed() -> None:
+    evidence, p, _ = session(3, (100, 100))
+    assert promise(evidence, Calibration(), p).reliable
+    clear = np.abs(evidence.logits) > 2
+    of_clear = Evidence(evidence.logits[clear], evidence.is_particle[clear])
+    warnings = promise(of_clear, Calibration(), p).warnings
+    assert len(warnings) == 1
+    assert "labels are clearer cases" in warnings[0]
+
+
+def test_labels_drawn_from_the_picks_are_rarely_taken_for_clear_cases() -> None:
+    sessions = [session(seed) for seed in range(60)]
+    noticed = [not promise(e, Calibration(), p).reliable for e, p, _ in sessions]
+    assert np.mean(noticed) <= 0.1
+
+
 def test_unscored_picks_are_not_counted_and_none_at_all_are_refused() -> None:
     evidence, p, _ = session(8)
     p[:100] = np.nan
@@ -179,7 +195,7 @@ def test_labels_of_one_class_promise_nothing() -> None:
 def test_the_sentence_says_it_all() -> None:
     evidence, p, _ = session(9)
     sentence = promise(evidence, Calibration(), p).at(0.62).sentence()
-    assert sentence.startswith("At 0.62 you keep 2,")
+    assert sentence.startswith("At 0.62 you keep 1,9")
     assert "of 3,000 picks" in sentence
     assert "expected precision 0.9" in sentence
 
