@@ -236,15 +236,19 @@ class Micrographs:
         """
         by_name = picks.rows_by_micrograph()
         found, missing = self.resolve_all(by_name)
-        first: dict[tuple[Path, int], Micrograph] = {}
         parts: dict[Micrograph, list[NDArray[np.intp]]] = {}
         for name, micrograph in found.items():
-            known = first.setdefault((micrograph.path, micrograph.section), micrograph)
+            known = self._first_of_file[micrograph.path, micrograph.section]
             parts.setdefault(known, []).append(by_name[name])
         rows = {
             m: p[0] if len(p) == 1 else np.sort(np.concatenate(p)) for m, p in parts.items()
         }
         return rows, missing
+
+    @cached_property
+    def _first_of_file(self) -> dict[tuple[Path, int], Micrograph]:
+        """One micrograph a section of a file, though it may have been found twice."""
+        return {(m.path, m.section): m for m in reversed(self.items)}
 
     @cached_property
     def _indices(self) -> tuple[dict[str, list[Micrograph]], ...]:

@@ -263,3 +263,10 @@ def test_names_that_mean_one_micrograph_are_one() -> None:
     assert Micrographs.distinct(names).names == [
         "b/m.mrc", "Micrographs/a.mrc", "c/m.mrc", "m.mrc",
     ]  # fmt: skip
+
+
+def test_an_image_found_twice_is_one_micrograph() -> None:
+    twice = Micrographs(tuple(Micrograph(n, Path("a.mrc")) for n in ("a.mrc", "x/a.mrc")))
+    for name in ("a.mrc", "x/a.mrc", "a"):
+        rows, _ = twice.rows_of(Picks.from_arrays(name, x=[1.0], y=[1.0]))
+        assert [m.name for m in rows] == ["a.mrc"]
