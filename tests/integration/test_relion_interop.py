@@ -161,7 +161,9 @@ def test_our_columns_come_through_extraction(project: Path) -> None:
     keep_true(project)
     extract(project)
     particles = read_picks(project / "Extract" / "job011" / "particles.star")
-    assert particles.labels.tolist() == [1] * 5
+    assert particles.table["predicted"].tolist() == [1] * 5
+    assert particles.table["decided_by"].tolist() == ["score"] * 5
+    assert particles.labels.tolist() == [0] * 5  # decisions are no labels
     assert particles.table["x"].tolist() == [60, 250, 100, 150, 270]
     assert particles.table["y"].tolist() == [40, 120, 150, 30, 160]
     document = StarDocument.read(project / "Extract" / "job011" / "particles.star")
