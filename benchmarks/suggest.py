@@ -7,8 +7,9 @@ labelled by hand on them stands for the picks; whoever asks for the label of one
 pays for it. All labels of the other seven micrographs are the test set.
 
 random     picks drawn evenly from the pool; drawn on until both classes are there
-suggest    the first 10 by diversity, without a model; the next ones by uncertainty, with the
-           model fine-tuned on those so far (drawn on likewise)
+suggest    as `pickeroptimizer suggest` does: the first 10 by diversity, without a model; the
+           next ones with the model fine-tuned on those so far, half by its doubts and half by
+           diversity (drawn on likewise; --by chooses otherwise)
 
 Both teach the same thing: the default fine-tuning (--model fine-tuned, minutes a seed), or
 logistic regression on the features of the first weights (--model surrogate, seconds), which
@@ -20,11 +21,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from empiar10017 import (
     DIAMETER_PX,
     Project,
@@ -38,19 +40,18 @@ from methods import Options, frozen_features, load
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
-from napari_pickeroptimizer.fewshot.choose import diverse, uncertain
-from napari_pickeroptimizer.fewshot.events import FineTuned
-from napari_pickeroptimizer.fewshot.finetune import finetune
+from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.fewshot.choose import diverse, mixed, uncertain
+from napari_pickeroptimizer.fewshot.finetune import finished
+from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestSettings, suggest
-from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.model.weights import backbone_of
-from napari_pickeroptimizer.prune.score import PicksScored, score
+from napari_pickeroptimizer.fewshot.suggest import By
+from napari_pickeroptimizer.fewshot.train import train
+from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 
 STRATEGIES = ("random", "suggest")
-MODELS = ("fine-tuned", "surrogate")
 FIGURES = ("auc", "f1_particle", "f1_macro")
 K_OF_THE_DRAW = 20  # decides only which micrographs may be drawn
 N_FIRST = 10
@@ -60,159 +61,134 @@ RANDOM_STREAM = 2
 Rows = NDArray[np.intp]
 
 
-@dataclass
 class Learner:
     """What is taught by labels of a draw, and can be asked which labels it wants next.
 
     Parameters
     ----------
+    root : Path
+        The project folder.
     project : Project
         The project, its labels of two classes.
     pool, test : (n,) int
         Rows of the labels that may be asked for, and of those that judge.
     seed : int
         Of everything random.
+    by : str
+        What the labels after the first ones are chosen by.
     """
 
-    project: Project
-    pool: Rows
-    test: Rows
-    seed: int
-
-    def first(self, n: int, known: Rows) -> Rows:
-        """Return n rows of the pool, chosen without a model."""
-        raise NotImplementedError
+    def __init__(
+        self, root: Path, project: Project, pool: Rows, test: Rows, seed: int, by: By
+    ) -> None:
+        self.project, self.pool, self.test = project, pool, test
+        self.seed, self.by = seed, by
+        base = str(FineTuneSettings(diameter_px=1).base)
+        self.untaught = frozen_features(root, base, backbone_of(base))  # of all labels
+        names = project.labels.table["micrograph"].to_numpy(dtype=str)
+        self.groups = np.unique(names, return_inverse=True)[1]
+        self.features = self.untaught  # of all labels, by the model of the last round
+        self.p_pool = np.empty(0)  # P(particle) of the pool, likewise
 
     def learn(self, known: Rows) -> NDArray[np.float64]:
         """Learn from the labels `known`; return P(particle) of the test rows."""
         raise NotImplementedError
 
-    def next(self, n: int, known: Rows) -> Rows:
-        """Return n rows of the pool, chosen with what was learned last."""
-        raise NotImplementedError
-
-
-@dataclass
-class FineTuning(Learner):
-    """The package's own fine-tuning and `suggest`, as a user would call them."""
-
-    device: str = "auto"
-    model: Classifier | None = None
-
     def first(self, n: int, known: Rows) -> Rows:
-        """Ask for labels without a model."""
-        return self._asked(n, known, None)
+        """Ask for n labels without a model."""
+        return self._diverse(self.untaught, n, known)
 
     def next(self, n: int, known: Rows) -> Rows:
-        """Ask for labels with the model."""
-        return self._asked(n, known, self.model)
+        """Ask for n labels with the model of the last round."""
+        if self.by == "diversity":
+            return self._diverse(self.features, n, known)
+        free = np.setdiff1d(self.pool, known)
+        features, groups = self.features[free], self.groups[free]
+        p = self.p_pool[np.searchsorted(self.pool, free)]
+        if self.by == "uncertainty":
+            return free[uncertain(features, p, n, groups=groups, seed=self.seed)[0]]
+        of_labels = self.features[known]
+        return free[mixed(features, p, n, known=of_labels, groups=groups, seed=self.seed)[0]]
+
+    def _diverse(self, features: NDArray[np.floating], n: int, known: Rows) -> Rows:
+        free = np.setdiff1d(self.pool, known)
+        chosen = diverse(
+            features[free],
+            n,
+            known=features[known],
+            groups=self.groups[free],
+            seed=self.seed,
+        )
+        return free[chosen]
+
+
+class FineTuning(Learner):
+    """The package's own fine-tuning; the boxes are cut once a draw, not once a training."""
+
+    def __init__(
+        self, root: Path, project: Project, pool: Rows, test: Rows, seed: int, by: By
+    ) -> None:
+        super().__init__(root, project, pool, test, seed, by)
+        self.settings = FineTuneSettings(diameter_px=DIAMETER_PX, n_folds=0, seed=seed)
+        working = load(root)[1].working(self.settings.boxes)
+        self.boxes = torch.from_numpy(working)[:, None]
+        labels = project.labels.select(pool)
+        for event in gather(project.micrographs, labels, project.all_picks(), self.settings):
+            if isinstance(event, TrainingBoxes):
+                self.gathered = event
+        order = np.concatenate(list(labels.rows_by_micrograph().values()))
+        self.window = np.empty(len(pool), dtype=np.intp)  # of each row of the pool
+        self.window[order] = np.arange(len(pool))
+        assert (self.gathered.targets[self.window] == (labels.labels != PARTICLE)).all()
 
     def learn(self, known: Rows) -> NDArray[np.float64]:
         """Teach a new model; return P(particle) of the test rows."""
-        settings = FineTuneSettings(
-            diameter_px=DIAMETER_PX, n_folds=0, seed=self.seed, device=self.device
+        rows = np.sort(self.window[np.searchsorted(self.pool, known)])
+        boxes = replace(
+            self.gathered,
+            labelled=self.gathered.labelled[torch.from_numpy(rows)],
+            targets=self.gathered.targets[rows],
+            groups=self.gathered.groups[rows],
         )
-        micrographs, labels = self.project.micrographs, self.project.labels
-        everything = self.project.all_picks()
-        for event in finetune(micrographs, labels.select(known), settings, everything):
-            if isinstance(event, FineTuned):
-                self.model = event.model
-        assert self.model is not None
-        test = labels.select(self.test)
-        for scored in score(micrographs, test, self.model, device=self.device):
-            if isinstance(scored, PicksScored):
-                return scored.picks.particle_probability
-        raise AssertionError
-
-    def _asked(self, n: int, known: Rows, model: Classifier | None) -> Rows:
-        labels = self.project.labels
-        settings = SuggestSettings(
-            n=n,
-            diameter_px=DIAMETER_PX,
-            n_pool=10 * len(self.pool),
-            seed=self.seed,
-            device=self.device,
-        )
-        for event in suggest(
-            self.project.micrographs,
-            labels.select(self.pool).with_labels(UNLABELLED),
-            settings,
-            classifier=model,
-            labels=labels.select(known) if len(known) else None,
-        ):
-            if isinstance(event, Suggested):
-                return self.pool[event.rows]
-        raise AssertionError
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = initial_network(self.settings.base, None, len(boxes.class_ids))
+        device = choose_device(self.settings.device)
+        for _ in train(network, boxes, np.arange(len(rows)), self.settings, device):
+            pass
+        model = finished(network, boxes, self.settings, None)
+        p, self.features = model.predict_with_features(self.boxes)
+        self.p_pool = p[self.pool, 0].astype(np.float64)
+        return p[self.test, 0].astype(np.float64)
 
 
-@dataclass
 class Surrogate(Learner):
     """Logistic regression on features of the first weights, standardised over the pool."""
 
-    root: Path = Path()
-    p_pool: NDArray[np.float64] | None = None
-
-    def __post_init__(self) -> None:
-        base = str(FineTuneSettings(diameter_px=1).base)
-        features = frozen_features(self.root, base, backbone_of(base))
-        self.features = features - features[self.pool].mean(axis=0)
-        self.scale = features[self.pool].std(axis=0) + 1e-9
-        names = self.project.labels.table["micrograph"]
-        self.groups = np.unique(names.to_numpy(dtype=str), return_inverse=True)[1]
-
-    def first(self, n: int, known: Rows) -> Rows:
-        """Ask for labels without a model."""
-        free, features = self._free(known)
-        return free[
-            diverse(
-                features,
-                n,
-                known=self.features[known],
-                groups=self.groups[free],
-                seed=self.seed,
-            )
-        ]
-
-    def next(self, n: int, known: Rows) -> Rows:
-        """Ask for labels with the model."""
-        assert self.p_pool is not None
-        free, features = self._free(known)
-        p = self.p_pool[np.searchsorted(self.pool, free)]
-        chosen, _ = uncertain(features, p, n, groups=self.groups[free], seed=self.seed)
-        return free[chosen]
-
     def learn(self, known: Rows) -> NDArray[np.float64]:
         """Teach a new model; return P(particle) of the test rows."""
-        is_particle = self.project.labels.labels == PARTICLE
+        mine = self.untaught[self.pool]
+        scaled = (self.untaught - mine.mean(axis=0)) / (mine.std(axis=0) + 1e-9)
         model = LogisticRegression(max_iter=500, class_weight="balanced")
-        scaled = self.features / self.scale
-        model.fit(scaled[known], is_particle[known])
-        even = model.predict_proba(scaled[self.pool])
-        shares = class_prior(even)
-
-        def with_shares(p: NDArray[np.float64]) -> NDArray[np.float64]:
-            weighted = p * shares
-            return weighted[:, 1] / weighted.sum(axis=1)
-
-        self.p_pool = with_shares(even)
-        return with_shares(model.predict_proba(scaled[self.test]))
-
-    def _free(self, known: Rows) -> tuple[Rows, NDArray[np.float64]]:
-        free = np.setdiff1d(self.pool, known)
-        return free, self.features[free]
+        model.fit(scaled[known], self.project.labels.labels[known] == PARTICLE)
+        even = model.predict_proba(scaled)
+        weighted = even * class_prior(even[self.pool])
+        p = weighted[:, 1] / weighted.sum(axis=1)
+        self.p_pool = p[self.pool]
+        return np.asarray(p[self.test])
 
 
-def run_draw(root: Path, device: str, job: Job) -> Row:
+LEARNERS = {"fine-tuned": FineTuning, "surrogate": Surrogate}
+
+
+def run_draw(root: Path, job: Job) -> Row:
     """Run ``job["strategy"]`` on the draw ``seed``; figures by the number of labels paid for."""
     project, _ = load(root)
     _, test, names = draw_labels(project.labels, K_OF_THE_DRAW, job["seed"])
     pool = np.flatnonzero(project.labels.table["micrograph"].isin(names))
     project = Project(project.root, project.micrographs, as_two_classes(project.labels))
-    learner: Learner = (
-        Surrogate(project, pool, test, job["seed"], root)
-        if job["model"] == "surrogate"
-        else FineTuning(project, pool, test, job["seed"], device)
-    )
+    by: By = job["by"] or "auto"
+    learner = LEARNERS[job["model"]](root, project, pool, test, job["seed"], by)
     is_particle = project.labels.labels == PARTICLE
     order = np.random.default_rng([job["seed"], RANDOM_STREAM]).permutation(pool)
     random = job["strategy"] == "random"
@@ -328,23 +304,35 @@ def main() -> None:
     )
     add_project_argument(parser)
     add_grid_arguments(parser)
-    parser.add_argument("--model", choices=MODELS, default="surrogate")
+    parser.add_argument("--model", choices=tuple(LEARNERS), default="surrogate")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES)
+    parser.add_argument(
+        "--by",
+        choices=("auto", "uncertainty", "diversity"),
+        default="auto",
+        help="see `suggest`",
+    )
     parser.add_argument("--n-suggest", type=int, nargs="+", default=[N_FIRST, 20, 40])
     parser.add_argument("--n-random", type=int, nargs="+", default=[10, 20, 40, 80])
-    parser.add_argument("--device", default="auto", help="of the fine-tuning")
     args = parser.parse_args()
     numbers = {"random": args.n_random, "suggest": args.n_suggest}
     start = Options(args.project).start("ours")
     jobs = [
-        {"model": args.model, "start": start, "strategy": s, "n": numbers[s], "seed": seed}
+        {
+            "model": args.model,
+            "start": start,
+            "strategy": s,
+            "by": args.by if s == "suggest" else None,
+            "n": numbers[s],
+            "seed": seed,
+        }
         for seed in range(args.first_seed, args.first_seed + args.seeds)
         for s in args.strategies
     ]
     rows = run_grid(
-        partial(run_draw, args.project, args.device),
+        partial(run_draw, args.project),
         jobs,
         workers=args.workers,
         output=args.output,

@@ -45,8 +45,8 @@ By = Annotated[
     typer.Option(
         "--by",
         help="diversity: unlike each other and the labels; uncertainty: the model is unsure of "
-        "them; disagreement: model and picker's score differ; auto: uncertainty with --model, "
-        "diversity without.",
+        "them; mixed: half of each; disagreement: model and picker's score differ; auto: mixed "
+        "with --model, diversity without.",
     ),
 ]
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.fewshot.choose import (
     disagreements,
     diverse,
+    mixed,
     spread,
     uncertain,
     uncertainty,
@@ -108,6 +109,17 @@ def test_each_kind_of_doubt_comes_once_before_one_comes_twice() -> None:
     p[kind == 1] = 0.5  # alone, these eight would be the most uncertain
     positions, _ = uncertain(features, p, 3)
     assert sorted(kind[positions]) == [1, 2, 3]
+
+
+def test_doubts_and_kinds_that_are_not_labelled_come_in_turn() -> None:
+    features, kind = clusters(60, 20, 20, 20)
+    p = np.where(kind == 0, 0.5, 1.0)
+    positions, is_doubt = mixed(features, p, 3, known=KINDS[[1]])
+    assert is_doubt.tolist() == [True, False, True]
+    assert kind[positions[is_doubt]].tolist() == [0, 0]
+    assert kind[positions[1]] in (2, 3)
+    everything, _ = mixed(features, p, 200)
+    assert sorted(everything) == list(range(120))
 
 
 def test_picker_and_model_differ_in_turn_the_clearest_first() -> None:

@@ -219,7 +219,12 @@ def test_a_micrograph_that_is_not_there_is_told_and_the_others_are_used(
     assert result(events).rows.max() < 48
 
 
-def test_the_model_s_doubts_come_first(dark_is_particle: Classifier, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("by", "chosen_by"), [("auto", "mixed"), ("uncertainty", "uncertainty")]
+)
+def test_the_model_s_doubts_come_first(
+    dark_is_particle: Classifier, tmp_path: Path, by: str, chosen_by: str
+) -> None:
     rows, columns = np.indices((200, 400))
     image = np.random.default_rng(0).normal(0, 0.01, (200, 400))
     x = np.arange(40, 400, 40)
@@ -229,11 +234,11 @@ def test_the_model_s_doubts_come_first(dark_is_particle: Classifier, tmp_path: P
     with mrcfile.new(tmp_path / "a.mrc") as mrc:
         mrc.set_data(image.astype(np.float32))
     picks = Picks.from_arrays("a.mrc", x, np.full(len(x), 100.0))
-    settings = replace(QUICK, n=2)
+    settings = replace(QUICK, n=2, by=by)
     found = result(
         list(suggest(Micrographs.find(tmp_path), picks, settings, classifier=dark_is_particle))
     )
-    assert found.by == "uncertainty"
+    assert found.by == chosen_by
     assert found.rows[0] == 3
     assert found.picks.table["suggestion_score"][0] > 0.9
     assert found.picks.particle_probability[0] == pytest.approx(0.5, abs=0.2)
@@ -299,7 +304,7 @@ def test_settings_out_of_range_are_refused(change: dict[str, object], words: str
         replace(QUICK, **change)
 
 
-@pytest.mark.parametrize("by", ["uncertainty", "disagreement"])
+@pytest.mark.parametrize("by", ["uncertainty", "mixed", "disagreement"])
 def test_doubts_need_a_model(micrographs: Micrographs, picks: Picks, by: str) -> None:
     with pytest.raises(SettingsError, match="needs a model"):
         list(suggest(micrographs, picks, replace(QUICK, by=by)))
