@@ -8,8 +8,8 @@ from them, and its promise at two thresholds is compared with what the other pic
 
 by class      K of each class, drawn at random within it
 at random     2 K picks as they come
-doubtful      half of them by class, the others where a first classifier is in doubt: the
-              scores of these are not those of picks as they come
+suggested     half of them by class, the others where a first classifier is in doubt; it is
+              known which
 
 Two classifiers: ``head``, a logistic regression on the bundled network's features, labels against
 each other and against background as in fine-tuning, for many sessions; and ``network``, the
@@ -63,7 +63,7 @@ N_VIEWS = 4
 N_BACKGROUND = 40  # a micrograph
 N_REFERENCE = 256
 REGULARISATION = 0.02
-KINDS = ("by class", "at random", "doubtful")
+KINDS = ("by class", "at random", "suggested")
 FIGURES = ("precision", "recall")
 
 
@@ -186,8 +186,10 @@ def head(
     return np.asarray(model.decision_function(target.features) + np.log(0.75 / 0.25))
 
 
-def draw_rows(target: Target, kind: str, k: int, seed: int) -> NDArray[np.intp]:
-    """Return the picks that the user of a session labels."""
+def draw_rows(
+    target: Target, kind: str, k: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the picks that the user of a session labels, and which of them were suggested."""
     rng = np.random.default_rng(seed)
     truth, where = target.is_particle, target.micrograph_of
     pool = np.isin(where, rng.choice(N_MICROGRAPHS, N_LABELLED, replace=False))
@@ -195,7 +197,7 @@ def draw_rows(target: Target, kind: str, k: int, seed: int) -> NDArray[np.intp]:
         while True:
             rows = rng.choice(np.flatnonzero(pool), 2 * k, replace=False)
             if 3 <= truth[rows].sum() <= 2 * k - 3:  # fewer allow no folds
-                return rows
+                return rows, np.zeros(len(rows), dtype=bool)
     n = k if kind == "by class" else k // 2
     rows = np.concatenate(
         [
@@ -203,16 +205,17 @@ def draw_rows(target: Target, kind: str, k: int, seed: int) -> NDArray[np.intp]:
             for c in (True, False)
         ]
     )
-    if kind == "doubtful":
+    n_by_class = len(rows)
+    if kind == "suggested":
         doubt = np.abs(head(target, rows, truth[rows]))
         doubt[~pool] = np.inf
         doubt[rows] = np.inf
         rows = np.concatenate([rows, np.argsort(doubt)[: 2 * k - len(rows)]])
-    return rows
+    return rows, np.arange(len(rows)) >= n_by_class
 
 
 def head_session(
-    target: Target, rows: NDArray[np.intp], seed: int
+    target: Target, rows: NDArray[np.intp], suggested: NDArray[np.bool_], seed: int
 ) -> tuple[Evidence, Calibration, NDArray[np.float64]]:
     """Return evidence, calibration and calibrated P(particle) of all picks, by the head."""
     truth = target.is_particle[rows]
@@ -225,18 +228,19 @@ def head_session(
     for train, held_out in folds:
         fold = head(target, rows[train], truth[train])
         logits[held_out] = on_scale_of(fold[rows[held_out]], fold[reference], final[reference])
-    evidence = Evidence(logits, truth)
+    evidence = Evidence(logits, truth, suggested)
     line = fit_calibration(evidence, expit(final[reference]))
     return evidence, line, line.apply(expit(final))
 
 
 def network_session(
-    target: Target, rows: NDArray[np.intp], seed: int
+    target: Target, rows: NDArray[np.intp], suggested: NDArray[np.bool_], seed: int
 ) -> tuple[Evidence, Calibration, NDArray[np.float64]]:
     """Return evidence, calibration and calibrated P(particle) of all picks, by fine-tuning."""
     settings = FineTuneSettings(diameter_px=target.diameter_px, seed=seed)
     unlabelled = target.picks.with_labels(np.zeros(len(target.picks)))
-    model = fine_tuned(target.micrographs, target.picks.select(rows), unlabelled, settings)
+    labels = target.picks.select(rows).with_columns(suggestion=suggested.astype(np.int32))
+    model = fine_tuned(target.micrographs, labels, unlabelled, settings)
     assert model.card.evidence is not None
     p = scored(target.micrographs, unlabelled, model, settings).particle_probability
     return model.card.evidence, model.card.calibration, p
@@ -245,9 +249,9 @@ def network_session(
 def run_session(work: Path, structures: Path | None, job: Job) -> Row:
     """Return what one session was promised and what is true."""
     target = load(work, structures, job["target"], job["simulation_seed"])
-    rows = draw_rows(target, job["kind"], job["k"], job["seed"])
+    rows, suggested = draw_rows(target, job["kind"], job["k"], job["seed"])
     session = head_session if job["classifier"] == "head" else network_session
-    evidence, line, p_all = session(target, rows, job["seed"])
+    evidence, line, p_all = session(target, rows, suggested, job["seed"])
     rest = np.setdiff1d(np.arange(len(p_all)), rows)
     p, truth = p_all[rest], target.is_particle[rest]
     expected = promise(evidence, line, p)

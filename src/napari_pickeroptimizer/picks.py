@@ -107,6 +107,8 @@ class Picks:
             P(class) of the classifier, NaN where a pick was not scored;
         ``predicted`` (int8)
             class decided from the probabilities, 0 = not scored;
+        ``suggestion`` (float64)
+            rank among the picks that were suggested for labelling, NaN or 0 for none;
         ``decided_by`` (str)
             what that class is due to: ``score``, the user's ``label``, a better pick within
             the least ``distance``, the micrograph's ``edge``, or ``none`` where not scored.
@@ -165,6 +167,14 @@ class Picks:
     def labels(self) -> NDArray[np.int8]:
         """(n,) user labels, 0 = unlabelled."""
         return self.table["label"].to_numpy(dtype=np.int8)
+
+    @property
+    def was_suggested(self) -> NDArray[np.bool_]:
+        """(n,) whether a pick was suggested for labelling, for its score or its features."""
+        if "suggestion" not in self.table:
+            return np.zeros(len(self), dtype=bool)
+        rank = self.table["suggestion"].to_numpy(dtype=np.float64)
+        return np.asarray(np.nan_to_num(rank) > 0)
 
     @property
     def class_ids(self) -> tuple[int, ...]:

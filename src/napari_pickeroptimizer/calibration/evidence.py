@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -20,10 +20,23 @@ class Evidence:
         trained on it, brought to the scale of the final model's uncalibrated output.
     is_particle : (n,) bool
         What the user said.
+    suggested : (n,) bool
+        Whether the pick was chosen for its score or its features, whatever its class; by
+        default none was.
     """
 
     logits: NDArray[np.float64]
     is_particle: NDArray[np.bool_]
+    suggested: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        if not len(self.suggested):
+            object.__setattr__(self, "suggested", np.zeros(len(self.logits), dtype=bool))
+        if not (self.logits.shape == self.is_particle.shape == self.suggested.shape):
+            raise ValueError(
+                f"{len(self.logits)} logits for {len(self.is_particle)} labels, "
+                f"{len(self.suggested)} of them suggested or not"
+            )
 
     @property
     def n_particles(self) -> int:
@@ -35,21 +48,33 @@ class Evidence:
         """Labels of every other class."""
         return len(self.is_particle) - self.n_particles
 
+    def representative(self) -> Evidence:
+        """Return the labels whose scores are like those of the picks of their class.
+
+        Suggested picks are not: they were chosen for being in doubt, or odd. They are left out,
+        unless the others are of one class only.
+        """
+        others = ~self.suggested
+        if len(np.unique(self.is_particle[others])) < 2:
+            return self
+        return Evidence(self.logits[others], self.is_particle[others])
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "logits": [round(float(logit), 4) for logit in self.logits],
-            "is_particle": [bool(yes) for yes in self.is_particle],
+            "is_particle": self.is_particle.tolist(),
+            "suggested": self.suggested.tolist(),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Make the evidence from what `to_dict` gave."""
-        logits = np.asarray(values["logits"], dtype=np.float64)
-        is_particle = np.asarray(values["is_particle"], dtype=bool)
-        if logits.ndim != 1 or logits.shape != is_particle.shape:
-            raise ValueError(f"{logits.shape} logits for {is_particle.shape} labels")
-        return cls(logits, is_particle)
+        return cls(
+            np.asarray(values["logits"], dtype=np.float64),
+            np.asarray(values["is_particle"], dtype=bool),
+            np.asarray(values.get("suggested", []), dtype=bool),
+        )
 
 
 def on_scale_of(

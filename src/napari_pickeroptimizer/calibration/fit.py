@@ -43,7 +43,7 @@ def fit_calibration(
         Take half of the picks for particles, instead of estimating their share. So it is
         without picks.
     """
-    lines = posterior(evidence, CLOSE)
+    lines = posterior(evidence.representative(), CLOSE)
     seen = bounded_logit(p_picks) if len(p_picks) else evidence.logits
     logits, counts, _ = binned(np.sort(seen), N_BINS)
     log_ratio = lines.intercept[:, None] + lines.slope[:, None] * logits

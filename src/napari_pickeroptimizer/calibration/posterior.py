@@ -84,13 +84,9 @@ def posterior(evidence: Evidence, prior: Prior, seed: int = 0) -> Posterior:
         + (INTERCEPTS / prior.intercept_spread)[None] ** 2
     )
     odds = np.log(evidence.n_particles / evidence.n_others)
-    sign = np.where(evidence.is_particle, 1.0, -1.0)
-    line = (
-        INTERCEPTS[None, :, None]
-        + SLOPES[:, None, None] * evidence.logits[None, None, :]
-        + odds
-    )
-    log_posterior = log_posterior + log_expit(sign * line).sum(axis=2)
+    for z, is_particle in zip(evidence.logits, evidence.is_particle, strict=True):
+        line = INTERCEPTS[None] + SLOPES[:, None] * z + odds
+        log_posterior += log_expit(line if is_particle else -line)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
     rng = np.random.default_rng(seed)
     drawn = rng.choice(len(weights), N_SAMPLES, p=weights / weights.sum())

@@ -274,8 +274,10 @@ def promise(evidence: Evidence, calibration: Calibration, p_particle: ArrayLike)
             "the model's labels are of one class only: expected precision and recall need labels "
             "of particles and of others."
         )
+    logits = bounded_logit(calibration.undo(scores))
+    evidence = evidence.representative()
     lines = posterior(evidence, OPEN)
-    centres, counts, first = binned(bounded_logit(calibration.undo(scores)), N_BINS)
+    centres, counts, first = binned(logits, N_BINS)
     log_ratio = lines.intercept[:, None] + lines.slope[:, None] * centres
     share = particle_share(log_ratio, counts)
     p = expit(log_ratio + logit(share)[:, None])
@@ -308,7 +310,8 @@ def _too_few(evidence: Evidence, n_picks: int) -> list[str]:
     if min(evidence.n_particles, evidence.n_others) < LEAST_LABELS:
         found.append(
             f"{evidence.n_particles} labels of particles and {evidence.n_others} of others are too "
-            f"few to promise anything: label at least {LEAST_LABELS} of both."
+            f"few to promise anything: label at least {LEAST_LABELS} of both, beside those that "
+            "were suggested."
         )
     if n_picks < LEAST_PICKS:
         found.append(

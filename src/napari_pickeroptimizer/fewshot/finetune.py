@@ -149,8 +149,9 @@ def finished(
     others = np.arange(len(shares)) != particle
     network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
     seen, features = plain.predict_with_features(picks)
-    evidence = validation.evidence(particle, seen) if validation is not None else None
-    if evidence is not None:
+    evidence = None
+    if validation is not None:
+        evidence = validation.evidence(particle, seen, boxes.suggested)
         calibration = fit_calibration(evidence, seen[:, particle], even=even)
     else:
         calibration = Calibration(intercept=0.0 if even else float(logit(shares[particle])))

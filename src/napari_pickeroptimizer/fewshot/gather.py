@@ -50,6 +50,8 @@ class TrainingBoxes:
         Position of each label's class in `class_ids`.
     groups : (n,) int
         Micrograph of each label.
+    suggested : (n,) bool
+        Whether the label is of a pick that was suggested.
     class_ids : tuple of int
         Classes found in the labels, ascending.
     unlabelled : Windows
@@ -65,6 +67,7 @@ class TrainingBoxes:
     labelled: Windows
     targets: NDArray[np.intp]
     groups: NDArray[np.intp]
+    suggested: NDArray[np.bool_]
     class_ids: tuple[int, ...]
     unlabelled: Windows
     unlabelled_groups: NDArray[np.intp]
@@ -180,6 +183,7 @@ def gather(
         labelled=_joined(label_parts, side),
         targets=np.searchsorted(class_ids, kept_labels).astype(np.intp),
         groups=np.concatenate(group_parts),
+        suggested=labelled.was_suggested[kept_rows],
         class_ids=class_ids,
         unlabelled=_joined(pool_parts, side),
         unlabelled_groups=np.concatenate([none, *pool_group_parts]),

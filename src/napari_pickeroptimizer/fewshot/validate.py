@@ -98,7 +98,9 @@ class Validation:
         predicted = self.probabilities.argmax(axis=1)
         return float(f1_score(self.targets, predicted, average="macro"))
 
-    def evidence(self, particle: int, seen: NDArray[np.float32]) -> Evidence:
+    def evidence(
+        self, particle: int, seen: NDArray[np.float32], suggested: NDArray[np.bool_]
+    ) -> Evidence:
         """Return the labels' scores on the scale of the final model.
 
         Parameters
@@ -107,6 +109,8 @@ class Validation:
             Position of the particle class.
         seen : (m, n_classes) float32
             What the final model says of the unlabelled picks.
+        suggested : (n,) bool
+            Which labels are of suggested picks.
         """
         there = bounded_logit(seen[:, particle])
         on_scale = [
@@ -115,7 +119,7 @@ class Validation:
                 self.held_out[..., particle], self.of_picks[..., particle], strict=True
             )
         ]
-        return Evidence(np.nanmean(on_scale, axis=0), self.targets == particle)
+        return Evidence(np.nanmean(on_scale, axis=0), self.targets == particle, suggested)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures for the model card."""

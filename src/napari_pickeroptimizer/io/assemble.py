@@ -43,6 +43,8 @@ class FilePicks:
         Classes that the earlier pruning decided on.
     decided_by : (n,) object or None
         What decided each: ``score``, ``label``, ``distance``, ``edge``, ``none``.
+    suggestion : (n,) float64 or None
+        Rank among the picks suggested for labelling, NaN or 0 for none.
     """
 
     source: PickSource
@@ -54,6 +56,7 @@ class FilePicks:
     particle_probability: NDArray[np.float64] | None = None
     predicted: NDArray[np.int8] | None = None
     decided_by: NDArray[np.object_] | None = None
+    suggestion: NDArray[np.float64] | None = None
 
 
 def check_coordinates(
@@ -154,6 +157,7 @@ def assemble(
     for name, parts in (
         ("picker_score", [f.picker_score for f in files]),
         (f"{PROBABILITY_PREFIX}{PARTICLE}", [f.particle_probability for f in files]),
+        ("suggestion", [f.suggestion for f in files]),
     ):
         if any(part is not None for part in parts):
             columns[name] = joined(

@@ -31,6 +31,8 @@ SELECTION_TYPE = "rlnParticleSelectionType"
 PARTIAL_LABEL = "poLabel"
 PARTICLE_PROBABILITY = "poParticleProbability"
 DECIDED_BY = "poDecidedBy"
+SUGGESTION_RANK = "poSuggestionRank"
+NUMBERS = (X, Y, SCORE, PARTICLE_PROBABILITY, PARTIAL_LABEL, SELECTION_TYPE, SUGGESTION_RANK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,15 @@ def picks_of_document(
         return FilePicks(StarSource(document, None), nothing, nothing, micrograph or "")
     wanted = [
         c
-        for c in (X, Y, SCORE, PARTICLE_PROBABILITY, PARTIAL_LABEL, SELECTION_TYPE)
+        for c in (
+            X,
+            Y,
+            SCORE,
+            PARTICLE_PROBABILITY,
+            PARTIAL_LABEL,
+            SELECTION_TYPE,
+            SUGGESTION_RANK,
+        )  # fmt: skip
         if c in block.columns
     ]
     text = [c for c in (MICROGRAPH, DECIDED_BY) if c in block.columns]
@@ -135,6 +145,7 @@ def picks_of_document(
         particle_probability=probability,
         predicted=predicted,
         decided_by=decided_by,
+        suggestion=numbers.get(SUGGESTION_RANK),
     )
 
 

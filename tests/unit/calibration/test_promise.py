@@ -229,5 +229,21 @@ def test_evidence_survives_json() -> None:
     again = Evidence.from_dict(evidence.to_dict())
     np.testing.assert_allclose(again.logits, evidence.logits, atol=1e-4)
     np.testing.assert_array_equal(again.is_particle, evidence.is_particle)
-    with pytest.raises(ValueError, match="logits for"):
+    with pytest.raises(ValueError, match="for 2 labels"):
         Evidence.from_dict({"logits": [1.0], "is_particle": [True, False]})
+
+
+def test_suggested_labels_are_no_evidence_unless_there_are_no_others() -> None:
+    evidence, p, _ = session(13)
+    odd = Evidence(np.full(10, 0.0), np.arange(10) < 5, np.ones(10, dtype=bool))
+    both = Evidence(
+        np.concatenate([evidence.logits, odd.logits]),
+        np.concatenate([evidence.is_particle, odd.is_particle]),
+        np.concatenate([evidence.suggested, odd.suggested]),
+    )
+    assert promise(both, Calibration(), p).at(0.5) == promise(evidence, Calibration(), p).at(
+        0.5
+    )
+    assert fit_calibration(both, p) == fit_calibration(evidence, p)
+    assert odd.representative() is odd
+    assert Evidence.from_dict(both.to_dict()).suggested.sum() == 10

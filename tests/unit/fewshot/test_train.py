@@ -98,6 +98,7 @@ def grey_boxes(
         labelled=grey_windows(*labelled),
         targets=np.searchsorted(ids, list(labelled.values())).astype(np.intp),
         groups=np.zeros(len(labelled), dtype=np.intp),
+        suggested=np.zeros(len(labelled), dtype=bool),
         class_ids=ids,
         unlabelled=grey_windows(*unlabelled),
         unlabelled_groups=np.zeros(len(unlabelled), dtype=np.intp),

@@ -175,3 +175,14 @@ def test_star_that_holds_no_picks_says_what_it_is(
     with pytest.raises(PickFormatError, match=message) as raised:
         read_picks(file)
     assert str(file) in str(raised.value)
+
+
+def test_suggested_picks_are_known_when_they_come_back_labelled(tmp_path: Path) -> None:
+    path = tmp_path / "labels.star"
+    path.write_text(
+        "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnMicrographName #3\n"
+        "_rlnParticleSelectionType #4\n_poSuggestionRank #5\n"
+        "10 20 a.mrc 1 2\n30 40 a.mrc 2 0\n"
+    )
+    assert read_picks(path).was_suggested.tolist() == [True, False]
+    assert not read_picks(path).select(np.array([1])).was_suggested.any()
