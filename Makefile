@@ -95,7 +95,7 @@ $(VENV)/.base: $(VENV)/.uv pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.base tools/system-packages
-	tools/system-packages gui relion
+	tools/system-packages gui relion browser
 	@echo "Installing napari and the test tools into $(VENV)"
 	$(INSTALL) --editable '.[all]' --group test
 	touch $@

@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.calibration import promise
     from napari_pickeroptimizer.fewshot.finetune import finetune
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+    from napari_pickeroptimizer.fewshot.suggest import SuggestSettings, suggest
     from napari_pickeroptimizer.io import read_picks, write_picks
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.prune.evaluate import evaluate
     from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
     from napari_pickeroptimizer.prune.score import score
+    from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
     from napari_pickeroptimizer.simulate.project import simulate_project
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
@@ -32,14 +35,19 @@ __all__ = [
     "Picks",
     "PruneSettings",
     "SimulationSettings",
+    "SuggestSettings",
     "decide",
     "evaluate",
     "finetune",
+    "promise",
     "prune_picks",
     "read_picks",
     "score",
     "simulate_project",
+    "suggest",
+    "write_evaluation_report",
     "write_picks",
+    "write_prune_report",
 ]
 
 _HOMES = {
@@ -49,15 +57,20 @@ _HOMES = {
     "Picks": "picks:Picks",
     "PruneSettings": "prune.run:PruneSettings",
     "SimulationSettings": "simulate.settings:SimulationSettings",
+    "SuggestSettings": "fewshot.suggest:SuggestSettings",
     "decide": "prune.decide:decide",
     "evaluate": "prune.evaluate:evaluate",
     "finetune": "fewshot.finetune:finetune",
+    "promise": "calibration:promise",
     # not `prune`: that is the subpackage, which would take the name as soon as it is imported
     "prune_picks": "prune.run:prune_picks",
     "read_picks": "io:read_picks",
     "score": "prune.score:score",
     "simulate_project": "simulate.project:simulate_project",
+    "suggest": "fewshot.suggest:suggest",
+    "write_evaluation_report": "report:write_evaluation_report",
     "write_picks": "io:write_picks",
+    "write_prune_report": "report:write_prune_report",
 }
 
 

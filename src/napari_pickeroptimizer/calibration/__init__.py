@@ -3,7 +3,7 @@
 from napari_pickeroptimizer.calibration.evidence import Evidence, on_scale_of
 from napari_pickeroptimizer.calibration.fit import fit_calibration
 from napari_pickeroptimizer.calibration.platt import Calibration
-from napari_pickeroptimizer.calibration.promise import (
+from napari_pickeroptimizer.calibration.promises import (
     Band,
     Expectation,
     Interval,

@@ -118,6 +118,12 @@ def gather(
     BoxOutsideError
         A label lies outside its micrograph.
     """
+    if not labels.labels.any() and "predicted" in labels.table:
+        raise LabelError(
+            "no pick is labelled: the classes in these picks are decisions of an earlier pruning, "
+            "not labels. Label some picks; or, to learn from those decisions, give --positive "
+            "kept.star --negative rejected.star."
+        )
     checked_class_ids(labels.labels)
     _, missing = micrographs.resolve_all(labels.table["micrograph"].unique())
     if missing:

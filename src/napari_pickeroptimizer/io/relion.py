@@ -106,19 +106,7 @@ def picks_of_document(
     if block is None:
         nothing = np.empty(0)
         return FilePicks(StarSource(document, None), nothing, nothing, micrograph or "")
-    wanted = [
-        c
-        for c in (
-            X,
-            Y,
-            SCORE,
-            PARTICLE_PROBABILITY,
-            PARTIAL_LABEL,
-            SELECTION_TYPE,
-            SUGGESTION_RANK,
-        )  # fmt: skip
-        if c in block.columns
-    ]
+    wanted = [c for c in NUMBERS if c in block.columns]
     text = [c for c in (MICROGRAPH, DECIDED_BY) if c in block.columns]
     values = document.strings(block, wanted + text)
     numbers = {c: document.as_numbers(block, c, values[c]) for c in wanted}

@@ -135,3 +135,11 @@ def test_the_seed_decides_where_background_is(gathered, spot_project) -> None:
     )
     assert first.equal(again)
     assert not first.equal(other)
+
+
+def test_decisions_of_a_pruning_are_no_labels_and_it_is_said(spot_project) -> None:
+    labels = read_picks(spot_project.labels)
+    decided = labels.with_labels(0).with_columns(predicted=labels.labels)
+    micrographs = Micrographs.find(spot_project.micrographs)
+    with pytest.raises(LabelError, match=r"decisions of an earlier pruning.*--positive"):
+        list(gather(micrographs, decided, None, FineTuneSettings(diameter_px=24)))
