@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot import gather as gathering
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
