@@ -132,7 +132,10 @@ def ours(
 ) -> Row:
     """Fine-tune with the defaults and return figures on the labels `test`."""
     settings = FineTuneSettings(
-        diameter_px=DIAMETER_PX, seed=job["seed"], n_folds=job.get("folds") or 0, **options.settings
+        diameter_px=DIAMETER_PX,
+        seed=job["seed"],
+        n_folds=job.get("folds") or 0,
+        **options.settings,
     )
     labels, picks = project.labels, project.all_picks()
     model = fine_tuned(
