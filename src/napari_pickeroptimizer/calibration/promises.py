@@ -307,6 +307,11 @@ def _sum_above(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _too_few(evidence: Evidence, n_picks: int) -> list[str]:
     found = []
+    if evidence.suggested.any():  # and so are those of one class, or all
+        found.append(
+            "the labels were chosen by `suggest`, which asks for unusual and doubtful picks: what is "
+            "expected is mostly too low. Label some picks of both kinds as they come."
+        )
     if min(evidence.n_particles, evidence.n_others) < LEAST_LABELS:
         found.append(
             f"{evidence.n_particles} labels of particles and {evidence.n_others} of others are too "

@@ -246,4 +246,5 @@ def test_suggested_labels_are_no_evidence_unless_there_are_no_others() -> None:
     )
     assert fit_calibration(both, p) == fit_calibration(evidence, p)
     assert odd.representative() is odd
+    assert "chosen by `suggest`" in promise(odd, Calibration(), p).warnings[0]
     assert Evidence.from_dict(both.to_dict()).suggested.sum() == 10
