@@ -309,8 +309,8 @@ def _too_few(evidence: Evidence, n_picks: int) -> list[str]:
     found = []
     if evidence.suggested.any():  # and so are those of one class, or all
         found.append(
-            "the labels were chosen by `suggest`, which asks for unusual and doubtful picks: what is "
-            "expected is mostly too low. Label some picks of both kinds as they come."
+            "the labels were chosen by `suggest`, which asks for unusual and doubtful picks: what "
+            "is expected is mostly too low. Label some picks of both kinds as they come."
         )
     if min(evidence.n_particles, evidence.n_others) < LEAST_LABELS:
         found.append(
