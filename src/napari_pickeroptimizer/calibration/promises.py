@@ -178,7 +178,7 @@ class Promise:
         return float(self.thresholds[good[0 if lowest else -1]])
 
     def summary(self) -> dict[str, Any]:
-        """Return plain values for JSON, every tenth threshold."""
+        """Return plain values for JSON, at every tenth of the thresholds."""
         return {
             "n_picks": self.n_picks,
             "share_of_particles": asdict(self.share),
