@@ -354,5 +354,6 @@ def _too_clear(
     return [
         f"{seen:.0%} of the picks have scores between {DOUBT[0]:g} and {DOUBT[1]:g}, and "
         f"{mixed.mean():.0%} would, were they like the labels: the labels are clearer cases, and "
-        "what is expected is too good. Label picks as they come, or those that `suggest` names."
+        "what is expected is too good. Label some picks of both kinds as they come, doubtful or "
+        "not."
     ]
