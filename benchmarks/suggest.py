@@ -12,9 +12,9 @@ suggest    as `pickeroptimizer suggest` does: the first 10 by diversity, without
            diversity (drawn on likewise; --by chooses otherwise)
 
 Both teach the same thing: the default fine-tuning (--model fine-tuned, minutes a seed), or
-logistic regression on the features of the first weights (--model surrogate, seconds), which
-ranks strategies much as the fine-tuning does. Prints the figures on the test set by the number
-of labels, and how many random labels are as good as the suggested ones.
+logistic regression on the features of the first weights (--model surrogate, seconds: a stand-in,
+which may rank strategies otherwise than the fine-tuning does). Prints the figures on the test set
+by the number of labels, and how many random labels are as good as the suggested ones.
 """
 
 from __future__ import annotations
