@@ -64,7 +64,9 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.test
 	mkdir -p benchmarks/output
 	$(BIN)/python benchmarks/io_roundtrip.py | tee benchmarks/output/io_roundtrip.txt
+	$(BIN)/python benchmarks/coverage.py --work benchmarks/output/coverage --workers 2 --output benchmarks/output/coverage.json | tee benchmarks/output/coverage.txt
 ifdef EMPIAR10017
+	$(BIN)/python benchmarks/suggest.py --project "$(EMPIAR10017)" --seeds 20 --output benchmarks/output/suggest.json | tee benchmarks/output/suggest.txt
 	$(BIN)/python benchmarks/fewshot.py --project "$(EMPIAR10017)" --workers 2 --reference-seeds 5 --output benchmarks/output/fewshot.json | tee benchmarks/output/fewshot.txt
 	$(BIN)/python benchmarks/prune_empiar10017.py --project "$(EMPIAR10017)" --regions "$(REGIONS)" | tee benchmarks/output/prune_empiar10017.txt
 	$(BIN)/python benchmarks/ablation.py --project "$(EMPIAR10017)" --workers 2 --output benchmarks/output/ablation.json | tee benchmarks/output/ablation.txt
