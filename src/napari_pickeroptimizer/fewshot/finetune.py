@@ -83,12 +83,9 @@ def finetune(
         else:
             yield event
     assert boxes is not None  # gather's last event
-    validation = None
-    n_trainings = 1
-    if settings.n_folds >= 2:
-        folds = Folds.of(boxes.targets, boxes.groups, settings)
-        n_trainings += len(folds)
-        validation = yield from _cross_validated(boxes, folds, settings, device, n_trainings)
+    folds = Folds.of(boxes.targets, boxes.groups, settings)
+    n_trainings = len(folds) + 1
+    validation = yield from _cross_validated(boxes, folds, settings, device, n_trainings)
     everything = np.arange(len(boxes.targets))
     network = yield from _trained(
         boxes, everything, settings, device, n_trainings - 1, n_trainings, final=True
@@ -142,13 +139,15 @@ def finished(
     picks = render(boxes.unlabelled[rows], settings.box_px)
     even = settings.prior == "even" or len(picks) < LEAST_UNLABELLED
     plain = Classifier(network, model_card(boxes, settings))
+    seen, features = plain.predict_with_features(picks)
     shares = np.full(len(boxes.class_ids), 1 / len(boxes.class_ids))
     if not even:
-        shares = class_prior(plain.predict(picks))
-    # particles against all others evenly, and those among each other as they seem to occur
+        shares = class_prior(seen)
     others = np.arange(len(shares)) != particle
-    network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
-    seen, features = plain.predict_with_features(picks)
+    if others.sum() > 1:
+        # particles against all others evenly, and those among each other as they seem to occur
+        network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
+        seen = plain.predict(picks)
     evidence = None
     if validation is not None:
         evidence = validation.evidence(particle, seen, boxes.suggested)

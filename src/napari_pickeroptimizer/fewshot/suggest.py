@@ -245,7 +245,7 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
                 "(choose those by diversity, which needs none)."
             )
         return "diversity"
-    if classifier.card.training.get("kind") == "pretraining":
+    if classifier.card.is_pretrained:
         raise CheckpointError(
             "this model is a pretrained one and does not tell particles from false picks. Leave "
             "the model out for the first labels, or give one that `pickeroptimizer finetune` "

@@ -70,6 +70,11 @@ class ModelCard:
     calibration: Calibration = field(default_factory=Calibration)
     evidence: Evidence | None = None
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether its outputs are categories of many data sets, a base for fine-tuning."""
+        return self.training.get("kind") == "pretraining"
+
     def to_json(self) -> str:
         """Return the card as JSON text."""
         values = dataclasses.asdict(dataclasses.replace(self, evidence=None))

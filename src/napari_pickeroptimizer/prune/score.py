@@ -117,7 +117,7 @@ def checked_for_picks(classifier: Classifier) -> Classifier:
         It is a pretrained one, whose outputs are categories of many data sets.
     """
     card = classifier.card
-    if card.training.get("kind") == "pretraining":
+    if card.is_pretrained:
         raise CheckpointError(
             f"this model is a pretrained one: it tells {len(card.class_names)} categories of "
             "boxes apart and cannot score picks. It is a base to start from: fine-tune it on "

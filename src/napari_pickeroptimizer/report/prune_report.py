@@ -92,7 +92,7 @@ def write_prune_report(
     )
     predicted = decided.table["predicted"].to_numpy()
     boxes = [gallery(c, decided, predicted == PARTICLE, pictures) for c in chosen]
-    promise = getattr(result, "promise", None)
+    promise = result.promise
     values = {
         **head(record, decided),
         "sections": SECTIONS,
