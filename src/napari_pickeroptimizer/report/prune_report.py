@@ -102,7 +102,7 @@ def write_prune_report(
         "tiles": _tiles(record["counts"], promise, threshold),
         "bar": _bar(decided),
         "n_picks": len(decided),
-        "warnings": _warnings(record, promise, pictures),
+        "warnings": _warnings(record, pictures),
         **score_part(decided, card, promise, threshold),
         "micrographs": micrograph_part(counted, record, unusual, typical, links, pictures),
         "galleries": [b for b in boxes if b.boxes],
@@ -196,18 +196,9 @@ def by_other_rules(decided: Picks) -> str:
     return f"Whatever their score, {'; '.join(told)}." if told else ""
 
 
-def _warnings(
-    record: Mapping[str, Any], promise: Promise | None, pictures: Pictures
-) -> list[str]:
+def _warnings(record: Mapping[str, Any], pictures: Pictures) -> list[str]:
     # without a promise its section says why
     told = [text for text in record.get("warnings", []) if text != NO_EVIDENCE]
-    told = [*told, *(promise.warnings if promise is not None else ())]
-    n_outside = sum(record.get("outside", {}).values())
-    if n_outside and not any("outside" in text for text in told):
-        told.append(
-            f"{n_outside:,} picks lie outside their micrograph and stay unscored: were they "
-            "picked on binned or other micrographs?"
-        )
     unreadable = record.get("unreadable", {})
     for name, reason in list(unreadable.items())[:5]:
         told.append(f"{base_name(name)} could not be scored: {reason}")

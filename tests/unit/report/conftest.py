@@ -84,7 +84,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             "counts": counts(decided),
             "outside": {},
             "unreadable": {},
-            "warnings": list(check.warnings),
+            "warnings": [*(promised.warnings if promised else ()), *check.warnings],
             "micrographs": entries,
             "files": ["kept.star", "scored/a.star", "scored/b.star"],
         }
