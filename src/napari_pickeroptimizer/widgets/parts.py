@@ -1,15 +1,38 @@
 """Small parts that the panels share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakMethod
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, Widget
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QSizePolicy,
+    QTextEdit,
+    QWidget,
+)
 
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import labelling, session
+
+# Widgets that want letters, digits and Delete for themselves.
+TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
+# As app-model and napari spell them; letters and digits are themselves.
+KEY_NAMES = {
+    Qt.Key.Key_Delete: "Delete",
+    Qt.Key.Key_Backspace: "Backspace",
+    Qt.Key.Key_PageUp: "PageUp",
+    Qt.Key.Key_PageDown: "PageDown",
+}
 
 
 def wrapped_label(text: str = "") -> Label:
@@ -129,3 +152,138 @@ class DiameterBox(Container):
         if self.pixel_size_ang and self.number.value > 0:
             factor = self.pixel_size_ang if unit == "Å" else 1 / self.pixel_size_ang
             self.number.value = round(self.number.value * factor, 1)
+
+
+def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
+    """Call `callback` on a psygnal signal for as long as the Qt widget lives.
+
+    A method of a panel is held weakly, as by psygnal itself: the panel stays free to go.
+    """
+    signal.connect(callback)
+    held = WeakMethod(callback) if hasattr(callback, "__self__") else lambda: callback
+
+    def disconnect(*_: Any) -> None:
+        slot = held()
+        if slot is not None:
+            signal.disconnect(slot, missing_ok=True)
+
+    native.destroyed.connect(disconnect)
+
+
+class TargetBoxes(Container):
+    """The micrographs and the picks that the session works on, the same in all panels.
+
+    Parameters
+    ----------
+    for_session : Session
+        Whose targets are shown, and chosen.
+    """
+
+    def __init__(self, for_session: session.Session) -> None:
+        self._session = for_session
+        self._following = False
+        viewer = session.viewer_of(for_session)
+        self.micrographs = micrographs_box(viewer)
+        self.picks = picks_box(viewer)
+        super().__init__(widgets=[self.micrographs, self.picks], labels=True)
+        self.margins = (0, 0, 0, 0)
+        for box in (self.micrographs, self.picks):
+            # a long file name must not widen the panel
+            box.native.setMinimumContentsLength(8)
+            box.native.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+        self.micrographs.changed.connect(self._choose)
+        self.picks.changed.connect(self._choose)
+        follow(self.native, for_session.layers_changed, self._show)
+        follow(self.native, for_session.target_changed, self._show)
+        self._show()
+
+    def reset_choices(self, *_: Any) -> None:
+        """Follow the viewer's layers; napari calls this for panels of their own."""
+        self._show()
+
+    def _show(self) -> None:
+        self._following = True  # else each box tells the session what it tells the box
+        try:
+            for box, layer in (
+                (self.micrographs, self._session.stack_layer),
+                (self.picks, self._session.picks_layer),
+            ):
+                box.reset_choices()
+                box.value = layer if layer in box.choices else None
+        finally:
+            self._following = False
+
+    def _choose(self, *_: Any) -> None:
+        if not self._following:
+            self._session.choose(
+                stack_layer=self.micrographs.value, picks_layer=self.picks.value
+            )
+
+
+class _KeyForwarder(QObject):
+    """Hands the label keys that no text field wants to the picks layer."""
+
+    def __init__(self, native: QWidget, for_session: session.Session) -> None:
+        super().__init__(native)
+        self._session = for_session
+        self._watch(native)
+
+    def _watch(self, widget: QWidget) -> None:
+        for part in (widget, *widget.findChildren(QWidget)):
+            part.removeEventFilter(self)  # never twice
+            part.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take key presses; watch widgets that are added later."""
+        if event.type() == QEvent.Type.ChildPolished:
+            child = event.child()
+            if isinstance(child, QWidget):
+                self._watch(child)
+        elif event.type() == QEvent.Type.KeyPress:
+            return self._press(watched, event)
+        return False
+
+    def _press(self, watched: QObject, event: Any) -> bool:
+        # a key that a button ignores goes on to the parents: only the first is asked
+        focused = QApplication.focusWidget()
+        if isinstance(focused, TEXT_FIELDS) or watched is not (focused or watched):
+            return False
+        if isinstance(focused, QComboBox) and focused.isEditable():
+            return False
+        key = key_name(event)
+        if key is None or (
+            isinstance(focused, QAbstractItemView) and key in ("PageUp", "PageDown")
+        ):
+            return False
+        layer = self._session.picks_layer
+        viewer = self._session.viewer_ref()
+        if layer is None or viewer is None:
+            return False
+        return bool(labelling.press(viewer, layer, key))
+
+
+def key_name(event: Any) -> str | None:
+    """Return a key press as napari spells it, ``Control-Z``; None for other keys."""
+    code = event.key()
+    if Qt.Key.Key_A <= code <= Qt.Key.Key_Z or Qt.Key.Key_0 <= code <= Qt.Key.Key_9:
+        name = chr(code)
+    else:
+        name = KEY_NAMES.get(Qt.Key(code)) if code in set(KEY_NAMES) else None
+    if name is None:
+        return None
+    held = event.modifiers()
+    for modifier, prefix in (
+        (Qt.KeyboardModifier.ShiftModifier, "Shift"),
+        (Qt.KeyboardModifier.AltModifier, "Alt"),
+        (Qt.KeyboardModifier.ControlModifier, "Control"),
+    ):
+        if held & modifier:
+            name = f"{prefix}-{name}"
+    return name
+
+
+def forward_keys(native: QWidget, for_session: session.Session) -> None:
+    """Let the label keys work while a panel has the focus, except in its text fields."""
+    _KeyForwarder(native, for_session)
