@@ -28,7 +28,7 @@ from napari_pickeroptimizer.model.reference import MicrographFigures, grey_figur
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -50,6 +50,8 @@ class MicrographScored:
         How many lie outside.
     n_done, n_total : int
         Micrographs so far, and in all.
+    features : (n, d) float32
+        The network's features, what it sees in a box before it decides; NaN as above.
     """
 
     micrograph: str
@@ -58,11 +60,40 @@ class MicrographScored:
     n_outside: int
     n_done: int
     n_total: int
+    features: NDArray[np.float32] = field(repr=False)
 
     @property
     def progress(self) -> float:
         """Part of the micrographs that is done, 0..1."""
         return self.n_done / self.n_total
+
+
+@dataclass(frozen=True)
+class BatchScored:
+    """Some picks of a micrograph went through the network, others of it wait.
+
+    It tells nothing new; it is where a generator can be closed before the micrograph is done.
+
+    Parameters
+    ----------
+    micrograph : str
+        As in `MicrographScored`.
+    n_scored, n_picks : int
+        Picks of this micrograph so far, and in all.
+    n_done, n_total : int
+        Micrographs before this one, and in all.
+    """
+
+    micrograph: str
+    n_scored: int
+    n_picks: int
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1, this one as far as it is."""
+        return (self.n_done + self.n_scored / self.n_picks) / self.n_total
 
 
 @dataclass(frozen=True)
@@ -105,7 +136,7 @@ class PicksScored:
     progress: float = 1.0
 
 
-ScoreEvent = MicrographScored | MicrographFailed | PicksScored
+ScoreEvent = BatchScored | MicrographScored | MicrographFailed | PicksScored
 
 
 def checked_for_picks(classifier: Classifier) -> Classifier:
@@ -134,8 +165,11 @@ def score(
     device: str = "auto",
     batch_size: int = 256,
     n_views: int = DEFAULT_VIEWS,
+    first: Sequence[str] = (),
 ) -> Iterator[ScoreEvent]:
     """Give every pick its class probabilities; closing the generator cancels.
+
+    Between the batches of a micrograph there is a `BatchScored`, so that it can be closed then.
 
     Parameters
     ----------
@@ -152,6 +186,9 @@ def score(
     n_views : int
         Looks at each box, turned and mirrored, that are averaged: 1 to 8. One is as many
         times faster, and a little less accurate.
+    first : sequence of str
+        Micrographs, as the picks spell them, to be scored before the others, in this order;
+        names that no pick has are passed over. The results do not depend on it.
 
     Raises
     ------
@@ -165,18 +202,9 @@ def score(
         None of the picks' micrographs is among the given ones.
     """
     classifier = checked_for_picks(classifier).to(choose_device(device))
-    rows_of, missing = micrographs.rows_of(picks)
-    if missing and not rows_of:
-        raise MicrographNotFoundError(next(iter(missing.values())))
-    by_name = picks.rows_by_micrograph()
-    names = picks.table["micrograph"]
-    # in the order of the picks, a micrograph of two spellings by the first of them
-    work: list[tuple[str, NDArray[np.intp], Micrograph | None]] = [
-        *((str(names.iloc[rows[0]]), rows, m) for m, rows in rows_of.items()),
-        *((name, by_name[name], None) for name in missing),
-    ]
-    work.sort(key=lambda item: int(item[1][0]))
+    work, missing = _work(micrographs, picks, first)
     coords_yx_px = picks.coords_yx_px()
+    n_features = classifier.network.linear.in_features
     probabilities = np.full((len(picks), len(classifier.card.class_ids)), np.nan, np.float32)
     failures: dict[str, str] = {}
     n_outside_by_name: dict[str, int] = {}
@@ -211,12 +239,16 @@ def score(
             beyond = outside(coords_yx_px[rows], working.shape_px)
             inside = rows[~beyond]
             seen: list[MicrographFigures] = []
+            of_inside = [np.zeros((0, n_features), np.float32)]
             for start in range(0, len(inside), batch_size):
+                if start:
+                    yield BatchScored(name, start, len(inside), i, len(work))
                 part = inside[start : start + batch_size]
                 windows = cut_windows(working, coords_yx_px[part], window_side(boxes))
                 cut = render(windows, boxes.box_px)
                 found, features = classifier.predict_with_features(cut, batch_size, n_views)
                 probabilities[part] = found
+                of_inside.append(features)
                 if compares:
                     p_particle = found[:, classifier.card.class_ids.index(PARTICLE)]
                     seen.append(MicrographFigures.of(grey_figures(cut), features, p_particle))
@@ -224,9 +256,44 @@ def score(
                 figures[name] = joined(seen)
             if beyond.any():
                 n_outside_by_name[name] = int(beyond.sum())
-            yield MicrographScored(name, rows, probabilities[rows], int(beyond.sum()), *done)
+            of_all = np.full((len(rows), n_features), np.nan, np.float32)
+            of_all[~beyond] = np.concatenate(of_inside)
+            yield MicrographScored(
+                name, rows, probabilities[rows], int(beyond.sum()), *done, of_all
+            )
     columns = {
         f"{PROBABILITY_PREFIX}{class_id}": probabilities[:, i].astype(np.float64)
         for i, class_id in enumerate(classifier.card.class_ids)
     }
     yield PicksScored(picks.with_columns(**columns), failures, n_outside_by_name, figures)
+
+
+_Work = list[tuple[str, "NDArray[np.intp]", "Micrograph | None"]]
+
+
+def _work(
+    micrographs: Micrographs, picks: Picks, first: Sequence[str]
+) -> tuple[_Work, dict[str, str]]:
+    """Return name, rows and image of each micrograph with picks, and why some have no image.
+
+    They come in the order of the picks, a micrograph of two spellings by the first of them;
+    those of `first` before the others.
+    """
+    rows_of, missing = micrographs.rows_of(picks)
+    if missing and not rows_of:
+        raise MicrographNotFoundError(next(iter(missing.values())))
+    by_name = picks.rows_by_micrograph()
+    names = picks.table["micrograph"]
+    work: _Work = [
+        *((str(names.iloc[rows[0]]), rows, m) for m, rows in rows_of.items()),
+        *((name, by_name[name], None) for name in missing),
+    ]
+    turn = {int(by_name[n][0]): i for i, n in reversed([*enumerate(first)]) if n in by_name}
+    asked = np.fromiter(turn, dtype=np.intp)
+
+    def place(rows: NDArray[np.intp]) -> tuple[int, int]:
+        own = np.intersect1d(rows, asked) if len(asked) else ()
+        return min((turn[int(row)] for row in own), default=len(first)), int(rows[0])
+
+    work.sort(key=lambda item: place(item[1]))
+    return work, missing

@@ -12,6 +12,7 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.prune.score import (
+    BatchScored,
     MicrographFailed,
     MicrographScored,
     PicksScored,
@@ -169,3 +170,60 @@ def test_two_spellings_of_one_micrograph_are_one_reading_of_it(
     np.testing.assert_array_equal(
         scored(events).picks.particle_probability, straight.particle_probability
     )
+
+
+def test_the_wished_micrographs_come_first_and_change_no_score(
+    spot_project, dark_is_particle
+) -> None:
+    micrographs = Micrographs.find(spot_project.micrographs)
+    picks = read_picks(spot_project.picks)
+    straight = scored(list(score(micrographs, picks, dark_is_particle))).picks
+    first = ("Micrographs/m2.mrc", "nobody's.mrc", "Micrographs/m1.mrc", "Micrographs/m2.mrc")
+    events = list(score(micrographs, picks, dark_is_particle, first=first))
+    order = [e.micrograph for e in events if isinstance(e, MicrographScored)]
+    assert order == [f"Micrographs/m{i}.mrc" for i in (2, 1, 0)]
+    np.testing.assert_array_equal(
+        scored(events).picks.particle_probability, straight.particle_probability
+    )
+
+
+def test_a_micrograph_is_first_by_any_of_its_spellings(spot_project, dark_is_particle) -> None:
+    picks = read_picks(spot_project.picks)
+    names = picks.table["micrograph"].tolist()
+    spelled = picks.with_columns(micrograph=[*names[:-1], "m2"])
+    micrographs = Micrographs.find(spot_project.micrographs)
+    event = next(score(micrographs, spelled, dark_is_particle, first=["m2"]))
+    assert event.micrograph == "Micrographs/m2.mrc"
+
+
+def test_a_long_micrograph_can_be_left_between_its_batches(
+    spot_project, dark_is_particle
+) -> None:
+    micrographs = Micrographs.find(spot_project.micrographs)
+    picks = read_picks(spot_project.picks)
+    events = list(score(micrographs, picks, dark_is_particle, batch_size=10))
+    batches = [e for e in events if isinstance(e, BatchScored)]
+    assert [(b.n_scored, b.n_done) for b in batches] == [
+        (n, i) for i in range(3) for n in (10, 20)
+    ]
+    progress = [e.progress for e in events]
+    assert progress == sorted(progress)
+    running = score(micrographs, picks, dark_is_particle, batch_size=10)
+    assert isinstance(next(running), BatchScored)
+    running.close()
+    assert list(running) == []
+
+
+def test_the_features_come_with_the_scores(spot_project, dark_is_particle) -> None:
+    inside = Picks.from_arrays("m0.mrc", x=[100.0, 60.0], y=[100.0, 60.0])
+    beyond = Picks.from_arrays("m0.mrc", x=[-9.0], y=[5.0])
+    event = next(
+        score(
+            Micrographs.find(spot_project.micrographs),
+            concatenate([beyond, inside]),
+            dark_is_particle,
+        )
+    )
+    assert isinstance(event, MicrographScored)
+    assert event.features.shape == (3, dark_is_particle.network.linear.in_features)
+    assert np.isnan(event.features).any(axis=1).tolist() == [True, False, False]
