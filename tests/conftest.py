@@ -29,6 +29,12 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """No test finds, or leaves, labels of another one or of the user."""
+    monkeypatch.setenv("PICKEROPTIMIZER_STATE", str(tmp_path_factory.mktemp("state")))
+
+
 @dataclass(frozen=True)
 class SpotProject:
     """Micrographs where particles are dark discs, contaminants bright ones; easy to tell apart."""

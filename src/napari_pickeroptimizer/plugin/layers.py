@@ -17,42 +17,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from napari_pickeroptimizer.classes import (
-    CARBON,
-    CLASS_NAMES,
-    CONTAMINANT,
-    MAX_CLASS,
-    PARTICLE,
-    UNLABELLED,
-    class_name,
-)
+from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.plugin.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 
 METADATA_KEY = "pickeroptimizer"
 NEW_PICK = -1
 
-# Blue, orange, purple, ... as in Okabe and Ito's palette, told apart by all common kinds of
-# colour vision; brighter than theirs, to be seen as a thin ring on a grey micrograph.
-CLASS_COLORS: dict[int, str] = {
-    UNLABELLED: "#E6E6E6",
-    PARTICLE: "#1E9BFF",
-    CONTAMINANT: "#FF9500",
-    CARBON: "#F06BD0",
-    4: "#009E73",
-    5: "#F0E442",
-    6: "#D55E00",
-}
-# Colour is never the only cue: the user's labels are thick and have a shape of their own.
-LABEL_SYMBOLS: dict[int, str] = {
-    UNLABELLED: "disc",
-    PARTICLE: "disc",
-    CONTAMINANT: "square",
-    CARBON: "diamond",
-    4: "triangle_up",
-    5: "triangle_down",
-    6: "star",
-}
+# The user's labels are thick, and have a symbol of their own class.
 RING_WIDTH = 0.07
 LABEL_WIDTH = 0.18
 FALLBACK_DIAMETER_PX = 100.0
@@ -82,6 +55,8 @@ class PicksView:
         For outputs, the ``unique_id`` of the layer they were made from.
     rows : (n,) int array or None
         For outputs, the rows of that layer's picks.
+    vocabulary : Vocabulary
+        What the classes are called and how they are drawn.
     """
 
     picks: Picks
@@ -92,6 +67,7 @@ class PicksView:
     stack: Hashable = None
     source: Hashable = None
     rows: NDArray[np.intp] | None = None
+    vocabulary: Vocabulary = DEFAULT_VOCABULARY
 
 
 def make_view(
@@ -140,41 +116,45 @@ def coords_zyx(view: PicksView) -> NDArray[np.float64]:
     return np.column_stack([slices, view.picks.coords_yx_px()])
 
 
-def shown_classes(picks: Picks) -> NDArray[np.int8]:
-    """Return the (n,) class each pick is drawn in: the user's label, else the predicted."""
-    labels = picks.labels
+def shown_classes(picks: Picks, rows: Any = slice(None)) -> NDArray[np.int8]:
+    """Return the class that picks are drawn in: the user's label, else the predicted one."""
+    labels = picks.labels[rows]
     if "predicted" not in picks.table:
         return labels
-    predicted = picks.table["predicted"].to_numpy(np.int8)
+    predicted = picks.table["predicted"].to_numpy(np.int8)[rows]
     return cast(NDArray[np.int8], np.where(labels != UNLABELLED, labels, predicted))
 
 
-def appearance(picks: Picks) -> dict[str, Any]:
+def appearance(view: PicksView) -> dict[str, Any]:
     """Return colour, line width and symbol of each pick, computed by ourselves.
 
     napari's own colour cycles are slow beyond 1e5 points, and assign colours by order of
     first appearance: the same class would have another colour in the next file.
     """
-    shown, labels = shown_classes(picks), picks.labels
+    labels = view.picks.labels
+    symbols = view.vocabulary.symbols
     return {
-        "border_color": _PALETTE_RGBA[shown],
+        "border_color": view.vocabulary.palette_rgba[shown_classes(view.picks)],
         "border_width": np.where(labels != UNLABELLED, LABEL_WIDTH, RING_WIDTH),
-        "symbol": _SYMBOLS[labels],
+        # napari takes a second to look at a million symbols, and no time at one
+        "symbol": symbols[labels] if labels.any() else symbols[UNLABELLED],
     }
 
 
-def feature_table(picks: Picks) -> pd.DataFrame:
+def feature_table(view: PicksView) -> pd.DataFrame:
     """Return the features of the points: what the status bar and the feature table show."""
-    table = picks.table
+    picks, table = view.picks, view.picks.table
+    codes, names = pd.factorize(table["micrograph"])
     features = pd.DataFrame(
         {
             "pick_id": np.arange(len(picks), dtype=np.int64),
-            "micrograph": pd.Categorical(table["micrograph"]),
-            "label": label_names(picks.labels),
+            "micrograph": pd.Categorical.from_codes(codes, _index(names)),
+            "label": label_names(picks.labels, view.vocabulary),
         }
     )
     if "predicted" in table:
-        features["predicted"] = label_names(table["predicted"].to_numpy(np.int8), "not scored")
+        predicted = table["predicted"].to_numpy(np.int8)
+        features["predicted"] = label_names(predicted, view.vocabulary, "not scored")
     if picks.class_ids:
         features["probability"] = picks.particle_probability
     if "picker_score" in table:
@@ -188,12 +168,12 @@ def points_data(view: PicksView, name: str) -> tuple[NDArray[np.float64], dict[s
         "name": name,
         "ndim": 3,
         "axis_labels": ("micrograph", "y", "x"),
-        "features": feature_table(view.picks),
+        "features": feature_table(view),
         "size": view.diameter_px,
         "face_color": "transparent",
         "border_width_is_relative": True,
         "metadata": {METADATA_KEY: view},
-        **appearance(view.picks),
+        **appearance(view),
     }
     if not len(view.picks):  # napari cannot take colours of no points
         for per_point in ("features", "border_color", "border_width", "symbol"):
@@ -201,29 +181,26 @@ def points_data(view: PicksView, name: str) -> tuple[NDArray[np.float64], dict[s
     return coords_zyx(view), attributes, "points"
 
 
-def label_names(class_ids: NDArray[np.int8], unset: str = "unlabelled") -> NDArray[Any]:
-    """Return the (n,) names of class ids, `unset` for 0."""
-    names = [unset, *(class_name(i) for i in range(1, MAX_CLASS + 1))]
-    return np.array(names, dtype=object)[class_ids]
+def label_names(
+    class_ids: NDArray[np.int8],
+    vocabulary: Vocabulary = DEFAULT_VOCABULARY,
+    unset: str = "unlabelled",
+) -> pd.Categorical:
+    """Return the (n,) names of class ids, `unset` for 0; the codes are the ids."""
+    names = [unset, *(vocabulary.name(i) for i in range(1, MAX_CLASS + 1))]
+    return pd.Categorical.from_codes(class_ids, _index(names))
 
 
-def parse_label(value: object) -> int:
-    """Return the class id that a cell of the feature table means.
-
-    Raises
-    ------
-    LabelError
-        It is neither a class name nor an id 0 to 6.
-    """
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return UNLABELLED
-    text = str(value).strip().lower()
-    if text in _IDS_BY_NAME:
-        return _IDS_BY_NAME[text]
-    raise LabelError(
-        f"{value!r} is no class: expected one of "
-        f"{', '.join(['unlabelled', *CLASS_NAMES.values()])} or a number 0 to {MAX_CLASS}."
-    )
+def with_added(view: PicksView, new: Picks) -> PicksView:
+    """Return a view with picks that the user added behind its own; they belong to no file."""
+    slice_of = dict(view.slice_of)
+    for name in new.table["micrograph"].unique():
+        if str(name) not in slice_of:
+            known = str(name) in view.slice_names
+            at = view.slice_names.index(str(name)) if known else len(view.slice_names)
+            slice_of[str(name)] = at
+    picks = concatenate([view.picks, replace(new, listing=view.picks.listing)])
+    return replace(view, picks=picks, slice_of=slice_of)
 
 
 def read_back(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> PicksView:
@@ -248,22 +225,23 @@ def read_back(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> 
         A cell of the column ``label`` is no class, or a new point is on no micrograph.
     """
     n = len(view.picks)
+    if _is_as_shown(view, points, features):
+        return view
     ids = _pick_ids(features, len(points), n)
     known = ids != NEW_PICK
     labels = view.picks.labels.copy()
-    given = _parsed_labels(features, len(points))
+    given = _parsed_labels(features, len(points), view.vocabulary)
     labels[ids[known]] = given[known]
     picks = view.picks
     if not np.array_equal(labels, picks.labels):
         picks = picks.with_labels(labels)
-    slice_of = dict(view.slice_of)
+    edited = replace(view, picks=picks)
     if not known.all():
         added = np.asarray(points, dtype=np.float64)[~known]
         names = [_slice_name(view, z) for z in added[:, 0]]
         new = Picks.from_arrays(names, x=added[:, 2], y=added[:, 1], label=given[~known])
-        picks = concatenate([picks, replace(new, listing=picks.listing)])
-        slice_of.update({name: round(z) for name, z in zip(names, added[:, 0], strict=True)})
-    return replace(view, picks=picks, slice_of=slice_of)
+        edited = with_added(edited, new)
+    return edited
 
 
 def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) -> PicksView:
@@ -292,6 +270,25 @@ def count_labels(picks: Picks) -> dict[int, int]:
     return {int(i): int(n) for i, n in zip(ids, counts, strict=True) if i != UNLABELLED}
 
 
+def _is_as_shown(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> bool:
+    """Whether labels and number of points are those of the picks: quick, for it is usual."""
+    if len(points) != len(view.picks) or not {"label", "pick_id"} <= set(features):
+        return False
+    labels = features["label"].array
+    wanted = label_names(view.picks.labels, view.vocabulary)
+    return bool(
+        isinstance(labels, pd.Categorical)
+        and labels.categories.equals(wanted.categories)
+        and np.array_equal(labels.codes, wanted.codes)
+        and np.array_equal(features["pick_id"], np.arange(len(points)))
+    )
+
+
+def _index(names: Any) -> pd.Index:
+    """Categories as Python strings: pandas' own kind takes 70 ms to look at for each click."""
+    return pd.Index(np.asarray(names, dtype=object), dtype=object)
+
+
 def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np.int64]:
     """Return the (m,) pick of each point; `NEW_PICK` where it has none or a used one."""
     if "pick_id" not in features or len(features) != n_points:
@@ -302,11 +299,13 @@ def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np
     return np.where(taken | (ids < 0) | (ids >= n_picks), NEW_PICK, ids)
 
 
-def _parsed_labels(features: pd.DataFrame, n_points: int) -> NDArray[np.int8]:
+def _parsed_labels(
+    features: pd.DataFrame, n_points: int, vocabulary: Vocabulary
+) -> NDArray[np.int8]:
     if "label" not in features or len(features) != n_points:
         return np.zeros(n_points, dtype=np.int8)
     codes, values = pd.factorize(features["label"], use_na_sentinel=False)
-    return np.array([parse_label(v) for v in values], dtype=np.int8)[codes]
+    return np.array([vocabulary.parse(v) for v in values], dtype=np.int8)[codes]
 
 
 def _slice_name(view: PicksView, z: float) -> str:
@@ -320,19 +319,3 @@ def _slice_name(view: PicksView, z: float) -> str:
         f"a point was added on slice {index}, which has no micrograph: "
         f"there are {len(view.slice_names)}. Open the micrographs first."
     )
-
-
-def _rgba(color: str) -> list[float]:
-    return [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] + [1.0]
-
-
-_PALETTE_RGBA = np.array([_rgba(CLASS_COLORS[i]) for i in range(MAX_CLASS + 1)])
-_PALETTE_RGBA[UNLABELLED, 3] = 0.6  # what is decided stands out from what is not
-_SYMBOLS = np.array([LABEL_SYMBOLS[i] for i in range(MAX_CLASS + 1)], dtype=object)
-_IDS_BY_NAME: dict[str, int] = {
-    "": UNLABELLED,
-    "nan": UNLABELLED,
-    "unlabelled": UNLABELLED,
-    **{name: i for i, name in CLASS_NAMES.items()},
-    **{str(i): i for i in range(MAX_CLASS + 1)},
-}

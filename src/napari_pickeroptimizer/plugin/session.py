@@ -22,6 +22,7 @@ from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import labelling, matching
+from napari_pickeroptimizer.plugin.journal import Recovery
 from napari_pickeroptimizer.plugin.layers import (
     METADATA_KEY,
     PicksView,
@@ -32,6 +33,7 @@ from napari_pickeroptimizer.plugin.layers import (
 )
 from napari_pickeroptimizer.plugin.stack import StackView, make_stack, stack_of
 from napari_pickeroptimizer.plugin.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
@@ -47,22 +49,123 @@ class Scored:
     n_outside: int
 
 
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model of the session, with what fine-tuning said of it where it was trained here."""
+
+    model: Classifier
+    fine_tuned: FineTuned | None = None
+
+
 @dataclass(eq=False)
 class Session:
-    """What the widgets of one viewer share."""
+    """What the panels of one viewer share; signals tell them what changed."""
 
     viewer_ref: ref[Any]
-    model: Classifier | None = None
-    fine_tuned: FineTuned | None = None
+    vocabulary: Vocabulary = DEFAULT_VOCABULARY
+    models: list[TrainedModel] = field(default_factory=list)
+    queues: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
+    scores: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
     scored: WeakKeyDictionary[Any, Scored] = field(default_factory=WeakKeyDictionary)
+    _chosen_picks: ref[Any] | None = None
+    _chosen_stack: ref[Any] | None = None
+    _target: tuple[Any, Any] = (None, None)
 
-    labels_changed = Signal(object)
-    """Emitted with the picks layer whose labels changed."""
+    layers_changed = Signal()
+    """Layers came, went, or have another name or order."""
+    target_changed = Signal()
+    """`picks_layer` or `stack_layer` is another one."""
+    labels_changed = Signal(object, object)
+    """Emitted with the picks layer and the rows whose labels changed."""
+    vocabulary_changed = Signal()
     model_changed = Signal()
+    scores_changed = Signal(object)
+    """Emitted with the picks layer whose scores came, in part or all, or were forgotten."""
+    threshold_changed = Signal(object)
+    """Emitted with the picks layer, at every step of a drag: listeners must be quick."""
+    queue_changed = Signal(object)
+    """Emitted with the picks layer that has another queue, or another place in it."""
+    pick_visited = Signal(object, int)
+    """Emitted with the picks layer and the row of the pick that was gone to."""
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer itself."""
+        viewer = self.viewer_ref()
+        assert viewer is not None, "the viewer is gone"
+        return viewer
+
+    @property
+    def model(self) -> Classifier | None:
+        """The model to apply, None before there is one."""
+        return self.models[-1].model if self.models else None
+
+    @property
+    def fine_tuned(self) -> FineTuned | None:
+        """What fine-tuning said of the model; None for a model from a file."""
+        return self.models[-1].fine_tuned if self.models else None
+
+    @property
+    def picks_layer(self) -> Any | None:
+        """The picks that are worked on: the chosen layer, else the newest one of ours."""
+        chosen = _alive(self.viewer, self._chosen_picks)
+        if chosen is not None:
+            return chosen
+        ours = [x for x in label_layers(self.viewer) if view_of(x.metadata) is not None]
+        return ours[-1] if ours else None
+
+    @property
+    def stack_layer(self) -> Any | None:
+        """The micrographs that are worked on: the chosen layer, else those of the picks."""
+        chosen = _alive(self.viewer, self._chosen_stack)
+        if chosen is not None:
+            return chosen
+        picks_layer = self.picks_layer
+        view = None if picks_layer is None else view_of(picks_layer.metadata)
+        if view is not None and view.stack is not None:
+            matched = matching.layer_by_id(self.viewer, view.stack)
+            if matched is not None:
+                return matched
+        stacks = micrograph_layers(self.viewer)
+        return stacks[-1] if stacks else None
+
+    def choose(self, *, picks_layer: Any = None, stack_layer: Any = None) -> None:
+        """Work on these layers from now on.
+
+        Raises
+        ------
+        LabelError, MicrographNotFoundError
+            The picks are of another origin, and cannot be taken on as picks.
+        """
+        if picks_layer is not None:
+            picks_layer = unwrap(picks_layer)
+            adopt_layer(self.viewer, picks_layer)
+            self._chosen_picks = ref(picks_layer)
+        if stack_layer is not None:
+            self._chosen_stack = ref(unwrap(stack_layer))
+        self.check_target()
+
+    def check_target(self) -> None:
+        """Tell the panels if other layers are worked on now."""
+        target = (self.picks_layer, self.stack_layer)
+        if any(a is not b for a, b in zip(target, self._target, strict=True)):
+            self._target = target
+            self.target_changed.emit()
 
     def set_model(self, model: Classifier, fine_tuned: FineTuned | None = None) -> None:
         """Make a model the one to apply; scores of the one before are forgotten."""
-        self.model, self.fine_tuned = model, fine_tuned
+        self.models.append(TrainedModel(model, fine_tuned))
+        self._forget_scores()
+
+    def restore_model(self) -> bool:
+        """Go back to the model before; False where there is none."""
+        if len(self.models) < 2:
+            return False
+        self.models.pop()
+        self._forget_scores()
+        return True
+
+    def _forget_scores(self) -> None:
         self.scored.clear()
         self.model_changed.emit()
 
@@ -87,19 +190,24 @@ def session_of(viewer: Any) -> Session:
     session = _sessions[viewer] = Session(ref(viewer))
 
     def on_inserted(event: Any) -> None:
-        _welcome(session, viewer_of(session), event.value)
+        _welcome(session, session.viewer, event.value)
+        event.value.events.name.connect(on_change)
+        on_change()
 
-    viewer.layers.events.inserted.connect(on_inserted)
+    def on_change(event: Any = None) -> None:
+        if session.viewer_ref() is not None:
+            session.layers_changed.emit()
+            session.check_target()
+
+    events = viewer.layers.events
+    events.inserted.connect(on_inserted)
+    events.removed.connect(on_change)
+    events.reordered.connect(on_change)
     for layer in list(viewer.layers):
         _welcome(session, viewer, layer)
+        layer.events.name.connect(on_change)
+    session.check_target()
     return session
-
-
-def viewer_of(session: Session) -> Any:
-    """Return the session's viewer."""
-    viewer = session.viewer_ref()
-    assert viewer is not None, "the viewer is gone"
-    return viewer
 
 
 def asking_viewer() -> Any | None:
@@ -207,9 +315,10 @@ def take_labels(
         How many labels found their pick.
     """
     labels = where if isinstance(where, Picks) else read_picks(where)
-    view = labelling.current_view(layer)
-    picks, n_given = transfer_labels(view.picks, labels, radius_px)
-    labelling.show(layer, replace(view, picks=picks))
+    before = picks_of(layer)
+    after, n_given = transfer_labels(before, labels, radius_px)
+    rows = np.flatnonzero(before.labels != after.labels)
+    labelling.set_labels(unwrap(layer), rows, after.labels[rows])
     return n_given
 
 
@@ -261,9 +370,54 @@ def layer_picks(viewer: Any, layer: Any) -> Picks | None:
     return picks_of(layer)
 
 
-def label_picks(layer: Any, rows: Sequence[int], class_id: int) -> None:
-    """Label picks by their row, as the keys do."""
-    labelling.label_rows(unwrap(layer), list(rows), class_id)
+def label_picks(layer: Any, rows: Any, class_id: Any) -> None:
+    """Label picks by their row, as the keys do; 0 takes a label back."""
+    labelling.set_labels(unwrap(layer), rows, class_id)
+
+
+def undo(layer: Any) -> bool:
+    """Take the last change of labels back; False when there is none."""
+    return labelling.undo(unwrap(layer))
+
+
+def redo(layer: Any) -> bool:
+    """Make the change that was last undone again; False when there is none."""
+    return labelling.redo(unwrap(layer))
+
+
+def recoverable(layer: Any) -> Recovery | None:
+    """Return the labels of an earlier session that a layer's picks lack, if there are any."""
+    return labelling.recovery_of(unwrap(layer))
+
+
+def recover(viewer: Any, layer: Any) -> int:
+    """Give a layer's picks the labels of the earlier session; return how many."""
+    found = recoverable(layer)
+    if found is not None and found.names:
+        vocabulary = session_of(viewer).vocabulary
+        set_vocabulary(viewer, vocabulary.with_names(found.names))
+    return labelling.recover(unwrap(layer))
+
+
+def discard_recovery(layer: Any) -> None:
+    """Do not offer the labels of the earlier session again."""
+    labelling.discard_recovery(unwrap(layer))
+
+
+def set_vocabulary(viewer: Any, vocabulary: Vocabulary) -> None:
+    """Call, draw and offer the classes differently from now on, in all layers of ours."""
+    session, viewer = session_of(viewer), unwrap(viewer)
+    if vocabulary == session.vocabulary:
+        return
+    renamed = vocabulary.names() != session.vocabulary.names()
+    session.vocabulary = vocabulary
+    for layer in matching.picks_layers(viewer):
+        view = view_of(layer.metadata)
+        assert view is not None  # picks_layers finds only these
+        labelling.show(layer, replace(view, vocabulary=vocabulary))
+        if renamed:
+            labelling.keep_names(layer)
+    session.vocabulary_changed.emit()
 
 
 def adopt_layer(viewer: Any, layer: Any) -> None:
@@ -329,7 +483,10 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
 
 def _welcome(session: Session, viewer: Any, layer: Any) -> None:
     """Do what a new layer needs: keys for picks, slices for picks when a stack comes."""
-    if view_of(layer.metadata) is not None:
+    view = view_of(layer.metadata)
+    if view is not None:
+        if view.vocabulary != session.vocabulary:
+            labelling.show(layer, replace(view, vocabulary=session.vocabulary))
         labelling.bind(viewer, layer, session.labels_changed.emit)
         _match(viewer, layer)
     elif stack_of(layer.metadata) is not None:
@@ -339,6 +496,12 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
         if waiting:  # an image above the picks would hide them
             viewer.layers.move(viewer.layers.index(layer), 0)
             viewer.reset_view()
+
+
+def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:
+    """Return the layer that is referred to, None once it left the viewer."""
+    layer = None if layer_ref is None else layer_ref()
+    return layer if layer is not None and layer in viewer.layers else None
 
 
 def _match(viewer: Any, layer: Any) -> None:

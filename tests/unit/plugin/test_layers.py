@@ -42,13 +42,13 @@ def test_points_are_micrograph_y_x_with_micrographs_in_order_of_appearance(view)
 
 
 def test_a_class_has_its_colour_whatever_comes_first(picks):
-    forwards = layers.appearance(picks)
-    backwards = layers.appearance(picks.select(np.array([2, 1, 0])))
+    forwards = layers.appearance(layers.make_view(picks))
+    backwards = layers.appearance(layers.make_view(picks.select(np.array([2, 1, 0]))))
     np.testing.assert_array_equal(forwards["border_color"], backwards["border_color"][::-1])
 
 
-def test_classes_differ_by_more_than_colour(picks):
-    look = layers.appearance(picks)
+def test_classes_differ_by_more_than_colour(view):
+    look = layers.appearance(view)
     labelled, unlabelled = look["border_width"][[0, 2]], look["border_width"][1]
     assert (labelled > 1.5 * unlabelled).all()
     assert look["symbol"][0] != look["symbol"][2]
@@ -58,7 +58,9 @@ def test_the_users_label_is_shown_before_the_prediction(picks):
     predicted = picks.with_columns(predicted=np.array([3, 3, 3], dtype=np.int8))
     assert layers.shown_classes(predicted).tolist() == [PARTICLE, CARBON, CONTAMINANT]
     # a prediction is drawn thin, so that it is not taken for a label
-    assert layers.appearance(predicted)["border_width"][1] == layers.RING_WIDTH
+    assert (
+        layers.appearance(layers.make_view(predicted))["border_width"][1] == layers.RING_WIDTH
+    )
 
 
 def test_labels_are_read_back_by_pick_id_not_by_order(view):
@@ -100,28 +102,6 @@ def test_a_pasted_point_is_a_new_pick_though_napari_copies_its_features(view):
 def test_a_point_beyond_the_micrographs_is_refused(view):
     with pytest.raises(LabelError, match="slice 9, which has no micrograph"):
         layers.read_back(view, np.array([[9.0, 1, 1]]), pd.DataFrame())
-
-
-@pytest.mark.parametrize(
-    ("text", "class_id"),
-    [
-        ("particle", 1),
-        (" Carbon ", 3),
-        ("2", 2),
-        ("unlabelled", 0),
-        ("", 0),
-        (None, 0),
-        (float("nan"), 0),
-    ],
-)
-def test_labels_are_understood_as_typed(text, class_id):
-    assert layers.parse_label(text) == class_id
-
-
-@pytest.mark.parametrize("text", ["junk", "7", "-1", "particles"])
-def test_an_unknown_label_is_refused_with_the_known_ones(text):
-    with pytest.raises(LabelError, match="expected one of unlabelled, particle"):
-        layers.parse_label(text)
 
 
 def test_foreign_points_become_picks_of_the_stack():

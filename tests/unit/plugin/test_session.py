@@ -103,7 +103,7 @@ def test_a_label_typed_into_the_feature_table_counts(layer):
 
 
 def test_an_unknown_label_typed_there_is_refused_and_taken_back(layer):
-    features = layer.features.copy()
+    features = layer.features.astype({"label": object})
     features.loc[3, "label"] = "rubbish"
     with pytest.warns(UserWarning, match="no class"):
         layer.features = features
@@ -112,15 +112,17 @@ def test_an_unknown_label_typed_there_is_refused_and_taken_back(layer):
 
 def test_labels_changed_is_told_once_a_key(viewer, layer):
     told = []
-    session.session_of(viewer).labels_changed.connect(told.append)
+    session.session_of(viewer).labels_changed.connect(
+        lambda layer, rows: told.append((layer, rows.tolist()))
+    )
     layer.selected_data = {0}
     _press(layer, "K")
-    assert told == [layer]
+    assert told == [(layer, [0])]
 
 
 def test_binding_twice_changes_nothing_and_unbinding_gives_napari_its_keys_back(viewer, layer):
     keys = dict(layer.keymap)
-    labelling.bind(viewer, layer, lambda _: None)
+    labelling.bind(viewer, layer, lambda *_: None)
     assert layer.keymap == keys
     labelling.unbind(layer)
     assert not layer.keymap

@@ -1,0 +1,241 @@
+"""The classes of a session: their names, colours, symbols and keys. Pure, no Qt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import (
+    CARBON,
+    CLASS_NAMES,
+    CONTAMINANT,
+    MAX_CLASS,
+    PARTICLE,
+    UNLABELLED,
+    class_name,
+)
+from napari_pickeroptimizer.errors import LabelError, SettingsError
+
+HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+UNLABELLED_ALPHA = 0.6  # what is decided stands out from what is not
+CLEAR_KEY = "U"
+
+
+@dataclass(frozen=True)
+class ClassStyle:
+    """How one class is called, drawn and typed.
+
+    Parameters
+    ----------
+    class_id : int
+        1 to 6, as ``rlnParticleSelectionType``; 0 for unlabelled.
+    name : str
+        What the user calls it.
+    color : str
+        ``#rrggbb``.
+    symbol : str
+        One of napari's point symbols: colour is never the only cue.
+    key : str
+        The key that gives this label.
+    """
+
+    class_id: int
+    name: str
+    color: str
+    symbol: str
+    key: str
+
+    @property
+    def rgba(self) -> tuple[float, float, float, float]:
+        """Colour as napari takes it."""
+        red, green, blue = (int(self.color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return (red, green, blue, 1.0 if self.class_id else UNLABELLED_ALPHA)
+
+
+# Blue, orange, purple, ... as in Okabe and Ito's palette, told apart by all common kinds of
+# colour vision; brighter than theirs, to be seen as a thin ring on a grey micrograph. The
+# keys are none that napari uses on a Points layer.
+STYLES = {
+    style.class_id: style
+    for style in (
+        ClassStyle(UNLABELLED, "unlabelled", "#E6E6E6", "disc", CLEAR_KEY),
+        ClassStyle(PARTICLE, CLASS_NAMES[PARTICLE], "#1E9BFF", "disc", "K"),
+        ClassStyle(CONTAMINANT, CLASS_NAMES[CONTAMINANT], "#FF9500", "square", "J"),
+        ClassStyle(CARBON, CLASS_NAMES[CARBON], "#F06BD0", "diamond", "C"),
+        ClassStyle(4, CLASS_NAMES[4], "#00B584", "triangle_up", "D"),
+        ClassStyle(5, CLASS_NAMES[5], "#F0E442", "triangle_down", "E"),
+        ClassStyle(6, CLASS_NAMES[6], "#E05A2B", "star", "F"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The classes that are in use.
+
+    Parameters
+    ----------
+    classes : tuple of ClassStyle
+        Ascending ids; 1, particle, is always among them.
+    """
+
+    classes: tuple[ClassStyle, ...] = field(
+        default=(STYLES[PARTICLE], STYLES[CONTAMINANT], STYLES[CARBON])
+    )
+
+    def __iter__(self) -> Any:
+        return iter(self.classes)
+
+    @cached_property
+    def _by_id(self) -> dict[int, ClassStyle]:
+        return {style.class_id: style for style in self.classes}
+
+    def __contains__(self, class_id: object) -> bool:
+        return class_id in self._by_id
+
+    def style(self, class_id: int) -> ClassStyle:
+        """Return how a class is drawn; one that is not in use as it would be."""
+        return self._by_id.get(class_id) or STYLES[class_id]
+
+    def name(self, class_id: int) -> str:
+        """Return a class's name, ``"unlabelled"`` for 0."""
+        return self.style(class_id).name
+
+    def names(self) -> dict[int, str]:
+        """Return the names by id."""
+        return {style.class_id: style.name for style in self.classes}
+
+    def parse(self, text: object) -> int:
+        """Return the class id that a name or a number means; nothing means unlabelled.
+
+        Raises
+        ------
+        LabelError
+            It is neither the name nor the id of a class.
+        """
+        if text is None or (isinstance(text, float) and np.isnan(text)):
+            return UNLABELLED
+        word = str(text).strip().lower()
+        if word in ("", "nan", STYLES[UNLABELLED].name):
+            return UNLABELLED
+        for class_id in range(1, MAX_CLASS + 1):
+            if word in (self.name(class_id).lower(), class_name(class_id), str(class_id)):
+                return class_id
+        if word == str(UNLABELLED):
+            return UNLABELLED
+        known = [STYLES[UNLABELLED].name, *(self.name(i) for i in range(1, MAX_CLASS + 1))]
+        raise LabelError(
+            f"{text!r} is no class: expected one of {', '.join(known)} or a number 0 to "
+            f"{MAX_CLASS}."
+        )
+
+    def added(self, name: str | None = None, color: str | None = None) -> Vocabulary:
+        """Return the vocabulary with one more class, of the first free id.
+
+        Raises
+        ------
+        SettingsError
+            All six ids of ``rlnParticleSelectionType`` are taken, or the name is.
+        """
+        free = [i for i in range(1, MAX_CLASS + 1) if i not in self]
+        if not free:
+            raise SettingsError(
+                f"there are {MAX_CLASS} classes already, as many as RELION's "
+                "rlnParticleSelectionType can tell."
+            )
+        classes = sorted((*self.classes, STYLES[free[0]]), key=lambda style: style.class_id)
+        more = Vocabulary(tuple(classes))
+        more = more if name is None else more.renamed(free[0], name)
+        return more if color is None else more.recoloured(free[0], color)
+
+    def renamed(self, class_id: int, name: str) -> Vocabulary:
+        """Return the vocabulary with another name of a class.
+
+        Raises
+        ------
+        SettingsError
+            There is no such class, the name is empty or another one's, or it is that of the
+            particles: they are what is kept, whoever reads the files.
+        """
+        name = " ".join(name.split())
+        if class_id == PARTICLE and name != CLASS_NAMES[PARTICLE]:
+            raise SettingsError("class 1 is called particle: it is what is kept.")
+        if not name or name.lower() == STYLES[UNLABELLED].name or name.isdigit():
+            raise SettingsError(f"{name!r} cannot be the name of a class: give it a word.")
+        for style in STYLES.values():
+            if style.class_id != class_id and name.lower() in (
+                self.name(style.class_id).lower(),
+                style.name,
+            ):
+                raise SettingsError(f"there is a class {name!r} already.")
+        return self._changed(class_id, name=name)
+
+    def recoloured(self, class_id: int, color: str) -> Vocabulary:
+        """Return the vocabulary with another colour, ``#rrggbb``, of a class.
+
+        Raises
+        ------
+        SettingsError
+            There is no such class, or that is no colour.
+        """
+        if not HEX_COLOR.fullmatch(color):
+            raise SettingsError(f"{color!r} is no colour: expected #rrggbb.")
+        return self._changed(class_id, color=color)
+
+    def removed(self, class_id: int) -> Vocabulary:
+        """Return the vocabulary without a class.
+
+        Raises
+        ------
+        SettingsError
+            It is the particles' or the contaminants', which are always there.
+        """
+        if class_id in (PARTICLE, CONTAMINANT):
+            raise SettingsError(
+                f"class {class_id}, {self.name(class_id)}, cannot be removed: there must be "
+                "something to keep and something to reject."
+            )
+        return Vocabulary(tuple(s for s in self.classes if s.class_id != class_id))
+
+    def with_names(self, names: Mapping[int, str]) -> Vocabulary:
+        """Return the vocabulary with these classes in use, under these names."""
+        vocabulary = self
+        for class_id, name in names.items():
+            if class_id not in vocabulary:
+                styles = (*vocabulary.classes, STYLES[class_id])
+                vocabulary = Vocabulary(tuple(sorted(styles, key=lambda s: s.class_id)))
+            if name != vocabulary.name(class_id):
+                vocabulary = vocabulary.renamed(class_id, name)
+        return vocabulary
+
+    @cached_property
+    def palette_rgba(self) -> NDArray[np.float64]:
+        """(7, 4) colours by class id, 0 = unlabelled."""
+        return np.array([self.style(i).rgba for i in range(MAX_CLASS + 1)])
+
+    @cached_property
+    def symbols(self) -> NDArray[Any]:
+        """(7,) napari symbols by class id."""
+        return np.array([self.style(i).symbol for i in range(MAX_CLASS + 1)], dtype=object)
+
+    @property
+    def key_help(self) -> str:
+        """The keys in words: ``K particle · J contaminant · C carbon · U clear``."""
+        keys = [f"{style.key} {style.name}" for style in self.classes]
+        return " · ".join([*keys, f"{CLEAR_KEY} clear"])
+
+    def _changed(self, class_id: int, **changes: str) -> Vocabulary:
+        if class_id not in self:
+            raise SettingsError(f"there is no class {class_id}: add it first.")
+        return Vocabulary(
+            tuple(replace(s, **changes) if s.class_id == class_id else s for s in self.classes)
+        )
+
+
+DEFAULT_VOCABULARY = Vocabulary()
