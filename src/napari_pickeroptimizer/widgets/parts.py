@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.device import DEVICES
-from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.plugin import labelling, session
 
 # Widgets that want letters, digits and Delete for themselves.
@@ -182,10 +182,13 @@ class TargetBoxes(Container):
     def __init__(self, for_session: session.Session) -> None:
         self._session = for_session
         self._following = False
-        viewer = session.viewer_of(for_session)
+        viewer = for_session.viewer
         self.micrographs = micrographs_box(viewer)
         self.picks = picks_box(viewer)
-        super().__init__(widgets=[self.micrographs, self.picks], labels=True)
+        self.note = wrapped_label()
+        self.note.visible = False
+        boxes = form(self.micrographs, self.picks)
+        super().__init__(widgets=[boxes, self.note], labels=False)
         self.margins = (0, 0, 0, 0)
         for box in (self.micrographs, self.picks):
             # a long file name must not widen the panel
@@ -216,10 +219,16 @@ class TargetBoxes(Container):
             self._following = False
 
     def _choose(self, *_: Any) -> None:
-        if not self._following:
+        if self._following:
+            return
+        self.note.visible = False
+        try:
             self._session.choose(
                 stack_layer=self.micrographs.value, picks_layer=self.picks.value
             )
+        except PickerOptimizerError as error:
+            self.note.value, self.note.visible = str(error), True
+        self._show()
 
 
 class _KeyForwarder(QObject):
