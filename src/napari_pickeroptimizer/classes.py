@@ -6,6 +6,10 @@ value outside 1..6 is a fatal error there, so nothing else is ever written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from napari_pickeroptimizer.errors import SettingsError
+
 UNLABELLED = 0
 PARTICLE = 1
 CONTAMINANT = 2
@@ -22,12 +26,57 @@ CLASS_NAMES: dict[int, str] = {
 }
 
 
-def class_name(class_id: int) -> str:
-    """Return the default name of a class id, ``"unlabelled"`` for 0.
+def class_name(class_id: int, names: Mapping[int, str] | None = None) -> str:
+    """Return the name of a class id, ``"unlabelled"`` for 0.
+
+    Parameters
+    ----------
+    class_id : int
+        0 to 6.
+    names : mapping of int to str, optional
+        Names of the user's own; a class that is not in it has its default name.
 
     Examples
     --------
     >>> class_name(3)
     'carbon'
+    >>> class_name(4, {4: "edge"})
+    'edge'
     """
+    if names and class_id in names:
+        return names[class_id]
     return "unlabelled" if class_id == UNLABELLED else CLASS_NAMES[class_id]
+
+
+def checked_class_names(names: Mapping[int, str]) -> dict[int, str]:
+    """Return names of the user's own by class id, ascending, if they can be told apart.
+
+    Raises
+    ------
+    SettingsError
+        An id is not 1 to 6, a name is empty or longer than a line, or two classes, those with
+        their default names among them, would have the same.
+
+    Examples
+    --------
+    >>> checked_class_names({4: " edge "})
+    {4: 'edge'}
+    """
+    found: dict[int, str] = {}
+    for class_id, name in sorted(names.items()):
+        if class_id not in CLASS_NAMES:
+            raise SettingsError(
+                f"class {class_id} cannot be named {name!r}: classes are 1 to {MAX_CLASS}."
+            )
+        found[class_id] = str(name).strip()
+        if not found[class_id] or not found[class_id].isprintable():
+            raise SettingsError(f"class {class_id} needs a name of one line, got {name!r}.")
+    taken = {class_name(UNLABELLED): UNLABELLED}
+    for class_id, name in {**CLASS_NAMES, **found}.items():
+        other = taken.setdefault(name.lower(), class_id)
+        if other != class_id:
+            raise SettingsError(
+                f"classes {other} and {class_id} would both be called {name!r}: give one of "
+                "them another name."
+            )
+    return found

@@ -68,6 +68,58 @@ def test_the_same_command_gives_the_same_numbers(
     assert all(np.array_equal(first[k].numpy(), second[k].numpy()) for k in first)
 
 
+def test_classes_are_called_as_the_user_calls_them(
+    run: Run, spot_project, tmp_path: Path
+) -> None:
+    text = spot_project.labels.read_text()
+    labels, model = tmp_path / "labels.star", tmp_path / "model.safetensors"
+    labels.write_text(text.replace(" 2\n", " 4\n"))
+    quick = ["--diameter-px", 24, "--steps", 4, "--folds", 0, "--device", "cpu"]
+    code, said, _ = run(
+        "finetune", "--micrographs", spot_project.micrographs, "--labels", labels, *quick,
+        "--class-name", "4=bright spot", "--class-name", "1=dark spot", "--output", model,
+    )  # fmt: skip
+    assert code == 0
+    assert "36 dark spot, 36 bright spot" in said
+    card = Classifier.load(model).card
+    assert card.names == {1: "dark spot", 4: "bright spot"}
+    assert card.training["settings"]["class_names"] == {"1": "dark spot", "4": "bright spot"}
+    code, said, _ = run(
+        "prune", "--micrographs", spot_project.micrographs, "--picks", spot_project.picks,
+        "--model", model, "--threshold", 1, "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0
+    assert "72 bright spot" in said
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["counts"]["rejected_by_class"] == {"bright spot": 72}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "rejected as bright spot" in page
+    assert "class 4" not in page
+    scored = read_picks(tmp_path / "out" / "scored.star")
+    assert scored.table["predicted"].unique().tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["edge"], "expected ID=NAME"),
+        (["four=edge"], "expected ID=NAME"),
+        (["4=edge", "4=ice"], "names class 4 twice"),
+        (["9=edge"], "classes are 1 to 6"),
+    ],
+)
+def test_names_of_classes_that_make_no_sense_are_refused(
+    run: Run, spot_project, tmp_path: Path, given: list[str], words: str
+) -> None:
+    code, _, said = run(
+        "finetune", "--micrographs", spot_project.micrographs, "--labels", spot_project.labels,
+        "--diameter-px", 24, "--output", tmp_path / "m.safetensors",
+        *(part for name in given for part in ("--class-name", name)),
+    )  # fmt: skip
+    assert code == 2
+    assert words in " ".join(said.split())
+
+
 def test_two_folders_of_box_files_are_labels_too(
     run: Run, spot_project, tmp_path: Path
 ) -> None:

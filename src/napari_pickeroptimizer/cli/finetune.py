@@ -28,7 +28,7 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
-from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 
@@ -95,6 +95,14 @@ def finetune(
     repeats: Annotated[
         int, typer.Option("--repeats", help="How often to split the labels into folds anew.")
     ] = 1,
+    class_names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class-name",
+            help="Name of your own for a class, as 4=edge; may be repeated. The model keeps it, "
+            "and `prune` counts by it.",
+        ),
+    ] = None,
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,
     device: DeviceOption = "auto",
@@ -120,6 +128,7 @@ def finetune(
         n_repeats=repeats,
         seed=seed,
         device=device,
+        class_names=parsed_class_names(class_names or []),
     )
     found = find_micrographs(micrographs, pixel_size, flip_y)
     labelled = read_labels(labels, positive, negative)
@@ -141,6 +150,25 @@ def finetune(
     _report(output, result.model.card.training, skipped, as_json)
     if skipped:
         raise typer.Exit(code=1)
+
+
+def parsed_class_names(given: list[str]) -> dict[int, str]:
+    """Return names by class id from ``4=edge`` and the like.
+
+    Raises
+    ------
+    SettingsError
+        One of them is not of that form, or a class is named twice.
+    """
+    names: dict[int, str] = {}
+    for text in given:
+        number, equals, name = text.partition("=")
+        if not equals or not number.strip().isdecimal():
+            raise SettingsError(f"--class-name {text!r}: expected ID=NAME, such as 4=edge.")
+        if int(number) in names:
+            raise SettingsError(f"--class-name names class {int(number)} twice.")
+        names[int(number)] = name
+    return names
 
 
 def _describe(event: FineTuneEvent) -> str:

@@ -182,15 +182,12 @@ def prune(
 
 def _write_report(output: Path, result: Any, micrographs: Any, classifier: Any) -> Path:
     """Write the report into the folder of the run, as one of its files."""
-    from napari_pickeroptimizer.prune.output import write_record
-    from napari_pickeroptimizer.report import write_prune_report
+    from napari_pickeroptimizer.report.prune_report import ReportWritten, reporting_run
 
-    path = write_prune_report(
-        output / "report.html", result, micrographs, classifier, command=command_as_typed()
-    )
-    *files, _ = result.files  # the record is the last
-    write_record(output, result.record, [*files, path])
-    return path
+    command = command_as_typed()
+    *_, last = reporting_run(output, result, micrographs, classifier, command=command)
+    assert isinstance(last, ReportWritten)  # its last event
+    return last.path
 
 
 def _threshold(text: str | None) -> float | Literal["auto"] | None:

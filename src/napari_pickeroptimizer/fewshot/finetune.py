@@ -14,6 +14,7 @@ from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.calibration import Calibration, fit_calibration
 from napari_pickeroptimizer.classes import PARTICLE, class_name
 from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.fewshot.digest import labels_digest
 from napari_pickeroptimizer.fewshot.events import (
     FineTuned,
     FineTuneEvent,
@@ -90,7 +91,9 @@ def finetune(
     network = yield from _trained(
         boxes, everything, settings, device, n_trainings - 1, n_trainings, final=True
     )
-    yield FineTuned(finished(network, boxes, settings, validation), validation)
+    model = finished(network, boxes, settings, validation)
+    model.card.training["labels_digest"] = labels_digest(labels)
+    yield FineTuned(model, validation)
 
 
 def _cross_validated(
@@ -208,27 +211,32 @@ def model_card(
         diameter_ang = box_settings.diameter_in(None) * boxes.pixel_size_ang
         box_settings = dataclasses.replace(box_settings, diameter_ang=diameter_ang)
     counts = np.bincount(boxes.targets, minlength=len(boxes.class_ids))
+    names = tuple(class_name(c, settings.class_names) for c in boxes.class_ids)
     training: dict[str, Any] = {
-        "labels": {
-            class_name(c): int(n) for c, n in zip(boxes.class_ids, counts, strict=True)
-        },
+        "labels": {name: int(n) for name, n in zip(names, counts, strict=True)},
         "n_unlabelled": len(boxes.unlabelled),
         "n_background": len(boxes.background),
         "shares_of_picks": None
         if shares is None
-        else {
-            class_name(c): round(float(share), 3)
-            for c, share in zip(boxes.class_ids, shares, strict=True)
-        },
-        "settings": {**dataclasses.asdict(settings), "base": str(settings.base)},
+        else {name: round(float(share), 3) for name, share in zip(names, shares, strict=True)},
+        "settings": _settings_as_json(settings),
         "validation": validation.summary() if validation is not None else None,
     }
     return ModelCard(
         class_ids=boxes.class_ids,
-        class_names=tuple(class_name(c) for c in boxes.class_ids),
+        class_names=names,
         backbone=backbone_of(settings.base, settings.backbone),
         boxes=box_settings,
         pixel_size_ang=boxes.pixel_size_ang,
         training=training,
         versions=software_versions(),
     )
+
+
+def _settings_as_json(settings: FineTuneSettings) -> dict[str, Any]:
+    names = {str(class_id): name for class_id, name in settings.class_names.items()}
+    return {
+        **dataclasses.asdict(settings),
+        "base": str(settings.base),
+        "class_names": names,
+    }

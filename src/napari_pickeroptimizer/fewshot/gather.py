@@ -28,7 +28,7 @@ from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.micrographs import Micrographs
@@ -75,8 +75,10 @@ class TrainingBoxes:
     pixel_size_ang: float | None
 
 
-def checked_class_ids(labels: NDArray[np.int8]) -> tuple[int, ...]:
-    """Return the classes that labels hold, ascending.
+def checked_class_ids(
+    labels: NDArray[np.int8], names: Mapping[int, str] | None = None
+) -> tuple[int, ...]:
+    """Return the classes that labels hold, ascending; `names` are the user's own for them.
 
     Raises
     ------
@@ -92,7 +94,7 @@ def checked_class_ids(labels: NDArray[np.int8]) -> tuple[int, ...]:
     if len(found) == 1:
         raise LabelError(
             f"all {int((labels > 0).sum())} labels are of one class "
-            f"({found[0]}, {class_name(found[0])}): label some picks of a second class too."
+            f"({found[0]}, {class_name(found[0], names)}): label some picks of a second class too."
         )
     return found
 
@@ -124,14 +126,14 @@ def gather(
             "not labels. Label some picks; or, to learn from those decisions, give --positive "
             "kept.star --negative rejected.star."
         )
-    checked_class_ids(labels.labels)
-    _, missing = micrographs.resolve_all(labels.table["micrograph"].unique())
+    checked_class_ids(labels.labels, settings.class_names)
+    labelled = labels.select(labels.labels != UNLABELLED)
+    _, missing = micrographs.resolve_all(labelled.table["micrograph"].unique())
     if missing:
         raise MicrographNotFoundError(
             f"{len(missing)} micrographs of the labels are not there; "
             + next(iter(missing.values()))
         )
-    labelled = labels.select(labels.labels != UNLABELLED)
     everything = (
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
@@ -183,7 +185,7 @@ def gather(
 
     kept_rows = np.concatenate(row_parts) if row_parts else none
     kept_labels = labelled.labels[kept_rows]
-    class_ids = checked_class_ids(kept_labels)
+    class_ids = checked_class_ids(kept_labels, settings.class_names)
     sizes = [m.pixel_size_ang for m in labelled_rows if m.pixel_size_ang is not None]
     yield TrainingBoxes(
         labelled=_joined(label_parts, side),

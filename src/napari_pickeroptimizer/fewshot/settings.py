@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.classes import checked_class_names
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.model.backbone import checked_backbone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Prior = Literal["picks", "even"]
@@ -68,6 +70,8 @@ class FineTuneSettings:
         Seed of everything random.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    class_names : mapping of int to str
+        Names of your own for classes 1 to 6, such as ``{4: "edge"}``; the others have theirs.
     """
 
     diameter_px: float | None = None
@@ -95,8 +99,10 @@ class FineTuneSettings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     device: str = "auto"
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", checked_class_names(self.class_names))
         if self.backbone is not None:
             checked_backbone(self.backbone)
         if self.prior not in get_args(Prior):

@@ -71,6 +71,11 @@ class ModelCard:
     evidence: Evidence | None = None
 
     @property
+    def names(self) -> dict[int, str]:
+        """Name of each class by its id."""
+        return dict(zip(self.class_ids, self.class_names, strict=False))
+
+    @property
     def is_pretrained(self) -> bool:
         """Whether its outputs are categories of many data sets, a base for fine-tuning."""
         return self.training.get("kind") == "pretraining"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
@@ -23,7 +23,7 @@ from napari_pickeroptimizer.prune.decide import kept, rejected, unscored
 from napari_pickeroptimizer.prune.sanity import ShareCheck, check_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from napari_pickeroptimizer.micrographs import Micrographs
@@ -43,8 +43,10 @@ def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray
     return columns
 
 
-def counts(decided: Picks) -> dict[str, Any]:
+def counts(decided: Picks, names: Mapping[int, str] | None = None) -> dict[str, Any]:
     """Return how many picks there are, kept, rejected by reason and class, and unscored.
+
+    Classes are called as in `names`, those of the model, or else by default.
 
     A pick rejected for its place is of no class there: its class is only the second best.
     """
@@ -63,7 +65,7 @@ def counts(decided: Picks) -> dict[str, Any]:
         "kept_by_label": int(((predicted == PARTICLE) & (by == BY_LABEL)).sum()),
         "rejected": int(is_rejected.sum()),
         "rejected_by_class": {
-            CLASS_NAMES[int(c)]: int((predicted[of_class] == c).sum()) for c in ids
+            class_name(int(c), names): int((predicted[of_class] == c).sum()) for c in ids
         },
         "rejected_by_reason": {reason: n for reason, n in reasons.items() if n},
         "unscored": int((predicted == UNLABELLED).sum()),

@@ -170,8 +170,16 @@ class Choice:
     rows: NDArray[np.intp]
 
 
-def galleries(decided: Picks, threshold: float, n: int = N_BOXES) -> list[Choice]:
-    """Choose the surest kept, the most doubtful, and the surest rejected of each class."""
+def galleries(
+    decided: Picks,
+    threshold: float,
+    n: int = N_BOXES,
+    names: Mapping[int, str] | None = None,
+) -> list[Choice]:
+    """Choose the surest kept, the most doubtful, and the surest rejected of each class.
+
+    Classes are called as in `names`, those of the model, or else by default.
+    """
     predicted = decided.table["predicted"].to_numpy()
     p = decided.particle_probability
     is_kept = np.flatnonzero(predicted == PARTICLE)
@@ -188,7 +196,7 @@ def galleries(decided: Picks, threshold: float, n: int = N_BOXES) -> list[Choice
     ]
     for class_id in sorted(int(c) for c in np.unique(predicted) if c > PARTICLE):
         rows = np.flatnonzero(predicted == class_id)
-        name = class_name(class_id)
+        name = class_name(class_id, names)
         chosen.append(
             Choice(
                 f"Surest rejected: {name}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,20 @@ LEAST_PX, BOX_PX = 8, 80
 # Grey levels of boxes span the micrograph's median and this many robust standard deviations.
 BOX_SIGMA = 3.5
 BOX_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class MicrographShown:
+    """The pictures of one more micrograph are made, or it could not be read."""
+
+    micrograph: str
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,27 @@ def read_pictures(
     thumbnails: Mapping[str, Sequence[Marks]],
     boxes: Mapping[str, NDArray[np.intp]],
 ) -> Pictures:
-    """Read the micrographs that are needed, one at a time, and make the pictures.
+    """Read the micrographs that are needed, and make the pictures (see `reading_pictures`)."""
+    reading = reading_pictures(
+        micrographs, picks, settings, thumbnails=thumbnails, boxes=boxes
+    )
+    try:
+        while True:
+            next(reading)
+    except StopIteration as stop:
+        made: Pictures = stop.value
+    return made
+
+
+def reading_pictures(
+    micrographs: Micrographs,
+    picks: Picks,
+    settings: BoxSettings,
+    *,
+    thumbnails: Mapping[str, Sequence[Marks]],
+    boxes: Mapping[str, NDArray[np.intp]],
+) -> Generator[MicrographShown, None, Pictures]:
+    """Read the micrographs that are needed, one at a time, and return the pictures.
 
     Parameters
     ----------
@@ -104,7 +138,8 @@ def read_pictures(
     """
     coords_yx_px = picks.coords_yx_px()
     made = Pictures()
-    for number, name in enumerate(dict.fromkeys([*thumbnails, *boxes])):
+    names = list(dict.fromkeys([*thumbnails, *boxes]))
+    for number, name in enumerate(names):
         try:
             micrograph = micrographs.resolve(name)
             image = micrograph.read()
@@ -117,6 +152,7 @@ def read_pictures(
             made.boxes.update(_boxes(image, rows, coords_yx_px[rows], settings, micrograph))
         except (PickerOptimizerError, OSError) as error:
             made.failures[name] = str(error)
+        yield MicrographShown(name, number + 1, len(names))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
+from napari_pickeroptimizer.prune.output import write_record
 from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE
 from napari_pickeroptimizer.report import facts
 from napari_pickeroptimizer.report.choose import (
@@ -21,20 +23,21 @@ from napari_pickeroptimizer.report.choose import (
 )
 from napari_pickeroptimizer.report.micrograph_section import marks, micrograph_part
 from napari_pickeroptimizer.report.page import base_name, count, percent, write_page
-from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
+from napari_pickeroptimizer.report.pictures import MicrographShown, Pictures, reading_pictures
 from napari_pickeroptimizer.report.score_section import score_part
 from napari_pickeroptimizer.report.sections import gallery, reading_note, unique
 from napari_pickeroptimizer.report.words import promise_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.run import Pruned
+    from napari_pickeroptimizer.prune.finish import Pruned
 
+REPORT = "report.html"
 SECTIONS = [
     ("scores", "Scores"),
     ("micrographs", "Micrographs"),
@@ -54,8 +57,7 @@ def write_prune_report(
 ) -> Path:
     """Write the report of a pruning run, one HTML file that needs nothing from elsewhere.
 
-    Micrographs are read again only for what is shown of them, one at a time; one that cannot
-    be read is named in the report.
+    `reporting` is the same as a generator, which tells how far it is.
 
     Parameters
     ----------
@@ -75,15 +77,80 @@ def write_prune_report(
     Path
         The file.
     """
+    written = Path(path)
+    for event in reporting(path, result, micrographs, classifier, command=command):
+        if isinstance(event, ReportWritten):
+            written = event.path
+    return written
+
+
+@dataclass(frozen=True)
+class ReportWritten:
+    """The last event: the report is there."""
+
+    path: Path
+    progress: float = 1.0
+
+
+def reporting_run(
+    output: str | Path,
+    result: Pruned,
+    micrographs: Micrographs,
+    classifier: Classifier,
+    *,
+    command: str | None = None,
+) -> Iterator[MicrographShown | ReportWritten]:
+    """Write ``report.html`` into the folder of a run, as one of the files of its record."""
+    output = Path(output)
+    for event in reporting(output / REPORT, result, micrographs, classifier, command=command):
+        if isinstance(event, ReportWritten):
+            *files, _ = result.files  # the record is the last
+            write_record(output, result.record, [*files, event.path])
+        yield event
+
+
+def reporting(
+    path: str | Path,
+    result: Pruned,
+    micrographs: Micrographs,
+    classifier: Classifier,
+    *,
+    command: str | None = None,
+) -> Iterator[MicrographShown | ReportWritten]:
+    """Write the report of a pruning run; closing the generator leaves what was there.
+
+    Micrographs are read again only for what is shown of them, one at a time; one that cannot
+    be read is named in the report.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, replaced in one step.
+    result : Pruned
+        The last event of `prune_picks`.
+    micrographs : Micrographs
+        Where the picks lie.
+    classifier : Classifier
+        The model that scored them.
+    command : str, optional
+        The command line as typed.
+
+    Yields
+    ------
+    MicrographShown
+        As micrographs are read.
+    ReportWritten
+        Last.
+    """
     record, decided = result.record, result.picks
     card = classifier.card
     threshold = threshold_of(record)
     counted = shares(decided, micrographs)
     unusual, typical = choose_micrographs(counted.deviation)
     links = {i: str(k) for k, i in enumerate([*unusual, *typical], start=1)}
-    chosen = galleries(decided, threshold)
+    chosen = galleries(decided, threshold, names=card.names)
     by_name = dict(zip(counted.names, counted.rows, strict=True))
-    pictures = read_pictures(
+    pictures = yield from reading_pictures(
         micrographs,
         decided,
         card.boxes,
@@ -100,7 +167,7 @@ def write_prune_report(
             promise, card, threshold, record["counts"], by_other_rules(decided)
         ),
         "tiles": _tiles(record["counts"], promise, threshold),
-        "bar": _bar(decided),
+        "bar": _bar(decided, card.names),
         "n_picks": len(decided),
         "warnings": _warnings(record, pictures),
         **score_part(decided, card, promise, threshold),
@@ -115,7 +182,7 @@ def write_prune_report(
         "command": command,
         "facts": _facts(record, card),
     }
-    return write_page(path, "prune.html", values)
+    yield ReportWritten(write_page(path, "prune.html", values))
 
 
 def threshold_of(record: Mapping[str, Any]) -> float:
@@ -157,7 +224,7 @@ def _tiles(
     return tiles
 
 
-def _bar(decided: Picks) -> list[tuple[str, str, int]]:
+def _bar(decided: Picks, names: Mapping[int, str]) -> list[tuple[str, str, int]]:
     """Return what became of the picks: kept, rejected by class or place, unscored."""
     predicted = decided.table["predicted"].to_numpy()
     by = _decided_by(decided)
@@ -166,7 +233,7 @@ def _bar(decided: Picks) -> list[tuple[str, str, int]]:
     for c in CLASS_NAMES:
         n = int(((predicted == c) & ~by_place).sum())
         if c != PARTICLE and n:
-            parts.append((f"c{c}", f"rejected as {class_name(c)}", n))
+            parts.append((f"c{c}", f"rejected as {class_name(c, names)}", n))
     for rule, words in PLACE_WORDS.items():
         n = int(((predicted > PARTICLE) & (by == rule)).sum())
         if n:

@@ -85,6 +85,15 @@ def test_what_is_easy_is_learned_and_proved_on_unseen_micrographs(
     assert len(result.validation.targets) == 72
 
 
+def test_the_card_tells_which_labels_it_was_taught(
+    events: list[FineTuneEvent], spot_project
+) -> None:
+    from napari_pickeroptimizer.fewshot.digest import labels_digest
+
+    digest = labels_digest(read_picks(spot_project.labels))
+    assert events[-1].model.card.training["labels_digest"] == digest
+
+
 def test_the_card_tells_what_the_model_is(events: list[FineTuneEvent]) -> None:
     result = events[-1]
     assert isinstance(result, FineTuned)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot import gather as gathering
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -144,3 +144,14 @@ def test_decisions_of_a_pruning_are_no_labels_and_it_is_said(spot_project) -> No
     micrographs = Micrographs.find(spot_project.micrographs)
     with pytest.raises(LabelError, match=r"decisions of an earlier pruning.*--positive"):
         list(gather(micrographs, decided, None, FineTuneSettings(diameter_px=24)))
+
+
+def test_only_labels_need_their_micrographs(gathered, spot_project) -> None:
+    labels = read_picks(spot_project.labels)
+    names = labels.table["micrograph"].str.replace("m2.mrc", "gone.mrc")
+    elsewhere = labels.with_columns(micrograph=names)
+    gone = names.str.endswith("gone.mrc").to_numpy()
+    boxes = gathered(elsewhere.with_labels(np.where(gone, 0, labels.labels)))
+    assert len(boxes.targets) == 48
+    with pytest.raises(MicrographNotFoundError, match="micrographs of the labels"):
+        gathered(elsewhere)

@@ -1,0 +1,72 @@
+"""Settings of a pruning run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
+from napari_pickeroptimizer.prune.decide import PlaceRules
+from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
+from napari_pickeroptimizer.prune.threshold import Wish
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """How picks are pruned and written.
+
+    Parameters
+    ----------
+    threshold : float or "auto" or None
+        Least P(particle) of a kept pick; ``auto`` for the best expected F1. None, the
+        default, is 0.5 unless `precision` or `recall` is given.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    batch_size : int
+        Boxes a forward pass.
+    n_views : int
+        Looks at each box that are averaged, 1 to 8 (see `score`).
+    write_fom : bool
+        Replace the picker's ``rlnAutopickFigureOfMerit`` by P(particle).
+    overwrite : bool
+        Replace the files of an earlier run in the same output folder.
+    precision, recall : float, optional
+        In place of a threshold: the one that is expected to give this share of particles
+        among the kept picks, or to keep this share of the particles.
+    min_distance, edge_distance : Length
+        See `PlaceRules`; 0 for off.
+    """
+
+    threshold: float | Literal["auto"] | None = None
+    device: str = "auto"
+    batch_size: int = 256
+    n_views: int = DEFAULT_VIEWS
+    write_fom: bool = False
+    overwrite: bool = False
+    precision: float | None = None
+    recall: float | None = None
+    min_distance: Length = NO_LENGTH
+    edge_distance: Length = NO_LENGTH
+
+    def __post_init__(self) -> None:
+        _ = self.wish  # checks it
+        if self.batch_size < 1:
+            raise SettingsError(f"batch_size must be at least 1, got {self.batch_size}.")
+        if not 1 <= self.n_views <= MAX_VIEWS:
+            raise SettingsError(f"n_views must be 1 to {MAX_VIEWS}, got {self.n_views}.")
+
+    @property
+    def wish(self) -> Wish:
+        """What sets the threshold."""
+        return Wish(self.threshold, self.precision, self.recall)
+
+    @property
+    def place_rules(self) -> PlaceRules:
+        """The distances."""
+        return PlaceRules(self.min_distance, self.edge_distance)
+
+    def summary(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        distances = {k: str(getattr(self, k)) for k in ("min_distance", "edge_distance")}
+        return {**asdict(self), **distances}
