@@ -1,0 +1,65 @@
+"""What the user prefers, kept by napari (0.9 and newer: *Preferences ▸ PickerOptimizer*). No Qt.
+
+An older napari has no place for them, so there the defaults below hold. The manifest has the
+same defaults; a test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+PLUGIN = "napari-pickeroptimizer"
+# Key of the group in the manifest's `configurations`.
+GROUP = "curation"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Choices that outlive a session.
+
+    Parameters
+    ----------
+    auto_advance : bool
+        Go to the next pick in the queue after a label.
+    low_pass_ang : float
+        Low-pass of shown micrographs and boxes in Å; 0 for none.
+    device : str
+        Where networks run: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    n_suggestions : int
+        Picks that are suggested for labelling at a time.
+    gallery_box_px : int
+        Side of a box in the gallery, in pixels of the screen.
+    """
+
+    auto_advance: bool = True
+    low_pass_ang: float = 20.0
+    device: str = "auto"
+    n_suggestions: int = 20
+    gallery_box_px: int = 96
+
+
+DEFAULTS = Preferences()
+
+
+def preferences() -> Preferences:
+    """Return what the user prefers, the defaults where napari does not say."""
+    settings = _settings_of_napari()
+    if settings is None:
+        return DEFAULTS
+    told = {
+        f.name: getattr(settings, f.name, getattr(DEFAULTS, f.name)) for f in fields(DEFAULTS)
+    }
+    return Preferences(**told)
+
+
+def _settings_of_napari() -> Any | None:
+    """Return napari's settings of this plugin; None before 0.9, or where it is not installed."""
+    try:
+        from napari.settings import get_plugin_settings
+    except ImportError:
+        return None
+    try:
+        return getattr(get_plugin_settings(PLUGIN), GROUP, None)
+    except KeyError:  # the manifest is not registered, as in a script without a viewer
+        return None
