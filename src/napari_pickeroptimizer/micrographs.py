@@ -83,10 +83,38 @@ class Micrograph:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where micrographs were looked for: what to pass to `Micrographs.find` to find them again.
+
+    Parameters
+    ----------
+    where : tuple of str
+        Directories, globs, STAR or image files, absolute.
+    pixel_size_ang : float or None
+        As it was given.
+    flip_y : bool
+        As it was given.
+    """
+
+    where: tuple[str, ...]
+    pixel_size_ang: float | None = None
+    flip_y: bool = False
+
+
+@dataclass(frozen=True)
 class Micrographs:
-    """A set of micrographs, found by name; nothing is read before it is asked for."""
+    """A set of micrographs, found by name; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    items : tuple of Micrograph
+        The micrographs.
+    places : Places or None
+        Where `find` found them; None for sets that came about in another way.
+    """
 
     items: tuple[Micrograph, ...] = field(default=())
+    places: Places | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def find(
@@ -128,7 +156,12 @@ class Micrographs:
                     m.name, m.path, pixel_size_ang or m.pixel_size_ang, m.section, flip_y
                 )
                 for m in found
-            )
+            ),
+            Places(
+                tuple(os.path.abspath(Path(p).expanduser()) for p in places),  # noqa: PTH100
+                pixel_size_ang,
+                flip_y,
+            ),
         )
 
     @classmethod

@@ -270,3 +270,19 @@ def test_an_image_found_twice_is_one_micrograph() -> None:
     for name in ("a.mrc", "x/a.mrc", "a"):
         rows, _ = twice.rows_of(Picks.from_arrays(name, x=[1.0], y=[1.0]))
         assert [m.name for m in rows] == ["a.mrc"]
+
+
+def test_a_set_knows_where_it_was_found(spot_project, monkeypatch) -> None:
+    monkeypatch.chdir(spot_project.root)
+    found = Micrographs.find(
+        ["Micrographs/m0.mrc", "Micrographs/m[12].mrc"], pixel_size_ang=1.5, flip_y=True
+    )
+    places = found.places
+    root = Path.cwd()
+    assert places.where == (f"{root}/Micrographs/m0.mrc", f"{root}/Micrographs/m[12].mrc")
+    again = Micrographs.find(
+        places.where, pixel_size_ang=places.pixel_size_ang, flip_y=places.flip_y
+    )
+    assert [m.path.name for m in again] == [m.path.name for m in found]
+    assert {m.pixel_size_ang for m in again} == {1.5}
+    assert Micrographs.named(["a"]).places is None
