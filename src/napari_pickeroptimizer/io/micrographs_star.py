@@ -79,6 +79,23 @@ def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
     return list(found.values())
 
 
+def common_pixel_size_ang(document: StarDocument) -> float | None:
+    """Return the pixel size in Å that a STAR tells for all its micrographs, None if not one.
+
+    Cheap where the optics groups agree, however many rows there are.
+    """
+    label = "rlnMicrographPixelSize"
+    for optics in document.blocks_with("rlnOpticsGroup", label):
+        sizes = np.unique(document.numbers(optics, [label])[label])
+        if len(sizes) == 1 and 0 < sizes[0] < np.inf:
+            return float(sizes[0])
+    blocks = document.blocks_with(NAME)
+    if len(blocks) != 1 or not len(blocks[0]):
+        return None
+    sizes = np.unique(_pixel_sizes_ang(document, blocks[0]))
+    return float(sizes[0]) if len(sizes) == 1 and 0 < sizes[0] < np.inf else None
+
+
 def _micrographs_block(document: StarDocument) -> StarBlock:
     candidates = document.blocks_with(NAME)
     if not candidates:

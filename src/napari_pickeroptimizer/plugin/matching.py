@@ -6,8 +6,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
 from napari_pickeroptimizer.plugin.layers import PicksView, view_of
 from napari_pickeroptimizer.plugin.stack import StackView, stack_of
+
+# In a picks layer's metadata: where its missing micrographs were looked for, by name.
+LOOKED_FOR_KEY = "pickeroptimizer looked for"
 
 
 @dataclass(frozen=True)
@@ -44,22 +48,29 @@ class Match:
 def match(view: PicksView, stack: StackView, stack_id: Hashable) -> Match:
     """Put picks on the slices of a stack, by micrograph name as `Micrographs.resolve` does.
 
-    Raises
-    ------
-    AmbiguousMicrographError
-        A name fits several micrographs of the stack: guessing would be worse.
+    A name that fits several micrographs counts as missing: guessing would be worse.
     """
-    found, missing = stack.micrographs.resolve_all(view.slice_of)
     place = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
-    slice_of = {name: place[m.path, m.section] for name, m in found.items()}
+    slice_of: dict[str, int] = {}
+    missing: dict[str, str] = {}
+    for name in view.slice_of:
+        try:
+            found = stack.micrographs.resolve(name)
+        except AmbiguousMicrographError as error:
+            missing[name] = str(error)
+        except MicrographNotFoundError:
+            missing[name] = "not among the opened micrographs."
+        else:
+            slice_of[name] = place[found.path, found.section]
     slice_names = stack.micrographs.names
     for name, i in slice_of.items():  # new picks are named as the picks' own file does
         slice_names[i] = name
+    n_found = len(slice_of)
     for name in missing:
         slice_of[name] = len(slice_names)
         slice_names.append(name)
     matched = replace(view, slice_of=slice_of, slice_names=tuple(slice_names), stack=stack_id)
-    return Match(matched, len(found), missing)
+    return Match(matched, n_found, missing)
 
 
 def best_stack(viewer: Any, view: PicksView) -> tuple[Any, Match] | None:
@@ -76,6 +87,42 @@ def best_stack(viewer: Any, view: PicksView) -> tuple[Any, Match] | None:
         return fits[-1] if fits else None
     layer, best = max(fits, key=lambda fit: fit[1].n_found, default=(None, None))
     return (layer, best) if best is not None and best.n_found else None
+
+
+def missing_micrographs(viewer: Any, layer: Any) -> dict[str, str]:
+    """Return the micrographs that a layer's picks cannot be seen on: reason by name.
+
+    They are in no micrograph layer that is open, fit several of its micrographs, or their
+    files cannot be read. All of them where no micrographs are open.
+    """
+    view = view_of(layer.metadata)
+    if view is None:
+        return {}
+    looked_for = layer.metadata.get(LOOKED_FOR_KEY, {})
+    stack = find_stack(viewer, view)
+    if stack is None:
+        reason = "no micrographs of these picks are open."
+        return {name: looked_for.get(name, reason) for name in view.slice_of}
+    missing: dict[str, str] = {}
+    n = len(stack.micrographs)
+    names = stack.micrographs.names
+    for name, i in view.slice_of.items():
+        if i >= n:
+            missing[name] = looked_for.get(name) or match_reason(name, stack)
+        elif names[i] in stack.unreadable:
+            missing[name] = stack.unreadable[names[i]]
+    return missing
+
+
+def match_reason(name: str, stack: StackView) -> str:
+    """Return why a name is on no slice of a stack."""
+    try:
+        stack.micrographs.resolve(name)
+    except AmbiguousMicrographError as error:
+        return str(error)
+    except MicrographNotFoundError:
+        pass
+    return "not among the opened micrographs."
 
 
 def find_stack(viewer: Any, view: PicksView) -> StackView | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-LayerData = tuple[Any, dict[str, Any], str]
+LayerData = tuple[Any, ...]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 PathOrPaths = str | Sequence[str]
 
@@ -16,15 +18,17 @@ PICK_SUFFIXES = (".star", ".box", ".cbox", ".csv")
 # A STAR names its columns before its rows; optics tables before them are short.
 SNIFFED_BYTES = 64 * 1024
 MRC_HEADER_BYTES = 256
+# what napari takes for "read, and nothing to add"
+HANDLED: list[LayerData] = [(None,)]
 
 
 def get_micrographs_reader(path: PathOrPaths) -> Reader | None:
     """Return the reader of micrographs, None where `path` holds none.
 
     Takes MRC files with one section, ``.mrcs`` stacks, directories that hold images, STAR
-    files that name micrographs but no coordinates, and lists of these.
+    files that name micrographs but no coordinates, globs, and lists of these.
     """
-    places = _as_paths(path)
+    places = _first_files(path)
     return read_micrographs if places and all(map(_holds_micrographs, places)) else None
 
 
@@ -32,14 +36,18 @@ def get_picks_reader(path: PathOrPaths) -> Reader | None:
     """Return the reader of picks, None where `path` holds none.
 
     Takes STAR files with coordinates or with a list of coordinate files, ``.box`` files,
-    tables with x and y, directories with such files and no images, and lists of these.
+    tables with x and y, directories with such files and no images, globs, and lists of these.
     """
-    places = _as_paths(path)
+    places = _first_files(path)
     return read_picks_layer if places and all(map(_holds_picks, places)) else None
 
 
 def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     """Return one image layer with all micrographs of `path`, read when shown.
+
+    napari asks for many dropped files one by one. Each joins the open stack of its folder,
+    so that they become one layer, not hundreds. ``.box`` files among the micrographs of a
+    folder are opened with them.
 
     Raises
     ------
@@ -47,23 +55,27 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
         There is no micrograph.
     """
     from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.plugin.opening import join_open_stack
     from napari_pickeroptimizer.plugin.session import asking_viewer, prepared_stack
     from napari_pickeroptimizer.plugin.stack import make_stack
 
     places = _as_paths(path)
     micrographs = Micrographs.find([str(p) for p in places])
-    name = places[0].stem if len(places) == 1 else places[0].parent.name
     viewer = asking_viewer()
     if viewer is None:
-        return [make_stack(micrographs, name=name or "micrographs")]
-    return [prepared_stack(viewer, micrographs, name or "micrographs")]
+        return [make_stack(micrographs, name=_layer_name(places))]
+    if _is_file(places) and join_open_stack(viewer, micrographs):
+        return HANDLED
+    stack = prepared_stack(viewer, micrographs, _layer_name(places))
+    boxes = _boxes_beside(places)
+    return [stack, *_points_on(stack, boxes, places)] if boxes else [stack]
 
 
 def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
-    """Return one points layer with all picks of `path`.
+    """Return one points layer with all picks of `path`, and their micrographs.
 
-    Its slices are the micrographs in order of first appearance; the session puts them on
-    those of the micrograph stack as soon as both are in the viewer.
+    The picks lie on the slices of the open micrographs. Where none of theirs are open, they
+    are looked for near the pick file and in its RELION project, and opened with the picks.
 
     Raises
     ------
@@ -71,20 +83,60 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
         The picks cannot be understood.
     """
     from napari_pickeroptimizer.io import read_picks
-    from napari_pickeroptimizer.plugin.layers import make_view, points_data
-    from napari_pickeroptimizer.plugin.session import asking_viewer, matched_points_data
+    from napari_pickeroptimizer.plugin.opening import picks_with_micrographs
+    from napari_pickeroptimizer.plugin.session import asking_viewer
 
     places = _as_paths(path)
     picks = read_picks(places[0] if len(places) == 1 else places)
-    name = places[0].stem if len(places) == 1 else places[0].parent.name
-    viewer, view = asking_viewer(), make_view(picks)
-    if viewer is None:
-        return [points_data(view, name or "picks")]
-    return [matched_points_data(viewer, view, name or "picks")]
+    return picks_with_micrographs(asking_viewer(), picks, _layer_name(places, "picks"))
+
+
+def _points_on(stack: LayerData, boxes: list[Path], places: list[Path]) -> list[LayerData]:
+    """Return the picks of ``.box`` files on a stack that is not in the viewer yet."""
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.plugin.layers import make_view
+    from napari_pickeroptimizer.plugin.opening import points_on
+
+    view = make_view(read_picks(boxes))
+    return [points_on(view, stack, f"{_layer_name(places)} boxes")]
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:
     return [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
+
+
+def _layer_name(places: list[Path], fallback: str = "micrographs") -> str:
+    place = places[0]
+    if len(places) > 1 or _is_glob(place):
+        return place.parent.name or fallback
+    return place.stem or fallback
+
+
+def _is_file(places: list[Path]) -> bool:
+    return all(p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES for p in places)
+
+
+def _is_glob(place: Path) -> bool:
+    return glob.has_magic(str(place)) and not place.exists()
+
+
+def _boxes_beside(places: list[Path]) -> list[Path]:
+    """Return the ``.box`` files that lie in a folder of micrographs."""
+    if len(places) != 1 or not places[0].is_dir():
+        return []
+    return sorted(p for p in places[0].glob("*.box") if p.is_file())
+
+
+def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
+    """Return the places of `path`, and in place of a glob its first files."""
+    found: list[Path] = []
+    for place in _as_paths(path):
+        if _is_glob(place):
+            files = glob.iglob(str(place), recursive=True)
+            found += [Path(f) for f in itertools.islice(files, n_most)]
+        else:
+            found.append(place)
+    return found
 
 
 def _holds_micrographs(path: Path) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.layers import make_view, points_data
-from napari_pickeroptimizer.plugin.matching import match
+from napari_pickeroptimizer.plugin.layers import make_view
+from napari_pickeroptimizer.plugin.opening import points_on
 from napari_pickeroptimizer.plugin.session import asking_viewer
-from napari_pickeroptimizer.plugin.stack import make_stack, stack_of
+from napari_pickeroptimizer.plugin.stack import make_stack
 from napari_pickeroptimizer.plugin.transfer import transfer_labels
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
@@ -40,11 +40,7 @@ def simulated() -> list[tuple[Any, dict[str, Any], str]]:
     micrographs, picks = simulated_project(folder, SAMPLE)
     stack = make_stack(micrographs, name="simulated micrographs")
     view = make_view(picks, diameter_px=SAMPLE.diameter_px)
-    stack_view = stack_of(stack[1]["metadata"])
-    assert stack_view is not None  # made above
-    points = points_data(match(view, stack_view, None).view, "simulated picks")
-    points[1].update(scale=stack_view.points_scale, units=stack_view.units)
-    return [stack, points]
+    return [stack, points_on(view, stack, "simulated picks")]
 
 
 def simulated_project(folder: Path, settings: SimulationSettings) -> tuple[Micrographs, Picks]:

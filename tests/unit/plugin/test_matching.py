@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip("dask.array")
 
-from napari_pickeroptimizer.errors import AmbiguousMicrographError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.layers import coords_zyx, make_view
@@ -46,7 +45,35 @@ def test_picks_of_other_micrographs_come_behind_the_stack_and_are_told(tmp_path)
     assert "1 of 2 micrographs" in fit.text
 
 
-def test_a_name_that_fits_two_micrographs_is_never_guessed(tmp_path):
-    view = make_view(Picks.from_arrays("a.mrc", x=[1], y=[3]))
-    with pytest.raises(AmbiguousMicrographError):
-        match(view, stack(tmp_path, ["one/a.mrc", "two/a.mrc"]), "stack")
+def test_a_name_that_fits_two_micrographs_is_listed_never_guessed(tmp_path):
+    view = make_view(Picks.from_arrays(["a.mrc", "c.mrc"], x=[1, 2], y=[3, 4]))
+    names = ["one/a.mrc", "two/a.mrc", "one/c.mrc"]
+    fit = match(view, stack(tmp_path, names), "stack")
+    assert fit.n_found == 1
+    assert coords_zyx(fit.view)[:, 0].tolist() == [3, 1]
+    assert "fits 2 micrographs" in fit.missing["a.mrc"]
+
+
+def test_missing_micrographs_are_listed_with_reasons(tmp_path, viewer):
+    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin.matching import missing_micrographs
+
+    picks = Picks.from_arrays(["a.mrc", "b.mrc", "x.mrc"], x=[1, 2, 3], y=[4, 5, 6])
+    layer = session.open_picks(viewer, picks)
+    assert list(missing_micrographs(viewer, layer)) == ["a.mrc", "b.mrc", "x.mrc"]
+    stack(tmp_path, ["a.mrc", "b.mrc"])
+    (tmp_path / "b.mrc").write_bytes(b"short")
+    with pytest.warns(UserWarning, match=r"cannot be read|not in the opened ones"):
+        stack_layer = session.open_micrographs(viewer, tmp_path)
+    missing = missing_micrographs(viewer, layer)
+    assert list(missing) == ["b.mrc", "x.mrc"]
+    assert "b.mrc" in missing["b.mrc"]
+    assert "not among the opened" in missing["x.mrc"]
+    viewer.layers.remove(stack_layer)
+    assert len(missing_micrographs(viewer, layer)) == 3
+
+
+def test_a_layer_of_another_kind_misses_nothing(viewer):
+    from napari_pickeroptimizer.plugin.matching import missing_micrographs
+
+    assert missing_micrographs(viewer, viewer.add_points(np.zeros((2, 2)))) == {}

@@ -1,0 +1,178 @@
+"""Where the micrographs of picks lie on disk, when nobody has opened them. No Qt, no napari."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
+from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
+from napari_pickeroptimizer.io.project import ProjectPaths, absolute
+from napari_pickeroptimizer.io.relion import StarSource
+from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+from napari_pickeroptimizer.picks import NO_SOURCE, Picks
+
+# Folders that are listed in search of a micrograph; a project may hold very many.
+MAX_FOLDERS = 200
+
+
+@dataclass(frozen=True)
+class Located:
+    """What was found of the micrographs that picks name.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Those found, named as the picks name them, in the order of their first pick.
+    missing : dict
+        Reason by name of the others.
+    """
+
+    micrographs: Micrographs
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def locate_micrographs(picks: Picks) -> Located:
+    """Find the micrographs that picks name, without being told where.
+
+    A name is a path relative to the working directory, to the folder of the pick file, or to
+    one above it (RELION's names are relative to the project folder); else the base name of an
+    image beside the pick file, in the folder above, or in a folder in one of these. No image
+    is read but for its header.
+
+    Returns
+    -------
+    Located
+        Names that fit several images are missing: guessing would be worse.
+    """
+    found: dict[str, Path] = {}
+    missing: list[str] = []
+    places = _places(picks)
+    paths: dict[Path, ProjectPaths] = {}
+    for name, place in places.items():
+        folder = place.parent
+        file = _direct(name, paths.setdefault(folder, ProjectPaths(place)))
+        if file is None:
+            missing.append(name)
+        else:
+            found[name] = file
+    nearby, reasons = _nearby(missing, places)
+    found |= nearby
+    size = _pixel_size_ang(picks)
+    items = [
+        Micrograph(
+            name,
+            found[name],
+            size or open_pixel_size_ang(found[name]),
+            section=_section(name),
+        )
+        for name in places
+        if name in found
+    ]
+    return Located(Micrographs(tuple(items)), reasons)
+
+
+def _places(picks: Picks) -> dict[str, Path]:
+    """Return the pick file of each micrograph name, in order of first appearance."""
+    codes, names = pd.factorize(picks.table["micrograph"], sort=False)
+    _, first = np.unique(codes, return_index=True)
+    sources = picks.table["source"].to_numpy()[first]
+    nowhere = Path.cwd() / "picks"
+    places = {}
+    for name, source in zip(names, sources, strict=True):
+        known = source != NO_SOURCE and source < len(picks.sources)
+        places[str(name)] = absolute(picks.sources[source].path) if known else nowhere
+    if picks.listing is not None:  # its names are relative to the project it lies in
+        listing = absolute(picks.listing.path)
+        if listing.is_file():
+            places = dict.fromkeys(places, listing)
+    return places
+
+
+def _direct(name: str, paths: ProjectPaths) -> Path | None:
+    """Return the file that a name means as a path."""
+    listed = _file_name(name).replace("\\", "/")
+    if PurePosixPath(listed).suffix.lower() not in IMAGE_SUFFIXES:
+        return None
+    file = paths.resolve(listed)
+    return file if file.is_file() else None
+
+
+def _nearby(
+    names: Iterable[str], places: Mapping[str, Path]
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Find names by base name around their pick files, the nearest first; reasons of others."""
+    found: dict[str, Path] = {}
+    reasons: dict[str, str] = {}
+    rest = list(names)
+    for ring in _rings({places[name].parent for name in rest}):
+        if not rest:
+            break
+        near = _images_in(ring)
+        for name in rest:
+            try:
+                found[name] = near.resolve(_file_name(name)).path
+            except MicrographNotFoundError:
+                continue  # further away, perhaps
+            except AmbiguousMicrographError as error:
+                reasons[name] = str(error)
+        rest = [name for name in rest if name not in found and name not in reasons]
+    for name in rest:
+        reasons[name] = (
+            f"no such file below {places[name].parent}, in the folders above it, or in the "
+            "working directory."
+        )
+    return found, reasons
+
+
+def _rings(folders: set[Path]) -> Iterator[list[Path]]:
+    """Yield the folders, those in them, those above them, and those in these."""
+    if not folders:
+        return
+    for bases in (sorted(folders), sorted({folder.parent for folder in folders})):
+        yield bases[:MAX_FOLDERS]
+        inner: list[Path] = []
+        for base in bases:
+            if len(inner) >= MAX_FOLDERS:
+                break
+            with suppress(OSError):
+                inner += sorted(Path(e.path) for e in os.scandir(base) if e.is_dir())
+        yield inner[:MAX_FOLDERS]
+
+
+def _images_in(folders: Iterable[Path]) -> Micrographs:
+    """Return the images that lie in folders, headers not read; thumbnails stay behind."""
+    best: dict[Path, Path] = {}
+    for folder in folders:
+        try:
+            files = [Path(e.path) for e in os.scandir(folder) if e.is_file()]
+        except OSError:
+            continue
+        images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
+        images.sort(key=lambda f: (IMAGE_SUFFIXES.index(f.suffix.lower()), f.name))
+        for file in images:  # a.mrc wins over its thumbnail a.png
+            best.setdefault(file.with_suffix(""), file)
+    return Micrographs(tuple(Micrograph(f.as_posix(), f) for f in best.values()))
+
+
+def _pixel_size_ang(picks: Picks) -> float | None:
+    """Return the micrographs' pixel size that the pick file tells, where it is one file."""
+    if len(picks.sources) != 1 or not isinstance(picks.sources[0], StarSource):
+        return None
+    return common_pixel_size_ang(picks.sources[0].document)
+
+
+def _file_name(name: str) -> str:
+    return name.rpartition("@")[2]
+
+
+def _section(name: str) -> int:
+    section = name.rpartition("@")[0]
+    return int(section) - 1 if section.isdigit() else 0
