@@ -246,4 +246,9 @@ def concatenate(parts: Iterable[Picks]) -> Picks:
         sources.extend(part.sources)
     listings = {id(part.listing): part.listing for part in parts}
     listing = next(iter(listings.values())) if len(listings) == 1 else None
-    return Picks(pd.concat(tables, ignore_index=True), tuple(sources), listing)
+    table = pd.concat(tables, ignore_index=True)
+    if "predicted" in table:  # parts that were not decided on have nothing there
+        table["predicted"] = table["predicted"].fillna(UNLABELLED).astype(np.int8)
+    if "decided_by" in table:
+        table["decided_by"] = table["decided_by"].fillna(BY_NOTHING)
+    return Picks(table, tuple(sources), listing)

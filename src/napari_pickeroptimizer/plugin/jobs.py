@@ -1,33 +1,39 @@
-"""Fine-tuning and applying on layers. No Qt.
+"""Fine-tuning and scoring on layers. No Qt.
 
 The long jobs are prepared on the main thread, run as generators that touch no layer (in a
-worker, or in `finetune_layer` and `apply_to_layer` right here), and are committed on the
-main thread.
+worker, or in `finetune_layer` and `score_layer` right here), and are committed on the main
+thread.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
+from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.fewshot.events import FineTuned, FineTuneEvent
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import labelling, matching
-from napari_pickeroptimizer.plugin.layers import count_labels, points_data, view_of
+from napari_pickeroptimizer.plugin import outputs
+from napari_pickeroptimizer.plugin.layers import count_labels, view_of
+from napari_pickeroptimizer.plugin.outputs import Pruned
+from napari_pickeroptimizer.plugin.scores import (
+    Scores,
+    Weighed,
+    check_finds_particles,
+    weigh,
+)
 from napari_pickeroptimizer.plugin.session import (
-    Scored,
     Session,
     picks_of,
     session_of,
@@ -35,15 +41,18 @@ from napari_pickeroptimizer.plugin.session import (
     unwrap,
 )
 from napari_pickeroptimizer.plugin.stack import StackView
-from napari_pickeroptimizer.prune.decide import decide
+from napari_pickeroptimizer.plugin.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.prune.score import (
     PicksScored,
     ScoreEvent,
     checked_for_picks,
     score,
 )
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
-OUTPUT_ROLES = ("rejected", "kept", "unscored")
+# A CPU looks at so many boxes in a third of a second: no cancelled job goes on for longer.
+CPU_BATCH = 32
+GPU_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -77,35 +86,9 @@ def guarded(events: Iterator[Any]) -> Iterator[Any]:
         yield JobFailed(error)
 
 
-@dataclass(frozen=True)
-class Pruned:
-    """What applying a model to a layer gave.
-
-    Parameters
-    ----------
-    picks : Picks
-        All picks, with probabilities and ``predicted``.
-    layers : dict
-        Output layer by role: ``kept``, ``rejected``, and ``unscored`` where there are any.
-    failures : dict
-        Reason by micrograph that could not be read.
-    n_outside : int
-        Picks outside their micrograph.
-    """
-
-    picks: Picks
-    layers: dict[str, Any]
-    failures: dict[str, str]
-    n_outside: int
-
-    @property
-    def counts(self) -> dict[int, int]:
-        """Number of picks by predicted class, 0 = unscored."""
-        ids, counts = np.unique(self.picks.table["predicted"], return_counts=True)
-        return {int(i): int(n) for i, n in zip(ids, counts, strict=True)}
-
-
-def what_is_missing(picks: Picks | None, stack: StackView | None) -> str:
+def what_is_missing(
+    picks: Picks | None, stack: StackView | None, vocabulary: Vocabulary = DEFAULT_VOCABULARY
+) -> str:
     """Return what keeps fine-tuning from starting, in the user's words; empty when ready."""
     if stack is None:
         return "Open micrographs, and choose their layer."
@@ -115,12 +98,26 @@ def what_is_missing(picks: Picks | None, stack: StackView | None) -> str:
     if not counts:
         return (
             "No pick is labelled. Click picks (or point at them) and press a key: "
-            f"{labelling.KEY_HELP}."
+            f"{vocabulary.key_help}."
         )
+    given = label_text(picks, vocabulary)
     if PARTICLE not in counts:
-        return f"Label some particles too (key K): so far {label_text(picks)}."
+        particle = vocabulary.style(PARTICLE)
+        return f"Label some {particle.name}s too (key {particle.key}): so far {given}."
     if len(counts) == 1:
-        return f"Label some false picks too (keys J, C): so far {label_text(picks)}."
+        keys = ", ".join(s.key for s in vocabulary.classes if s.class_id != PARTICLE)
+        return f"Label some false picks too (keys {keys}): so far {given}."
+    return ""
+
+
+def what_is_missing_to_score(session: Session) -> str:
+    """Return what keeps scoring from starting, in the user's words; empty when ready."""
+    if session.stack_layer is None:
+        return "Picks are scored on their micrographs: open micrographs first."
+    if session.picks_layer is None:
+        return "Open picks first."
+    if session.model is None:
+        return "Fine-tune a model (Learn), or load a model file."
     return ""
 
 
@@ -129,30 +126,38 @@ def model_text(session: Session) -> str:
     if session.model is None:
         return "No model yet."
     card = session.model.card
-    text = f"Model: {', '.join(card.class_names)}; diameter {_diameter_text(card.boxes)}."
+    text = f"Model: {', '.join(card.class_names)}; diameter {diameter_text(card.boxes)}."
     labels = card.training.get("labels", {})
     if labels:
         text += " Trained on " + ", ".join(f"{n} {name}" for name, n in labels.items()) + "."
-    validation = card.training.get("validation")
+    return f"{text} {validation_text(session.model)}"
+
+
+def validation_text(model: Classifier) -> str:
+    """Return what cross-validation said of a model, with counts where they are known."""
+    validation = model.card.training.get("validation")
     if not validation:
-        return text + " Not cross-validated."
+        return "Not cross-validated."
     held_out = "other micrographs" if validation["grouped_by_micrograph"] else "other picks"
+    n = sum(model.card.training.get("labels", {}).values())
+    right = f"{round(validation['accuracy'] * n)} of {n} labels, " if n else ""
     return (
-        f"{text} Cross-validated on {held_out} ({validation['n_folds']} folds): "
-        f"{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
+        f"Cross-validated on {held_out} ({validation['n_folds']} folds): "
+        f"{right}{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
     )
 
 
-def _diameter_text(boxes: BoxSettings) -> str:
+def diameter_text(boxes: BoxSettings) -> str:
+    """Return the particle diameter of a model."""
     if boxes.diameter_ang is not None:
         return f"{boxes.diameter_ang:.4g} Å"
     return f"{boxes.diameter_px:.4g} px"
 
 
-def label_text(picks: Picks) -> str:
+def label_text(picks: Picks, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
     """Return the labels' counts: ``12 particle, 9 contaminant``."""
     counts = count_labels(picks)
-    return ", ".join(f"{n} {class_name(i)}" for i, n in counts.items()) or "no labels"
+    return ", ".join(f"{n} {vocabulary.name(i)}" for i, n in counts.items()) or "no labels"
 
 
 def finetune_events(
@@ -167,9 +172,11 @@ def finetune_events(
     """
     stack = stack_for(viewer, layer, stack_layer)
     picks = picks_of(layer)
-    missing = what_is_missing(picks, stack)
+    missing = what_is_missing(picks, stack, session_of(viewer).vocabulary)
     if missing:
         raise LabelError(missing)
+    if not settings.class_names:
+        settings = replace(settings, class_names=session_of(viewer).vocabulary.names())
     labelled = picks.labels != UNLABELLED
     # Picks without a label may lie on micrographs that are not open, labels may not.
     return finetune(
@@ -194,15 +201,36 @@ def finetune_layer(
     return last
 
 
-def apply_events(
+def score_events(
     viewer: Any,
     layer: Any,
     model: Classifier | None = None,
     *,
     stack_layer: Any = None,
     device: str = "auto",
-) -> Iterator[ScoreEvent]:
+    first: Sequence[str] = (),
+) -> tuple[Scores, Iterator[ScoreEvent | Weighed]]:
     """Prepare scoring of a layer's picks; the iterator itself touches no layer.
+
+    Parameters
+    ----------
+    viewer, layer : napari.Viewer, napari.layers.Points
+        Where the picks are.
+    model : Classifier, optional
+        By default the session's.
+    stack_layer : napari.layers.Image, optional
+        Their micrographs, by default those they were matched to.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    first : sequence of str
+        Micrographs to begin with, as the picks spell them.
+
+    Returns
+    -------
+    Scores
+        Empty ones, for `outputs.begin`.
+    iterator
+        The events of `score`, then `Weighed`; for `outputs.receive` and `outputs.finish`.
 
     Raises
     ------
@@ -212,11 +240,76 @@ def apply_events(
     model = model or session_of(viewer).model
     if model is None:
         raise SettingsError("there is no model: fine-tune one, or choose a model file.")
+    card = checked_for_picks(model).card
+    check_finds_particles(card)
+    batch_size = CPU_BATCH if choose_device(device).type == "cpu" else GPU_BATCH
     stack = stack_for(viewer, layer, stack_layer)
     picks = picks_of(layer)
     if not len(picks):
         raise LabelError(f"layer {layer.name!r} has no picks.")
-    return score(stack.micrographs, picks, checked_for_picks(model), device=device)
+    events = score(
+        stack.micrographs, picks, model, device=device, batch_size=batch_size, first=first
+    )
+
+    def weighed() -> Iterator[ScoreEvent | Weighed]:
+        for event in events:
+            yield event
+            if isinstance(event, PicksScored):
+                yield weigh(card, event.picks.particle_probability)
+
+    return Scores.begin(picks, model), weighed()
+
+
+def score_layer(
+    viewer: Any,
+    layer: Any,
+    *,
+    model: Classifier | None = None,
+    threshold: float | None = None,
+    device: str = "auto",
+    on_event: Callable[[ScoreEvent | Weighed], None] | None = None,
+) -> Scores:
+    """Score a layer's picks, here and now, and show what is kept and rejected.
+
+    Where that fails, the layer has the scores that it had before.
+
+    Parameters
+    ----------
+    viewer, layer : napari.Viewer, napari.layers.Points
+        Where the picks are.
+    model : Classifier, optional
+        By default the session's; any other becomes the session's.
+    threshold : float, optional
+        Least P(particle) of a kept pick; by default as before, 0.5 at first.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    on_event : callable, optional
+        Called with every event.
+    """
+    viewer, layer = unwrap(viewer), unwrap(layer)
+    session = session_of(viewer)
+    scores, events = score_events(viewer, layer, model, device=device)
+    if scores.model is not session.model:
+        session.set_model(scores.model)
+    before = outputs.begin(viewer, layer, scores)
+    if threshold is not None:
+        scores.threshold = threshold
+    try:
+        scored: PicksScored | None = None
+        for event in events:
+            if isinstance(event, PicksScored):
+                scored = event
+            elif isinstance(event, Weighed):
+                assert scored is not None  # it comes after
+                outputs.finish(viewer, layer, scored, event)
+            else:
+                outputs.receive(viewer, layer, event)
+            if on_event is not None:
+                on_event(event)
+    except BaseException:  # whatever it is, it goes on from here
+        outputs.restore(viewer, layer, before)
+        raise
+    return scores
 
 
 def apply_to_layer(
@@ -224,66 +317,27 @@ def apply_to_layer(
     layer: Any,
     *,
     model: Classifier | None = None,
-    threshold: float = 0.5,
+    threshold: float = DEFAULT_THRESHOLD,
     device: str = "auto",
-    on_event: Callable[[ScoreEvent], None] | None = None,
+    on_event: Callable[[ScoreEvent | Weighed], None] | None = None,
 ) -> Pruned:
     """Score a layer's picks and show kept and rejected ones, here and now."""
-    last = None
-    for last in apply_events(viewer, layer, model, device=device):
-        if on_event is not None:
-            on_event(last)
-    assert isinstance(last, PicksScored)  # the core's last event
-    return show_scored(viewer, layer, last, threshold)
-
-
-def show_scored(viewer: Any, layer: Any, scored: PicksScored, threshold: float) -> Pruned:
-    """Keep the scores of a layer's picks, and show them at a threshold."""
-    n_outside = sum(scored.outside.values())
-    session_of(viewer).scored[unwrap(layer)] = Scored(
-        scored.picks, dict(scored.failures), n_outside
+    score_layer(
+        viewer, layer, model=model, threshold=threshold, device=device, on_event=on_event
     )
-    return show_threshold(viewer, layer, threshold)
+    return outputs.settle(viewer, layer)
 
 
 def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
-    """Make or update ``<name> kept`` and ``<name> rejected`` from a layer's scores.
-
-    The layer's labels win over the scores, those given since the scoring too. The layer itself
-    is only hidden, so that the outputs are seen.
-
-    Raises
-    ------
-    SettingsError
-        The layer's picks were not scored in this session.
-    """
-    viewer, layer = unwrap(viewer), unwrap(layer)
-    scored = session_of(viewer).scored.get(layer)
-    if scored is None:
-        raise SettingsError(f"the picks of {layer.name!r} are not scored yet: apply a model.")
-    labels = picks_of(layer).labels[: len(scored.picks)]  # points added since come last
-    picks = decide(scored.picks.with_labels(labels), threshold)
-    predicted = picks.table["predicted"].to_numpy()
-    masks = {
-        "kept": predicted == PARTICLE,
-        "rejected": predicted > PARTICLE,
-        "unscored": predicted == UNLABELLED,
-    }
-    layers = {}
-    for role in OUTPUT_ROLES:
-        rows = np.flatnonzero(masks[role])
-        shown = _show_output(viewer, layer, picks, rows, role)
-        if shown is not None:
-            layers[role] = shown
-    layer.visible = False
-    return Pruned(picks, layers, scored.failures, scored.n_outside)
+    """Keep the picks of this P(particle) and more (see `outputs.set_threshold`)."""
+    return outputs.set_threshold(viewer, layer, threshold)
 
 
-def summary_text(pruned: Pruned) -> str:
+def summary_text(pruned: Pruned, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
     """Return what was kept and rejected, in one or two lines."""
     counts, n = pruned.counts, len(pruned.picks)
     n_kept = counts.get(PARTICLE, 0)
-    rejected = ", ".join(f"{counts[i]} {CLASS_NAMES[i]}" for i in counts if i > PARTICLE)
+    rejected = ", ".join(f"{counts[i]} {vocabulary.name(i)}" for i in counts if i > PARTICLE)
     text = f"Kept {n_kept} of {n} picks ({n_kept / n:.0%}). Rejected: {rejected or 'none'}."
     n_labels = int((pruned.picks.labels != UNLABELLED).sum())
     if n_labels:
@@ -307,28 +361,19 @@ def load_model(viewer: Any, path: str | Path) -> Classifier:
 
     Raises
     ------
-    CheckpointError
-        The file is no model, or a pretrained one that cannot score picks.
+    CheckpointError, SettingsError
+        The file is no model, or one that cannot score picks.
     """
     model = checked_for_picks(Classifier.load(path))
+    check_finds_particles(model.card)
     session_of(viewer).set_model(model)
     return model
 
 
-def _show_output(viewer: Any, layer: Any, picks: Picks, rows: Any, role: Any) -> Any | None:
-    """Update the output layer of a role, or make it (again)."""
-    origin = view_of(layer.metadata)
-    assert origin is not None  # only scored layers come here
-    view = replace(
-        origin, picks=picks.select(rows), role=role, source=layer.unique_id, rows=rows
-    )
-    for other in matching.picks_layers(viewer):
-        old = view_of(other.metadata)
-        if old is not None and (old.role, old.source) == (role, layer.unique_id):
-            labelling.show(other, view)
-            return other
-    if role == "unscored" and not len(rows):
-        return None
-    data, attributes, _ = points_data(view, f"{layer.name} {role}")
-    attributes |= {"scale": layer.scale, "units": layer.units}
-    return viewer.add_points(data, **attributes)
+def micrographs_first(viewer: Any, layer: Any) -> tuple[str, ...]:
+    """Return the micrograph that is seen, as the layer's picks spell it: to score it first."""
+    view, viewer = view_of(unwrap(layer).metadata), unwrap(viewer)
+    if view is None or viewer.dims.ndim < 3:
+        return ()
+    here = round(float(viewer.dims.point[-3]))
+    return tuple(name for name, i in view.slice_of.items() if i == here)

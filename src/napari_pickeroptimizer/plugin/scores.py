@@ -160,15 +160,14 @@ class Scores:
         """(n,) P(particle), NaN where a pick is not scored."""
         return self.probabilities[:, self.class_ids.index(PARTICLE)]
 
-    @property
-    def other_class(self) -> NDArray[np.int8]:
-        """(n,) the most probable class that is not the particle."""
+    def other_of(self, rows: NDArray[np.intp] | slice) -> NDArray[np.int8]:
+        """Return the most probable class that is not the particle, of some picks."""
+        seen = self.probabilities[rows]
         others = [i for i, c in enumerate(self.class_ids) if c != PARTICLE]
         if not others:
-            return np.full(len(self), CONTAMINANT, dtype=np.int8)
+            return np.full(len(seen), CONTAMINANT, dtype=np.int8)
         ids = np.array([self.class_ids[i] for i in others], dtype=np.int8)
-        best = np.nan_to_num(self.probabilities[:, others]).argmax(axis=1)
-        return np.asarray(ids[best])
+        return np.asarray(ids[np.nan_to_num(seen[:, others]).argmax(axis=1)])
 
     @property
     def decision(self) -> Decision:
@@ -245,7 +244,7 @@ class Scores:
 
     def _decide(self, order: NDArray[np.intp] | None) -> Decision:
         return Decision(
-            self.p_particle, self.other_class, self.labels, self.codes, self.names,
+            self.p_particle, self.other_of(slice(None)), self.labels, self.codes, self.names,
             promise=self.promise, order=order,
         )  # fmt: skip
 
