@@ -31,7 +31,8 @@ PIXEL, ANGSTROM = "pixel", "angstrom"
 AXIS_LABELS = ("micrograph", "y", "x")
 FULL_RESOLUTION = 1 << 30
 
-LowPass = float | None | Literal["preferred"]
+Preferred = Literal["preferred"]
+PREFERRED: Preferred = "preferred"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def make_stack(
     micrographs: Micrographs,
     *,
     name: str = "micrographs",
-    low_pass_ang: LowPass = "preferred",
+    low_pass_ang: float | Preferred | None = PREFERRED,
     max_display_px: int = MAX_DISPLAY_PX,
 ) -> tuple[da.Array, dict[str, Any], str]:
     """Return the layer data tuple of an Image layer that reads micrographs when shown.
@@ -142,7 +143,7 @@ def make_stack(
         common_pixel_size_ang(micrographs),
         max_display_px=max_display_px,
     )
-    low_pass = preferred_low_pass_ang() if low_pass_ang == "preferred" else low_pass_ang
+    low_pass = preferred_low_pass_ang() if low_pass_ang == PREFERRED else low_pass_ang
     view = _prepared(_with_low_pass(view, low_pass))
     attributes = {
         "name": name,
@@ -315,10 +316,8 @@ def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
     """Make a layer show another view of the same, or of more, micrographs."""
     old = stack_of(layer.metadata)
     assert old is not None  # checked by all who call
-    if sample:
-        view = _prepared(view)
-    else:  # more of the same: what was computed stays
-        view = replace(view, source=_source(view, old.source))
+    # of more of the same, what was computed stays
+    view = _prepared(view) if sample else replace(view, source=_source(view, old.source))
     limits = _carried(layer.contrast_limits, old.contrast, view.contrast)
     layer.metadata = {**layer.metadata, METADATA_KEY: view}
     frame = _frame(view)
