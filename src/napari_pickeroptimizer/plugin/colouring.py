@@ -22,6 +22,8 @@ from napari_pickeroptimizer.plugin.session import unwrap
 
 # Columns that are put on the layer of all picks, for the eye only.
 DISPLAY_COLUMNS = ("predicted", f"{PROBABILITY_PREFIX}{PARTICLE}")
+# What they are called in the layer's table of features.
+FEATURES = dict(zip(DISPLAY_COLUMNS, ("predicted", "probability"), strict=True))
 
 # What the picks of dressed layers have in these columns by themselves, from their file.
 _own_columns: WeakKeyDictionary[Any, dict[str, NDArray[Any]]] = WeakKeyDictionary()
@@ -29,20 +31,17 @@ _own_columns: WeakKeyDictionary[Any, dict[str, NDArray[Any]]] = WeakKeyDictionar
 
 def paint_all(layer: Any, scores: Scores) -> None:
     """Dress a layer anew in these scores, and in no others."""
-    view = view_of(layer.metadata)
-    assert view is not None  # scores are of picks of ours
     if layer not in _own_columns:
-        table = view.picks.table
+        table = shown_picks(layer).table
         own = {name: table[name].to_numpy() for name in DISPLAY_COLUMNS if name in table}
         _own_columns[layer] = own
     picks = undressed(layer)
-    p_particle = np.full(len(picks), np.nan)
-    p_particle[: len(scores)] = scores.p_particle
-    said = np.zeros(len(picks), dtype=np.int8)
-    if scores.complete:
-        said[: len(scores)] = scores.decision.scored_class(scores.threshold)
+    n = len(picks)
+    said = np.zeros(n, dtype=np.int8)
+    said[: len(scores)] = _scored_class(scores, np.arange(len(scores)))
+    p_particle = _column_of(scores.p_particle.astype(np.float64), n)
     columns = dict(zip(DISPLAY_COLUMNS, (said, p_particle), strict=True))
-    labelling.show(layer, replace(view, picks=picks.with_columns(**columns)))
+    _show_where_it_differs(layer, picks.with_columns(**columns))
 
 
 def paint_rows(
@@ -105,11 +104,23 @@ def is_dressed(layer: Any) -> bool:
 
 def undress(layer: Any) -> None:
     """Take the colours of scores off a layer."""
-    view = view_of(layer.metadata)
-    if layer in _own_columns and view is not None:
+    if layer in _own_columns:
         picks = undressed(layer)
         del _own_columns[layer]
-        labelling.show(layer, replace(view, picks=picks))
+        _show_where_it_differs(layer, picks)
+
+
+def _show_where_it_differs(layer: Any, picks: Picks) -> None:
+    """Show picks with other scores; those that look the same are not touched."""
+    before, n = shown_picks(layer), len(picks)
+    differ = np.zeros(n, dtype=bool)
+    for name, missing in zip(DISPLAY_COLUMNS, (UNLABELLED, np.nan), strict=True):
+        old, new = (_column(x, name, n, missing, np.float64) for x in (before, picks))
+        differ |= (old != new) & ~(np.isnan(old) & np.isnan(new))
+        if name not in picks.table and (feature := FEATURES[name]) in layer.features:
+            unset = "not scored" if feature == "predicted" else np.nan
+            layer.features.loc[:, feature] = unset  # the column itself is napari's to remove
+    labelling.show_rows(layer, picks, np.flatnonzero(differ))
 
 
 def shown_picks(layer: Any) -> Picks:

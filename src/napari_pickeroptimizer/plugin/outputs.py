@@ -45,6 +45,8 @@ from napari_pickeroptimizer.prune.score import (
 
 Role = Literal["kept", "rejected", "unscored"]
 Shown = Literal["all", "kept", "rejected"]
+# napari takes a second for the points of a layer this large: those that nobody sees wait.
+LARGE = 100_000
 OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")
 
 
@@ -81,6 +83,7 @@ class _Following:
     """What is kept of a session: layers that are not up to date, and who will see to it."""
 
     unsettled: WeakSet[Any] = field(default_factory=WeakSet)
+    behind: WeakSet[Any] = field(default_factory=WeakSet)
     later: Callable[[Any], None] | None = None
 
 
@@ -126,15 +129,15 @@ def receive(viewer: Any, layer: Any, event: Any) -> None:
         session.scores_changed.emit(layer)
 
 
-def finish(viewer: Any, layer: Any, scored: PicksScored, weighed: Weighed) -> Pruned:
+def finish(viewer: Any, layer: Any, scored: PicksScored, weighed: Weighed) -> None:
     """Take over what is known once all picks are scored, and show what is kept."""
+    session, layer = session_of(viewer), unwrap(layer)
     scores = scores_of(viewer, layer)
     scores.finish(scored, weighed)
     if not scores.rules.are_off:
-        _apply_rules(viewer, unwrap(layer), scores, scores.rules)
-    pruned = settle(viewer, layer)
-    session_of(viewer).scores_changed.emit(unwrap(layer))
-    return pruned
+        _apply_rules(viewer, layer, scores, scores.rules)
+    _settle_soon(session, layer)
+    session.scores_changed.emit(layer)
 
 
 def restore(viewer: Any, layer: Any, before: Scores | None) -> None:
@@ -147,7 +150,7 @@ def restore(viewer: Any, layer: Any, before: Scores | None) -> None:
     before.set_labels(np.arange(len(before)), picks)  # labels given meanwhile
     session.scores[layer] = before
     paint_all(layer, before)
-    settle(viewer, layer)
+    _settle_soon(session, layer)
     session.scores_changed.emit(layer)
 
 
@@ -204,13 +207,36 @@ def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> Pruned:
 
 def settle(viewer: Any, layer: Any) -> Pruned:
     """Bring the colours of all picks, and the outputs, up to date with the threshold."""
-    session, layer = session_of(viewer), unwrap(layer)
+    viewer, layer = unwrap(viewer), unwrap(layer)
     scores = scores_of(viewer, layer)
-    follow(session).unsettled.discard(layer)
+    following = follow(session_of(viewer))
+    following.unsettled.discard(layer)
+    following.behind.discard(layer)
     paint_rows(layer, scores, None)
     picks = scores.decided(undressed(layer))
-    layers = _show_outputs(unwrap(viewer), layer, picks)
+    layers = _show_outputs(viewer, layer, picks)
     return Pruned(picks, layers, scores.failures, sum(scores.outside.values()))
+
+
+def settle_what_is_seen(viewer: Any, layer: Any) -> bool:
+    """Do as `settle`, but leave large outputs that nobody sees for later.
+
+    Returns
+    -------
+    bool
+        Whether some were left: call `settle` when there is time for it.
+    """
+    viewer, layer = unwrap(viewer), unwrap(layer)
+    scores = scores_of(viewer, layer)
+    seen = any(x.visible for x in outputs_of(viewer, layer).values())
+    if seen or len(scores) <= LARGE:
+        settle(viewer, layer)
+        return False
+    following = follow(session_of(viewer))
+    following.unsettled.discard(layer)
+    following.behind.add(layer)
+    paint_rows(layer, scores, None)
+    return True
 
 
 def show_outputs(viewer: Any, layer: Any) -> dict[str, Any]:
@@ -231,7 +257,7 @@ def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
 def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
     """Show all picks, or only the kept or the rejected ones; what is shown gets the keys."""
     viewer, layer = unwrap(viewer), unwrap(layer)
-    if shown != "all" and shown not in outputs_of(viewer, layer):
+    if shown != "all" and (shown not in outputs_of(viewer, layer) or behind(viewer, layer)):
         settle(viewer, layer)
     layers = {"all": layer, **outputs_of(viewer, layer)}
     for role, other in layers.items():
@@ -260,6 +286,11 @@ def settle_later(session: Session, later: Callable[[Any], None] | None) -> None:
 def unsettled(viewer: Any, layer: Any) -> bool:
     """Whether colours or outputs are behind the threshold or the labels."""
     return unwrap(layer) in follow(session_of(viewer)).unsettled
+
+
+def behind(viewer: Any, layer: Any) -> bool:
+    """Whether outputs that nobody sees were left for later."""
+    return unwrap(layer) in follow(session_of(viewer)).behind
 
 
 def follow(session: Session) -> _Following:

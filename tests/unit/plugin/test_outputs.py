@@ -67,7 +67,8 @@ def score(viewer: Any, layer: Any, p: np.ndarray = P, failed: str = "") -> outpu
     for event in events:
         outputs.receive(viewer, layer, event)
     scored = scores.picks_scored(some_picks())
-    return outputs.finish(viewer, layer, scored, weigh(model.card, scores.p_particle))
+    outputs.finish(viewer, layer, scored, weigh(model.card, scores.p_particle))
+    return outputs.settle(viewer, layer)
 
 
 @pytest.fixture
@@ -274,3 +275,27 @@ def test_a_scored_event_is_what_the_core_would_have_given(viewer: Any, layer: An
     assert isinstance(event, PicksScored)
     assert event.picks.class_ids == (1, 2, 3)
     np.testing.assert_array_equal(event.picks.particle_probability, P.astype(np.float64))
+
+
+def test_large_outputs_that_nobody_sees_wait(
+    viewer: Any, layer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "LARGE", 10)
+    layers = score(viewer, layer).layers
+    outputs.settle_later(session.session_of(viewer), lambda layer: None)
+    outputs.move_threshold(viewer, layer, 0.8)
+    assert outputs.settle_what_is_seen(viewer, layer)
+    assert predicted(layer) == [2, 2, 2, 2, 1] * 3
+    assert len(layers["kept"].data) == 9
+    outputs.choose_shown(viewer, layer, "kept")  # no longer
+    assert len(layers["kept"].data) == 3
+    outputs.move_threshold(viewer, layer, 0.6)
+    assert not outputs.settle_what_is_seen(viewer, layer)
+    assert n_points(layers) == {"kept": 6, "rejected": 9}
+
+
+def test_forgotten_scores_are_gone_from_the_feature_table(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    outputs.forget(viewer, layer)
+    assert set(layer.features["predicted"]) == {"not scored"}
+    assert layer.features["probability"].isna().all()
