@@ -16,7 +16,6 @@ from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin import matching
 from napari_pickeroptimizer.plugin.gallery import (
     BY_SCORE,
-    Display,
     GalleryPicks,
     Show,
     Sort,
@@ -26,6 +25,7 @@ from napari_pickeroptimizer.plugin.gallery import (
 )
 from napari_pickeroptimizer.plugin.layers import PicksView, view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.plugin.selecting import Display
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.plugin.thumbnails import (
     BOX_FACTOR,

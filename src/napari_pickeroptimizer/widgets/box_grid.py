@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QFont, QHelpEvent, QPainter, QPaintEvent
+from qtpy.QtGui import QFont, QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
 
-from napari_pickeroptimizer.plugin.gallery import NOTHING, CellLook, Display, Grid, Selection
-from napari_pickeroptimizer.plugin.thumbnails import ThumbnailLoader
+from napari_pickeroptimizer.plugin.gallery import CellLook
+from napari_pickeroptimizer.plugin.selecting import NOTHING, Display, Grid, Selection
+from napari_pickeroptimizer.plugin.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.widgets.box_painter import MARGIN_PX, BoxPainter, Colors
 
 MIN_BOX_PX, MAX_BOX_PX = 40, 320
@@ -88,17 +89,25 @@ class BoxGrid(QAbstractScrollArea):
         self.setAccessibleName("Boxes around the picks")
         self.destroyed.connect(lambda *_: loader.close())
 
+    @property
+    def _port(self) -> Any:
+        return self.viewport()
+
+    @property
+    def _bar(self) -> Any:
+        return self.verticalScrollBar()
+
     # ------------------------------------------------------------------- contents
 
     def set_cells(self, cells: Cells) -> None:
         """Show other picks' properties; the order stays."""
         self._cells = cells
-        self.viewport().update()
+        self._port.update()
 
     def set_colors(self, colors: Colors) -> None:
         """Paint in the colours of a theme."""
         self._painter.colors = colors
-        self.viewport().update()
+        self._port.update()
 
     def set_display(self, display: Display, *, keep_place: bool = False) -> None:
         """Show picks in an order; with `keep_place` the current pick stays in sight."""
@@ -106,7 +115,7 @@ class BoxGrid(QAbstractScrollArea):
         self.selection = self.selection.resized(len(display.position))
         self._fit()
         if not keep_place:
-            self.verticalScrollBar().setValue(0)
+            self._bar.setValue(0)
         elif self.selection.current != NOTHING:
             self.reveal(self.selection.current)
         self._changed_view()
@@ -125,18 +134,18 @@ class BoxGrid(QAbstractScrollArea):
     def set_message(self, text: str) -> None:
         """Say in words why there are no boxes."""
         self.message = text
-        self.viewport().update()
+        self._port.update()
 
     def set_selection(self, selection: Selection) -> None:
         """Select other picks."""
         self.selection = selection
-        self.viewport().update()
+        self._port.update()
         self.selection_changed.emit()
 
     @property
     def grid(self) -> Grid:
         """Where the cells are."""
-        size = self.viewport().size()
+        size = self._port.size()
         cell_px = self.box_px + 2 * MARGIN_PX
         return Grid(len(self.display), size.width(), size.height(), cell_px)
 
@@ -157,8 +166,8 @@ class BoxGrid(QAbstractScrollArea):
         position = self.display.at(row)
         if position == NOTHING:
             return False
-        rect, bar = self.cell_rect(position), self.verticalScrollBar()
-        height = self.viewport().height()
+        rect, bar = self.cell_rect(position), self._bar
+        height = self._port.height()
         if rect.top() < 0 or rect.height() > height:
             bar.setValue(bar.value() + rect.top())
         elif rect.bottom() >= height:
@@ -170,11 +179,11 @@ class BoxGrid(QAbstractScrollArea):
         seen = self.display.rows[self.seen.start : self.seen.stop]
         rows = np.asarray(rows)
         if len(rows) > len(seen):
-            self.viewport().update()
+            self._port.update()
             return
         for position in self.display.position[rows[rows < len(self.display.position)]]:
             if position in self.seen:
-                self.viewport().update(self.cell_rect(int(position)))
+                self._port.update(self.cell_rect(int(position)))
 
     # ------------------------------------------------------------------- thumbnails
 
@@ -206,10 +215,10 @@ class BoxGrid(QAbstractScrollArea):
 
     @property
     def _top(self) -> int:
-        return int(self.verticalScrollBar().value())
+        return int(self._bar.value())
 
     def _fit(self) -> None:
-        grid, bar = self.grid, self.verticalScrollBar()
+        grid, bar = self.grid, self._bar
         bar.setRange(0, max(0, grid.total_height_px - grid.height_px))
         bar.setPageStep(max(1, grid.height_px))
         bar.setSingleStep(max(1, grid.cell_px // 3))
@@ -222,22 +231,21 @@ class BoxGrid(QAbstractScrollArea):
     def _centre(self, position: int) -> None:
         if len(self.display):
             _, y = self.grid.corner(min(position, len(self.display) - 1))
-            height = self.viewport().height()
-            self.verticalScrollBar().setValue(y - max(0, height - self.grid.cell_px) // 2)
+            height = self._port.height()
+            self._bar.setValue(y - max(0, height - self.grid.cell_px) // 2)
 
     def _changed_view(self) -> None:
-        self.viewport().update()
+        self._port.update()
         self._settle.start()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Move what is painted, so that only what comes into sight is painted anew."""
-        self.viewport().scroll(dx, dy)
+        self._port.scroll(dx, dy)
         if not self._settle.isActive():  # not started anew: a long scroll shows boxes as well
             self._settle.start()
 
     def resizeEvent(self, event: Any) -> None:
         """Arrange the cells for another width."""
-        middle = self.seen.start if self.display is not None else 0
         super().resizeEvent(event)
         old = event.oldSize()
         self._fit()
@@ -246,7 +254,7 @@ class BoxGrid(QAbstractScrollArea):
             middle = self._top // self.grid.cell_px * before.columns
             if before.columns != self.grid.columns and len(self.display):
                 _, y = self.grid.corner(min(middle, len(self.display) - 1))
-                self.verticalScrollBar().setValue(y)
+                self._bar.setValue(y)
         self._changed_view()
 
     def sizeHint(self) -> QSize:
@@ -257,13 +265,13 @@ class BoxGrid(QAbstractScrollArea):
         """Fit into a narrow or a low dock."""
         return QSize(MIN_BOX_PX + 40, MIN_BOX_PX + 2 * MARGIN_PX)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, event: Any) -> None:
         """Paint the cells in the exposed part."""
-        painter = QPainter(self.viewport())
+        painter = QPainter(self._port)
         try:
             painter.fillRect(event.rect(), self._painter.colors.background)
             if not len(self.display):
-                self._painter.message(painter, self.viewport().rect(), self.message)
+                self._painter.message(painter, self._port.rect(), self.message)
                 return
             top, rect = self._top, event.rect()
             positions = self.grid.within(top + rect.top(), top + rect.bottom())
@@ -348,7 +356,7 @@ class BoxGrid(QAbstractScrollArea):
             return
         super().wheelEvent(event)
 
-    def viewportEvent(self, event: QEvent) -> bool:
+    def viewportEvent(self, event: Any) -> bool:
         """Tell what the cell under the mouse is."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             position = self.position_at(event.pos())
@@ -357,14 +365,14 @@ class BoxGrid(QAbstractScrollArea):
             else:
                 text = self._cells.tip(int(self.display.rows[position]))
                 QToolTip.showText(
-                    event.globalPos(), text, self.viewport(), self.cell_rect(position)
+                    event.globalPos(), text, self._port, self.cell_rect(position)
                 )
             return True
         return bool(super().viewportEvent(event))
 
     # ------------------------------------------------------------------- keys
 
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: Any) -> bool:
         """Keep the keys of the grid from napari's shortcuts while it has the focus."""
         if event.type() == QEvent.Type.ShortcutOverride and self._is_ours(event):
             event.accept()
@@ -418,10 +426,10 @@ class BoxGrid(QAbstractScrollArea):
     def focusInEvent(self, event: Any) -> None:
         """Show which cell the keys mean."""
         super().focusInEvent(event)
-        self.viewport().update()
+        self._port.update()
 
     def focusOutEvent(self, event: Any) -> None:
         """Show that keys go elsewhere."""
         super().focusOutEvent(event)
         with suppress(RuntimeError):  # the window is being taken down
-            self.viewport().update()
+            self._port.update()

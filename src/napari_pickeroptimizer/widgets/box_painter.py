@@ -1,6 +1,7 @@
 """How one cell of the gallery is painted: box, label, decided class, score, selection."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from qtpy.QtCore import QPointF, QRect, QRectF, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
@@ -9,7 +10,7 @@ from napari_pickeroptimizer.plugin.gallery import CellLook
 from napari_pickeroptimizer.plugin.thumbnails import Thumbnail
 from napari_pickeroptimizer.plugin.vocabulary import ClassStyle
 
-MARGIN_PX = 6  # around the box: border, gap, selection and focus ring
+MARGIN_PX = 7  # around the box: border, gap, selection and focus ring
 LABEL_PX = 3.0
 DECIDED_PX = 1.6
 ALIGN_CENTRE = Qt.AlignmentFlag.AlignCenter
@@ -37,8 +38,8 @@ class BoxPainter:
         """Paint words into the middle of an empty grid."""
         painter.setPen(self.colors.text)
         inner = rect.adjusted(24, 12, -24, -12)
-        flags = int(ALIGN_CENTRE) if isinstance(ALIGN_CENTRE, int) else ALIGN_CENTRE.value
-        painter.drawText(inner, flags | Qt.TextFlag.TextWordWrap.value, text)
+        flags = ALIGN_CENTRE.value | Qt.TextFlag.TextWordWrap.value
+        painter.drawText(inner, flags, text)
 
     def cell(
         self,
@@ -57,7 +58,7 @@ class BoxPainter:
         if selected:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self.colors.text)
-            painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), 4, 4)
+            painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         self._image(painter, box, thumbnail)
         self._border(painter, box, look, selected=selected)
         if box.width() >= WITH_TEXT_PX and look.score:
@@ -67,7 +68,7 @@ class BoxPainter:
         if selected:
             self._tick(painter, box)
         if current:
-            self._ring(painter, rect, selected=selected, focused=focused)
+            self._ring(painter, rect, focused=focused)
 
     def _image(self, painter: QPainter, box: QRectF, thumbnail: Thumbnail | None) -> None:
         pixels = None if thumbnail is None else thumbnail.pixels
@@ -75,7 +76,8 @@ class BoxPainter:
             painter.fillRect(box, self.colors.placeholder)
         else:
             h, w = pixels.shape
-            image = QImage(pixels.data, w, h, w, QImage.Format.Format_Grayscale8)
+            data: Any = pixels.data  # both bindings take a buffer, whatever their types say
+            image = QImage(data, w, h, w, QImage.Format.Format_Grayscale8)
             painter.drawImage(box, image)
         if thumbnail is not None and thumbnail.problem:
             self._problem(painter, box, thumbnail.problem, on_image=pixels is not None)
@@ -151,14 +153,12 @@ class BoxPainter:
         points = [QPointF(area.left() + x * side, area.top() + y * side) for x, y in at]
         painter.drawPolyline(QPolygonF(points))
 
-    def _ring(self, painter: QPainter, rect: QRectF, *, selected: bool, focused: bool) -> None:
+    def _ring(self, painter: QPainter, rect: QRectF, *, focused: bool) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        width = 2.0 if focused else 1.0
-        if selected:  # a dark line inside the light frame
-            painter.setPen(QPen(self.colors.background, width))
-            painter.drawRoundedRect(rect.adjusted(3, 3, -3, -3), 3, 3)
+        width = 2.0 if focused else 1.2
         painter.setPen(QPen(self.colors.focus, width))
-        painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), 4, 4)
+        half = width / 2
+        painter.drawRoundedRect(rect.adjusted(half, half, -half, -half), 4, 4)
 
 
 def draw_symbol(painter: QPainter, area: QRectF, symbol: str) -> None:

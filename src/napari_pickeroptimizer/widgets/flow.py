@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QLayout, QLayoutItem, QWidget
 class FlowLayout(QLayout):
     """Parts from left to right, in as many rows as they need.
 
+    Parts that `keep_together` names go on in the next row together, where that helps.
+
     Parameters
     ----------
     parent : QWidget, optional
@@ -21,10 +23,16 @@ class FlowLayout(QLayout):
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
         self._gap = spacing_px
+        self._together: list[QWidget] = []
 
     def addItem(self, item: Any) -> None:
         """Take a part; see Qt."""
         self._items.append(item)
+
+    def keep_together(self, widgets: list[QWidget]) -> None:
+        """Let some parts begin a new row rather than be torn apart."""
+        self._together = widgets
+        self.invalidate()
 
     def count(self) -> int:
         """Return the number of parts."""
@@ -77,7 +85,11 @@ class FlowLayout(QLayout):
                 continue
             hint = item.sizeHint()
             size = QSize(min(hint.width(), max(1, inner.width())), hint.height())
-            if rows[-1] and x + size.width() > inner.width():
+            needed = size.width()
+            if self._together and item.widget() is self._together[0]:
+                needed = sum(w.sizeHint().width() + self._gap for w in self._together)
+                needed -= self._gap
+            if rows[-1] and x + needed > inner.width():
                 rows.append([])
                 x = 0
             rows[-1].append((item, size))
