@@ -16,7 +16,7 @@ from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
 from napari_pickeroptimizer.io.project import ProjectPaths, absolute
 from napari_pickeroptimizer.io.relion import StarSource
-from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+from napari_pickeroptimizer.micrographs import Micrograph, Micrographs, Places
 from napari_pickeroptimizer.picks import NO_SOURCE, Picks
 
 # Folders that are listed in search of a micrograph; a project may hold very many.
@@ -76,7 +76,13 @@ def locate_micrographs(picks: Picks) -> Located:
         for name in places
         if name in found
     ]
-    return Located(Micrographs(tuple(items)), reasons)
+    return Located(Micrographs(tuple(items), folders_of(items, size)), reasons)
+
+
+def folders_of(items: Iterable[Micrograph], pixel_size_ang: float | None = None) -> Places:
+    """Return where to find micrographs again: the folders they lie in."""
+    folders = {str(absolute(m.path).parent): None for m in items}
+    return Places(tuple(folders), pixel_size_ang)
 
 
 def _places(picks: Picks) -> dict[str, Path]:

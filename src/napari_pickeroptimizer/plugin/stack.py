@@ -23,6 +23,7 @@ from napari_pickeroptimizer.plugin.display import (
     read_shapes,
 )
 from napari_pickeroptimizer.plugin.layers import METADATA_KEY
+from napari_pickeroptimizer.plugin.locate import folders_of
 
 N_CONTRAST_SAMPLES = 3
 N_REASONS = 3
@@ -152,6 +153,7 @@ def make_stack(
         "axis_labels": AXIS_LABELS,
         "contrast_limits": view.contrast,
         "colormap": "gray",
+        "interpolation2d": "linear",
         "multiscale": False,
         "metadata": {METADATA_KEY: view},
     }
@@ -214,7 +216,9 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
     new = [m for m in more if (m.path.absolute(), m.section) not in place]
     if not new:
         return True
-    joined = Micrographs((*view.micrographs, *new))
+    given = None if more.places is None else more.places.pixel_size_ang
+    items = (*view.micrographs, *new)
+    joined = Micrographs(items, folders_of(items, given))
     if common_pixel_size_ang(joined) != view.pixel_size_ang:
         return False
     shapes, unreadable = read_shapes(new)

@@ -1,0 +1,117 @@
+"""Small Qt parts of the panels: buttons, folds, lines that shorten themselves."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QPainter
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+from superqt import QCollapsible
+
+
+class ElidedLabel(QLabel):
+    """A line that leaves the middle out where there is no room; the tooltip tells all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def show_text(self, text: str, tooltip: str = "") -> None:
+        """Show another text."""
+        self.setText(text)
+        self.setToolTip(tooltip or text)
+
+    def minimumSizeHint(self) -> QSize:
+        """No width is too narrow."""
+        return QSize(0, super().minimumSizeHint().height())
+
+    def paintEvent(self, _event: Any) -> None:
+        """Draw what there is room for."""
+        painter = QPainter(self)
+        room = self.contentsRect()
+        shown = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideMiddle, room.width()
+        )
+        painter.drawText(
+            room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown
+        )
+
+
+def button(text: str, tooltip: str, action: Callable[[], Any]) -> QPushButton:
+    """Return a button with a tooltip."""
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the canvas
+    made.clicked.connect(lambda *_: action())
+    return made
+
+
+def arrow(text: str, tooltip: str, action: Callable[[], Any]) -> QToolButton:
+    """Return a square button with a sign on it."""
+    made = QToolButton()
+    made.setText(text)
+    made.setToolTip(tooltip)
+    made.setFixedSize(28, 28)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.clicked.connect(lambda *_: action())
+    return made
+
+
+def fold(title: str) -> QCollapsible:
+    """Return a part that can be folded away, and is."""
+    made = QCollapsible(title, None, "▾", "▸")
+    made.setDuration(0)
+    made.layout().setContentsMargins(0, 0, 0, 0)
+    made.layout().setSpacing(0)
+    made.content().layout().setContentsMargins(0, 4, 0, 4)
+    made.toggleButton().setObjectName("fold")
+    made.toggleButton().setToolTip("Show or fold away.")
+    made.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
+
+
+def quiet_label(text: str = "") -> QLabel:
+    """Return a text in small print."""
+    label = QLabel(text)
+    label.setObjectName("quiet")
+    label.setWordWrap(True)
+    return label
+
+
+def row_of(*widgets: QWidget | None) -> QHBoxLayout:
+    """Return a row of widgets; None is room that gives."""
+    row = QHBoxLayout()
+    for widget in widgets:
+        if widget is None:
+            row.addStretch(1)
+        else:
+            row.addWidget(widget)
+    return row
+
+
+def fill_keys(table: QWidget, keys: Iterable[tuple[str, str]]) -> None:
+    """Show keys and what they mean, a line each."""
+    grid = table.layout()
+    if not isinstance(grid, QGridLayout):
+        grid = QGridLayout(table)
+        grid.setContentsMargins(2, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(1, 1)
+    while (item := grid.takeAt(0)) is not None:
+        old = item.widget()
+        old.hide()
+        old.deleteLater()
+    for row, (key, meaning) in enumerate(keys):
+        cap, words = QLabel(key), QLabel(meaning)
+        cap.setObjectName("key")
+        grid.addWidget(cap, row, 0)
+        grid.addWidget(words, row, 1)

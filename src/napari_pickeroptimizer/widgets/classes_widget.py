@@ -1,0 +1,314 @@
+"""The table of classes: colour and symbol, name, labels so far, key."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
+from qtpy.QtWidgets import (
+    QColorDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+    QWidgetAction,
+)
+
+from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.plugin.vocabulary import STYLES, ClassStyle, Vocabulary
+
+# Told apart by all common kinds of colour vision, and bright enough on a grey micrograph.
+SWATCHES = {
+    "blue": "#1E9BFF",
+    "sky blue": "#7FD0FF",
+    "green": "#00B584",
+    "yellow": "#F0E442",
+    "orange": "#FF9500",
+    "vermilion": "#E05A2B",
+    "pink": "#F06BD0",
+    "white": "#FFFFFF",
+}
+ICON_PX = 18
+_POINTS = {  # corners of the symbols in a square of side 2 around 0, y down
+    "square": ((-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)),
+    "diamond": ((0, -1), (1, 0), (0, 1), (-1, 0)),
+    "triangle_up": ((0, -0.95), (0.95, 0.8), (-0.95, 0.8)),
+    "triangle_down": ((0, 0.95), (0.95, -0.8), (-0.95, -0.8)),
+    "star": tuple(
+        (r * x, r * y)
+        for r, x, y in (
+            (1, 0, -1),
+            (0.45, 0.588, -0.809),
+            (1, 0.951, -0.309),
+            (0.45, 0.951, 0.309),
+            (1, 0.588, 0.809),
+            (0.45, 0, 1),
+            (1, -0.588, 0.809),
+            (0.45, -0.951, 0.309),
+            (1, -0.951, -0.309),
+            (0.45, -0.588, -0.809),
+        )
+    ),
+}
+
+
+def class_icon(style: ClassStyle, ratio: float = 1.0) -> QIcon:
+    """Return a class's symbol in its colour, a ring as on the micrograph."""
+    return symbol_icon(style.color, style.symbol, ratio)
+
+
+def symbol_icon(color: str, symbol: str, ratio: float = 1.0, *, filled: bool = False) -> QIcon:
+    """Return one of napari's point symbols in a colour."""
+    pixmap = QPixmap(round(ICON_PX * ratio), round(ICON_PX * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    middle, half = ICON_PX / 2, ICON_PX / 2 - 2.5
+    corners = [
+        QPointF(middle + half * x, middle + half * y) for x, y in _POINTS.get(symbol, ())
+    ]
+    # a dark rim around the line: light colours are seen on a light panel too
+    for line, width in ((QColor(0, 0, 0, 110), 4.0), (QColor(color), 2.4)):
+        painter.setPen(QPen(line, width))
+        painter.setBrush(QColor(color) if filled else Qt.BrushStyle.NoBrush)
+        if corners:
+            painter.drawPolygon(QPolygonF(corners))
+        else:
+            painter.drawEllipse(QRectF(middle - half, middle - half, 2 * half, 2 * half))
+    painter.end()
+    return QIcon(pixmap)
+
+
+class ClassTable(QWidget):
+    """A row for each class; a click on a name labels the selected picks.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        The classes to show.
+    """
+
+    label_requested = Signal(int)
+    """Emitted with the class id whose name was clicked."""
+    vocabulary_edited = Signal(object)
+    """Emitted with the vocabulary after a class was added, renamed, recoloured, removed."""
+    refused = Signal(str)
+    """Emitted with the reason why such a change cannot be made."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+        self._counts: Mapping[int, int] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(6)
+        self._grid.setVerticalSpacing(2)
+        self._grid.setColumnStretch(1, 1)
+        self.names: dict[int, QPushButton] = {}
+        self.counts: dict[int, QLabel] = {}
+        self.menus: dict[int, QMenu] = {}
+        self.editor: QLineEdit | None = None
+        self.add = QPushButton("Add class")  # the panel puts it where there is room
+        self.add.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.add.clicked.connect(self._add)
+        self._fill()
+
+    def show_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Show other classes."""
+        if vocabulary != self._vocabulary:
+            self._vocabulary = vocabulary
+            self._fill()
+
+    def show_counts(self, counts: Mapping[int, int]) -> None:
+        """Show how many labels there are of each class, 0 for picks without a label."""
+        self._counts = counts
+        for class_id, label in self.counts.items():
+            label.setText(f"{counts.get(class_id, 0):,}")
+
+    def rename(self, class_id: int) -> None:
+        """Let the user type another name of a class, in its place."""
+        self._close_editor()
+        button = self.names[class_id]
+        editor = QLineEdit(self._vocabulary.name(class_id))
+        editor.setToolTip("Enter: rename the class. Escape: leave it.")
+        self._grid.replaceWidget(button, editor)
+        button.hide()
+        editor.editingFinished.connect(lambda: self._take_name(class_id))
+        self.editor = editor
+        editor.selectAll()
+        editor.setFocus()
+
+    def recolour(self, class_id: int, color: str) -> None:
+        """Draw a class in another colour."""
+        self._change(lambda v: v.recoloured(class_id, color))
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Escape leaves a name as it is."""
+        if event.key() == Qt.Key.Key_Escape and self.editor is not None:
+            self._close_editor()
+            return
+        super().keyPressEvent(event)
+
+    def _fill(self) -> None:
+        self._close_editor()
+        while (item := self._grid.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.names, self.counts, self.menus = {}, {}, {}
+        for column, (text, side) in enumerate(
+            (("", "left"), ("Class", "left"), ("Labels", "right"), ("Key", "centre"))
+        ):
+            header = QLabel(text)
+            header.setAlignment(_ALIGNED[side])
+            header.setObjectName("quiet")
+            self._grid.addWidget(header, 0, column)
+        for row, style in enumerate((*self._vocabulary, STYLES[UNLABELLED]), start=1):
+            self._add_row(row, style)
+        n_free = MAX_CLASS - len(self._vocabulary.classes)
+        self.add.setEnabled(n_free > 0)
+        self.add.setToolTip(
+            f"Another class of false picks, or of particles to keep apart ({n_free} more)."
+            if n_free
+            else f"{MAX_CLASS} classes are as many as RELION can tell."
+        )
+        self.show_counts(self._counts)
+
+    def _add_row(self, row: int, style: ClassStyle) -> None:
+        class_id = style.class_id
+        swatch = QToolButton()
+        swatch.setIcon(class_icon(style, self.devicePixelRatioF()))
+        swatch.setIconSize(QSize(ICON_PX, ICON_PX))
+        swatch.setAutoRaise(True)
+        swatch.setObjectName("swatch")
+        swatch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        name = QPushButton(style.name)
+        name.setObjectName("class_name")
+        name.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        name.clicked.connect(lambda _=False, i=class_id: self.label_requested.emit(i))
+        name.setToolTip(
+            f"Label the selected picks {style.name} (key {style.key})."
+            if class_id
+            else f"Take the labels of the selected picks back (key {style.key})."
+        )
+        count = QLabel()
+        count.setAlignment(_ALIGNED["right"])
+        count.setToolTip(
+            f"Picks that are labelled {style.name}." if class_id else "Picks without a label."
+        )
+        key = QLabel(style.key)
+        key.setObjectName("keycap")
+        key.setAlignment(_ALIGNED["centre"])
+        key.setToolTip(f"Press {style.key} on a pick.")
+        for column, widget in enumerate((swatch, name, count, key)):
+            self._grid.addWidget(widget, row, column)
+        self.names[class_id], self.counts[class_id] = name, count
+        if class_id:
+            menu = self.menus[class_id] = self._menu(style)
+            swatch.setMenu(menu)
+            swatch.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+            swatch.setToolTip(f"Change the colour or the name of {style.name}.")
+            name.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+            name.customContextMenuRequested.connect(
+                lambda at, m=menu, n=name: m.popup(n.mapToGlobal(at))
+            )
+        else:
+            swatch.setEnabled(False)
+
+    def _menu(self, style: ClassStyle) -> QMenu:
+        class_id = style.class_id
+        menu = QMenu(self)
+        colors = QWidget()
+        row = QHBoxLayout(colors)
+        row.setContentsMargins(8, 4, 8, 4)
+        row.setSpacing(2)
+        for word, color in SWATCHES.items():
+            swatch = QToolButton()
+            icon = symbol_icon(
+                color, style.symbol, self.devicePixelRatioF(), filled=color == style.color
+            )
+            swatch.setIcon(icon)
+            swatch.setIconSize(QSize(ICON_PX, ICON_PX))
+            swatch.setAutoRaise(True)
+            swatch.setToolTip(word)
+            swatch.clicked.connect(menu.close)
+            swatch.clicked.connect(lambda _=False, c=color: self.recolour(class_id, c))
+            row.addWidget(swatch)
+        action = QWidgetAction(menu)
+        action.setDefaultWidget(colors)
+        menu.addAction(action)
+        menu.addAction("Other colour...", lambda: self._choose_color(class_id))
+        menu.addSeparator()
+        if class_id != PARTICLE:
+            menu.addAction("Rename...", lambda: self.rename(class_id))
+            menu.addAction("Remove", lambda: self._remove(class_id))
+        return menu
+
+    def _choose_color(self, class_id: int) -> None:
+        now = QColor(self._vocabulary.style(class_id).color)
+        color = QColorDialog.getColor(
+            now, self, f"Colour of {self._vocabulary.name(class_id)}"
+        )
+        if color.isValid():
+            self.recolour(class_id, color.name())
+
+    def _add(self) -> None:
+        before = set(self._vocabulary.names())
+        self._change(lambda v: v.added())
+        new = set(self._vocabulary.names()) - before
+        if new:
+            self.rename(new.pop())
+
+    def _remove(self, class_id: int) -> None:
+        if self._counts.get(class_id, 0):
+            self.refused.emit(
+                f"{self._counts[class_id]:,} picks are labelled "
+                f"{self._vocabulary.name(class_id)}: give them another label first."
+            )
+            return
+        self._change(lambda v: v.removed(class_id))
+
+    def _take_name(self, class_id: int) -> None:
+        editor = self.editor
+        if editor is None:
+            return
+        name = editor.text()
+        self._close_editor()
+        if name.strip() and name != self._vocabulary.name(class_id):
+            self._change(lambda v: v.renamed(class_id, name))
+
+    def _close_editor(self) -> None:
+        editor, self.editor = self.editor, None
+        if editor is None:
+            return
+        for button in self.names.values():
+            if button.isHidden():
+                self._grid.replaceWidget(editor, button)
+                button.show()
+        editor.hide()
+        editor.deleteLater()
+
+    def _change(self, change: Callable[[Vocabulary], Vocabulary]) -> None:
+        try:
+            vocabulary = change(self._vocabulary)
+        except PickerOptimizerError as error:
+            self.refused.emit(str(error))
+            return
+        self.show_vocabulary(vocabulary)
+        self.vocabulary_edited.emit(vocabulary)
+
+
+_ALIGNED = {
+    "left": Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
+    "right": Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+    "centre": Qt.AlignmentFlag.AlignCenter,
+}

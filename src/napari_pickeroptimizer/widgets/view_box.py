@@ -1,0 +1,158 @@
+"""How micrographs and rings are shown: low-pass, resolution, diameter."""
+
+from typing import Any
+from weakref import ref
+
+from magicgui.widgets import CheckBox, Container, Label, Slider
+from qtpy.QtCore import QTimer
+
+from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.layers import view_of
+from napari_pickeroptimizer.plugin.stack import set_full_resolution, set_low_pass, stack_of
+from napari_pickeroptimizer.widgets.parts import DiameterBox, follow, form
+
+DEFAULT_LOW_PASS_ANG = 20
+# Each step of a drag would filter micrographs anew: wait until the hand rests.
+REST_MS = 120
+NO_LAYER: Any = lambda: None  # noqa: E731 (a dead reference, to begin with)
+
+
+class ViewBox(Container):
+    """Low-pass of the micrographs, and diameter of the rings.
+
+    Parameters
+    ----------
+    for_session : Session
+        Whose layers are shown otherwise.
+    """
+
+    def __init__(self, for_session: session.Session) -> None:
+        self._session = for_session
+        self._layer: Any = NO_LAYER
+        self._showing = False
+        self.low_pass = CheckBox(
+            text="Low-pass",
+            tooltip="Blur what is finer, for the eye only: files and scores do not change.",
+        )
+        self.resolution = Slider(
+            value=DEFAULT_LOW_PASS_ANG,
+            min=5,
+            max=80,
+            tooltip="Resolution of the low-pass in Å: finer detail is blurred.",
+        )
+        self.full = CheckBox(
+            text="Every pixel",
+            tooltip="Show micrographs unbinned where no low-pass is on. Slower.",
+        )
+        self.diameter = DiameterBox()
+        super().__init__(
+            widgets=[
+                _row(self.low_pass, self.resolution, Label(value="Å")),
+                self.full,
+                form(self.diameter),
+            ],
+            labels=False,
+        )
+        self.margins = (0, 0, 0, 0)
+        self._timer = QTimer(self.native)  # goes when the panel goes
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self._filter)
+        self.low_pass.changed.connect(self._on_low_pass)
+        self.resolution.changed.connect(self._on_low_pass)
+        self.full.changed.connect(self._on_full)
+        self.diameter.number.changed.connect(self._on_diameter)
+        follow(self.native, for_session.layers_changed, self.show_layers)
+        follow(self.native, for_session.target_changed, self.show_layers)
+        self.native.destroyed.connect(self._leave)
+        self.show_layers()
+
+    def show_layers(self) -> None:
+        """Show how the layers are shown now."""
+        self._showing = True
+        try:
+            stack = _stack(self._session.stack_layer)
+            known = stack is not None and stack.pixel_size_ang is not None
+            self.low_pass.enabled = known
+            self.low_pass.value = bool(known and stack.low_pass_ang)
+            if known and stack.low_pass_ang:
+                self.resolution.value = round(stack.low_pass_ang)
+            self.resolution.enabled = known and self.low_pass.value
+            self.low_pass.tooltip = (
+                "Blur what is finer, for the eye only: files and scores do not change."
+                if known or stack is None
+                else "The pixel size is unknown, so there is no low-pass in Å."
+            )
+            self.full.enabled = stack is not None and not self.low_pass.value
+            self.full.value = stack is not None and stack.max_display_px > max(stack.canvas_px)
+            self.diameter.pixel_size_ang = stack.pixel_size_ang if known else None
+            self._watch(self._session.picks_layer)
+            self._show_diameter()
+        finally:
+            self._showing = False
+
+    def _watch(self, layer: Any) -> None:
+        """Follow the ring diameter of another layer: other panels set it too."""
+        if self._layer() is layer:
+            return
+        self._leave()
+        self._layer = NO_LAYER if layer is None else ref(layer)
+        if layer is not None:
+            layer.events.size.connect(self._on_size)
+
+    def _leave(self, *_: Any) -> None:
+        layer, self._layer = self._layer(), NO_LAYER
+        if layer is not None:
+            layer.events.size.disconnect(self._on_size)
+
+    def _on_size(self, _event: Any = None) -> None:
+        self._showing, before = True, self._showing
+        try:
+            self._show_diameter()
+        finally:
+            self._showing = before
+
+    def _show_diameter(self) -> None:
+        layer = self._session.picks_layer
+        view = None if layer is None else view_of(layer.metadata)
+        self.diameter.enabled = view is not None
+        if view is not None and round(self.diameter.diameter_px or 0, 1) != round(
+            view.diameter_px, 1
+        ):
+            self.diameter.show_px(view.diameter_px)
+
+    def _on_low_pass(self, *_: Any) -> None:
+        if not self._showing:
+            self._timer.start()
+
+    def _filter(self) -> None:
+        layer = self._session.stack_layer
+        if _stack(layer) is None:
+            return
+        wanted = float(self.resolution.value) if self.low_pass.value else None
+        try:
+            set_low_pass(layer, wanted)
+        except PickerOptimizerError as error:
+            self._session.viewer.status = str(error)
+        self.show_layers()
+
+    def _on_full(self, on: bool) -> None:
+        layer = self._session.stack_layer
+        if not self._showing and _stack(layer) is not None:
+            set_full_resolution(layer, on)
+
+    def _on_diameter(self, *_: Any) -> None:
+        layer, diameter_px = self._session.picks_layer, self.diameter.diameter_px
+        if not self._showing and layer is not None and diameter_px is not None:
+            session.set_diameter(layer, diameter_px)
+
+
+def _stack(layer: Any) -> Any:
+    return None if layer is None else stack_of(layer.metadata)
+
+
+def _row(*widgets: Any) -> Container:
+    row = Container(widgets=list(widgets), layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
