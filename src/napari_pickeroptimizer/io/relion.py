@@ -61,10 +61,16 @@ class StarSource:
         return True
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
-        """Return the file's text with only `rows`, and `columns` added or replaced."""
+        """Return the file's text with only `rows`, and `columns` added or replaced.
+
+        A column ``poLabel`` of the file follows the classes that are written: it is read before
+        ``rlnParticleSelectionType``, and would else say what was so once.
+        """
         if self.block is None:
             return self.document.text()
         tokens = {name: star_tokens(values) for name, values in columns.items()}
+        if SELECTION_TYPE in tokens and PARTIAL_LABEL in self.block.columns:
+            tokens.setdefault(PARTIAL_LABEL, tokens[SELECTION_TYPE])
         return self.document.render(self.block, rows, tokens)
 
 

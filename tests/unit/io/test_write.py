@@ -180,3 +180,22 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
 def _write_and_fail(path: Path) -> None:
     path.write_text("new")
     raise RuntimeError("half-way")
+
+
+def test_partial_labels_of_the_file_do_not_contradict_what_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "labels.star"
+    source.write_text(
+        "\ndata_\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+        "_poLabel #4\na.mrc 1.0 2.0 0\na.mrc 3.0 4.0 3\n"
+    )
+    picks = read_picks(source)
+    (path,) = write_picks(picks.with_labels([2, 1]), tmp_path / "all.star")
+    assert read_picks(path).labels.tolist() == [2, 1]
+    decided = picks.with_columns(
+        probability_1=[0.9, 0.1], predicted=np.array([1, 3], np.int8),
+        decided_by=np.array(["score", "label"], dtype=object),
+    )  # fmt: skip
+    (path,) = write_picks(decided, tmp_path / "scored.star")
+    again = read_picks(path)
+    assert again.table["predicted"].tolist() == [1, 3]
+    assert again.labels.tolist() == [0, 3]

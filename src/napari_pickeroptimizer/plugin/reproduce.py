@@ -1,0 +1,250 @@
+"""The command lines and the Python that do what a session did. No Qt.
+
+`Recipe` is what a session comes to: files, settings, a threshold. `command_line` and
+`python_snippet` are two ways to write it down.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from napari_pickeroptimizer.classes import CLASS_NAMES
+from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.micrographs import Places
+from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.prune.decide import PlaceRules
+from napari_pickeroptimizer.prune.lengths import Length
+
+PROGRAM = "pickeroptimizer"
+# Options of `finetune` by the setting they set.
+OPTIONS = {
+    "diameter_px": "--diameter-px",
+    "diameter_ang": "--diameter-angstrom",
+    "box_factor": "--box-factor",
+    "base": "--base",
+    "backbone": "--backbone",
+    "n_steps": "--steps",
+    "n_folds": "--folds",
+    "n_repeats": "--repeats",
+    "seed": "--seed",
+    "device": "--device",
+}
+# Told even where they are what they would be anyway: one will want to change them.
+ALWAYS = ("n_steps", "n_folds", "seed")
+UNITS = {"px": "px", "ang": "A", "diameters": "d"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a session did, as far as it can be done again.
+
+    Parameters
+    ----------
+    micrographs : Places
+        Where the micrographs are.
+    picks : tuple of str
+        Pick files, folders or globs.
+    labels : tuple of str
+        Files of labelled picks; none where nothing is labelled.
+    model : str
+        Model file: written by the first step where there is `training`, else read.
+    training : mapping or None
+        Settings of the fine-tuning that differ from the defaults; None for a model that was
+        not taught by these labels.
+    threshold : float or None
+        None before anything is scored.
+    rules : PlaceRules
+        Distances.
+    output : str
+        Folder of the results.
+    device : str
+        Where picks are scored.
+    write_fom : bool
+        Whether P(particle) replaces the picker's figure of merit.
+    notes : tuple of str
+        What the user has to know, in sentences: where it is not quite the same.
+    """
+
+    micrographs: Places
+    picks: tuple[str, ...]
+    labels: tuple[str, ...]
+    model: str
+    training: Mapping[str, Any] | None
+    threshold: float | None
+    rules: PlaceRules
+    output: str
+    device: str = "auto"
+    write_fom: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What `prune` keeps in its record of what it was given."""
+        return {
+            "micrographs": list(self.micrographs.where),
+            "picks": list(self.picks),
+            "model": self.model,
+            "labels": list(self.labels),
+            "pixel_size_ang": self.micrographs.pixel_size_ang,
+            "flip_y": self.micrographs.flip_y,
+        }
+
+
+def training_settings(card: ModelCard) -> dict[str, Any] | None:
+    """Return the settings that a model was fine-tuned with, where they are no defaults.
+
+    Diameter, steps, folds and seed are always among them. None for a model that does not
+    tell.
+    """
+    told = card.training.get("settings")
+    if not told or not (told.get("diameter_px") or told.get("diameter_ang")):
+        return None
+    default = {f.name: getattr(_DEFAULT, f.name) for f in fields(FineTuneSettings)}
+    default |= {"diameter_px": None, "diameter_ang": None}
+    found: dict[str, Any] = {}
+    for name in default:  # those of a later version are left out
+        if name in told:
+            value = _revived(name, told[name])
+            if value != default[name] or name in ALWAYS:
+                found[name] = value
+    return found
+
+
+def only_python(training: Mapping[str, Any]) -> list[str]:
+    """Return the settings that the command line has no option for."""
+    return [name for name in training if name not in OPTIONS and name != "class_names"]
+
+
+def command_line(recipe: Recipe) -> str:
+    """Return the commands for a shell, one option a line, quoted where they need be."""
+    commands = []
+    if recipe.training is not None:
+        words = [("finetune",), *_micrographs(recipe)]
+        words += [("--labels", path) for path in recipe.labels]
+        for name, value in recipe.training.items():
+            if name in OPTIONS:
+                words.append((OPTIONS[name], _number(value)))
+        names = recipe.training.get("class_names", {})
+        words += [("--class-name", f"{i}={name}") for i, name in names.items()]
+        commands.append([*words, ("--output", recipe.model)])
+    words = [("prune",), *_micrographs(recipe)]
+    words += [("--picks", path) for path in recipe.picks]
+    words.append(("--model", recipe.model))
+    words += [("--labels", path) for path in recipe.labels]
+    if recipe.threshold is not None:
+        words.append(("--threshold", _number(recipe.threshold)))
+    for option, length in (
+        ("--min-distance", recipe.rules.min_distance),
+        ("--edge-distance", recipe.rules.edge_distance),
+    ):
+        if length.value:
+            words.append((option, _length(length)))
+    words += [("--device", recipe.device)] if recipe.device != "auto" else []
+    words += [("--write-fom",)] if recipe.write_fom else []
+    commands.append([*words, ("--output", recipe.output)])
+    comments = [f"# {line}" for note in recipe.notes for line in note.splitlines()]
+    return "\n".join([*comments, *map(_written, commands)])
+
+
+def python_snippet(recipe: Recipe) -> str:
+    """Return a Python script that does the same."""
+    trains = recipe.training is not None
+    names = ["Micrographs", "PruneSettings", "prune_picks", "read_picks"]
+    names += ["FineTuneSettings", "finetune"] if trains else ["Classifier"]
+    lines = [f"# {line}" for note in recipe.notes for line in note.splitlines()]
+    lines += [
+        "from napari_pickeroptimizer import (",
+        *(f"    {n}," for n in sorted(names)),
+        ")",
+    ]
+    augments = trains and "augmentation" in (recipe.training or {})
+    if augments:
+        lines.append("from napari_pickeroptimizer.fewshot.augment import Augmentation")
+    if recipe.rules != PlaceRules():
+        lines.append("from napari_pickeroptimizer.prune.lengths import Length")
+    lines += ["", f"micrographs = Micrographs.find({_found(recipe.micrographs)})"]
+    lines.append(f"picks = read_picks({_listed(recipe.picks)}).with_labels(0)")
+    labels = f"read_picks({_listed(recipe.labels)})" if recipe.labels else "None"
+    lines.append(f"labels = {labels}")
+    if recipe.training is not None:
+        lines += ["", "settings = FineTuneSettings("]
+        lines += [f"    {name}={value!r}," for name, value in recipe.training.items()]
+        lines += [")", "*_, tuned = finetune(micrographs, labels, settings)"]
+        lines += ["model = tuned.model", f"model.save({recipe.model!r})"]
+    else:
+        lines.append(f"model = Classifier.load({recipe.model!r})")
+    lines += ["", "settings = PruneSettings("]
+    lines += [f"    {line}," for line in _prune_settings(recipe)]
+    lines += [")", "*_, result = prune_picks("]
+    lines += [
+        "    micrographs, picks, model, ",
+        f"    {recipe.output!r}, settings, labels=labels",
+    ]
+    lines += [")", 'print(result.record["counts"])', ""]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _prune_settings(recipe: Recipe) -> list[str]:
+    told = [] if recipe.threshold is None else [f"threshold={recipe.threshold!r}"]
+    for name in ("min_distance", "edge_distance"):
+        length: Length = getattr(recipe.rules, name)
+        if length.value:
+            told.append(f"{name}=Length({length.value!r}, {length.unit!r})")
+    told += [f"device={recipe.device!r}"] if recipe.device != "auto" else []
+    told += ["write_fom=True"] if recipe.write_fom else []
+    return told
+
+
+def _micrographs(recipe: Recipe) -> list[tuple[str, ...]]:
+    places = recipe.micrographs
+    words: list[tuple[str, ...]] = [("--micrographs", path) for path in places.where]
+    if places.pixel_size_ang is not None:
+        words.append(("--pixel-size", _number(places.pixel_size_ang)))
+    return [*words, ("--flip-y",)] if places.flip_y else words
+
+
+def _written(words: list[tuple[str, ...]]) -> str:
+    (verb,), *options = words
+    return " \\\n    ".join([f"{PROGRAM} {verb}", *map(shlex.join, options)])
+
+
+def _found(places: Places) -> str:
+    parts = [_listed(places.where)]
+    if places.pixel_size_ang is not None:
+        parts.append(f"pixel_size_ang={places.pixel_size_ang!r}")
+    return ", ".join([*parts, "flip_y=True"] if places.flip_y else parts)
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    return repr(paths[0]) if len(paths) == 1 else repr(list(paths))
+
+
+def _number(value: Any) -> str:
+    # repr gives every digit back; 40.0 looks odd where 40 is meant
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _length(length: Length) -> str:
+    return f"{_number(float(length.value))}{UNITS[length.unit]}"
+
+
+def _revived(name: str, value: Any) -> Any:
+    """Return a setting as it was before it went through JSON."""
+    if name == "augmentation" and isinstance(value, Mapping):
+        return Augmentation(**value)
+    if name == "branch_weights":
+        return tuple(value)
+    if name == "class_names":
+        named = {int(i): text for i, text in value.items()}
+        return {i: text for i, text in named.items() if text != CLASS_NAMES.get(i)}
+    if name == "base" and value not in ("bundled", "none", "imagenet"):
+        return str(Path(value).expanduser().absolute())
+    return value
+
+
+_DEFAULT = FineTuneSettings(diameter_px=1.0)
