@@ -87,8 +87,9 @@ class FlowLayout(QLayout):
             size = QSize(min(hint.width(), max(1, inner.width())), hint.height())
             needed = size.width()
             if self._together and item.widget() is self._together[0]:
-                needed = sum(w.sizeHint().width() + self._gap for w in self._together)
-                needed -= self._gap
+                whole = sum(w.sizeHint().width() + self._gap for w in self._together)
+                whole -= self._gap
+                needed = whole if whole <= inner.width() else needed
             if rows[-1] and x + needed > inner.width():
                 rows.append([])
                 x = 0
