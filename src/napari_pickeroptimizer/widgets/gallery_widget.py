@@ -112,11 +112,12 @@ class GalleryWidget(QWidget):
         stepped.connect(on_slice)
         recolour = WeakMethod(self._set_colors)
         stop = follow_theme(self._viewer, lambda colors: _call(recolour, colors))
-        slot = WeakMethod(on_slice)
+        slot, watch = WeakMethod(on_slice), WeakMethod(self._watch)
 
         def forget(*_: Any) -> None:
             stop()
             _disconnect(stepped, slot)
+            _call(watch, None)
 
         self.destroyed.connect(forget)
 
@@ -329,10 +330,10 @@ class GalleryWidget(QWidget):
         before, self._watched = self._watched, layer
         if before is not None:
             before.selected_data.events.items_changed.disconnect(self._on_canvas_selection)
-            before.events.size.disconnect(self._show_boxes)
+            before.events.current_size.disconnect(self._show_boxes)
         if layer is not None:
             layer.selected_data.events.items_changed.connect(self._on_canvas_selection)
-            layer.events.size.connect(self._show_boxes)
+            layer.events.current_size.connect(self._show_boxes)
 
     def _set_colors(self, colors: ThemeColors) -> None:
         self.grid.set_colors(

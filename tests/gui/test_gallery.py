@@ -1,0 +1,524 @@
+"""The gallery on a real viewer, with real mouse and key events."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.picks import Picks
+
+pytestmark = pytest.mark.gui
+SEED = 0
+
+
+@pytest.fixture
+def show(viewer, qtbot):
+    """Return a function that docks a gallery and shows the window."""
+    from napari_pickeroptimizer.widgets.gallery_widget import GalleryWidget
+
+    def docked(area: str = "bottom"):
+        widget = GalleryWidget(viewer)
+        viewer.window.add_dock_widget(widget, area=area, name="Gallery")
+        viewer.window.resize(1280, 800)
+        viewer.show() if hasattr(viewer, "show") else None
+        qtbot.waitUntil(lambda: widget.grid.viewport().width() > 100)
+        return widget
+
+    return docked
+
+
+@pytest.fixture
+def opened(viewer, project, picks_star):
+    """Return the picks layer of a viewer with micrographs and picks."""
+    from napari_pickeroptimizer.plugin import session
+
+    session.open_micrographs(viewer, project / "Micrographs")
+    return session.open_picks(viewer, picks_star, diameter_px=40)
+
+
+def labels(layer) -> np.ndarray:
+    from napari_pickeroptimizer.plugin import session
+
+    return session.picks_of(layer).labels
+
+
+def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
+    """Give a layer scores as if a model had; return P(particle)."""
+    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin.scores import Scores
+
+    picks, rng = session.picks_of(layer), np.random.default_rng(SEED)
+    codes = np.asarray(layer.data)[:, 0].astype(np.int32)
+    p = rng.random(len(picks)).astype(np.float32)
+    shared = session.session_of(viewer)
+    shared.scores[layer] = Scores(
+        model=SimpleNamespace(card=SimpleNamespace(class_ids=(1, 2, 3))),
+        codes=codes,
+        names=tuple(map(str, range(codes.max() + 1))),
+        labels=picks.labels.copy(),
+        probabilities=np.column_stack([p, (1 - p) * 0.7, (1 - p) * 0.3]).astype(np.float32),
+        features=rng.normal(size=(len(p), 64)).astype(np.float16) if features else None,
+        complete=complete,
+    )
+    shared.scores_changed.emit(layer)
+    return p
+
+
+def choose(widget, *, sort=None, show=None) -> None:
+    from napari_pickeroptimizer.plugin.gallery import Show, Sort
+
+    for box, kinds, value in (
+        (widget.tools.sort_box, Sort, sort),
+        (widget.tools.show_box, Show, show),
+    ):
+        if value is not None:
+            box.setCurrentIndex(list(kinds).index(kinds[value]))
+            box.activated.emit(box.currentIndex())
+
+
+def click(qtbot, widget, position: int, *, shift: bool = False, double: bool = False) -> None:
+    from qtpy.QtCore import Qt
+
+    modifier = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
+    where = widget.grid.cell_rect(position).center()
+    qtbot.mouseClick(
+        widget.grid.viewport(), Qt.MouseButton.LeftButton, modifier=modifier, pos=where
+    )
+    if double:
+        qtbot.mouseDClick(widget.grid.viewport(), Qt.MouseButton.LeftButton, pos=where)
+
+
+def selected(widget) -> list[int]:
+    return widget.grid.selection.rows.tolist()
+
+
+def boxes_there(widget, qtbot) -> None:
+    grid = widget.grid
+    qtbot.waitUntil(
+        lambda: all(
+            widget.loader.get(int(r))
+            for r in grid.display.rows[grid.seen.start : grid.seen.stop]
+        ),
+        timeout=20_000,
+    )
+
+
+def test_what_is_missing_is_said_in_words(viewer, show, project, picks_star, qtbot):
+    from napari_pickeroptimizer.plugin import session
+
+    widget = show()
+    assert "drag a STAR or .box file" in widget.grid.message
+    layer = session.open_picks(viewer, Picks.from_arrays([], x=[], y=[]), name="none")
+    assert widget.grid.message == "This layer has no picks yet."
+    viewer.layers.remove(layer)
+    layer = session.open_picks(viewer, Picks.from_arrays("nowhere.mrc", [10.0], [20.0]))
+    assert "Open the micrographs" in widget.grid.message
+    assert not widget.tools.class_buttons[PARTICLE].isEnabled()
+    viewer.layers.remove(layer)
+    session.open_picks(viewer, picks_star)
+    if not len(widget.grid.display):  # picks that do not bring their micrographs along
+        session.open_micrographs(viewer, project / "Micrographs")
+    assert len(widget.grid.display) > 10
+    assert widget.grid.message == ""
+    choose(widget, show="LABELLED")
+    assert "is labelled" in widget.grid.message
+    widget.grid.viewport().repaint()  # words are painted
+    viewer.layers.clear()
+    assert "drag a STAR" in widget.grid.message
+
+
+def test_boxes_are_cut_and_shown(show, opened, qtbot):
+    widget = show()
+    boxes_there(widget, qtbot)
+    picture = widget.grid.viewport().grab().toImage()
+    box = widget.grid.cell_rect(0)
+    colors = {
+        picture.pixelColor(x, box.center().y()).lightness()
+        for x in range(box.left() + 10, box.right() - 10)
+    }
+    assert len(colors) > 10  # grey levels, not a flat placeholder
+    thumbnail = widget.loader.get(int(widget.grid.display.rows[0]))
+    assert thumbnail.problem == ""
+    assert thumbnail.pixels.shape == (widget.grid.thumbnail_side,) * 2
+
+
+@pytest.mark.parametrize("area", ["bottom", "right"])
+def test_clicks_select_and_keys_label(show, opened, qtbot, area):
+    from qtpy.QtCore import Qt
+
+    widget = show(area)
+    click(qtbot, widget, 1)
+    click(qtbot, widget, 4, shift=True)
+    click(qtbot, widget, 2)
+    rows = widget.grid.display.rows[[1, 3, 4]]
+    assert selected(widget) == sorted(rows.tolist())
+    assert "3 selected" in widget.tools.counts.text()
+    qtbot.keyClick(widget.grid, Qt.Key.Key_J)
+    assert np.flatnonzero(labels(opened)).tolist() == sorted(rows.tolist())
+    assert (labels(opened)[rows] == CONTAMINANT).all()
+    # the same picks are still selected: another key corrects
+    qtbot.keyClick(widget.grid, Qt.Key.Key_C)
+    assert (labels(opened)[rows] == CARBON).all()
+    # but a new click begins anew
+    click(qtbot, widget, 0)
+    qtbot.keyClick(widget.grid, Qt.Key.Key_K)
+    assert labels(opened)[widget.grid.display.rows[0]] == PARTICLE
+    assert (labels(opened)[rows] == CARBON).all()
+    for _ in range(3):
+        qtbot.keyClick(widget.grid, Qt.Key.Key_Z, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert not labels(opened).any()
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    qtbot.keyClick(widget.grid, Qt.Key.Key_Z, modifier=both)
+    assert (labels(opened)[rows] == CONTAMINANT).all()
+
+
+def test_buttons_label_as_keys_do_and_leave_the_focus(show, opened, qtbot):
+    from qtpy.QtCore import Qt
+
+    widget = show()
+    assert not widget.tools.class_buttons[CARBON].isEnabled()
+    click(qtbot, widget, 3)
+    row = int(widget.grid.display.rows[3])
+    qtbot.mouseClick(widget.tools.class_buttons[CARBON], Qt.MouseButton.LeftButton)
+    assert labels(opened)[row] == CARBON
+    qtbot.mouseClick(widget.tools.class_buttons[UNLABELLED], Qt.MouseButton.LeftButton)
+    assert labels(opened)[row] == UNLABELLED
+
+
+def test_the_keyboard_alone_is_enough(show, opened, qtbot):
+    from qtpy.QtCore import Qt
+
+    widget = show()
+    grid = widget.grid
+    grid.setFocus()
+    qtbot.keyClick(grid, Qt.Key.Key_Home)
+    qtbot.keyClick(grid, Qt.Key.Key_Right)
+    qtbot.keyClick(grid, Qt.Key.Key_K)  # labels the current one, and goes on
+    qtbot.keyClick(grid, Qt.Key.Key_J)
+    first = grid.display.rows
+    assert labels(opened)[first[1:3]].tolist() == [PARTICLE, CONTAMINANT]
+    assert grid.selection.current == first[3]
+    qtbot.keyClick(grid, Qt.Key.Key_Right, modifier=Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(grid, Qt.Key.Key_Right, modifier=Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(grid, Qt.Key.Key_Left, modifier=Qt.KeyboardModifier.ShiftModifier)
+    assert selected(widget) == sorted(first[3:5].tolist())
+    qtbot.keyClick(grid, Qt.Key.Key_Escape)
+    assert selected(widget) == []
+    qtbot.keyClick(grid, Qt.Key.Key_Space)
+    assert selected(widget) == [first[4]]
+    qtbot.keyClick(grid, Qt.Key.Key_A, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert len(selected(widget)) == len(first)
+    qtbot.keyClick(grid, Qt.Key.Key_End)
+    assert grid.selection.current == first[-1]
+    assert len(first) - 1 in grid.seen
+    qtbot.keyClick(grid, Qt.Key.Key_PageUp)
+    assert grid.selection.current != first[-1]
+
+
+def test_dragging_selects_all_between(show, opened, qtbot):
+    from qtpy.QtCore import Qt
+
+    widget = show()
+    port, rect = widget.grid.viewport(), widget.grid.cell_rect
+    qtbot.mousePress(port, Qt.MouseButton.LeftButton, pos=rect(1).center())
+    from qtpy.QtCore import QEvent, QPointF
+    from qtpy.QtGui import QMouseEvent
+
+    where = QPointF(rect(3).center())
+    moved = QMouseEvent(
+        QEvent.Type.MouseMove,
+        where,
+        QPointF(port.mapToGlobal(where.toPoint())),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    widget.grid.mouseMoveEvent(moved)
+    qtbot.mouseRelease(port, Qt.MouseButton.LeftButton, pos=rect(3).center())
+    assert selected(widget) == sorted(widget.grid.display.rows[1:4].tolist())
+
+
+def test_a_click_beside_the_boxes_selects_none(show, opened, qtbot):
+    from qtpy.QtCore import QPoint, Qt
+
+    widget = show()
+    click(qtbot, widget, 0)
+    choose(widget, show="MICROGRAPH")
+    last = widget.grid.cell_rect(len(widget.grid.display) - 1)
+    widget.grid.verticalScrollBar().setValue(10**6)
+    port = widget.grid.viewport()
+    if last.right() + 30 < port.width():
+        where = QPoint(last.right() + 20, last.center().y())
+        where = QPoint(where.x(), min(where.y(), port.height() - 5))
+        qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=where)
+        assert selected(widget) == []
+
+
+def test_a_double_click_goes_to_the_micrograph(viewer, show, opened, qtbot):
+    widget = show()
+    click(qtbot, widget, 2)
+    row = int(widget.grid.display.rows[-1])
+    widget.grid.reveal(row)
+    click(qtbot, widget, len(widget.grid.display) - 1, double=True)
+    assert viewer.dims.current_step[0] == int(opened.data[row, 0])
+    assert set(opened.selected_data) == {row}
+    # the selection is as it was, without the pick that was only looked at
+    assert selected(widget) == [int(widget.grid.display.rows[2])]
+    assert widget.grid.selection.current == row
+
+
+def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, opened, qtbot):
+    from napari_pickeroptimizer.plugin import navigation
+
+    widget = show()
+    last = int(widget.grid.display.rows[-1])
+    assert widget.grid.display.at(last) not in widget.grid.seen
+    navigation.go_to_pick(viewer, opened, last)
+    assert widget.grid.selection.current == last
+    assert widget.grid.display.at(last) in widget.grid.seen
+    first = int(widget.grid.display.rows[0])
+    opened.selected_data = {first}
+    assert widget.grid.selection.current == first
+    assert 0 in widget.grid.seen
+    # one that the filter hides is told of
+    from napari_pickeroptimizer.plugin import session
+
+    session.label_picks(opened, [first], PARTICLE)
+    choose(widget, show="LABELLED")
+    opened.selected_data = {last}
+    assert "not among those shown" in widget.note.text()
+    opened.selected_data = {first}
+    assert widget.note.isHidden()
+
+
+def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer):
+    from napari_pickeroptimizer.plugin.gallery import Show, Sort
+
+    widget = show()
+    before = widget.grid.display.rows.tolist()
+    for sort in ("SCORE_DOWN", "DOUBT", "LIKENESS"):
+        choose(widget, sort=sort)
+        assert widget.note.text().startswith("Score the picks first")
+        assert not widget.note.isHidden()
+        assert widget.tools.choice == (Sort.MICROGRAPH, Show.ALL)
+    choose(widget, show="KEPT")
+    assert widget.note.text().startswith("Score the picks first")
+    assert widget.grid.display.rows.tolist() == before
+    choose(widget, sort="MICROGRAPH")
+    assert widget.note.isHidden()
+
+
+def test_scores_sort_filter_and_stay_while_one_works(viewer, show, opened, qtbot):
+    from qtpy.QtCore import Qt
+
+    from napari_pickeroptimizer.plugin import outputs
+
+    widget = show()
+    p = give_scores(viewer, opened)
+    choose(widget, sort="SCORE_DOWN")
+    order = widget.grid.display.rows
+    assert (np.diff(p[order]) <= 0).all()
+    look = widget.state.picks.looks(order[:1], widget._session.vocabulary)[0]
+    assert look.kept
+    assert look.score == f"{min(p.max(), 0.99):.2f}"
+    choose(widget, show="REJECTED")
+    n_rejected = (p < 0.5).sum()
+    assert len(widget.grid.display) == n_rejected
+    assert widget.tools.counts.text() == f"{n_rejected} of {len(p)}"
+    # a label takes the pick out of the filter, but not from under the mouse
+    click(qtbot, widget, 0)
+    row = int(widget.grid.display.rows[0])
+    qtbot.keyClick(widget.grid, Qt.Key.Key_K)
+    assert widget.grid.display.rows[0] == row
+    assert widget.tools.resort.isEnabled()
+    qtbot.mouseClick(widget.tools.resort, Qt.MouseButton.LeftButton)
+    assert row not in widget.grid.display.rows
+    assert not widget.tools.resort.isEnabled()
+    # so does the threshold
+    scores = widget._session.scores[opened]
+    outputs.set_threshold(viewer, opened, 0.25)
+    assert scores.threshold == 0.25
+    assert widget.state.picks.threshold == 0.25
+    assert len(widget.grid.display) == n_rejected - 1
+    qtbot.keyClick(widget.grid, Qt.Key.Key_F5)
+    assert len(widget.grid.display) < n_rejected - 1
+
+
+def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(viewer, show, opened):
+    widget = show()
+    give_scores(viewer, opened)
+    choose(widget, sort="SCORE_UP")
+    before = widget.grid.display.rows.tolist()
+    scores = widget._session.scores[opened]
+    scores.complete = False
+    scores.probabilities[:, 0] = 1 - scores.probabilities[:, 0]
+    widget._session.scores_changed.emit(opened)
+    assert widget.grid.display.rows.tolist() == before
+    assert widget.tools.resort.isEnabled()
+    scores.complete = True
+    widget._session.scores_changed.emit(opened)
+    assert widget.grid.display.rows.tolist() != before
+    # forgotten scores leave an order that needs none
+    del widget._session.scores[opened]
+    widget._session.scores_changed.emit(opened)
+    widget.arrange()
+    assert widget.note.text().startswith("Score the picks first")
+
+
+def test_likeness_to_the_selected_ones(viewer, show, opened, qtbot):
+    widget = show()
+    give_scores(viewer, opened)
+    click(qtbot, widget, 7)
+    row = selected(widget)[0]
+    choose(widget, sort="LIKENESS")
+    assert widget.grid.display.rows[0] == row
+    assert widget.grid.seen.start == 0
+    give_scores(viewer, opened, features=False)
+    choose(widget, sort="LIKENESS")
+    assert "Score the picks first" in widget.note.text()
+
+
+def test_the_current_micrograph_follows_the_slider(viewer, show, opened):
+    widget = show()
+    for step in (0, 2):
+        viewer.dims.set_current_step(0, step)
+        choose(widget, show="MICROGRAPH")
+        wanted = np.flatnonzero(opened.data[:, 0] == step)
+        assert sorted(widget.grid.display.rows.tolist()) == wanted.tolist()
+    viewer.dims.set_current_step(0, 1)
+    assert (opened.data[widget.grid.display.rows, 0] == 1).all()
+
+
+def test_classes_of_ones_own_have_buttons_and_keys(viewer, show, opened, qtbot):
+    from qtpy.QtCore import Qt
+
+    from napari_pickeroptimizer.plugin import session
+
+    widget = show()
+    click(qtbot, widget, 0)
+    qtbot.keyClick(widget.grid, Qt.Key.Key_D)
+    assert "no class 4 yet" in widget.note.text()
+    vocabulary = session.session_of(viewer).vocabulary
+    session.set_vocabulary(viewer, vocabulary.added("ice"))
+    assert widget.tools.class_buttons[4].text().startswith("ice")
+    qtbot.keyClick(widget.grid, Qt.Key.Key_D)
+    assert labels(opened)[widget.grid.display.rows[0]] == 4
+
+
+def test_size_and_contrast(show, opened, qtbot):
+    widget = show()
+    boxes_there(widget, qtbot)
+    row = int(widget.grid.display.rows[0])
+    by_micrograph = widget.loader.get(row).pixels
+    widget.tools.contrast_box.setChecked(True)
+    qtbot.waitUntil(
+        lambda: not np.array_equal(widget.loader.get(row).pixels, by_micrograph),
+        timeout=20_000,
+    )
+    columns = widget.grid.grid.columns
+    widget.tools.size_slider.setValue(200)
+    assert widget.grid.grid.columns < columns
+    side = widget.grid.thumbnail_side
+    qtbot.waitUntil(lambda: widget.loader.get(row).pixels.shape[0] == side, timeout=20_000)
+    widget.grid.zoomed.emit(-1)
+    assert widget.grid.box_px == 184
+
+
+def test_the_diameter_decides_how_much_is_seen(show, opened, qtbot):
+    from napari_pickeroptimizer.plugin import session
+
+    widget = show()
+    boxes_there(widget, qtbot)
+    assert widget.loader._settings.box_px == 60
+    session.set_diameter(opened, 80)
+    assert widget.loader._settings.box_px == 120
+
+
+def test_tooltips_tell_the_pick(viewer, show, opened, qtbot):
+    widget = show()
+    row = int(widget.grid.display.rows[0])
+    tip = widget._tip(row)
+    table = opened.metadata["pickeroptimizer"].picks.table
+    assert table["micrograph"][row] in tip
+    assert f"x {table['x'][row]:.1f}" in tip
+    assert "not scored" in tip
+    give_scores(viewer, opened)
+    assert "score 0." in widget._tip(row)
+
+
+def test_layers_renamed_deleted_and_duplicated(viewer, show, opened, qtbot, picks_star):
+    from qtpy.QtCore import Qt
+
+    from napari_pickeroptimizer.plugin import session
+
+    widget = show()
+    opened.name = "mine"
+    assert len(widget.grid.display) == len(opened.data)
+    click(qtbot, widget, 0)
+    second = session.open_picks(viewer, picks_star, name="second")
+    session.session_of(viewer).choose(picks_layer=second)
+    assert widget.state.layer is second
+    assert selected(widget) == []
+    click(qtbot, widget, 1)
+    viewer.layers.remove(second)
+    assert widget.state.layer is opened
+    click(qtbot, widget, 2)
+    qtbot.keyClick(widget.grid, Qt.Key.Key_K)
+    assert labels(opened)[widget.grid.display.rows[2]] == PARTICLE
+    micrographs = session.session_of(viewer).stack_layer
+    viewer.layers.remove(micrographs)
+    assert "Open the micrographs" in widget.grid.message
+    qtbot.keyClick(widget.grid, Qt.Key.Key_K)  # into nowhere
+    viewer.layers.remove(opened)
+    assert "drag a STAR" in widget.grid.message
+
+
+def test_picks_added_on_the_micrograph_come_into_the_gallery(show, opened, viewer):
+    widget = show()
+    n = len(opened.data)
+    opened.add([[0, 50.0, 60.0]])
+    assert len(widget.grid.display) == n + 1
+
+
+def test_unreadable_micrographs_are_marked(viewer, show, project, tmp_path, picks_star, qtbot):
+    import shutil
+
+    from napari_pickeroptimizer.plugin import session
+
+    copy = tmp_path / "Micrographs"
+    shutil.copytree(project / "Micrographs", copy)
+    broken = sorted(copy.glob("*.mrc"))[0]
+    session.open_micrographs(viewer, copy)
+    broken.write_bytes(broken.read_bytes()[:3000])
+    layer = session.open_picks(viewer, picks_star)
+    widget = show()
+    row = int(np.flatnonzero(np.asarray(layer.data)[:, 0] == 0)[0])
+    widget.grid.reveal(row)
+    boxes_there(widget, qtbot)
+    if widget.state.micrographs[0].path == broken:
+        assert widget.loader.get(row).problem == "unreadable"
+        assert "truncated" in widget._tip(row)
+        widget.grid.viewport().repaint()
+
+
+def test_both_themes_and_a_closed_dock(viewer, show, opened, qtbot):
+    widget = show("right")
+    dark = widget.grid._painter.colors.background.name()
+    viewer.theme = "light"
+    assert widget.grid._painter.colors.background.name() != dark
+    boxes_there(widget, qtbot)
+    viewer.window.remove_dock_widget(widget)
+    widget.deleteLater()
+    del widget
+    qtbot.wait(50)
+    # nobody is left who could be told
+    from napari_pickeroptimizer.plugin import session
+
+    viewer.theme = "dark"
+    session.label_picks(opened, [0], PARTICLE)
+    viewer.dims.set_current_step(0, 1)
+    opened.selected_data = {1}
+    viewer.layers.remove(opened)
