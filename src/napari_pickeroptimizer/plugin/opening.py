@@ -15,6 +15,7 @@ from napari_pickeroptimizer.plugin.session import (
     matched_points_data,
     micrograph_layers,
     prepared_stack,
+    session_of,
     unwrap,
 )
 from napari_pickeroptimizer.plugin.stack import extend_stack, make_stack, stack_of
@@ -28,8 +29,8 @@ def picks_with_micrographs(
 ) -> list[LayerData]:
     """Return layer data of picks, with those of their micrographs where these are not open.
 
-    Micrographs that are found nowhere are told in a warning, and listed by
-    `matching.missing_micrographs`.
+    Micrographs that are found nowhere are listed by `matching.missing_micrographs`, and told
+    in a warning: here, or by the session as soon as the picks are in the viewer.
 
     Parameters
     ----------
@@ -48,13 +49,11 @@ def picks_with_micrographs(
     located = locate_micrographs(picks)
     looked_for = {matching.LOOKED_FOR_KEY: located.missing}
     if not len(located.micrographs):
-        if located.missing:
+        if located.missing and not (viewer is not None and micrograph_layers(viewer)):
             warnings.warn(_none_found(located.missing), UserWarning, stacklevel=2)
         points = points_data(view, name)
         points[1]["metadata"].update(looked_for)
         return [points]
-    if located.missing:
-        warnings.warn(_some_missing(located.missing, view), UserWarning, stacklevel=2)
     title = _folder_name(located.micrographs)
     if viewer is None:
         stack = make_stack(located.micrographs, name=title)
@@ -93,6 +92,7 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
         if layer.name == first.stem:  # it was named after the one file
             layer.name = first.absolute().parent.name or layer.name
         _rematch(viewer, layer)
+        session_of(viewer).layers_changed.emit()
         return True
     return False
 
@@ -120,13 +120,6 @@ def _none_found(missing: dict[str, str]) -> str:
     return (
         f"The {len(missing)} micrographs of these picks were not found: {_names(missing)}. "
         "Drag their folder here, or open it with File > Open Folder."
-    )
-
-
-def _some_missing(missing: dict[str, str], view: PicksView) -> str:
-    return (
-        f"{len(missing)} of {len(view.slice_of)} micrographs of these picks were not found: "
-        f"{_names(missing)}. The panel Label lists them."
     )
 
 

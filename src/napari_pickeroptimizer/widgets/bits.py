@@ -12,9 +12,9 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 
 class ElidedLabel(QLabel):
@@ -65,17 +65,39 @@ def arrow(text: str, tooltip: str, action: Callable[[], Any]) -> QToolButton:
     return made
 
 
-def fold(title: str) -> QCollapsible:
-    """Return a part that can be folded away, and is."""
-    made = QCollapsible(title, None, "▾", "▸")
-    made.setDuration(0)
-    made.layout().setContentsMargins(0, 0, 0, 0)
-    made.layout().setSpacing(0)
-    made.content().layout().setContentsMargins(0, 4, 0, 4)
-    made.toggleButton().setObjectName("fold")
-    made.toggleButton().setToolTip("Show or fold away.")
-    made.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return made
+class Fold(QWidget):
+    """A part with a title that can be folded away, and is at first."""
+
+    def __init__(self, title: str, content: QWidget) -> None:
+        super().__init__()
+        self._title = title
+        self.content = content
+        self.toggle = QPushButton()
+        self.toggle.setObjectName("fold")
+        self.toggle.setCheckable(True)
+        self.toggle.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.toggle.setToolTip("Show or fold away.")
+        self.toggle.toggled.connect(self._show)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.toggle)
+        column.addWidget(content)
+        self._show(False)
+
+    def expand(self) -> None:
+        """Show the content."""
+        self.toggle.setChecked(True)
+
+    def set_title(self, title: str) -> None:
+        """Show another title."""
+        self._title = title
+        self._show(self.toggle.isChecked())
+
+    def _show(self, shown: bool) -> None:
+        self.content.setVisible(shown)
+        # text, not an icon: it has the theme's colour
+        self.toggle.setText(f"{'▾' if shown else '▸'}  {self._title}")
 
 
 def quiet_label(text: str = "") -> QLabel:

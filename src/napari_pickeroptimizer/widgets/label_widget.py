@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from magicgui.widgets import Container, SpinBox
+from magicgui.widgets import Container
 from qtpy.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -17,31 +17,28 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import labelling, navigation, session, suggestions
+from napari_pickeroptimizer.plugin import labelling, navigation, session
 from napari_pickeroptimizer.plugin.matching import missing_micrographs
 from napari_pickeroptimizer.plugin.overview import label_counts, micrograph_shown
-from napari_pickeroptimizer.plugin.preferences import PLUGIN, preferences
+from napari_pickeroptimizer.plugin.preferences import PLUGIN
 from napari_pickeroptimizer.plugin.vocabulary import Vocabulary
 from napari_pickeroptimizer.widgets.bits import (
     ElidedLabel,
+    Fold,
     arrow,
     button,
     fill_keys,
-    fold,
     quiet_label,
     row_of,
 )
 from napari_pickeroptimizer.widgets.classes_widget import ClassTable
-from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.parts import (
     TargetBoxes,
     follow,
     forward_keys,
     wrapped_label,
 )
+from napari_pickeroptimizer.widgets.suggest_box import SuggestBox
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
 from napari_pickeroptimizer.widgets.view_box import ViewBox
 
@@ -71,14 +68,6 @@ class LabelWidget(Container):
         self._session = session.session_of(self._viewer)
         self._rows_here: tuple[Any, int, Any] = (None, -1, None)
         self.targets = TargetBoxes(self._session)
-        self.n_suggestions = SpinBox(
-            value=preferences().n_suggestions,
-            min=1,
-            max=1000,
-            tooltip="How many picks are suggested at a time.",
-        )
-        self.job = JobBar()
-        self.job.visible = False
         self.status = wrapped_label()
         self.view = ViewBox(self._session)
         super().__init__(labels=False)
@@ -100,19 +89,16 @@ class LabelWidget(Container):
             "(key S) for many."
         )
         self.history = self._make_history()
-        self.suggesting = self._make_suggesting()
-        self.missing = fold("Missing micrographs")
+        self.suggesting = SuggestBox(self._session, self._say)
         self.missing_list = QTreeWidget()
         self.missing_list.setHeaderHidden(True)
         self.missing_list.setRootIsDecorated(False)
         self.missing_list.setColumnCount(1)
         self.missing_list.setFixedHeight(110)
-        self.missing.addWidget(self.missing_list)
-        self.showing = fold("View")
-        self.showing.addWidget(self.view.native)
-        self.keys = fold("Keys")
+        self.missing = Fold("Missing micrographs", self.missing_list)
+        self.showing = Fold("View", self.view.native)
         self.key_table = QWidget()
-        self.keys.addWidget(self.key_table)
+        self.keys = Fold("Keys", self.key_table)
         self.showing.expand()
         for part in (
             self.targets.native,
@@ -195,30 +181,6 @@ class LabelWidget(Container):
         part.setLayout(row)
         return part
 
-    def _make_suggesting(self) -> QFrame:
-        part = QFrame()
-        self.suggest = button("Suggest", "", self._suggest)
-        self.queue_text = QLabel()
-        self.back = arrow("◂", "Back in the queue (B).", lambda: self._step_queue(-1))
-        self.next = arrow("▸", "Next in the queue (N).", lambda: self._step_queue(1))
-        self.check = button(
-            "", "Labels that the model takes for another class: a second look.", self._check
-        )
-        self.queue = QWidget()
-        queue = QHBoxLayout(self.queue)
-        queue.setContentsMargins(0, 0, 0, 0)
-        queue.addWidget(self.queue_text, 1)
-        queue.addWidget(self.back)
-        queue.addWidget(self.next)
-        column = QVBoxLayout(part)
-        column.setContentsMargins(0, 0, 0, 0)
-        words = QLabel("picks to label next")
-        column.addLayout(row_of(self.suggest, self.n_suggestions.native, words, None))
-        column.addWidget(self.job.native)
-        column.addWidget(self.queue)
-        column.addWidget(self.check)
-        return part
-
     # -------------------------------------------------------------------- connections
 
     def _connect(self) -> None:
@@ -227,8 +189,6 @@ class LabelWidget(Container):
         follow(native, shared.layers_changed, self._show_layers)
         follow(native, shared.labels_changed, self._show_labels)
         follow(native, shared.vocabulary_changed, self._show_vocabulary)
-        follow(native, shared.queue_changed, self._show_queue)
-        follow(native, shared.model_changed, self._show_suggesting)
         step = self._viewer.dims.events.current_step
         step.connect(self._show_micrograph)
         native.destroyed.connect(lambda *_: step.disconnect(self._show_micrograph))
@@ -272,13 +232,11 @@ class LabelWidget(Container):
         self._show_banner()
         self._show_vocabulary()
         self._show_layers()
-        self._show_queue()
 
     def _show_layers(self) -> None:
         self._rows_here = (None, -1, None)
         self._show_missing()
         self._show_labels()
-        self._show_suggesting()
 
     def _show_banner(self) -> None:
         layer = self._layer
@@ -298,7 +256,6 @@ class LabelWidget(Container):
         can_undo, can_redo = (False, False) if layer is None else labelling.can_undo(layer)
         self.undo.setEnabled(can_undo)
         self.redo.setEnabled(can_redo)
-        self._show_check()
         self._show_micrograph()
 
     def _show_micrograph(self, _event: Any = None) -> None:
@@ -324,45 +281,12 @@ class LabelWidget(Container):
         keys = [(s.key, s.name) for s in vocabulary] + [("U", "take the label back")]
         fill_keys(self.key_table, (*keys, *OTHER_KEYS))
 
-    def _show_queue(self, layer: Any = None) -> None:
-        if layer is not None and layer is not self._layer:
-            return
-        queue = navigation.queue_of(self._viewer, self._layer)
-        self.queue.setVisible(queue is not None)
-        if queue is not None:
-            self.queue_text.setText(queue.text)
-            self.back.setEnabled(queue.position > 0)
-            self.next.setEnabled(queue.position < len(queue) - 1)
-        self._show_check()
-
-    def _show_check(self) -> None:
-        layer = self._layer
-        n = 0 if layer is None else len(suggestions.doubtful_rows(layer))
-        self.check.setVisible(n > 0)
-        self.check.setText(f"Check {n} label{'' if n == 1 else 's'} the model doubts")
-
-    def _show_suggesting(self) -> None:
-        if self.job.running:
-            return
-        stack = self._session.stack_layer
-        self.suggest.setEnabled(self._layer is not None and stack is not None)
-        how = (
-            "those the model is unsure of, and some unlike all others"
-            if self._session.model is not None
-            else "picks unlike each other and unlike those that are labelled"
-        )
-        self.suggest.setToolTip(
-            f"Choose the picks whose labels teach most: {how}."
-            if stack is not None
-            else "Open the micrographs first: picks are compared by how they look."
-        )
-
     def _show_missing(self) -> None:
         layer = self._layer
         missing = {} if layer is None else missing_micrographs(self._viewer, layer)
         self.missing.setVisible(bool(missing))
         n = len(missing)
-        self.missing.setText(f"{n:,} micrograph{'' if n == 1 else 's'} missing")
+        self.missing.set_title(f"{n:,} micrograph{'' if n == 1 else 's'} missing")
         self.missing_list.clear()
         for name, reason in missing.items():
             item = QTreeWidgetItem([name])
@@ -397,7 +321,7 @@ class LabelWidget(Container):
     def _restore(self) -> None:
         if self._layer is not None:
             n = session.recover(self._viewer, self._layer)
-            self._say(f"{n:,} labels restored.")
+            self._say(f"{n:,} label{'' if n == 1 else 's'} restored.")
         self._show_banner()
 
     def _discard_recovery(self) -> None:
@@ -408,62 +332,6 @@ class LabelWidget(Container):
     def _go_micrograph(self, step: int) -> None:
         if self._layer is not None:
             navigation.go_to_micrograph(self._viewer, self._layer, step)
-
-    def _step_queue(self, step: int) -> None:
-        if self._layer is not None:
-            navigation.step_queue(self._viewer, self._layer, step)
-
-    def _check(self) -> None:
-        try:
-            suggestions.check_labels(self._viewer, self._layer)
-        except PickerOptimizerError as error:
-            self._say(str(error))
-
-    def _suggest(self) -> None:
-        layer = self._layer
-        try:
-            events = suggestions.suggest_events(
-                self._viewer, layer, self.n_suggestions.value, device=preferences().device
-            )
-        except PickerOptimizerError as error:
-            self._say(str(error))
-            return
-        self.suggest.setEnabled(False)
-        self.job.visible = True
-        self._say("Looking for picks ...")
-        self.job.run(
-            events,
-            on_event=lambda event: self._on_event(layer, event),
-            on_failed=self._say,
-            on_cancelled=lambda: self._say("Cancelled: nothing changed."),
-            on_end=self._on_end,
-        )
-
-    def _on_event(self, layer: Any, event: Any) -> None:
-        match event:
-            case BoxesRead():
-                self._say(f"Reading micrograph {event.n_read} of {event.n_total} ...")
-            case MicrographSkipped():
-                self._say(f"Left out {event.micrograph}: {event.reason}")
-            case Suggested() if layer not in self._viewer.layers:
-                self._say("The picks layer was deleted meanwhile.")
-            case Suggested():
-                self._show_suggested(layer, event)
-
-    def _show_suggested(self, layer: Any, event: Suggested) -> None:
-        n = len(event.rows)
-        if not n:
-            self._say("There is nothing to suggest: no pick is without a label.")
-            return
-        suggestions.show_suggestions(self._viewer, layer, event)
-        fewer = (
-            f" of the {event.n_wanted} wanted: there are no more" if n < event.n_wanted else ""
-        )
-        self._say(f"{n} picks{fewer}, chosen from {event.n_compared:,}. Label them by key.")
-
-    def _on_end(self) -> None:
-        self.job.visible = False
-        self._show_suggesting()
 
     def _open_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(

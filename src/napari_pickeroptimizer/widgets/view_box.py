@@ -8,6 +8,7 @@ from qtpy.QtCore import QTimer
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.display import MAX_DISPLAY_PX
 from napari_pickeroptimizer.plugin.layers import view_of
 from napari_pickeroptimizer.plugin.stack import set_full_resolution, set_low_pass, stack_of
 from napari_pickeroptimizer.widgets.parts import DiameterBox, follow, form
@@ -84,8 +85,9 @@ class ViewBox(Container):
                 if known or stack is None
                 else "The pixel size is unknown, so there is no low-pass in Å."
             )
-            self.full.enabled = stack is not None and not self.low_pass.value
-            self.full.value = stack is not None and stack.max_display_px > max(stack.canvas_px)
+            binned = stack is not None and max(stack.canvas_px) > MAX_DISPLAY_PX
+            self.full.enabled = binned and not self.low_pass.value
+            self.full.value = binned and stack.max_display_px > MAX_DISPLAY_PX
             self.diameter.pixel_size_ang = stack.pixel_size_ang if known else None
             self._watch(self._session.picks_layer)
             self._show_diameter()
@@ -99,12 +101,12 @@ class ViewBox(Container):
         self._leave()
         self._layer = NO_LAYER if layer is None else ref(layer)
         if layer is not None:
-            layer.events.size.connect(self._on_size)
+            layer.events.current_size.connect(self._on_size)
 
     def _leave(self, *_: Any) -> None:
         layer, self._layer = self._layer(), NO_LAYER
         if layer is not None:
-            layer.events.size.disconnect(self._on_size)
+            layer.events.current_size.disconnect(self._on_size)
 
     def _on_size(self, _event: Any = None) -> None:
         self._showing, before = True, self._showing
