@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from napari_pickeroptimizer.boxes import BoxSettings
@@ -50,6 +51,8 @@ from napari_pickeroptimizer.prune.score import (
 )
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
+# Fewer labels of a class tell too little of how good a model is.
+LEAST_LABELS = 10
 # A CPU looks at so many boxes in a third of a second: no cancelled job goes on for longer.
 CPU_BATCH = 32
 GPU_BATCH = 256
@@ -145,6 +148,37 @@ def validation_text(model: Classifier) -> str:
         f"Cross-validated on {held_out} ({validation['n_folds']} folds): "
         f"{right}{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
     )
+
+
+def validation_lines(
+    tuned: FineTuned, vocabulary: Vocabulary = DEFAULT_VOCABULARY
+) -> list[str]:
+    """Return what cross-validation said of a model just trained, by class and in words."""
+    found = tuned.validation
+    if found is None:
+        return ["Done. Not cross-validated, so nobody knows yet how good it is."]
+    hits = found.probabilities.argmax(axis=1) == found.targets
+    lines = [
+        f"Done. {int(hits.sum())} of {len(hits)} labels were told right by models that had "
+        "not seen them:"
+    ]
+    parts = []
+    for position, class_id in enumerate(tuned.model.card.class_ids):
+        here = found.targets == position
+        parts.append(
+            f"{int(hits[here].sum())} of {int(here.sum())} {vocabulary.name(class_id)}"
+        )
+    lines[0] += f" {', '.join(parts)}."
+    if not found.folds.grouped_by_micrograph:
+        lines.append(
+            "They had seen other labels of the same micrographs: expect a little less of new ones."
+        )
+    counts = np.bincount(found.targets)
+    if counts[counts > 0].min() < LEAST_LABELS:
+        lines.append(
+            f"So few labels tell little of how good it is: give at least {LEAST_LABELS} of each."
+        )
+    return lines
 
 
 def diameter_text(boxes: BoxSettings) -> str:

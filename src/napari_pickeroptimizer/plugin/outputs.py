@@ -283,6 +283,13 @@ def settle_later(session: Session, later: Callable[[Any], None] | None) -> None:
     follow(session).later = later
 
 
+def stop_settling_later(session: Session, later: Callable[[Any], None]) -> None:
+    """Undo `settle_later`, unless another panel has taken it over."""
+    following = follow(session)
+    if following.later is later:
+        following.later = None
+
+
 def unsettled(viewer: Any, layer: Any) -> bool:
     """Whether colours or outputs are behind the threshold or the labels."""
     return unwrap(layer) in follow(session_of(viewer)).unsettled

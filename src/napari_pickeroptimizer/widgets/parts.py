@@ -13,16 +13,21 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
     QSizePolicy,
     QTextEdit,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.plugin import labelling, session
+from napari_pickeroptimizer.widgets.theme import ThemeColors
 
 # Widgets that want letters, digits and Delete for themselves.
 TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
@@ -143,6 +148,12 @@ class DiameterBox(Container):
             return float(self.number.value)
         return self.number.value / self.pixel_size_ang if self.pixel_size_ang else None
 
+    def follow_pixel_size(self, pixel_size_ang: float | None) -> None:
+        """Take another pixel size over: Å where it is known, as the user has it in mind."""
+        if pixel_size_ang != self.pixel_size_ang:
+            self.pixel_size_ang = pixel_size_ang
+            self.unit.value = "Å" if pixel_size_ang else "px"
+
     def show_px(self, diameter_px: float) -> None:
         """Show a diameter given in pixels, in the unit that is chosen."""
         factor = self.pixel_size_ang if self.unit.value == "Å" else None
@@ -152,6 +163,48 @@ class DiameterBox(Container):
         if self.pixel_size_ang and self.number.value > 0:
             factor = self.pixel_size_ang if unit == "Å" else 1 / self.pixel_size_ang
             self.number.value = round(self.number.value * factor, 1)
+
+
+def action_button(text: str, tooltip: str, action: Callable[[], Any]) -> QPushButton:
+    """Return a button; a click on it leaves the keys to the canvas."""
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.clicked.connect(lambda *_: action())
+    return made
+
+
+def folded(title: str, *content: QWidget) -> QCollapsible:
+    """Return a part of a panel that is folded away at first."""
+    made = QCollapsible(title, None, "▾", "▸")
+    made.setDuration(0)
+    made.layout().setContentsMargins(0, 0, 0, 0)
+    made.layout().setSpacing(0)
+    made.content().layout().setContentsMargins(0, 4, 0, 4)
+    made.toggleButton().setObjectName("fold")
+    made.toggleButton().setToolTip("Show or fold away.")
+    made.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    for part in content:
+        made.addWidget(part)
+    return made
+
+
+def small_print() -> QLabel:
+    """Return a text in small print that breaks lines."""
+    label = QLabel()
+    label.setObjectName("quiet")
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def row_of(*widgets: QWidget) -> QHBoxLayout:
+    """Return widgets side by side, in equal parts."""
+    row = QHBoxLayout()
+    row.setSpacing(6)
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return row
 
 
 def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
@@ -244,7 +297,7 @@ class _KeyForwarder(QObject):
             part.removeEventFilter(self)  # never twice
             part.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject, event: Any) -> bool:
         """Take key presses; watch widgets that are added later."""
         if event.type() == QEvent.Type.ChildPolished:
             child = event.child()
@@ -278,9 +331,9 @@ def key_name(event: Any) -> str | None:
     code = event.key()
     if Qt.Key.Key_A <= code <= Qt.Key.Key_Z or Qt.Key.Key_0 <= code <= Qt.Key.Key_9:
         name = chr(code)
+    elif code in set(KEY_NAMES):
+        name = KEY_NAMES[Qt.Key(code)]
     else:
-        name = KEY_NAMES.get(Qt.Key(code)) if code in set(KEY_NAMES) else None
-    if name is None:
         return None
     held = event.modifiers()
     for modifier, prefix in (
@@ -296,3 +349,18 @@ def key_name(event: Any) -> str | None:
 def forward_keys(native: QWidget, for_session: session.Session) -> None:
     """Let the label keys work while a panel has the focus, except in its text fields."""
     _KeyForwarder(native, for_session)
+
+
+def panel_style(colors: ThemeColors) -> str:
+    """Return the style of what panels are made of, beside what napari's own has."""
+    return (
+        f"QLabel#quiet {{ color: {colors.text}; background: transparent; font-size: 11px; }}"
+        f"QLabel#warning {{ color: {colors.warning}; background: transparent; }}"
+        "QPushButton#primary { font-weight: bold; padding: 6px 10px; "
+        f"background: {colors.secondary}; }}"
+        f"QPushButton#primary:hover {{ background: {colors.highlight}; }}"
+        f"QPushButton#primary:disabled {{ background: {colors.foreground}; }}"
+        "QPushButton#fold { text-align: left; padding: 4px 0px; font-weight: bold; "
+        f"background: transparent; border: none; border-top: 1px solid {colors.foreground}; }}"
+        f"QPushButton#fold:hover {{ background: {colors.foreground}; }}"
+    )
