@@ -137,9 +137,17 @@ class BoxGrid(QAbstractScrollArea):
         self._port.update()
 
     def set_selection(self, selection: Selection) -> None:
-        """Select other picks."""
-        self.selection = selection
-        self._port.update()
+        """Select other picks; only the seen cells that look different are painted."""
+        before, self.selection = self.selection, selection
+        rows = self.display.rows[self.seen.start : self.seen.stop]
+        if len(before.mask) == len(selection.mask):
+            changed = before.mask[rows] != selection.mask[rows]
+            if before.current != selection.current:
+                changed |= (rows == before.current) | (rows == selection.current)
+            for position in np.flatnonzero(changed) + self.seen.start:
+                self._port.update(self.cell_rect(int(position)))
+        else:
+            self._port.update()
         self.selection_changed.emit()
 
     @property

@@ -78,7 +78,15 @@ class BoxPainter:
             h, w = pixels.shape
             data: Any = pixels.data  # both bindings take a buffer, whatever their types say
             image = QImage(data, w, h, w, QImage.Format.Format_Grayscale8)
-            painter.drawImage(box, image)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            device: Any = painter.device()
+            scale = device.devicePixelRatioF()
+            if round(box.width() * scale) == w:  # one to one is several times faster
+                image.setDevicePixelRatio(scale)
+                painter.drawImage(box.topLeft(), image)
+            else:
+                painter.drawImage(box, image)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         if thumbnail is not None and thumbnail.problem:
             self._problem(painter, box, thumbnail.problem, on_image=pixels is not None)
 

@@ -19,7 +19,7 @@ class FlowLayout(QLayout):
         Between parts, and between rows.
     """
 
-    def __init__(self, parent: QWidget | None = None, spacing_px: int = 6) -> None:
+    def __init__(self, parent: QWidget | None = None, spacing_px: int = 5) -> None:
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
         self._gap = spacing_px

@@ -341,7 +341,7 @@ class GalleryWidget(QWidget):
                 background=QColor(colors.background),
                 placeholder=QColor(colors.foreground),
                 text=QColor(colors.text),
-                muted=QColor(colors.secondary if colors.is_dark else colors.text),
+                muted=_between(colors.text, colors.foreground),
                 focus=QColor(colors.warning if colors.is_dark else "#8a5a00"),
             )
         )
@@ -396,3 +396,13 @@ def _disconnect(emitter: Any, method: WeakMethod) -> None:
     slot = method()
     if slot is not None:
         emitter.disconnect(slot)
+
+
+def _between(text: str, background: str, share: float = 0.75) -> QColor:
+    """Return a colour between two: quieter than text, still easy to read."""
+    one, other = QColor(text), QColor(background)
+    channels = (
+        round(share * a + (1 - share) * b)
+        for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
+    )
+    return QColor(*channels)
