@@ -102,7 +102,10 @@ def next_steps(picks: Picks, output: Path) -> tuple[str, ...]:
     elif input_suffix(picks) in (".box", ".csv"):
         relion = "RELION: save the kept picks as one STAR file for it."
     else:
-        relion = f"RELION: Particle extraction ▸ Re-extract ▸ particles STAR file: {kept_at}"
+        relion = (
+            "RELION: Particle extraction ▸ Re-extract refined particles ▸ Refined particles "
+            f"STAR file: {kept_at}"
+        )
     cryosparc = (
         f"cryoSPARC: Import Particle Stack ▸ Particle meta path: {kept_at}, with the "
         "micrographs' job as input"

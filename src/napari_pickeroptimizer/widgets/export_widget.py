@@ -1,0 +1,471 @@
+"""The export panel: what is written, where, and how to have the same without a window."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
+from qtpy.QtCore import Qt, QTimer, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.destinations import (
+    default_output,
+    formats,
+    home_of,
+    in_the_way,
+    is_tree,
+)
+from napari_pickeroptimizer.plugin.export import (
+    Exported,
+    ExportSettings,
+    ExportStep,
+    command_line,
+    export_events,
+    python_snippet,
+    recipe_of,
+    save_labels,
+)
+from napari_pickeroptimizer.plugin.export_text import (
+    count_rows,
+    exported_text,
+    links,
+    short_steps,
+    what_is_missing,
+)
+from napari_pickeroptimizer.plugin.layers import count_labels, view_of
+from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.widgets.bits import (
+    ElidedLabel,
+    Fold,
+    button,
+    quiet_label,
+    row_of,
+)
+from napari_pickeroptimizer.widgets.code_box import CodeBox
+from napari_pickeroptimizer.widgets.job import JobBar
+from napari_pickeroptimizer.widgets.parts import (
+    TargetBoxes,
+    follow,
+    form,
+    forward_keys,
+    panel_style,
+    wrapped_label,
+)
+from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+EVERYTHING, KEPT = "everything", "kept"
+# A dragged threshold moves many times a second; commands are read when the hand rests.
+REST_MS = 150
+
+
+class ExportWidget(Container):
+    """Write what is kept and rejected, with record and report, and say how it was done.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are used.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        self._viewer = session.unwrap(napari_viewer)
+        self._session = session.session_of(self._viewer)
+        self._exported: Exported | None = None
+        self._place_chosen = False  # by hand: then it is not moved any more
+        self._setting = False
+        self.targets = TargetBoxes(self._session)
+        self.what = ComboBox(
+            choices=[("All results, in a folder", EVERYTHING), ("Kept picks only", KEPT)],
+            value=EVERYTHING,
+            label="Write",
+            tooltip="All results: kept, rejected and scored picks, their record and report, as "
+            "`pickeroptimizer prune` writes them.",
+        )
+        self.format = ComboBox(
+            choices=[("STAR", ".star")], label="Format", tooltip="How kept picks are written."
+        )
+        self.place = FileEdit(
+            mode=FileDialogMode.OPTIONAL_FILE, label="To", tooltip="Where to. Nothing is replaced "
+            "unless you say so.",
+        )  # fmt: skip
+        self.replace = CheckBox(
+            text="Replace what is there", tooltip="Write over files of the same names."
+        )
+        self.with_labels = CheckBox(
+            value=True, text="Labels (labels.star)",
+            tooltip="All picks with your labels: to go on another day, or from the command line.",
+        )  # fmt: skip
+        self.with_model = CheckBox(
+            value=True, text="Model (model.safetensors)",
+            tooltip="The network that scored, for other data and for the command line.",
+        )  # fmt: skip
+        self.with_report = CheckBox(
+            value=True, text="Report (report.html)",
+            tooltip="Figures and pictures of the run on one page; half a minute for a thousand "
+            "micrographs.",
+        )  # fmt: skip
+        self.write_fom = CheckBox(
+            value=False, text="Probability as figure of merit",
+            tooltip="Write P(particle) over the picker's rlnAutopickFigureOfMerit too: RELION can "
+            "then choose by it. It is in poParticleProbability in any case.",
+        )  # fmt: skip
+        self.status = wrapped_label()
+        self.job = JobBar()
+        self.form = form(self.what, self.format, self.place)
+        super().__init__(labels=False)
+        self._rest = QTimer(self.native)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._build()
+        self._connect()
+        self._show_target()
+
+    # ------------------------------------------------------------------------- parts
+
+    def _build(self) -> None:
+        layout = self.native.layout()
+        layout.setSpacing(8)
+        self.counts = QWidget()
+        grid = QGridLayout(self.counts)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(2, 1)
+        self.warning = QLabel()
+        self.warning.setObjectName("warning")
+        self.warning.setWordWrap(True)
+        boxes = QWidget()
+        column = QVBoxLayout(boxes)
+        column.setContentsMargins(6, 0, 0, 0)
+        for box in (self.with_labels, self.with_model, self.with_report, self.write_fom):
+            column.addWidget(box.native)
+        self.more = Fold("Options", boxes)
+        self.start = button("Export", "Write the files.", self._start)
+        self.start.setObjectName("primary")
+        self.save_labels = button(
+            "Save labels only...", "Write the picks with your labels, and nothing else.",
+            self._ask_for_labels,
+        )  # fmt: skip
+        self.result = self._make_result()
+        self.command = CodeBox("command line")
+        self.snippet = CodeBox("Python script")
+        self.texts = QTabWidget()
+        self.texts.setDocumentMode(True)
+        self.texts.addTab(self.command, "Command line")
+        self.texts.addTab(self.snippet, "Python")
+        self.again = Fold("Command line and Python", self.texts)
+        self.place.native.setMinimumWidth(0)
+        self.form.native.setMinimumWidth(0)
+        for part in (
+            self.targets.native,
+            self.counts,
+            self.form.native,
+            self.warning,
+            self.replace.native,
+            self.more,
+            self.status.native,
+            self.start,
+            self.job.native,
+            self.result,
+            self.save_labels,
+            self.again,
+        ):
+            layout.addWidget(part)
+        layout.addStretch(1)
+
+    def _make_result(self) -> QFrame:
+        part = QFrame()
+        part.setObjectName("result")
+        self.result_text = QLabel()
+        self.result_text.setWordWrap(True)
+        self.result_place = ElidedLabel()
+        self.open_report = button("Open report", "In the browser.", self._open_report)
+        self.open_folder = button("Open folder", "In the file manager.", self._open_folder)
+        self.steps = quiet_label()
+        self.steps.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column = QVBoxLayout(part)
+        column.setContentsMargins(10, 8, 10, 8)
+        column.setSpacing(6)
+        column.addWidget(self.result_text)
+        self.result_place.setContentsMargins(4, 0, 4, 0)  # napari's style indents labels so
+        column.addWidget(self.result_place)
+        buttons = row_of(self.open_report, self.open_folder, None)
+        buttons.setContentsMargins(4, 0, 0, 0)
+        column.addLayout(buttons)
+        column.addWidget(self.steps)
+        return part
+
+    # -------------------------------------------------------------------- connections
+
+    def _connect(self) -> None:
+        native, shared = self.native, self._session
+        follow(native, shared.target_changed, self._show_target)
+        follow(native, shared.layers_changed, self._show_state)
+        follow(native, shared.labels_changed, self._on_layer)
+        follow(native, shared.scores_changed, self._on_layer)
+        follow(native, shared.threshold_changed, self._on_layer)
+        follow(native, shared.model_changed, self._show_state)
+        self.what.changed.connect(self._show_format)
+        self.format.changed.connect(self._propose)
+        self.place.changed.connect(self._on_place)
+        self.replace.changed.connect(self._show_state)
+        for box in (self.with_labels, self.with_model, self.with_report, self.write_fom):
+            box.changed.connect(self._show_soon)
+        self._rest.timeout.connect(self._show_texts)
+        self.again.toggle.toggled.connect(self._show_texts)
+        stop = follow_theme(self._viewer, self._apply_theme)
+        native.destroyed.connect(lambda *_: stop())
+        forward_keys(native, shared)
+
+    def _apply_theme(self, colors: ThemeColors) -> None:
+        self.native.setStyleSheet(
+            panel_style(colors)
+            # napari's light theme has a yellow that cannot be read on its grey
+            + ("" if colors.is_dark else "QLabel#warning { color: #7a5600; }")
+            + f"QFrame#result {{ border: 1px solid {colors.highlight}; border-radius: 4px; }}"
+            "QLabel#number { font-weight: bold; }"
+        )
+
+    @property
+    def _layer(self) -> Any | None:
+        return self._session.picks_layer
+
+    @property
+    def output(self) -> Path | None:
+        """The place that is chosen."""
+        path = self.place.value
+        return path if isinstance(path, Path) and path != Path() else None
+
+    def settings(self) -> ExportSettings:
+        """Return the settings that the panel shows."""
+        return ExportSettings(
+            what=self.what.value,
+            write_fom=self.write_fom.value,
+            labels=self.with_labels.value,
+            model=self.with_model.value,
+            report=self.with_report.value,
+            overwrite=self.replace.value,
+            device=preferences().device,
+        )
+
+    # -------------------------------------------------------------------------- state
+
+    def _show_target(self) -> None:
+        self._place_chosen, self._exported = False, None
+        self.result.setVisible(False)
+        self.status.value = ""
+        self._show_format()
+
+    def _show_format(self, *_: Any) -> None:
+        layer = self._layer
+        view = None if layer is None else view_of(layer.metadata)
+        if view is not None:
+            self._setting = True
+            known = formats(view.picks)
+            before = self.format.value
+            self.format.choices = [(words, suffix) for suffix, words in known.items()]
+            self.format.value = before if before in known else next(iter(known))
+            self._setting = False
+        self.format.visible = self.what.value == KEPT
+        self._propose()
+
+    def _propose(self, *_: Any) -> None:
+        """Propose a place beside the picks, unless the user chose one."""
+        if self._setting:
+            return
+        layer = self._layer
+        view = None if layer is None else view_of(layer.metadata)
+        one_file = self.what.value == KEPT and not (
+            view is not None and is_tree(view.picks) and self.format.value == ""
+        )
+        self.place.mode = (
+            FileDialogMode.OPTIONAL_FILE if one_file else FileDialogMode.EXISTING_DIRECTORY
+        )
+        self.place.choose_btn.text = "Choose..."
+        if view is not None and not self._place_chosen:
+            self._setting = True
+            self.place.value = default_output(view.picks, self.what.value, self.format.value)
+            self._setting = False
+        elif self._place_chosen and self.output is not None and one_file:
+            self._setting = True
+            self.place.value = self.output.with_suffix(self.format.value)
+            self._setting = False
+        self._show_state()
+
+    def _on_place(self, *_: Any) -> None:
+        if not self._setting:
+            self._place_chosen = True
+            self.replace.value = False
+            self._show_state()
+
+    def _on_layer(self, layer: Any, *_: Any) -> None:
+        if layer is self._layer:
+            self._show_state()
+
+    def _show_state(self, *_: Any) -> None:
+        """Show counts, and whether the export can start."""
+        layer = self._layer
+        missing = what_is_missing(self._session)
+        scores = None if layer is None else self._session.scores.get(layer)
+        self._show_counts([] if scores is None or not scores.complete else count_rows(scores))
+        for part in (self.form.native, self.start, self.save_labels, self.again):
+            part.setVisible(layer is not None)
+        self.more.setVisible(layer is not None and self.what.value == EVERYTHING)
+        self.place.native.setToolTip(
+            f"{self.output or ''}\nNothing is replaced unless you say so."
+        )
+        taken = "" if self.output is None else in_the_way(self.output, self.what.value)
+        done = self._exported is not None and self._exported.output == self.output
+        self.warning.setText("Exported there just now." if done and taken else taken)
+        self.warning.setObjectName("" if done else "warning")
+        self.warning.setStyleSheet(self.warning.styleSheet())  # the name is another one now
+        self.warning.setVisible(bool(taken) and not missing)
+        self.replace.visible = bool(taken) and not missing
+        if not self.job.running:
+            self.status.value = missing
+            self.status.visible = bool(missing)
+            ready = not missing and self.output is not None
+            self.start.setEnabled(ready and (not taken or self.replace.value))
+        self._show_soon()
+
+    def _show_counts(self, rows: list[tuple[str, str, str]]) -> None:
+        grid = self.counts.layout()
+        texts = [text for row in rows for text in row]
+        labels = [grid.itemAt(i).widget() for i in range(grid.count())]
+        while len(labels) < len(texts):
+            label = QLabel()
+            i, j = divmod(len(labels), 3)
+            label.setWordWrap(j == 2)
+            if j == 1:
+                label.setObjectName("number")
+            side = Qt.AlignmentFlag.AlignRight if j == 1 else Qt.AlignmentFlag.AlignLeft
+            label.setAlignment(side | Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(label, i, j)
+            labels.append(label)
+        for label, text in zip(labels, [*texts, *[""] * len(labels)], strict=False):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.counts.setVisible(bool(rows))
+
+    def _show_soon(self, *_: Any) -> None:
+        if self.again.toggle.isChecked():
+            self._rest.start()
+
+    def _show_texts(self, *_: Any) -> None:
+        """Write down how to have the same without a window."""
+        layer, output = self._layer, self.output
+        if not self.again.toggle.isChecked() or self.native.isHidden():
+            return
+        if layer is None or output is None:
+            command = snippet = "Open picks first."
+        else:
+            try:
+                recipe = recipe_of(self._viewer, layer, output, self.settings())
+                command, snippet = command_line(recipe), python_snippet(recipe)
+            except (OSError, PickerOptimizerError) as error:
+                command = snippet = f"# {error}"
+        self.command.show_text(command)
+        self.snippet.show_text(snippet)
+
+    # ------------------------------------------------------------------------ actions
+
+    def _start(self) -> None:
+        layer, output = self._layer, self.output
+        if layer is None or output is None or self.job.running:
+            return
+        try:
+            events = export_events(self._viewer, layer, output, self.settings())
+        except (OSError, PickerOptimizerError) as error:
+            self._say(str(error))
+            return
+        self.start.setEnabled(False)
+        self.result.setVisible(False)
+        self._say("")
+        self.job.run(
+            events,
+            on_event=self._on_event,
+            on_failed=lambda text: self._say(f"Not exported: {text}"),
+            on_cancelled=self._on_cancelled,
+            on_end=self._on_end,
+        )
+
+    def _on_event(self, event: Any) -> None:
+        match event:
+            case ExportStep():
+                self.job.say(event.text)
+            case Exported():
+                self._exported = event
+                self.replace.value = False
+                self.result_text.setText(exported_text(event))
+                self.result_place.show_text(str(event.output))
+                known = links(event)
+                self.open_report.setVisible("Open report" in known)
+                self.steps.setText("\n".join(short_steps(event)))
+                self.result.setVisible(True)
+
+    def _on_cancelled(self) -> None:
+        output = self.output
+        there = output is not None and (output / "run.json").is_file()
+        self._say(
+            "Cancelled: the picks are written, the report is not."
+            if there
+            else "Cancelled: nothing was written."
+        )
+
+    def _on_end(self) -> None:
+        said = self.status.value
+        self._show_state()
+        if said:
+            self._say(said)
+
+    def _say(self, text: str) -> None:
+        self.status.value = text
+        self.status.visible = bool(text)
+
+    def _open_report(self) -> None:
+        if self._exported is not None and self._exported.report is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._exported.report)))
+
+    def _open_folder(self) -> None:
+        if self._exported is not None:
+            folder = links(self._exported)["Open folder"]
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def _ask_for_labels(self) -> None:
+        layer = self._layer
+        view = None if layer is None else view_of(layer.metadata)
+        if view is None:
+            return
+        if not count_labels(view.picks):
+            self._say("No pick is labelled yet: there is nothing to save.")
+            return
+        start = home_of(view.picks) / "labels.star"
+        path, _ = QFileDialog.getSaveFileName(
+            self.native, "Save labels", str(start), "RELION STAR (*.star)"
+        )
+        if path:
+            self.save_labels_to(Path(path), overwrite=True)  # the dialog has asked
+
+    def save_labels_to(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the picks with their labels to a STAR file, and say so."""
+        path = path if path.suffix else path.with_suffix(".star")
+        try:
+            written = save_labels(self._layer, path, overwrite=overwrite)
+        except (OSError, PickerOptimizerError) as error:
+            self._say(f"Not saved: {error}")
+        else:
+            self._say(f"Labels saved: {' and '.join(p.name for p in written)}")
