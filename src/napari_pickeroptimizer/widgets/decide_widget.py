@@ -19,16 +19,17 @@ from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.micrograph_table import MicrographTable
 from napari_pickeroptimizer.widgets.parts import (
+    Fields,
     TargetBoxes,
     action_button,
     device_box,
     folded,
     follow,
-    form,
     forward_keys,
     panel_style,
     row_of,
     small_print,
+    tell,
     wrapped_label,
 )
 from napari_pickeroptimizer.widgets.plots import ScorePlot
@@ -151,11 +152,11 @@ class DecideWidget(Container):
             self._choose_shown,
         )
         self.table = MicrographTable()
-        self.distances = folded("Distances")
-        self.distances.addWidget(form(self.min_distance, self.edge_distance).native)
         self.distance_note = small_print()
-        self.distances.addWidget(self.distance_note)
-        self.decisions = QWidget()
+        self.distances = folded(
+            "Distances", Fields(self.min_distance, self.edge_distance), self.distance_note
+        )
+        tell(self.distance_note, "")
         column: Any = Container(labels=False)
         column.margins = (0, 0, 0, 0)
         self._column = column  # magicgui's own is kept with it
@@ -163,8 +164,8 @@ class DecideWidget(Container):
         inside: Any = self.decisions.layout()
         inside.setSpacing(6)
         inside.addWidget(self.plot)
-        self._threshold_row = form(self.threshold, self.preset, self.share)
-        inside.addWidget(self._threshold_row.native)
+        self.fields = Fields(self.threshold, self.preset, self.share)
+        inside.addWidget(self.fields)
         for part in (self.kept, self.expected, self.rejected, self.warnings, self.switch):
             inside.addWidget(part)
         inside.addWidget(self.table, 1)
@@ -173,9 +174,7 @@ class DecideWidget(Container):
         layout.setSpacing(8)
         for part in (self.targets.native, self.model.native):
             layout.addWidget(part)
-        scoring = form(self.device)
-        self._scoring = scoring
-        layout.addWidget(scoring.native)
+        layout.addWidget(Fields(self.device))
         layout.addLayout(row_of(self.start, self.load))
         layout.addWidget(self.job.native)
         layout.addWidget(self.status.native)
@@ -270,8 +269,7 @@ class DecideWidget(Container):
             text = f"{missing} The scores that are there can be used."
         elif not missing and scores is None:
             text = wording.OLD_SCORES if layer in self._was_scored else "Ready to score."
-        self.status.value = text
-        self.status.visible = bool(text)
+        tell(self.status, text)
         self.start.setEnabled(not missing)
         self.start.setText("Score picks" if scores is None else "Score picks again")
 
@@ -320,9 +318,8 @@ class DecideWidget(Container):
         notes = [*(() if promised is None else promised.warnings)]
         notes.append(wording.outside_text(scores.outside))
         text = "\n".join(note[:1].upper() + note[1:] for note in notes if note)
-        self.warnings.setText(text)
-        self.warnings.setVisible(bool(text))
-        self.share.visible = PRESETS[self.preset.value] in ("precision", "recall")
+        tell(self.warnings, text)
+        self._show_share()
         self.table.rows.set_counts(scores.decision.by_micrograph(threshold))
 
     def _show_micrograph(self, *_: Any) -> None:
@@ -372,7 +369,7 @@ class DecideWidget(Container):
 
     def _apply_preset(self, *_: Any) -> None:
         preset, scores = PRESETS[self.preset.value], self._scores
-        self.share.visible = preset in ("precision", "recall")
+        self._show_share()
         if preset == BY_HAND or scores is None or not scores.complete:
             return
         try:
@@ -380,10 +377,14 @@ class DecideWidget(Container):
                 preset, self.share.value / 100, scores.promise, scores.card
             )
         except PickerOptimizerError as error:
-            self.status.value, self.status.visible = str(error), True
+            tell(self.status, str(error))
             return
-        self.status.value, self.status.visible = "", False
+        tell(self.status, "")
         self._move(threshold)
+
+    def _show_share(self) -> None:
+        wanted = PRESETS[self.preset.value] in ("precision", "recall")
+        self.fields.show_row(self.share, wanted)
 
     def _settle_later(self, layer: Any) -> None:
         self._idle.stop()
@@ -426,9 +427,9 @@ class DecideWidget(Container):
         try:
             outputs.set_place_rules(self._viewer, layer, rules)
         except PickerOptimizerError as error:
-            self.distance_note.setText(str(error))
+            tell(self.distance_note, str(error))
         else:
-            self.distance_note.setText("")
+            tell(self.distance_note, "")
 
     def _choose_shown(self, shown: Any) -> None:
         layer = self._layer
@@ -441,7 +442,7 @@ class DecideWidget(Container):
         try:
             navigation.go_to_named(self._viewer, self._layer, name)
         except PickerOptimizerError as error:
-            self.status.value, self.status.visible = str(error), True
+            tell(self.status, str(error))
 
     # --------------------------------------------------------------------------- job
 
@@ -456,13 +457,13 @@ class DecideWidget(Container):
                 first=jobs.micrographs_first(self._viewer, layer),
             )
         except PickerOptimizerError as error:
-            self.status.value, self.status.visible = str(error), True
+            tell(self.status, str(error))
             return
         self.start.setEnabled(False)
         self._job_layer, self._scored = layer, None
         self._outcome = ""
         self._before = outputs.begin(self._viewer, layer, scores)
-        self.status.value, self.status.visible = "", False
+        tell(self.status, "")
         self.job.run(
             events,
             on_event=self._on_event,
@@ -511,7 +512,7 @@ class DecideWidget(Container):
             outputs.restore(self._viewer, layer, before)
 
     def _say(self, text: str) -> None:
-        self.status.value, self.status.visible = text, True
+        tell(self.status, text)
 
     # ------------------------------------------------------------------------- model
 

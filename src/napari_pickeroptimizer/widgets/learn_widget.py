@@ -22,6 +22,7 @@ from napari_pickeroptimizer.plugin.stack import stack_of
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.parts import (
     DiameterBox,
+    Fields,
     TargetBoxes,
     action_button,
     chosen_path,
@@ -29,10 +30,10 @@ from napari_pickeroptimizer.widgets.parts import (
     file_box,
     folded,
     follow,
-    form,
     forward_keys,
     panel_style,
     row_of,
+    tell,
     wrapped_label,
 )
 from napari_pickeroptimizer.widgets.plots import TrainingPlot
@@ -71,7 +72,6 @@ class LearnWidget(Container):
             "downloaded on first use.",
         )
         self.base_file = file_box("r", "*.safetensors *.pth", "File")
-        self.base_file.visible = False
         self.device = device_box()
         self.device.value = preferences().device
         self.steps = SpinBox(
@@ -121,6 +121,7 @@ class LearnWidget(Container):
         self._connect()
         self._follow_target()
         self._show_model()
+        tell(self.result, "")
 
     # ------------------------------------------------------------------------- parts
 
@@ -129,9 +130,10 @@ class LearnWidget(Container):
         self.start.setObjectName("primary")
         self.plot = TrainingPlot()
         self.plot.hide()
-        self.advanced = folded("Advanced")
-        self.advanced.addWidget(
-            form(self.steps, self.folds, self.repeats, self.box_factor, self.seed).native
+        self.fields = Fields(self.diameter, self.base, self.base_file, self.device)
+        self.advanced = folded(
+            "Advanced",
+            Fields(self.steps, self.folds, self.repeats, self.box_factor, self.seed),
         )
         self.save = action_button(
             "Save model...", "Write the model to a file.", self._ask_save
@@ -144,7 +146,7 @@ class LearnWidget(Container):
         layout.setSpacing(8)
         for part in (
             self.targets.native,
-            form(self.diameter, self.base, self.base_file, self.device).native,
+            self.fields,
             self.advanced,
             self.status.native,
             self.start,
@@ -232,7 +234,7 @@ class LearnWidget(Container):
 
     def _show_state(self, *_: Any) -> None:
         """Say what is missing, or how many labels there are; let Fine-tune start if it can."""
-        self.base_file.visible = self.base.value == FROM_FILE
+        self.fields.show_row(self.base_file, self.base.value == FROM_FILE)
         if self.job.running:
             return
         vocabulary, layer = self._session.vocabulary, self._session.picks_layer
@@ -245,7 +247,7 @@ class LearnWidget(Container):
         except PickerOptimizerError as error:
             missing = str(error)
         ready = "" if picks is None else f"Ready: {jobs.label_text(picks, vocabulary)}."
-        self.status.value = missing or ready
+        tell(self.status, missing or ready)
         self.start.setEnabled(not missing)
 
     def _show_model(self) -> None:
@@ -271,13 +273,14 @@ class LearnWidget(Container):
                 stack_layer=self._session.stack_layer,
             )
         except PickerOptimizerError as error:
-            self.status.value = str(error)
+            tell(self.status, str(error))
             return
         self.start.setEnabled(False)
-        self.result.value, self._skipped = "", []
+        self._skipped = []
+        tell(self.result, "")
         self.plot.clear_runs(settings.n_steps, settings.n_folds * settings.n_repeats)
         self.plot.show()
-        self.status.value = "Learning. You can go on labelling; it counts the next time."
+        tell(self.status, "Learning. You can go on labelling; it counts the next time.")
         self.job.run(
             events,
             on_event=self._on_event,
@@ -287,7 +290,7 @@ class LearnWidget(Container):
         )
 
     def _on_failed(self, text: str) -> None:
-        self.result.value = text
+        tell(self.result, text)
         self.plot.hide()
 
     def _on_event(self, event: Any) -> None:
@@ -304,7 +307,7 @@ class LearnWidget(Container):
                 self.plot.add_fold(event.accuracy)
             case FineTuned():
                 self._session.set_model(event.model, event)
-                self.result.value = self._outcome(event)
+                tell(self.result, self._outcome(event))
 
     def _outcome(self, tuned: FineTuned) -> str:
         lines = jobs.validation_lines(tuned, self._session.vocabulary)
@@ -322,18 +325,18 @@ class LearnWidget(Container):
         try:
             written = self._session.model.save(_with_suffix(Path(path)))
         except (OSError, PickerOptimizerError) as error:
-            self.result.value = f"Not saved: {error}"
+            tell(self.result, f"Not saved: {error}")
         else:
-            self.result.value = f"Saved {written}"
+            tell(self.result, f"Saved {written}")
 
     def load_model(self, path: str | Path) -> None:
         """Work with the model of a file; or say why not."""
         try:
             jobs.load_model(self._viewer, path)
         except (OSError, PickerOptimizerError) as error:
-            self.result.value = f"Not loaded: {error}"
+            tell(self.result, f"Not loaded: {error}")
         else:
-            self.result.value = f"Loaded {Path(path).name}"
+            tell(self.result, f"Loaded {Path(path).name}")
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -349,7 +352,7 @@ class LearnWidget(Container):
 
     def _restore(self) -> None:
         if self._session.restore_model():
-            self.result.value = "The model before is back."
+            tell(self.result, "The model before is back.")
 
 
 def _with_suffix(path: Path) -> Path:

@@ -8,11 +8,13 @@ from weakref import WeakMethod
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, Widget
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -127,6 +129,8 @@ class DiameterBox(Container):
 
     def __init__(self) -> None:
         self.number = FloatSpinBox(value=0, min=0, max=100_000, step=1)
+        self.number.native.setDecimals(1)
+        self.number.native.setSpecialValueText("not set")
         self.unit = ComboBox(choices=("px", "Å"), value="px")
         self.pixel_size_ang: float | None = None
         super().__init__(
@@ -176,17 +180,57 @@ def action_button(text: str, tooltip: str, action: Callable[[], Any]) -> QPushBu
 
 def folded(title: str, *content: QWidget) -> QCollapsible:
     """Return a part of a panel that is folded away at first."""
-    made = QCollapsible(title, None, "▾", "▸")
+    made = QCollapsible()
+    nothing = QIcon()  # superqt paints its arrows black, whatever the theme
+    made.setCollapsedIcon(nothing)
+    made.setExpandedIcon(nothing)
     made.setDuration(0)
-    made.layout().setContentsMargins(0, 0, 0, 0)
-    made.layout().setSpacing(0)
-    made.content().layout().setContentsMargins(0, 4, 0, 4)
+    for layout in (made.layout(), made.content().layout()):
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+    made.toggled.connect(lambda expanded: made.setText(f"{'▾' if expanded else '▸'}  {title}"))
+    made.setText(f"▸  {title}")
     made.toggleButton().setObjectName("fold")
     made.toggleButton().setToolTip("Show or fold away.")
     made.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
     for part in content:
         made.addWidget(part)
     return made
+
+
+class Fields(QWidget):
+    """Labelled fields, one a row, the fields in one column; rows can be hidden."""
+
+    def __init__(self, *fields: Widget) -> None:
+        super().__init__()
+        self._fields = fields  # magicgui's own are kept with what they are drawn by
+        self._labels: dict[int, QLabel] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        for row, field in enumerate(fields):
+            label = QLabel(field.label)
+            label.setToolTip(field.tooltip or field.native.toolTip())
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field.native, row, 1)
+            self._labels[id(field)] = label
+
+    def show_row(self, field: Widget, shown: bool) -> None:
+        """Show or hide a field with its label."""
+        self._labels[id(field)].setVisible(shown)
+        field.native.setVisible(shown)
+
+
+def tell(label: Any, text: str) -> None:
+    """Show a text, and leave no gap where there is none."""
+    if hasattr(label, "setText"):
+        label.setText(text)
+        label.setVisible(bool(text))
+    else:
+        label.value = text
+        label.native.setVisible(bool(text))
 
 
 def small_print() -> QLabel:
@@ -239,10 +283,12 @@ class TargetBoxes(Container):
         self.micrographs = micrographs_box(viewer)
         self.picks = picks_box(viewer)
         self.note = wrapped_label()
-        self.note.visible = False
-        boxes = form(self.micrographs, self.picks)
-        super().__init__(widgets=[boxes, self.note], labels=False)
+        super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
+        layout: Any = self.native.layout()
+        layout.addWidget(Fields(self.micrographs, self.picks))
+        layout.addWidget(self.note.native)
+        tell(self.note, "")
         for box in (self.micrographs, self.picks):
             # a long file name must not widen the panel
             box.native.setMinimumContentsLength(8)
@@ -274,13 +320,13 @@ class TargetBoxes(Container):
     def _choose(self, *_: Any) -> None:
         if self._following:
             return
-        self.note.visible = False
+        tell(self.note, "")
         try:
             self._session.choose(
                 stack_layer=self.micrographs.value, picks_layer=self.picks.value
             )
         except PickerOptimizerError as error:
-            self.note.value, self.note.visible = str(error), True
+            tell(self.note, str(error))
         self._show()
 
 

@@ -41,8 +41,7 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._loss = self.addPlot(0, 0, title="Loss")
         self._accuracy = self.addPlot(0, 1, title="Right on held-out labels")
         layout = self.ci.layout
-        layout.setColumnStretchFactor(0, 3)
-        layout.setColumnStretchFactor(1, 2)
+        layout.setColumnFixedWidth(1, 150)
         layout.setHorizontalSpacing(8)
         self.ci.setContentsMargins(0, 0, 4, 0)
         self._curves: dict[int | None, Any] = {}

@@ -1,0 +1,216 @@
+"""Fine-tuning in its panel: what is missing, progress, cancel, and the model that comes of it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+
+pytestmark = pytest.mark.gui
+PLUGIN = "napari-pickeroptimizer"
+TIMEOUT_MS = 240_000
+
+
+@pytest.fixture
+def loaded(viewer, project, labelled):
+    """Return a viewer with micrographs and the labelled picks."""
+    from napari_pickeroptimizer.plugin import session
+
+    viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
+    session.open_picks(viewer, labelled, name="picks")
+    return viewer
+
+
+def panel(viewer, *, steps: int = 3, folds: int = 2):
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Learn")
+    widget.device.value = "cpu"
+    widget.steps.value, widget.folds.value = steps, folds
+    if widget.diameter.pixel_size_ang:
+        widget.diameter.number.value = 160  # 40 px of 4 Å
+    return widget
+
+
+def finish(qtbot, widget) -> None:
+    qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
+
+
+def test_it_learns_and_tells_how_well_in_words_and_plots(loaded, qtbot, tmp_path):
+    from napari_pickeroptimizer.plugin import session
+
+    widget, state = panel(loaded), session.session_of(loaded)
+    assert widget.status.value == "Ready: 5 particle, 3 contaminant, 5 carbon."
+    assert not widget.plot.isVisibleTo(widget.native)
+    widget.start.click()
+    assert not widget.start.isEnabled()
+    assert widget.job.visible
+    finish(qtbot, widget)
+    assert state.model is not None
+    assert "labels were told right by models that had not seen them" in widget.result.value
+    assert "of 5 carbon" in widget.result.value
+    assert "So few labels tell little" in widget.result.value
+    assert "Cross-validated" in widget.model.value
+    assert set(widget.plot._curves) == {1, 2, None}
+    assert len(widget.plot._folds) == 2
+    assert widget.start.isEnabled()
+    assert not widget.job.visible
+
+    # it can be saved, and the one before can be had back
+    widget.save_model(tmp_path / "mine")
+    assert widget.result.value == f"Saved {tmp_path / 'mine.safetensors'}"
+    first = state.model
+    assert not widget.restore.isEnabled()
+    widget.load_model(tmp_path / "mine.safetensors")
+    assert state.model is not first
+    assert widget.restore.isEnabled()
+    widget.restore.click()
+    assert state.model is first
+    assert not widget.restore.isEnabled()
+    widget.save_model(tmp_path / "no" / "such" / "folder" / "m.safetensors")
+    assert "Not saved" in widget.result.value or "Saved" in widget.result.value
+
+
+def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
+    from napari_pickeroptimizer.plugin import session
+
+    widget = panel(loaded, steps=5000)
+    state = session.session_of(loaded)
+    widget.start.click()
+    qtbot.waitUntil(lambda: "step" in widget.job.text, timeout=TIMEOUT_MS)
+    start = time.monotonic()
+    widget.job._cancel.changed.emit(True)
+    assert time.monotonic() - start < 0.2  # not even one step of the training
+    assert not widget.job.running
+    assert widget.result.value == "Cancelled: nothing changed."
+    assert state.model is None
+    assert widget.start.isEnabled()
+    assert [layer.name for layer in loaded.layers] == ["Micrographs", "picks"]
+    qtbot.waitUntil(lambda: not widget.job._leaving, timeout=TIMEOUT_MS)
+    assert state.model is None
+    widget.steps.value, widget.folds.value = 1, 0
+    widget.start.click()  # and it can start again
+    finish(qtbot, widget)
+    assert "Not cross-validated" in widget.result.value
+
+
+def test_it_says_what_is_missing(viewer, project, picks_star):
+    from napari_pickeroptimizer.plugin import session
+
+    widget = panel(viewer)
+    assert "Open micrographs" in widget.status.value
+    viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
+    assert "Open picks" in widget.status.value
+    (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
+    assert "No pick is labelled" in widget.status.value
+    session.label_picks(layer, [0, 1], PARTICLE)
+    assert "Label some false picks too (keys J, C)" in widget.status.value
+    assert not widget.start.isEnabled()
+    session.label_picks(layer, [2], CONTAMINANT)
+    assert widget.status.value == "Ready: 2 particle, 1 contaminant."
+    assert widget.start.isEnabled()
+    session.undo(layer)
+    assert not widget.start.isEnabled()
+    widget.diameter.number.value = 0
+    session.redo(layer)
+    assert widget.status.value == "Give the particle diameter."
+
+
+def test_an_error_in_the_job_is_shown_in_its_words(loaded, qtbot):
+    widget = panel(loaded)
+    widget.base.value = "from file"
+    assert not widget.start.isEnabled()
+    assert "Choose a file" in widget.status.value
+    widget.base_file.value = "/no/such/model.safetensors"
+    widget.start.click()
+    finish(qtbot, widget)
+    assert "no such file" in widget.result.value
+    assert widget.start.isEnabled()
+
+
+def test_training_starts_from_the_bundled_weights_unless_told_otherwise(loaded):
+    widget = panel(loaded)
+    assert widget.base.choices == ("bundled", "none", "imagenet", "from file")
+    assert widget.settings().base == "bundled"
+    widget.base.value = "none"
+    assert widget.settings().base == "none"
+
+
+def test_the_diameter_is_in_angstrom_and_drawn_as_ring(loaded):
+    widget = panel(loaded)
+    assert widget.diameter.unit.value == "Å"
+    assert widget.settings().diameter_ang == 160
+    assert loaded.layers["picks"].size[0] == pytest.approx(40)
+    widget.diameter.number.value = 200
+    assert loaded.layers["picks"].size[0] == pytest.approx(50)
+    widget.diameter.unit.value = "px"
+    assert widget.settings().diameter_px == pytest.approx(50)
+
+
+def test_the_diameter_follows_the_layer_that_is_worked_on(loaded, labelled):
+    from napari_pickeroptimizer.plugin import session
+
+    widget = panel(loaded)
+    session.open_picks(loaded, labelled, name="others", diameter_px=30)
+    assert widget.targets.picks.value.name == "others"
+    assert widget.diameter.number.value == 120
+    session.session_of(loaded).choose(picks_layer=loaded.layers["picks"])
+    assert widget.diameter.number.value == 160
+    assert loaded.layers["others"].size[0] == pytest.approx(30)
+
+
+def test_the_users_own_names_of_classes_reach_the_model(loaded, qtbot):
+    from napari_pickeroptimizer.plugin import session
+
+    state = session.session_of(loaded)
+    session.set_vocabulary(loaded, state.vocabulary.renamed(CONTAMINANT, "ice"))
+    widget = panel(loaded, steps=1, folds=0)
+    assert "3 ice" in widget.status.value
+    widget.start.click()
+    finish(qtbot, widget)
+    assert state.model.card.class_names == ("particle", "ice", "carbon")
+
+
+def test_plots_follow_the_theme(loaded):
+    from napari_pickeroptimizer.widgets.theme import theme_colors
+
+    widget = panel(loaded)
+    for theme in ("light", "dark"):
+        loaded.theme = theme
+        colors = theme_colors(loaded)
+        assert widget.plot.backgroundBrush().color().name() == colors.background
+
+
+def test_target_boxes_of_two_panels_stay_in_step(loaded, labelled):
+    from napari_pickeroptimizer.plugin import session
+
+    learn = panel(loaded)
+    _, decide = loaded.window.add_plugin_dock_widget(PLUGIN, "Decide")
+    session.open_picks(loaded, labelled, name="others")
+    first = loaded.layers["picks"]
+    learn.targets.picks.value = getattr(first, "__wrapped__", first)
+    assert decide.targets.picks.value.name == "picks"
+    first.name = "mine"
+    assert decide.targets.picks.current_choice == "mine"
+    loaded.layers.remove("mine")
+    assert decide.targets.picks.value.name == learn.targets.picks.value.name == "others"
+
+
+def test_label_keys_work_while_the_panel_has_the_focus(loaded, qtbot):
+    from qtpy.QtCore import Qt
+
+    from napari_pickeroptimizer.plugin import session
+
+    widget = panel(loaded)
+    layer = loaded.layers["picks"]
+    layer.mode = "select"
+    layer.selected_data = {0}
+    before = session.picks_of(layer).labels[0]
+    widget.load.setFocus()
+    qtbot.keyClick(widget.load, Qt.Key.Key_J)
+    if before != CONTAMINANT and widget.load.hasFocus():
+        assert session.picks_of(layer).labels[0] == CONTAMINANT
+    widget.diameter.number.native.setFocus()
+    labels = session.picks_of(layer).labels.copy()
+    qtbot.keyClick(widget.diameter.number.native, Qt.Key.Key_1)  # a digit of the diameter
+    assert (session.picks_of(layer).labels == labels).all()
