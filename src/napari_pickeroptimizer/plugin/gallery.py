@@ -33,7 +33,7 @@ class Sort(StrEnum):
     SCORE_UP = "Score, low first"
     DOUBT = "Doubt"
     CLASS = "Class"
-    LIKENESS = "Likeness to selected"
+    LIKENESS = "Likeness"
     PICKER_SCORE = "Picker's score"
 
 
@@ -45,7 +45,7 @@ class Show(StrEnum):
     REJECTED = "Rejected"
     LABELLED = "Labelled"
     UNLABELLED = "Unlabelled"
-    MICROGRAPH = "Current micrograph"
+    MICROGRAPH = "This micrograph"
 
 
 SORT_HELP = {

@@ -29,6 +29,7 @@ from napari_pickeroptimizer.plugin.selecting import Display
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.plugin.thumbnails import (
     BOX_FACTOR,
+    MAX_BOX_PX,
     Contrast,
     Places,
     ThumbnailSettings,
@@ -191,7 +192,8 @@ class GalleryState:
         sigma = low_pass_sigma_px(
             preferences().low_pass_ang, micrographs[0].pixel_size_ang, view.diameter_px
         )
-        return ThumbnailSettings(BOX_FACTOR * view.diameter_px, side, sigma, self.contrast)
+        box_px = min(BOX_FACTOR * view.diameter_px, MAX_BOX_PX)
+        return ThumbnailSettings(box_px, side, sigma, self.contrast)
 
     # ------------------------------------------------------------------- words
 
@@ -204,7 +206,7 @@ class GalleryState:
         if self.micrographs is None:
             return NO_MICROGRAPHS
         if self.show is Show.MICROGRAPH:
-            return "There are no picks on the current micrograph."
+            return "There are no picks on this micrograph."
         return f"None of the {len(self.picks):,} picks is {self.show.value.lower()}."
 
     def tip(self, row: int, problem: str = "") -> str:

@@ -20,6 +20,9 @@ from scipy.sparse import csr_array
 from napari_pickeroptimizer.micrographs import Micrograph
 
 BOX_FACTOR = 1.5
+# A diameter may be mistyped; a box of a whole micrograph is enough.
+MAX_BOX_PX = 4096.0
+CROP_PIXELS = 16 * 2**20  # that are held at once, as float32: 64 MB
 # A Gaussian of this many resolutions halves the amplitude at that resolution.
 RESOLUTION_TO_SIGMA = math.sqrt(math.log(2) / (2 * math.pi**2))
 # Low-pass without a pixel size: 20 Å of a particle of 180 Å
@@ -183,13 +186,17 @@ def cut(
     resampling = _Resampling.of(settings)
     if levels is None and settings.contrast == "micrograph":
         levels = grey_levels(image, settings.total_sigma_px)
+    # a centre that is no number lies nowhere
+    coords_yx_px = np.nan_to_num(coords_yx_px, nan=-1e9, posinf=1e9, neginf=-1e9)
     corners = np.floor(coords_yx_px - settings.box_px / 2).astype(int)
-    starts = corners - resampling.before_px
     shape = np.array(image.shape)
-    crops = np.empty((resampling.n_in, len(starts), resampling.n_in), dtype=np.float32)
-    for i, start in enumerate(starts):
-        crops[:, i] = _crop(image, start, resampling.n_in)
-    boxes = resampling(_finite(crops))
+    n_at_once = max(1, CROP_PIXELS // resampling.n_in**2)
+    boxes = np.concatenate(
+        [
+            _smoothed(image, corners[i : i + n_at_once], resampling)
+            for i in range(0, len(corners), n_at_once)
+        ]
+    )
     # where each row and column of thumbnail pixels lies in the micrograph
     along = 0.5 + (np.arange(settings.side) + 0.5) * settings.step_px
     thumbnails = []
@@ -208,6 +215,17 @@ def cut(
         reason = "This pick lies outside its micrograph." if away else ""
         thumbnails.append(Thumbnail(pixels, OUTSIDE if away else "", reason))
     return thumbnails
+
+
+def _smoothed(
+    image: NDArray[Any], corners: NDArray[Any], resampling: _Resampling
+) -> NDArray[np.float32]:
+    """Return (k, side, side) boxes from their upper left corners, not yet grey levels."""
+    n = resampling.n_in
+    crops = np.empty((n, len(corners), n), dtype=np.float32)
+    for i, corner in enumerate(corners):
+        crops[:, i] = _crop(image, corner - resampling.before_px, n)
+    return resampling(_finite(crops))
 
 
 def grey_levels(image: NDArray[Any], sigma_px: float) -> tuple[float, float]:

@@ -202,6 +202,8 @@ class BoxGrid(QAbstractScrollArea):
 
     def ask(self) -> None:
         """Ask for the thumbnails that are seen, and for a page around them."""
+        if not self.isVisible():  # closed, or behind another tab
+            return
         seen, page = self.seen, self.grid.page
         rows = self.display.rows
         after = rows[seen.stop : seen.stop + page]
@@ -264,6 +266,11 @@ class BoxGrid(QAbstractScrollArea):
                 _, y = self.grid.corner(min(middle, len(self.display) - 1))
                 self._bar.setValue(y)
         self._changed_view()
+
+    def showEvent(self, event: Any) -> None:
+        """Ask for what was not cut while nobody saw it."""
+        super().showEvent(event)
+        self._settle.start()
 
     def sizeHint(self) -> QSize:
         """Ask for some columns and two rows."""

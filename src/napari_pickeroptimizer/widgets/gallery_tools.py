@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.plugin.gallery import SORT_HELP, Show, Sort
+from napari_pickeroptimizer.plugin.gallery_state import count_text
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.vocabulary import ClassStyle, Vocabulary
 from napari_pickeroptimizer.widgets.box_grid import MAX_BOX_PX, MIN_BOX_PX
@@ -23,6 +24,7 @@ from napari_pickeroptimizer.widgets.box_painter import draw_symbol
 from napari_pickeroptimizer.widgets.flow import FlowLayout
 
 ZOOM_STEP_PX = 16
+MANY_SELECTED = 999
 
 
 class GalleryTools(QWidget):
@@ -81,6 +83,16 @@ class GalleryTools(QWidget):
         """Choose an order and a filter."""
         self.sort_box.setCurrentIndex(list(Sort).index(sort))
         self.show_box.setCurrentIndex(list(Show).index(show))
+
+    def show_counts(self, n_shown: int, n_all: int, n_selected: int) -> None:
+        """Tell how many picks are shown and selected; room is kept for the latter.
+
+        Otherwise the toolbar would need another row when a pick is selected, and move the
+        boxes away from under the mouse.
+        """
+        widest = count_text(n_shown, n_all, min(n_all, MANY_SELECTED)) if n_all else ""
+        self.counts.setMinimumWidth(self.counts.fontMetrics().horizontalAdvance(widest))
+        self.counts.setText(count_text(n_shown, n_all, n_selected) if n_all else "")
 
     def show_classes(self, vocabulary: Vocabulary) -> None:
         """Offer the classes that there are."""

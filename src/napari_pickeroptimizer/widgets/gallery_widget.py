@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import labelling, navigation, session
 from napari_pickeroptimizer.plugin.gallery import Show, Sort
-from napari_pickeroptimizer.plugin.gallery_state import GalleryState, count_text
+from napari_pickeroptimizer.plugin.gallery_state import GalleryState
 from napari_pickeroptimizer.plugin.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.selecting import NOTHING, Display, Selection
@@ -186,9 +186,7 @@ class GalleryWidget(QWidget):
         picks = self.state.picks
         n_all = 0 if picks is None else len(picks)
         n_selected = int(self.grid.selection.mask.sum())
-        self.tools.counts.setText(
-            count_text(len(self.grid.display), n_all, n_selected) if n_all else ""
-        )
+        self.tools.show_counts(len(self.grid.display), n_all, n_selected)
         self.tools.resort.setEnabled(self.state.stale or self.state.sort is Sort.LIKENESS)
         enabled = bool(n_all) and len(self.grid.display) > 0
         for button in self.tools.class_buttons.values():

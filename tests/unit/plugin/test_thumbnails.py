@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from napari_pickeroptimizer.micrographs import Micrograph
-from napari_pickeroptimizer.plugin import thumbnail_loader
+from napari_pickeroptimizer.plugin import thumbnail_loader, thumbnails
 from napari_pickeroptimizer.plugin.thumbnail_loader import (
     OpenMicrographs,
     ThumbnailLoader,
@@ -128,6 +128,20 @@ def test_not_a_number_is_no_hole():
     (box,) = cut(image, np.array([[80.0, 100.0]]), PLAIN, (-5.0, 5.0))
     assert box.pixels.max() < 200
     assert np.isfinite(grey_levels(np.full((50, 50), np.nan, np.float32), 1.0)).all()
+
+
+def test_a_centre_that_is_no_number_lies_outside():
+    (box,) = cut(disc(), np.array([[np.nan, 100.0]]), PLAIN, (-5.0, 5.0))
+    assert box.problem == OUTSIDE
+
+
+def test_large_boxes_are_cut_a_few_at_a_time(monkeypatch):
+    centres = np.array([[80.0, 100.0], [60.0, 90.0], [100.0, 120.0]])
+    together = cut(disc(), centres, PLAIN, (-5.0, 5.0))
+    monkeypatch.setattr(thumbnails, "CROP_PIXELS", 1)
+    one_by_one = cut(disc(), centres, PLAIN, (-5.0, 5.0))
+    for a, b in zip(together, one_by_one, strict=True):
+        np.testing.assert_array_equal(a.pixels, b.pixels)
 
 
 def test_a_micrograph_of_one_grey_level_is_grey():
