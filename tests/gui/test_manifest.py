@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
 from importlib.resources import files
 
@@ -40,3 +41,35 @@ def test_the_plugin_is_installed_with_its_manifest(manifest):
     from npe2 import PluginManifest
 
     assert PluginManifest.from_distribution("napari-pickeroptimizer").name == manifest.name
+
+
+@pytest.mark.parametrize(
+    "name", ["Curate picks", "Gallery", "Label", "Learn", "Decide", "Export"]
+)
+def test_every_panel_opens_on_an_empty_viewer_and_on_two(viewer, name, manifest):
+    assert name in {w.display_name for w in manifest.contributions.widgets}
+    dock, widget = viewer.window.add_plugin_dock_widget(manifest.name, name)
+    assert dock.isVisible() or dock.parent() is not None
+    assert widget is not None
+    _, same = viewer.window.add_plugin_dock_widget(manifest.name, name)
+    assert same is widget
+
+
+def test_no_private_attribute_of_napari_is_used():
+    """Attributes of viewers, windows and layers that begin with an underscore are napari's own."""
+    folder = files("napari_pickeroptimizer")
+    for part in ("plugin", "widgets"):
+        for path in sorted((folder / part).iterdir()):
+            if path.suffix != ".py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                    owner = ast.unparse(node.value).rsplit(".", 1)[-1]
+                    assert owner not in ("viewer", "_viewer", "window", "layer", "layers"), (
+                        f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+                    )
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                    "napari."
+                ):
+                    private = any(p.startswith("_") for p in node.module.split("."))
+                    assert not private, f"{path.name}:{node.lineno}: {node.module}"

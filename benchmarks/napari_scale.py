@@ -1,0 +1,290 @@
+"""How long the user waits in napari at 1,000,000 picks on 2,000 micrographs.
+
+    xvfb-run -a -s "-screen 0 1920x1080x24" python benchmarks/napari_scale.py \
+        [--picks 1000000] [--micrographs 2000] [--side-px 4096] [--seed 0] [--work DIR]
+
+In a window of 1600 x 1000 pixels, drawn by whatever renderer there is (by Mesa, in software,
+under Xvfb). Picks come from a STAR of random places, micrographs from MRC files of noise: eight
+different ones under as many names as are asked for. The mouse and the keys are real Qt events;
+a step is over when Qt has nothing left to do, the drawing included. Scores are random numbers
+given to the panel through the events that a network's scoring yields.
+
+Beside each figure stands what napari's own means take for the same step, on a Points layer of
+the same points made as most plugins make it: points coloured by a feature, relabelled by
+assigning the features, thresholded with ``shown``. They do less: no labels in files, no
+counts, no layers of kept and rejected picks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mrcfile
+import numpy as np
+import pandas as pd
+import starfile
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs" / "scripts"))
+
+PLUGIN = "napari-pickeroptimizer"
+WINDOW_PX = (1600, 1000)
+PIXEL_SIZE_ANG = 1.0
+DIAMETER_PX = 120
+N_IMAGES = 8
+N_STEPS = 20
+BUDGETS_MS = {"open": 15_000, "label": 100, "step": 500, "drag": 100}
+
+
+def make_project(
+    work: Path, n_picks: int, n_micrographs: int, side_px: int, seed: int
+) -> None:
+    """Write micrographs of noise and a STAR of random picks, unless they are there."""
+    folder, star = work / "Micrographs", work / "picks.star"
+    if star.exists():
+        return
+    rng = np.random.default_rng(seed)
+    (work / "images").mkdir(parents=True)
+    folder.mkdir()
+    for i in range(N_IMAGES):
+        with mrcfile.new(work / "images" / f"{i}.mrc") as mrc:
+            mrc.set_data(rng.normal(size=(side_px, side_px)).astype(np.float16))
+            mrc.voxel_size = PIXEL_SIZE_ANG
+    names = [f"m{i:05d}.mrc" for i in range(n_micrographs)]
+    for i, name in enumerate(names):
+        (folder / name).symlink_to(work / "images" / f"{i % N_IMAGES}.mrc")
+    table = pd.DataFrame(
+        {
+            "rlnMicrographName": [
+                f"Micrographs/{names[i * n_micrographs // n_picks]}" for i in range(n_picks)
+            ],
+            "rlnCoordinateX": rng.uniform(0, side_px, n_picks),
+            "rlnCoordinateY": rng.uniform(0, side_px, n_picks),
+            "rlnAutopickFigureOfMerit": rng.normal(size=n_picks),
+        }
+    )
+    starfile.write({"particles": table}, star)
+
+
+def quick_model(work: Path) -> Any:
+    """Return a model with evidence, taught for a moment: only its card is used here."""
+    from napari_pickeroptimizer import (
+        FineTuneSettings,
+        Micrographs,
+        SimulationSettings,
+        finetune,
+        read_picks,
+        simulate_project,
+    )
+    from napari_pickeroptimizer.plugin.transfer import transfer_labels
+
+    simulation = SimulationSettings(n_micrographs=3, n_particles=20, shape_px=(480, 512))
+    *_, project = simulate_project(work / "simulated", simulation, overwrite=True)
+    picks, _ = transfer_labels(read_picks(project.picks), read_picks(project.labels))
+    used = picks.labels > 0
+    settings = FineTuneSettings(diameter_ang=simulation.particle_ang, n_steps=5, n_folds=2)
+    micrographs = Micrographs.find(project.micrographs)
+    *_, tuned = finetune(micrographs, picks.select(used), settings, picks.select(~used))
+    return tuned.model
+
+
+class Clock:
+    """Times steps, each until Qt has nothing left to do."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, list[float]] = {}
+
+    def __call__(self, name: str, step: Callable[[], Any]) -> Any:
+        """Time a step under a name, and return what it returns."""
+        from qtpy.QtWidgets import QApplication
+
+        start = time.perf_counter()
+        result = step()
+        QApplication.processEvents()
+        self.figures.setdefault(name, []).append(1000 * (time.perf_counter() - start))
+        return result
+
+
+def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[float]]:
+    """Open, label, step and drag, in a window with the panels of the plugin."""
+    import napari
+    from hand import Hand
+    from qtpy.QtCore import Qt
+
+    from napari_pickeroptimizer.plugin import outputs, session
+    from napari_pickeroptimizer.plugin.scores import Scores, weigh
+    from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+
+    clock, rng = Clock(), np.random.default_rng(seed)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*WINDOW_PX)
+    hand = Hand(viewer, pause=0)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Curate picks")
+    hand.settle(1)
+
+    def open_all() -> Any:
+        viewer.open(str(work / "Micrographs"), plugin=PLUGIN)
+        return viewer.open(str(work / "picks.star"), plugin=PLUGIN)[0]
+
+    layer = clock("open", open_all)
+    session.set_diameter(layer, DIAMETER_PX)
+    viewer.layers.selection.active = layer
+    hand.settle(1)
+    slices = layer.data[:, 0].astype(int)
+    n_slices = slices.max() + 1
+
+    for i in range(N_STEPS):
+        clock("step", lambda: hand.press(Qt.Key.Key_Right))
+        here = np.flatnonzero(slices == viewer.dims.current_step[0])
+        inside = here[np.abs(layer.data[here, 1:] - layer.data[:, 1:].max() / 2).max(1) < 1000]
+        hand.point_at(layer, int(inside[0]))
+        key = (Qt.Key.Key_K, Qt.Key.Key_J)[i % 2]
+        clock("label", lambda key=key: hand.press(key))
+    n_labels = int((session.picks_of(layer).labels > 0).sum())
+    assert n_labels == N_STEPS, f"{n_labels} labels of {N_STEPS} keys"
+
+    picks = session.picks_of(layer)
+    n_classes = len(model.card.class_ids)
+    scores = Scores.begin(picks, model, keep_features=False)
+    outputs.begin(viewer, layer, scores)
+    n = len(picks)
+    p = np.where(rng.random(n) < 0.6, rng.beta(8, 1.5, n), rng.beta(1.5, 8, n))
+    others = rng.dirichlet(np.ones(n_classes - 1), n) * (1 - p)[:, None]
+    probabilities = np.column_stack([p, others]).astype(np.float32)
+    rows_of = list(picks.rows_by_micrograph().items())
+
+    def stream() -> None:
+        for i, (name, rows) in enumerate(rows_of):
+            features = np.zeros((len(rows), 1), np.float32)
+            done = (i + 1, len(rows_of))
+            event = MicrographScored(
+                name, rows, probabilities[rows], 0, *done, features=features
+            )
+            outputs.receive(viewer, layer, event)
+
+    clock("stream all scores", stream)
+    scored = PicksScored(scores.scored_picks(picks), {}, {})
+    weighed = weigh(model.card, scores.p_particle)
+    clock("finish", lambda: outputs.finish(viewer, layer, scored, weighed))
+
+    hand.tab(panel.pages.tabBar(), "Decide")
+    hand.settle(2)
+    drag_line(hand, panel.decide, clock)
+    hand.settle(3)
+    clock("step, scored", lambda: viewer.dims.set_current_step(0, n_slices // 2))
+    viewer.close()
+    return clock.figures
+
+
+def drag_line(hand: Any, decide: Any, clock: Clock) -> None:
+    """Drag the threshold with the mouse, from where it is to the right, step by step."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    widget, place_of = decide.histogram.viewport(), decide.histogram.place_of
+    start = place_of(0.5)
+    hand.move(widget, start.x(), start.y())
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
+    for i in range(N_STEPS):
+        at = place_of(0.5 + 0.4 * (i + 1) / N_STEPS)
+        clock("drag", lambda at=at: hand.move(widget, at.x(), at.y(), held=True))
+    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+
+
+def measure_plain(work: Path, seed: int) -> dict[str, list[float]]:
+    """The same steps by napari's own means."""
+    import dask
+    import dask.array as da
+    import napari
+    from qtpy.QtWidgets import QApplication
+
+    clock, rng = Clock(), np.random.default_rng(seed)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*WINDOW_PX)
+    QApplication.processEvents()
+
+    def read(path: Path) -> Any:
+        with mrcfile.open(path, permissive=True) as mrc:
+            return mrc.data.astype(np.float32)
+
+    def open_all() -> Any:
+        files = sorted((work / "Micrographs").iterdir())
+        shape = read(files[0]).shape
+        slices = [da.from_delayed(dask.delayed(read)(f), shape, np.float32) for f in files]
+        viewer.add_image(da.stack(slices), contrast_limits=(-3, 3))
+        table = starfile.read(work / "picks.star")
+        codes, _ = pd.factorize(table["rlnMicrographName"])
+        points = np.column_stack([codes, table["rlnCoordinateY"], table["rlnCoordinateX"]])
+        return viewer.add_points(
+            points,
+            features={"label": pd.Categorical.from_codes(codes * 0, ["none", "keep", "junk"])},
+            border_color="label",
+            border_color_cycle={"none": "gray", "keep": "blue", "junk": "orange"},
+            face_color="transparent",
+            size=DIAMETER_PX,
+        )
+
+    layer = clock("open", open_all)
+    QApplication.processEvents()
+    score = rng.random(len(layer.data))
+
+    def label(row: int) -> None:
+        features = layer.features.copy()
+        features.loc[row, "label"] = "keep"
+        layer.features = features
+        layer.refresh_colors()
+
+    for i in range(N_STEPS):
+        clock("step", lambda i=i: viewer.dims.set_current_step(0, i + 1))
+        clock("label", lambda i=i: label(i))
+    for i in range(N_STEPS):
+        at = 0.5 + 0.4 * i / N_STEPS
+        clock("drag", lambda at=at: setattr(layer, "shown", score >= at))
+    viewer.close()
+    return clock.figures
+
+
+def main() -> None:
+    """Measure both and print them beside each other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--picks", type=int, default=1_000_000)
+    parser.add_argument("--micrographs", type=int, default=2000)
+    parser.add_argument("--side-px", type=int, default=4096)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--work", type=Path, help="where to make the files, and find them again"
+    )
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = arguments.work or Path(folder)
+        os.environ["PICKEROPTIMIZER_STATE"] = str(
+            Path(folder) / "state"
+        )  # not the user's labels
+        make_project(
+            work, arguments.picks, arguments.micrographs, arguments.side_px, arguments.seed
+        )
+        ours = measure_ours(work, quick_model(work), arguments.seed)
+        plain = measure_plain(work, arguments.seed)
+    print(
+        f"{arguments.picks:,} picks on {arguments.micrographs:,} micrographs of "
+        f"{arguments.side_px} x {arguments.side_px} px; milliseconds\n"
+    )
+    print(f"{'':20}{'median':>10}{'worst':>10}{'budget':>10}{'plain napari':>14}{'ratio':>8}")
+    for name, figures in ours.items():
+        median, other = float(np.median(figures)), plain.get(name)
+        budget = f"{BUDGETS_MS[name]:,}" if name in BUDGETS_MS else ""
+        beside = "" if other is None else f"{np.median(other):14,.0f}"
+        ratio = "" if other is None else f"{median / np.median(other):8.2f}"
+        print(
+            f"{name:20}{median:10,.0f}{max(figures):10,.0f}{budget:>10}{beside:>14}{ratio:>8}"
+        )
+
+
+if __name__ == "__main__":
+    main()

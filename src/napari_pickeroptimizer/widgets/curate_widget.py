@@ -1,0 +1,60 @@
+"""All of the work in one dock: label, learn, decide and export as pages."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from napari_pickeroptimizer.widgets.decide_widget import DecideWidget
+from napari_pickeroptimizer.widgets.export_widget import ExportWidget
+from napari_pickeroptimizer.widgets.label_widget import LabelWidget
+from napari_pickeroptimizer.widgets.learn_widget import LearnWidget
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class CurateWidget(QWidget):
+    """The pages Label, Learn, Decide and Export, in the order they are used.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are used.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.label = LabelWidget(napari_viewer)
+        self.learn = LearnWidget(napari_viewer)
+        self.decide = DecideWidget(napari_viewer)
+        self.export = ExportWidget(napari_viewer)
+        self.pages = QTabWidget()
+        self.pages.setDocumentMode(True)
+        # napari's own tabs are as low as their letters
+        self.pages.setStyleSheet("QTabBar::tab { padding: 6px 12px; }")
+        self.pages.tabBar().setExpanding(True)
+        for page, name, tip in (
+            (self.label, "Label", "Tell particles from false picks, a few of each"),
+            (self.learn, "Learn", "Fine-tune the network on the labels"),
+            (self.decide, "Decide", "Score all picks, and choose what to keep"),
+            (self.export, "Export", "Write what is kept, what is rejected, and the report"),
+        ):
+            self.pages.addTab(_scrolled(page.native), name)
+            self.pages.setTabToolTip(self.pages.count() - 1, tip)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.pages)
+
+
+def _scrolled(page: QWidget) -> QScrollArea:
+    """Return a page that scrolls where the window is too low for it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidget(page)
+    # it scrolls down, never sideways: the dock is as wide as its widest page needs
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    bar = area.verticalScrollBar().sizeHint().width()
+    area.setMinimumWidth(page.minimumSizeHint().width() + bar)
+    return area
