@@ -4,6 +4,7 @@
 #
 #   make demo     simulate micrographs, teach the model a few labels, prune, say how well
 #   make test     all tests, those of the napari plugin included (on a virtual screen)
+#   make test-pyside6  those of the plugin with PySide6, in an environment of its own
 #   make lint     style, types, spelling, import rules
 #   make docs     the documentation site, into build/site
 #   make bench    the benchmarks, into benchmarks/output (those on real micrographs need
@@ -32,7 +33,7 @@ export OMP_WAIT_POLICY ?= passive
 # an advertisement of its makers, not a warning about our pages
 export NO_MKDOCS_2_WARNING ?= 1
 
-.PHONY: help demo test coverage lint format docs bench env clean distclean
+.PHONY: help demo test test-pyside6 coverage lint format docs bench env clean distclean
 help:
 	@sed -n '/^# *make /,/^$$/s/^# \{2,\}//p' Makefile
 
@@ -41,6 +42,10 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
+
+# PySide6 may abort when Python ends, all tests passed: the report counts, not the exit code
+test-pyside6: $(VENV)-pyside6/.test
+	$(VENV)-pyside6/bin/python tools/gui_tests_with.py pyside6 $(ARGS)
 
 coverage: $(VENV)/.test
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
@@ -102,6 +107,16 @@ $(VENV)/.test: $(VENV)/.base tools/system-packages
 	$(INSTALL) --editable '.[all]' --group test
 	touch $@
 
+# what `make test` has, with PySide6 in place of PyQt6 (as in napari's own bundle)
+$(VENV)-pyside6/.test: $(VENV)/.uv pyproject.toml tools/system-packages
+	tools/system-packages gui
+	"$(PYTHON)" -m venv $(VENV)-pyside6
+	@echo "Installing napari with PySide6 into $(VENV)-pyside6"
+	$(BIN)/uv pip install --quiet --python $(VENV)-pyside6/bin/python --editable . \
+	    'napari[pyside6]>=0.6.6' pyqtgraph --group test
+	$(BIN)/uv pip uninstall --quiet --python $(VENV)-pyside6/bin/python pyqt6 pyqt6-qt6 pyqt6-sip
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.test
 	$(INSTALL) --editable '.[all]' --group dev
 	touch $@
@@ -115,4 +130,4 @@ clean:
 	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-pyside6

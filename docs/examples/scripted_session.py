@@ -13,11 +13,13 @@ from typing import Any
 import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
-from napari_pickeroptimizer.plugin import jobs, session
+from napari_pickeroptimizer.plugin import export, jobs, outputs, session
 
 
-def run(viewer: Any, folder: Path, simulation: SimulationSettings, n_steps: int = 80) -> Path:
-    """Simulate a project, prune its picks in the viewer, return the STAR of the kept ones."""
+def run(
+    viewer: Any, folder: Path, simulation: SimulationSettings, n_steps: int = 80
+) -> export.Exported:
+    """Simulate a project, prune its picks in the viewer, and write the results."""
     # 1. A small project whose truth is known, laid out as by RELION
     *_, project = simulate_project(folder, simulation)
 
@@ -33,34 +35,39 @@ def run(viewer: Any, folder: Path, simulation: SimulationSettings, n_steps: int 
     n_labels = session.take_labels(picks, project.labels)
     print(f"{n_labels} labels: {jobs.label_text(session.picks_of(picks))}")
 
-    # 4. Fine-tune; the model is now the viewer's
+    # 4. Learn from them; the model is now the viewer's
     settings = FineTuneSettings(
         diameter_ang=simulation.particle_ang, n_steps=n_steps, n_folds=2, device="cpu"
     )
-    tuned = jobs.finetune_layer(viewer, picks, settings)
+    jobs.finetune_layer(viewer, picks, settings)
     print(jobs.model_text(session.session_of(viewer)))
-    tuned.model.save(folder / "model.safetensors")
 
-    # 5. Apply it: two more layers, the source is untouched
-    pruned = jobs.apply_to_layer(viewer, picks, threshold=0.5)
+    # 5. Score all picks, and decide: two more layers, the source is untouched
+    jobs.score_layer(viewer, picks, device="cpu")
+    pruned = outputs.set_threshold(viewer, picks, 0.4)
     print(jobs.summary_text(pruned))
-    jobs.show_threshold(viewer, picks, 0.4)  # another threshold needs no network
 
-    # 6. The kept picks as STAR, text of the picker's file untouched
-    kept = folder / "kept.star"
-    session.save_picks(pruned.layers["kept"], kept)
-    return kept
+    # 6. Kept, rejected and scored picks, labels, model and report, in one folder
+    written = export.export(viewer, picks, folder / "pruned")
+    print(*written.next_steps, sep="\n")
+    print("The same without a window:", written.command, sep="\n")
+    return written
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run it in a window of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("scripted_session"))
     parser.add_argument("--close", action="store_true", help="close the window at the end")
     arguments = parser.parse_args()
     small = SimulationSettings(n_micrographs=3, n_particles=50, shape_px=(960, 1024))
     window = napari.Viewer(title="scripted session")
-    print("written:", run(window, arguments.output, small))
+    print("written:", run(window, arguments.output, small).output)
     if arguments.close:
         window.close()
     else:
         napari.run()
+
+
+if __name__ == "__main__":
+    main()

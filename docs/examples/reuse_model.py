@@ -1,0 +1,78 @@
+"""Yesterday's model on today's picks: a threshold by what it shall give, and one file.
+
+python docs/examples/reuse_model.py --model model.safetensors --micrographs MotionCorr/job002 \
+    --picks AutoPick/job006/autopick.star --precision 0.9 --output AutoPick/job006_kept
+
+Nothing here needs a window: `napari.components.ViewerModel` is a viewer without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.plugin import export, jobs, outputs, session
+
+
+def run(
+    viewer: Any,
+    model: Path,
+    micrographs: Path,
+    picks: Path,
+    output: Path,
+    *,
+    precision: float = 0.9,
+    device: str = "auto",
+) -> export.Exported:
+    """Score picks with a saved model, and write those that are kept at a wished precision."""
+    # 1. Picks find their micrographs by name, whichever way the files spell it
+    session.open_micrographs(viewer, micrographs)
+    layer = session.open_picks(viewer, picks, name="new picks")
+
+    # 2. The model knows the particle diameter, in Å: other pixel sizes do not matter
+    jobs.load_model(viewer, model)
+    print(jobs.model_text(session.session_of(viewer)))
+    scores = jobs.score_layer(viewer, layer, device=device)
+
+    # 3. What a threshold gives is told by the labels that were held out in training
+    if scores.promise is None:
+        print("The model was not cross-validated: nothing is promised, 0.5 it is.")
+        threshold = 0.5
+    else:
+        try:
+            threshold = scores.promise.threshold_for_precision(precision)
+        except SettingsError as error:  # it tells the most that can be had
+            print(error)
+            threshold = scores.promise.best_f1()
+        print(scores.promise.at(threshold).sentence())
+    pruned = outputs.set_threshold(viewer, layer, threshold)
+    print(jobs.summary_text(pruned))
+
+    # 4. Only the kept picks, as their input is: a file, or a tree of files
+    return export.export(viewer, layer, output, export.ExportSettings(what="kept"))
+
+
+def main() -> None:
+    """Run it without a window."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("model", "micrographs", "picks", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--precision", type=float, default=0.9)
+    given = parser.parse_args()
+    written = run(
+        ViewerModel(),
+        given.model,
+        given.micrographs,
+        given.picks,
+        given.output,
+        precision=given.precision,
+    )
+    print("written:", *written.files, *written.next_steps, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""A second look: suggestions, doubtful picks, undo, classes of one's own, a second window.
+
+python docs/examples/review.py            # opens two windows and leaves them open
+python docs/examples/review.py --close    # runs through and closes them
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+
+from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
+from napari_pickeroptimizer.plugin import (
+    export,
+    jobs,
+    navigation,
+    outputs,
+    sample_data,
+    session,
+    suggestions,
+)
+from napari_pickeroptimizer.plugin.transfer import transfer_labels
+
+EDGE = 4  # the first class id that has no meaning of its own yet
+
+
+def run(
+    viewer: Any,
+    other: Any,
+    folder: Path,
+    simulation: SimulationSettings,
+    n_steps: int = 80,
+) -> dict[str, Any]:
+    """Label what is suggested, look at what is doubtful, go on in another viewer."""
+    micrographs, truth = sample_data.simulated_project(folder, simulation)
+    session.open_micrographs(viewer, micrographs)
+    layer = session.open_picks(
+        viewer, truth.with_labels(0), name="picks", diameter_px=simulation.diameter_px
+    )
+
+    # 1. A class of one's own: it goes into the model and the report by its name
+    vocabulary = session.session_of(viewer).vocabulary.added("edge")
+    session.set_vocabulary(viewer, vocabulary)
+
+    # 2. Which picks to label: unlike each other as long as there is no model. The viewer
+    #    goes to the first; N and B go on and back, and so does this
+    queue = suggestions.suggest_picks(viewer, layer, 6, device="cpu")
+    asked = [int(queue.rows[0])]
+    while (row := navigation.step_queue(viewer, layer, +1)) is not None and row not in asked:
+        asked.append(row)
+    print(f"asked for {len(asked)} picks, on {navigation.current_micrograph(viewer, layer)}")
+
+    # 3. Labels, one too many, and that one taken back
+    known = np.flatnonzero(truth.labels)
+    session.label_picks(layer, known, truth.labels[known])
+    session.label_picks(layer, asked[:1], EDGE)
+    print("before undo:", jobs.label_text(session.picks_of(layer), vocabulary))
+    session.undo(layer)
+    print("after undo: ", jobs.label_text(session.picks_of(layer), vocabulary))
+
+    # 4. Learn, score, and look at the picks that the model is least sure of
+    settings = FineTuneSettings(
+        diameter_ang=simulation.particle_ang, n_steps=n_steps, n_folds=0, device="cpu"
+    )
+    jobs.finetune_layer(viewer, layer, settings)
+    scores = jobs.score_layer(viewer, layer, device="cpu")
+    doubtful = np.argsort(np.abs(scores.p_particle - scores.threshold))[:8]
+    navigation.set_queue(viewer, layer, doubtful, "doubtful")
+    outputs.choose_shown(viewer, layer, "kept")
+
+    # 5. The labels alone, and another viewer that goes on from them
+    (saved,) = export.save_labels(layer, folder / "labels_of_today.star")
+    session.open_micrographs(other, micrographs)
+    again = session.open_picks(
+        other, transfer_labels(truth.with_labels(0), read_picks(saved))[0]
+    )
+    session.session_of(other).set_model(scores.model)
+    return {
+        "asked": asked,
+        "doubtful": doubtful,
+        "saved": saved,
+        "labels": session.picks_of(layer).labels,
+        "labels_again": session.picks_of(again).labels,
+    }
+
+
+def open_docks(viewer: Any) -> list[Any]:
+    """Open the panels of a viewer with a window, by their names."""
+    names = ("Curate picks", "Gallery")
+    return [
+        viewer.window.add_plugin_dock_widget("napari-pickeroptimizer", name)[1]
+        for name in names
+    ]
+
+
+def main() -> None:
+    """Run it in two windows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("review"))
+    parser.add_argument("--close", action="store_true", help="close the windows at the end")
+    arguments = parser.parse_args()
+    small = SimulationSettings(n_micrographs=3, n_particles=50, shape_px=(960, 1024))
+    one, other = napari.Viewer(title="review"), napari.Viewer(title="the next day")
+    open_docks(one)
+    print(run(one, other, arguments.output, small)["saved"])
+    if arguments.close:
+        one.close()
+        other.close()
+    else:
+        napari.run()
+
+
+if __name__ == "__main__":
+    main()
