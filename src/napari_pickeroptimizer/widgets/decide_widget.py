@@ -109,6 +109,8 @@ class DecideWidget(Container):
             label="Threshold",
             tooltip="Least P(particle) of a kept pick.",
         )
+        self.threshold.native.setDecimals(3)
+        self.share.native.setDecimals(0)
         self.min_distance = LengthBox(
             "Between picks", "Of two picks nearer than this, the one of the lower score goes."
         )
