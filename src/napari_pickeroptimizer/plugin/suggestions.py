@@ -7,9 +7,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.suggest import (
     By,
     Suggested,
@@ -20,9 +21,11 @@ from napari_pickeroptimizer.fewshot.suggest import (
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import labelling
-from napari_pickeroptimizer.plugin.layers import view_of
+from napari_pickeroptimizer.plugin.layers import PicksView, view_of
+from napari_pickeroptimizer.plugin.matching import match
 from napari_pickeroptimizer.plugin.navigation import SUGGESTED, TO_CHECK, Queue, set_queue
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for, unwrap
+from napari_pickeroptimizer.plugin.stack import StackView
 
 # A column that goes through the core with each pick, to find its row again.
 ROW = "row_in_layer"
@@ -70,7 +73,12 @@ def suggest_events(
     settings = SuggestSettings(
         n=n, by=by, diameter_px=view.diameter_px, seed=seed, device=device
     )
-    numbered = picks.with_columns(**{ROW: np.arange(len(picks))})
+    rows = _rows_with_image(view, stack)
+    if not len(rows):
+        raise MicrographNotFoundError(
+            f"none of the micrographs of {layer.name!r} is open and readable: open their folder."
+        )
+    numbered = picks.select(rows).with_columns(**{ROW: rows})
     return suggest(
         stack.micrographs, numbered, settings, classifier=_usable(session_of(viewer).model)
     )
@@ -86,14 +94,14 @@ def show_suggestions(viewer: Any, layer: Any, suggested: Suggested) -> Queue:
     view = view_of(layer.metadata)
     if view is None:
         raise LabelError(f"layer {layer.name!r} holds no picks of this plugin.")
-    rank = _ranks(view.picks)
+    rank, rows = _ranks(view.picks), suggested.picks.table[ROW].to_numpy(np.intp)
     first = int(np.nanmax(rank, initial=0)) + 1
-    rank[suggested.rows] = np.arange(first, first + len(suggested.rows))
+    rank[rows] = np.arange(first, first + len(rows))
     labelling.show_rows(
         layer, view.picks.with_columns(suggestion=rank), np.empty(0, dtype=np.intp)
     )
     _doubtful[layer] = suggested.doubtful.table[ROW].to_numpy(np.intp)
-    return set_queue(viewer, layer, suggested.rows, SUGGESTED)
+    return set_queue(viewer, layer, rows, SUGGESTED)
 
 
 def suggest_picks(
@@ -138,6 +146,21 @@ def check_labels(viewer: Any, layer: Any) -> Queue:
     if not len(rows):
         raise LabelError("the model contradicts no label, as far as it was asked.")
     return set_queue(viewer, layer, rows, TO_CHECK)
+
+
+def _rows_with_image(view: PicksView, stack: StackView) -> NDArray[np.intp]:
+    """Return the picks whose micrograph is open and readable: the others cannot be compared."""
+    found, _ = stack.micrographs.resolve_all(_unambiguous(view, stack))
+    readable = {name for name, m in found.items() if m.name not in stack.unreadable}
+    codes, names = pd.factorize(view.picks.table["micrograph"])
+    usable = np.array([name in readable for name in names], dtype=bool)
+    return np.flatnonzero(usable[codes]) if len(names) else np.empty(0, dtype=np.intp)
+
+
+def _unambiguous(view: PicksView, stack: StackView) -> list[str]:
+    """Return the names that a stack does not hold twice."""
+    missing = match(view, stack, None).missing
+    return [name for name in view.slice_of if name not in missing]
 
 
 def _ranks(picks: Picks) -> NDArray[np.float64]:

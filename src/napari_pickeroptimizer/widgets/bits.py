@@ -129,11 +129,12 @@ def fill_keys(table: QWidget, keys: Iterable[tuple[str, str]]) -> None:
         grid.setVerticalSpacing(3)
         grid.setColumnStretch(1, 1)
     while (item := grid.takeAt(0)) is not None:
-        old = item.widget()
-        old.hide()
-        old.deleteLater()
+        if (old := item.widget()) is not None:
+            old.hide()
+            old.deleteLater()
     for row, (key, meaning) in enumerate(keys):
         cap, words = QLabel(key), QLabel(meaning)
-        cap.setObjectName("key")
+        words.setWordWrap(True)
+        cap.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         grid.addWidget(cap, row, 0)
         grid.addWidget(words, row, 1)

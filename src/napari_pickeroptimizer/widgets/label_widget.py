@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import Container
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -45,6 +46,7 @@ from napari_pickeroptimizer.widgets.view_box import ViewBox
 if TYPE_CHECKING:
     import napari.viewer
 
+LINE_PX, N_LINES = 18, 6  # of the list of missing micrographs
 OTHER_KEYS = (
     ("N / B", "next in the queue / back"),
     ("PgDn / PgUp", "next micrograph / previous"),
@@ -94,7 +96,8 @@ class LabelWidget(Container):
         self.missing_list.setHeaderHidden(True)
         self.missing_list.setRootIsDecorated(False)
         self.missing_list.setColumnCount(1)
-        self.missing_list.setFixedHeight(110)
+        self.missing_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.missing_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.missing = Fold("Missing micrographs", self.missing_list)
         self.showing = Fold("View", self.view.native)
         self.key_table = QWidget()
@@ -292,6 +295,7 @@ class LabelWidget(Container):
             item = QTreeWidgetItem([name])
             item.setToolTip(0, f"{name}: {reason}")
             self.missing_list.addTopLevelItem(item)
+        self.missing_list.setFixedHeight(LINE_PX * min(max(n, 2), N_LINES) + 8)
 
     # ------------------------------------------------------------------------ actions
 

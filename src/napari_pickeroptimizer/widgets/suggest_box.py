@@ -49,8 +49,9 @@ class SuggestBox(QWidget):
         self.queue = QWidget()
         queue = QHBoxLayout(self.queue)
         queue.setContentsMargins(0, 0, 0, 0)
-        for part in (self.queue_text, self.back, self.next):
-            queue.addWidget(part, 1 if part is self.queue_text else 0)
+        queue.addWidget(self.queue_text, 1)
+        queue.addWidget(self.back)
+        queue.addWidget(self.next)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         words = QLabel("picks to label next")

@@ -77,6 +77,20 @@ def test_what_is_missing_is_said_at_once(viewer, project):
         suggestions.suggest_events(viewer, empty)
 
 
+def test_picks_without_an_image_are_left_out(viewer, layer, project):
+    picks = Picks.from_arrays(["m0.mrc", "gone.mrc", "m1.mrc"], x=[20, 2, 30], y=[20, 5, 30])
+    with pytest.warns(UserWarning, match="not in the opened ones"):
+        partly = session.open_picks(viewer, picks, diameter_px=16)
+    view = partly.metadata["pickeroptimizer"]
+    stack = session.stack_for(viewer, partly, None)
+    assert suggestions._rows_with_image(view, stack).tolist() == [0, 2]
+    gone = Picks.from_arrays("gone.mrc", x=[1], y=[2])
+    with pytest.warns(UserWarning, match="none of the micrographs"):
+        nowhere = session.open_picks(viewer, gone)
+    with pytest.raises(MicrographNotFoundError):
+        suggestions.suggest_events(viewer, nowhere)
+
+
 @pytest.mark.slow
 def test_the_core_chooses_picks_that_are_not_labelled(viewer, layer):
     session.label_picks(layer, [0], 1)
