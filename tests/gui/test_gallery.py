@@ -290,6 +290,8 @@ def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, open
     choose(widget, show="LABELLED")
     opened.selected_data = {last}
     assert "not among those shown" in widget.note.text()
+    widget.label(CARBON)  # of what is not seen nothing is labelled
+    assert not (labels(opened) == CARBON).any()
     opened.selected_data = {first}
     assert widget.note.isHidden()
 

@@ -108,6 +108,14 @@ class Selection:
         """Return the selection as it is after it has been labelled."""
         return replace(self, spent=bool(self.mask.any()))
 
+    def within(self, display: Display) -> Selection:
+        """Return what of the selection is displayed: nobody labels picks that are not seen."""
+        mask = self.mask & (display.position != NOTHING)
+        current, anchor = (
+            r if display.at(r) != NOTHING else NOTHING for r in (self.current, self.anchor)
+        )
+        return Selection(mask, current, anchor, self.spent)
+
     def resized(self, n: int) -> Selection:
         """Return the selection when picks were added; those before them keep their rows."""
         if n == len(self.mask):

@@ -112,7 +112,7 @@ class BoxGrid(QAbstractScrollArea):
     def set_display(self, display: Display, *, keep_place: bool = False) -> None:
         """Show picks in an order; with `keep_place` the current pick stays in sight."""
         self.display = display
-        self.selection = self.selection.resized(len(display.position))
+        self.selection = self.selection.resized(len(display.position)).within(display)
         self._fit()
         if not keep_place:
             self._bar.setValue(0)

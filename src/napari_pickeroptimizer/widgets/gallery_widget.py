@@ -232,7 +232,8 @@ class GalleryWidget(QWidget):
 
     def label(self, class_id: int) -> None:
         """Label the selected picks, or the one with the focus and go on to the next."""
-        selection, layer = self.grid.selection, self.state.layer
+        layer = self.state.layer
+        selection = self.grid.selection.within(self.grid.display)
         rows = selection.targets
         if layer is None or not len(rows) or not len(self.grid.display):
             return

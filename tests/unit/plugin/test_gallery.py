@@ -245,6 +245,13 @@ def test_all_none_and_the_current_one(arranged):
     assert everything.cleared().targets.tolist() == [2]
 
 
+def test_what_is_not_displayed_is_not_selected(scored):
+    labelled = display(scored, show=Show.LABELLED)  # 3 1
+    selection = Selection.none(5).toggled(0).toggled(3).within(labelled)
+    assert (selection.rows.tolist(), selection.current) == ([3], 3)
+    assert Selection.none(5).pointed(0).within(labelled).targets.tolist() == []
+
+
 def test_added_picks_leave_the_selection_as_it_is():
     selection = Selection.none(3).toggled(2)
     assert selection.resized(5).rows.tolist() == [2]
