@@ -72,11 +72,6 @@ def finish(qtbot, widget) -> None:
     qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
 
 
-def texts(widget) -> str:
-    grid = widget.counts.layout()
-    return " ".join(grid.itemAt(i).widget().text() for i in range(grid.count()))
-
-
 def run_shell(script: str, cwd: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     run = subprocess.run(
@@ -95,13 +90,13 @@ def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_pa
     widget = panel(scored)
     layer = scored.layers["picks"]
     kept = session.picks_of(scored.layers["picks kept"])
-    assert f"Kept {len(kept)} " in texts(widget)
+    assert f"Kept {len(kept)} " in widget.counts.text
     widget.place.value = out = tmp_path / "my out"
     click(qtbot, widget.start)
     assert not widget.start.isEnabled()
     finish(qtbot, widget)
     assert widget.result.isVisibleTo(widget.native)
-    assert widget.result_text.text() == f"{len(kept)} kept picks; 7 files written."
+    assert widget.result.text.text() == f"{len(kept)} kept picks; 7 files written."
     assert (out / "report.html").is_file()
 
     widget.again.expand()
@@ -163,7 +158,7 @@ def test_counts_and_commands_follow_the_threshold(scored, qtbot, tmp_path):
     layer = scored.layers["picks"]
     outputs.set_threshold(scored, layer, 0.123)
     n_kept = len(scored.layers["picks kept"].data)
-    assert f"Kept {n_kept} " in texts(widget)
+    assert f"Kept {n_kept} " in widget.counts.text
     qtbot.waitUntil(lambda: "--threshold 0.123" in widget.command.text)
 
 
@@ -178,7 +173,7 @@ def test_only_kept_picks_to_one_file(scored, qtbot, tmp_path):
     click(qtbot, widget.start)
     finish(qtbot, widget)
     assert len(read_picks(tmp_path / "mine.star")) == len(scored.layers["picks kept"].data)
-    assert "RELION" in widget.steps.text()
+    assert "RELION" in widget.result.steps.text()
 
 
 def test_an_error_is_said_in_its_words(scored, qtbot, picks_star):
@@ -244,8 +239,8 @@ def test_report_and_folder_are_opened(scored, qtbot, tmp_path, monkeypatch):
     widget.place.value = tmp_path / "out"
     click(qtbot, widget.start)
     finish(qtbot, widget)
-    click(qtbot, widget.open_report)
-    click(qtbot, widget.open_folder)
+    click(qtbot, widget.result.open_report)
+    click(qtbot, widget.result.open_folder)
     assert opened == [tmp_path / "out" / "report.html", tmp_path / "out"]
 
 
@@ -275,6 +270,6 @@ def test_a_label_given_in_the_gallery_counts_at_once(scored):
     p_particle = session.picks_of(layer).particle_probability
     row = rows[np.argmax(p_particle[rows])]
     session.label_picks(layer, [row], CONTAMINANT)
-    assert f"Kept {n - 1} " in texts(widget)
+    assert f"Kept {n - 1} " in widget.counts.text
     session.label_picks(layer, [row], PARTICLE)
-    assert f"Kept {n} " in texts(widget)
+    assert f"Kept {n} " in widget.counts.text

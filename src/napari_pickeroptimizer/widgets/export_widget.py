@@ -5,17 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
-from qtpy.QtCore import Qt, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QFrame,
-    QGridLayout,
-    QLabel,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
@@ -36,23 +27,12 @@ from napari_pickeroptimizer.plugin.export import (
     recipe_of,
     save_labels,
 )
-from napari_pickeroptimizer.plugin.export_text import (
-    count_rows,
-    exported_text,
-    links,
-    short_steps,
-    what_is_missing,
-)
+from napari_pickeroptimizer.plugin.export_text import count_rows, what_is_missing
 from napari_pickeroptimizer.plugin.layers import count_labels, view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.widgets.bits import (
-    ElidedLabel,
-    Fold,
-    button,
-    quiet_label,
-    row_of,
-)
+from napari_pickeroptimizer.widgets.bits import Fold, button
 from napari_pickeroptimizer.widgets.code_box import CodeBox
+from napari_pickeroptimizer.widgets.export_parts import CountTable, ResultBox
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.parts import (
     TargetBoxes,
@@ -84,7 +64,6 @@ class ExportWidget(Container):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         self._viewer = session.unwrap(napari_viewer)
         self._session = session.session_of(self._viewer)
-        self._exported: Exported | None = None
         self._place_chosen = False  # by hand: then it is not moved any more
         self._setting = False
         self.targets = TargetBoxes(self._session)
@@ -139,12 +118,7 @@ class ExportWidget(Container):
     def _build(self) -> None:
         layout = self.native.layout()
         layout.setSpacing(8)
-        self.counts = QWidget()
-        grid = QGridLayout(self.counts)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(3)
-        grid.setColumnStretch(2, 1)
+        self.counts = CountTable()
         self.warning = QLabel()
         self.warning.setObjectName("warning")
         self.warning.setWordWrap(True)
@@ -160,11 +134,12 @@ class ExportWidget(Container):
             "Save labels only...", "Write the picks with your labels, and nothing else.",
             self._ask_for_labels,
         )  # fmt: skip
-        self.result = self._make_result()
+        self.result = ResultBox()
         self.command = CodeBox("command line")
         self.snippet = CodeBox("Python script")
         self.texts = QTabWidget()
         self.texts.setDocumentMode(True)
+        self.texts.tabBar().setDrawBase(False)
         self.texts.addTab(self.command, "Command line")
         self.texts.addTab(self.snippet, "Python")
         self.again = Fold("Command line and Python", self.texts)
@@ -187,37 +162,15 @@ class ExportWidget(Container):
             layout.addWidget(part)
         layout.addStretch(1)
 
-    def _make_result(self) -> QFrame:
-        part = QFrame()
-        part.setObjectName("result")
-        self.result_text = QLabel()
-        self.result_text.setWordWrap(True)
-        self.result_place = ElidedLabel()
-        self.open_report = button("Open report", "In the browser.", self._open_report)
-        self.open_folder = button("Open folder", "In the file manager.", self._open_folder)
-        self.steps = quiet_label()
-        self.steps.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column = QVBoxLayout(part)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.setSpacing(6)
-        column.addWidget(self.result_text)
-        self.result_place.setContentsMargins(4, 0, 4, 0)  # napari's style indents labels so
-        column.addWidget(self.result_place)
-        buttons = row_of(self.open_report, self.open_folder, None)
-        buttons.setContentsMargins(4, 0, 0, 0)
-        column.addLayout(buttons)
-        column.addWidget(self.steps)
-        return part
-
     # -------------------------------------------------------------------- connections
 
     def _connect(self) -> None:
         native, shared = self.native, self._session
         follow(native, shared.target_changed, self._show_target)
         follow(native, shared.layers_changed, self._show_state)
-        follow(native, shared.labels_changed, self._on_layer)
-        follow(native, shared.scores_changed, self._on_layer)
-        follow(native, shared.threshold_changed, self._on_layer)
+        follow(native, shared.labels_changed, self._on_step)
+        follow(native, shared.scores_changed, self._on_scores)
+        follow(native, shared.threshold_changed, self._on_step)
         follow(native, shared.model_changed, self._show_state)
         self.what.changed.connect(self._show_format)
         self.format.changed.connect(self._propose)
@@ -265,8 +218,8 @@ class ExportWidget(Container):
     # -------------------------------------------------------------------------- state
 
     def _show_target(self) -> None:
-        self._place_chosen, self._exported = False, None
-        self.result.setVisible(False)
+        self._place_chosen = False
+        self.result.show_exported(None)
         self.status.value = ""
         self._show_format()
 
@@ -312,16 +265,27 @@ class ExportWidget(Container):
             self.replace.value = False
             self._show_state()
 
-    def _on_layer(self, layer: Any, *_: Any) -> None:
+    def _on_scores(self, layer: Any) -> None:
         if layer is self._layer:
             self._show_state()
+
+    def _on_step(self, layer: Any, *_: Any) -> None:
+        """Follow threshold and labels, at every step: no file is asked for here."""
+        if layer is self._layer:
+            self._show_counts()
+            self._show_soon()
+
+    def _show_counts(self) -> None:
+        layer = self._layer
+        scores = None if layer is None else self._session.scores.get(layer)
+        rows = count_rows(scores) if scores is not None and scores.complete else []
+        self.counts.show_rows(rows)
 
     def _show_state(self, *_: Any) -> None:
         """Show counts, and whether the export can start."""
         layer = self._layer
         missing = what_is_missing(self._session)
-        scores = None if layer is None else self._session.scores.get(layer)
-        self._show_counts([] if scores is None or not scores.complete else count_rows(scores))
+        self._show_counts()
         for part in (self.form.native, self.start, self.save_labels, self.again):
             part.setVisible(layer is not None)
         self.more.setVisible(layer is not None and self.what.value == EVERYTHING)
@@ -329,7 +293,7 @@ class ExportWidget(Container):
             f"{self.output or ''}\nNothing is replaced unless you say so."
         )
         taken = "" if self.output is None else in_the_way(self.output, self.what.value)
-        done = self._exported is not None and self._exported.output == self.output
+        done = self.result.exported is not None and self.result.exported.output == self.output
         self.warning.setText("Exported there just now." if done and taken else taken)
         self.warning.setObjectName("" if done else "warning")
         self.warning.setStyleSheet(self.warning.styleSheet())  # the name is another one now
@@ -341,25 +305,6 @@ class ExportWidget(Container):
             ready = not missing and self.output is not None
             self.start.setEnabled(ready and (not taken or self.replace.value))
         self._show_soon()
-
-    def _show_counts(self, rows: list[tuple[str, str, str]]) -> None:
-        grid = self.counts.layout()
-        texts = [text for row in rows for text in row]
-        labels = [grid.itemAt(i).widget() for i in range(grid.count())]
-        while len(labels) < len(texts):
-            label = QLabel()
-            i, j = divmod(len(labels), 3)
-            label.setWordWrap(j == 2)
-            if j == 1:
-                label.setObjectName("number")
-            side = Qt.AlignmentFlag.AlignRight if j == 1 else Qt.AlignmentFlag.AlignLeft
-            label.setAlignment(side | Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(label, i, j)
-            labels.append(label)
-        for label, text in zip(labels, [*texts, *[""] * len(labels)], strict=False):
-            label.setText(text)
-            label.setVisible(bool(text))
-        self.counts.setVisible(bool(rows))
 
     def _show_soon(self, *_: Any) -> None:
         if self.again.toggle.isChecked():
@@ -393,7 +338,7 @@ class ExportWidget(Container):
             self._say(str(error))
             return
         self.start.setEnabled(False)
-        self.result.setVisible(False)
+        self.result.show_exported(None)
         self._say("")
         self.job.run(
             events,
@@ -408,14 +353,8 @@ class ExportWidget(Container):
             case ExportStep():
                 self.job.say(event.text)
             case Exported():
-                self._exported = event
                 self.replace.value = False
-                self.result_text.setText(exported_text(event))
-                self.result_place.show_text(str(event.output))
-                known = links(event)
-                self.open_report.setVisible("Open report" in known)
-                self.steps.setText("\n".join(short_steps(event)))
-                self.result.setVisible(True)
+                self.result.show_exported(event)
 
     def _on_cancelled(self) -> None:
         output = self.output
@@ -435,15 +374,6 @@ class ExportWidget(Container):
     def _say(self, text: str) -> None:
         self.status.value = text
         self.status.visible = bool(text)
-
-    def _open_report(self) -> None:
-        if self._exported is not None and self._exported.report is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._exported.report)))
-
-    def _open_folder(self) -> None:
-        if self._exported is not None:
-            folder = links(self._exported)["Open folder"]
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def _ask_for_labels(self) -> None:
         layer = self._layer
