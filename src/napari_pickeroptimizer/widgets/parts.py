@@ -210,6 +210,8 @@ class Fields(QWidget):
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
+        # the fields of several of these stand below each other in one panel
+        grid.setColumnMinimumWidth(0, self.fontMetrics().horizontalAdvance("Micrographs "))
         for row, field in enumerate(fields):
             label = QLabel(field.label)
             label.setToolTip(field.tooltip or field.native.toolTip())
