@@ -18,8 +18,9 @@ def test_opened_files_fit_in_either_order(viewer, project, picks_star, picks_fir
     places = [str(project / "Micrographs"), str(picks_star)]
     for place in reversed(places) if picks_first else places:
         viewer.open(place, plugin=PLUGIN)
-    stack, points = viewer.layers["Micrographs"], viewer.layers["picks"]
-    names = stack.metadata["pickeroptimizer"].micrographs.names
+    stack, points = viewer.layers  # picks bring their micrographs: the folder adds nothing
+    assert (stack.name, points.name) == ("Micrographs", "picks")
+    names = [m.path.name for m in stack.metadata["pickeroptimizer"].micrographs]
     slices = [names[int(z)] for z in points.data[:, 0]]
     wanted = read_picks(picks_star).table["micrograph"].str.removeprefix("Micrographs/")
     assert slices == wanted.tolist()

@@ -46,8 +46,9 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     """Return one image layer with all micrographs of `path`, read when shown.
 
     napari asks for many dropped files one by one. Each joins the open stack of its folder,
-    so that they become one layer, not hundreds. ``.box`` files among the micrographs of a
-    folder are opened with them.
+    so that they become one layer, not hundreds; so does the folder itself, which may have
+    been opened in part along with picks. ``.box`` files among the micrographs of a folder
+    are opened with them.
 
     Raises
     ------
@@ -64,10 +65,11 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     viewer = asking_viewer()
     if viewer is None:
         return [make_stack(micrographs, name=_layer_name(places))]
-    if _is_file(places) and join_open_stack(viewer, micrographs):
+    boxes = _boxes_beside(places)
+    one_folder = _is_file(places) or (len(places) == 1 and places[0].is_dir())
+    if one_folder and not boxes and join_open_stack(viewer, micrographs):
         return HANDLED
     stack = prepared_stack(viewer, micrographs, _layer_name(places))
-    boxes = _boxes_beside(places)
     return [stack, *_points_on(stack, boxes, places)] if boxes else [stack]
 
 
