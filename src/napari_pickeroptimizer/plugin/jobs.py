@@ -136,6 +136,21 @@ def model_text(session: Session) -> str:
     return f"{text} {validation_text(session.model)}"
 
 
+def model_line(session: Session) -> str:
+    """Return the model in one line; `model_text` tells all."""
+    if session.model is None:
+        return "No model yet."
+    card = session.model.card
+    validation, n = (
+        card.training.get("validation"),
+        sum(card.training.get("labels", {}).values()),
+    )
+    known = "not cross-validated"
+    if validation:
+        known = f"{validation['accuracy']:.0%} of {n} labels right" if n else ""
+    return f"Model for {diameter_text(card.boxes)}, {known}."
+
+
 def validation_text(model: Classifier) -> str:
     """Return what cross-validation said of a model, with counts where they are known."""
     validation = model.card.training.get("validation")

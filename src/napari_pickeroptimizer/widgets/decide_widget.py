@@ -261,7 +261,8 @@ class DecideWidget(Container):
 
     def _show_state(self, *_: Any) -> None:
         """Say what is missing before picks can be scored."""
-        self.model.value = jobs.model_text(self._session)
+        self.model.value = jobs.model_line(self._session)
+        self.model.native.setToolTip(jobs.model_text(self._session))
         if self.job.running:
             return
         missing = jobs.what_is_missing_to_score(self._session)

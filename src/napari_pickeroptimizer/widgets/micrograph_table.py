@@ -11,6 +11,7 @@ from qtpy.QtGui import QColor, QFontMetrics
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QWidget
 
 from napari_pickeroptimizer.plugin.decision import ByMicrograph
+from napari_pickeroptimizer.widgets.parts import warning_color
 from napari_pickeroptimizer.widgets.theme import ThemeColors
 
 
@@ -27,8 +28,10 @@ COLUMNS = (
     _Column("Kept", "Picks that are kept at this threshold.", "00000"),
     _Column("%", "Share of the decided picks that is kept.", "100"),
     _Column("Score", "Mean P(particle) of the scored picks.", "0.00"),
-    _Column("Note", "What stands out. Sorted by it, outliers come first.", "nearly all"),
+    _Column("Note", "What stands out. Sorted by it, outliers come first.", "unreadable"),
 )
+# the whole of it is in the tooltip
+NOTES = {None: "", "nearly all rejected": "few kept", "nothing rejected": "all kept"}
 NAME, PICKS, KEPT, SHARE, SCORE, NOTE = range(6)
 
 
@@ -157,11 +160,11 @@ class MicrographModel(QAbstractTableModel):
         assert by is not None
         failed = by.names[i] in self._failures
         if column == NAME:
-            return PurePosixPath(by.names[i]).name
+            return PurePosixPath(by.names[i]).stem  # of long names the ends differ
         if column == PICKS:
             return str(by.n_picks[i])
         if column == NOTE:
-            return "unreadable" if failed else (self._flags[i] or "")
+            return "unreadable" if failed else NOTES[self._flags[i]]
         share = by.share_kept[i]
         if column == KEPT:
             return "" if np.isnan(share) else str(by.n_kept[i])
@@ -179,9 +182,11 @@ class MicrographModel(QAbstractTableModel):
         assert self._by is not None
         assert self._colors is not None
         if self._by.names[i] in self._failures:
-            return QColor(self._colors.secondary)
+            grey = QColor(self._colors.text)
+            grey.setAlphaF(0.55)
+            return grey
         if column == NOTE and self._flags[i]:
-            return QColor(self._colors.warning)
+            return QColor(warning_color(self._colors))
         return None
 
 
@@ -200,12 +205,12 @@ class MicrographTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.setWordWrap(False)
         self.setShowGrid(False)
         self.setAlternatingRowColors(False)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(150)
+        self.setMinimumHeight(120)
         metrics = QFontMetrics(self.font())
         rows: Any = self.verticalHeader()
         rows.hide()
@@ -215,9 +220,9 @@ class MicrographTable(QTableView):
         header.setMinimumSectionSize(20)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         for column in range(PICKS, NOTE + 1):
-            texts = (COLUMNS[column].widest, COLUMNS[column].title + "  ▾")
+            texts = (COLUMNS[column].widest, COLUMNS[column].title)
             width = max(metrics.horizontalAdvance(text) for text in texts)
-            self.setColumnWidth(column, width + 10)
+            self.setColumnWidth(column, width + 8)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 

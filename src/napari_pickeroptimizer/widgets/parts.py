@@ -8,7 +8,7 @@ from weakref import WeakMethod
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, Widget
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QIcon
+from qtpy.QtGui import QColor, QIcon
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
@@ -399,11 +399,18 @@ def forward_keys(native: QWidget, for_session: session.Session) -> None:
     _KeyForwarder(native, for_session)
 
 
+def warning_color(colors: ThemeColors) -> str:
+    """Return the theme's colour of warnings; its yellow is too light for text on white."""
+    if colors.is_dark:
+        return colors.warning
+    return str(QColor(colors.warning).darker(210).name())
+
+
 def panel_style(colors: ThemeColors) -> str:
     """Return the style of what panels are made of, beside what napari's own has."""
     return (
         f"QLabel#quiet {{ color: {colors.text}; background: transparent; font-size: 11px; }}"
-        f"QLabel#warning {{ color: {colors.warning}; background: transparent; }}"
+        f"QLabel#warning {{ color: {warning_color(colors)}; background: transparent; }}"
         "QPushButton#primary { font-weight: bold; padding: 6px 10px; "
         f"background: {colors.secondary}; }}"
         f"QPushButton#primary:hover {{ background: {colors.highlight}; }}"

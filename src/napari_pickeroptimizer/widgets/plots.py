@@ -137,7 +137,7 @@ class ScorePlot(pg.PlotWidget):
         self._box = _DraggableBox(self._dragged, self._let_go)
         super().__init__(parent, viewBox=self._box)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(170)
+        self.setFixedHeight(155)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.SizeHorCursor)
         self.setToolTip(
@@ -166,7 +166,7 @@ class ScorePlot(pg.PlotWidget):
 
     def sizeHint(self) -> QSize:
         """Be as wide as there is room."""
-        return QSize(200, 170)
+        return QSize(200, 155)
 
     @property
     def threshold(self) -> float:
