@@ -82,6 +82,11 @@ def bind(viewer: Any, layer: Any, on_labels: Listener) -> None:
         layer.bind_key(key, callback, overwrite=True)
 
 
+def is_bound(layer: Any) -> bool:
+    """Whether keys and guards are bound to a layer."""
+    return layer in _bindings
+
+
 def unbind(layer: Any) -> None:
     """Undo `bind`: the layer is a plain Points layer again."""
     if _bindings.pop(layer, None) is None:

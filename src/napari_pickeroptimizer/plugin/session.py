@@ -83,6 +83,8 @@ class Session:
     """Emitted with the picks layer whose scores came, in part or all, or were forgotten."""
     threshold_changed = Signal(object)
     """Emitted with the picks layer, at every step of a drag: listeners must be quick."""
+    diameter_changed = Signal(object)
+    """Emitted with the picks layer whose rings have another diameter."""
     queue_changed = Signal(object)
     """Emitted with the picks layer that has another queue, or another place in it."""
     pick_visited = Signal(object, int)
@@ -487,8 +489,14 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
     if view is not None:
         if view.vocabulary != session.vocabulary:
             labelling.show(layer, replace(view, vocabulary=session.vocabulary))
-        labelling.bind(viewer, layer, session.labels_changed.emit)
+        if not labelling.is_bound(layer):
+            labelling.bind(viewer, layer, session.labels_changed.emit)
+            layer.events.current_size.connect(
+                lambda event: session.diameter_changed.emit(event.source)
+            )
         _match(viewer, layer)
+        if view.role == "picks":
+            _show_some(viewer, layer)
     elif stack_of(layer.metadata) is not None:
         waiting = matching.picks_layers(viewer)
         for picks_layer in waiting:
@@ -496,6 +504,14 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
         if waiting:  # an image above the picks would hide them
             viewer.layers.move(viewer.layers.index(layer), 0)
             viewer.reset_view()
+
+
+def _show_some(viewer: Any, layer: Any) -> None:
+    """Go to a micrograph that has picks, where the one that is shown has none."""
+    view = view_of(layer.metadata)
+    slices = set() if view is None else set(view.slice_of.values())
+    if slices and viewer.dims.ndim == 3 and viewer.dims.current_step[0] not in slices:
+        viewer.dims.set_current_step(0, min(slices))
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:

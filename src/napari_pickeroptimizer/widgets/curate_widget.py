@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.widgets.decide_widget import DecideWidget
@@ -40,21 +40,27 @@ class CurateWidget(QWidget):
             (self.decide, "Decide", "Score all picks, and choose what to keep"),
             (self.export, "Export", "Write what is kept, what is rejected, and the report"),
         ):
-            self.pages.addTab(_scrolled(page.native), name)
+            self.pages.addTab(_Page(page.native), name)
             self.pages.setTabToolTip(self.pages.count() - 1, tip)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.pages)
 
 
-def _scrolled(page: QWidget) -> QScrollArea:
-    """Return a page that scrolls where the window is too low for it."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setWidget(page)
-    # it scrolls down, never sideways: the dock is as wide as its widest page needs
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    bar = area.verticalScrollBar().sizeHint().width()
-    area.setMinimumWidth(page.minimumSizeHint().width() + bar)
-    return area
+class _Page(QScrollArea):
+    """A page that scrolls down where the window is too low for it, and never sideways."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(page)
+        page.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Be as wide as the page needs, whenever it shows more than before."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            bar = self.verticalScrollBar().sizeHint().width()
+            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
+        return bool(super().eventFilter(watched, event))

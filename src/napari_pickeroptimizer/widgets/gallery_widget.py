@@ -23,6 +23,7 @@ from napari_pickeroptimizer.plugin.selecting import NOTHING, Display, Selection
 from napari_pickeroptimizer.plugin.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.widgets.box_grid import BoxGrid, Cells
 from napari_pickeroptimizer.widgets.box_painter import Colors
+from napari_pickeroptimizer.widgets.docking import dock_below
 from napari_pickeroptimizer.widgets.gallery_tools import ZOOM_STEP_PX, GalleryTools
 from napari_pickeroptimizer.widgets.parts import follow, key_name
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
@@ -30,6 +31,7 @@ from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
 if TYPE_CHECKING:
     import napari.viewer
 
+HEIGHT_PX = 280  # two rows of boxes
 RESIZE_MS = 150  # until thumbnails are made in the size that was chosen
 OTHER_KEYS = (labelling.UNDO_KEY, *labelling.REDO_KEYS, *labelling.QUEUE_KEYS)
 GRID_HELP = (
@@ -60,14 +62,26 @@ class GalleryWidget(QWidget):
         self.tools = GalleryTools()
         self._build()
         self._watched: Any = None
+        self._was_shown = False
         self._arranged = self.grid.display
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
         self._resized.setInterval(RESIZE_MS)
         self._resized.timeout.connect(self._show_boxes)
+        # after napari has docked it
+        self._place = QTimer(self)
+        self._place.setSingleShot(True)
+        self._place.timeout.connect(lambda: dock_below(self, HEIGHT_PX))
         self._connect()
         self._show_classes()
         self._follow_target()
+
+    def showEvent(self, event: Any) -> None:
+        """Go below the canvas when shown for the first time: rows of boxes want width."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            self._place.start()
 
     # ------------------------------------------------------------------- building
 

@@ -1,0 +1,199 @@
+"""The whole walk through the plugin, by mouse and keys: open, label, learn, decide, correct, export.
+
+One walk for three uses: a test checks what every state holds, one script takes its picture,
+another makes it a film. `walk` yields the name of each state when it is on the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hand import Hand
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
+
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import labelling, session
+from napari_pickeroptimizer.plugin.gallery import Sort
+from napari_pickeroptimizer.plugin.transfer import transfer_labels
+
+PLUGIN = "napari-pickeroptimizer"
+KEYS = {PARTICLE: Qt.Key.Key_K, CONTAMINANT: Qt.Key.Key_J}
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where the walk goes.
+
+    Parameters
+    ----------
+    micrographs, picks : Path
+        What is opened.
+    truth : Picks
+        What the user knows: labelled places, of which a few are labelled by hand.
+    output : Path
+        Folder of the results.
+    diameter_px : float
+        Particle diameter.
+    n_per_class : int
+        Labels of each kind.
+    n_steps, n_folds : int
+        Of the fine-tuning.
+    """
+
+    micrographs: Path
+    picks: Path
+    truth: Picks
+    output: Path
+    diameter_px: float
+    n_per_class: int = 20
+    n_steps: int = 80
+    n_folds: int = 3
+
+
+def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
+    """Walk the route; the names of the states are those of the pictures in the docs."""
+    viewer.open(str(route.micrographs), plugin=PLUGIN)
+    (layer,) = viewer.open(str(route.picks), plugin=PLUGIN)
+    _, curate = viewer.window.add_plugin_dock_widget(PLUGIN, "Curate picks")
+    tabs = curate.pages.tabBar()
+    viewer.layers.selection.active = layer
+    hand.settle(1)
+    # the panel opens with the distance of neighbours for a diameter
+    hand.write(_field(curate.label, "Diameter"), f"{route.diameter_px:g}")
+    yield "opened"
+
+    label_some(viewer, hand, layer, route)
+    yield "labelled"
+
+    hand.tab(tabs, "Learn")
+    _open_fold(hand, curate.learn.advanced)
+    hand.write(_line(curate.learn.steps), str(route.n_steps))
+    hand.write(_line(curate.learn.folds), str(route.n_folds))
+    _open_fold(hand, curate.learn.advanced)
+    yield from learn(hand, curate.learn)
+    hand.tab(tabs, "Decide")
+    yield from score(hand, curate.decide)
+    drag_threshold(hand, curate.decide, 0.5, 0.7)
+    hand.settle(1)
+    yield "threshold"
+
+    _, gallery = viewer.window.add_plugin_dock_widget(PLUGIN, "Gallery")
+    hand.settle(1)
+    correct_one(hand, gallery)
+    yield "gallery"
+
+    hand.tab(tabs, "Learn")
+    list(learn(hand, curate.learn))
+    hand.tab(tabs, "Decide")
+    list(score(hand, curate.decide))
+    hand.click(_button(curate.decide.switch, "Kept"))
+    hand.settle(1)
+    yield "kept"
+
+    hand.tab(tabs, "Export")
+    hand.write(_line(curate.export.place), str(route.output))
+    yield "export"
+    hand.click(curate.export.start)
+    hand.wait(lambda: not curate.export.job.running)
+    hand.settle(0.5)
+    yield "exported"
+
+
+def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
+    """Point at picks that are known, micrograph by micrograph, and press their key."""
+    viewer = session.unwrap(viewer)
+    picks = session.picks_of(layer)
+    known, _ = transfer_labels(picks.with_labels(0), route.truth, route.diameter_px / 2)
+    slices = layer.data[:, 0].astype(int)
+    rng = np.random.default_rng(0)
+    left = dict.fromkeys(KEYS, route.n_per_class)
+    hand.press(Qt.Key.Key_PageUp)
+    n_slices = len(np.unique(slices))
+    for _ in range(n_slices):
+        here = viewer.dims.current_step[0]
+        for class_id in KEYS:
+            rows = rng.permutation(
+                np.flatnonzero((slices == here) & (known.labels == class_id))
+            )
+            for row in rows[: -(-route.n_per_class // n_slices)]:
+                hand.point_at(layer, int(row))
+                if left[class_id] and labelling.targets(viewer, layer) == {int(row)}:
+                    hand.press(KEYS[class_id])
+                    left[class_id] -= 1
+        hand.press(Qt.Key.Key_PageDown)
+
+
+def learn(hand: Hand, panel: Any) -> Iterator[str]:
+    """Press Fine-tune and wait."""
+    hand.click(panel.start)
+    hand.wait(lambda: _part(panel) > 0.5 or not panel.job.running)
+    yield "learning"
+    hand.wait(lambda: not panel.job.running)
+    yield "learned"
+
+
+def score(hand: Hand, panel: Any) -> Iterator[str]:
+    """Press Score picks and wait."""
+    hand.click(panel.start)
+    hand.wait(lambda: _part(panel) > 0.3 or not panel.job.running)
+    yield "scoring"
+    hand.wait(lambda: not panel.job.running)
+    hand.settle(1)
+    yield "decided"
+
+
+def drag_threshold(hand: Hand, panel: Any, start: float, end: float) -> None:
+    """Drag the line of the histogram."""
+    port = panel.plot.viewport()
+    places = [threshold_place(panel, x) for x in (start, end)]
+    hand.drag(port, *[(at.x(), at.y()) for at in places])
+
+
+def threshold_place(panel: Any, threshold: float) -> Any:
+    """Return where a threshold is in the histogram."""
+    box = panel.plot.getPlotItem().getViewBox()
+    return panel.plot.mapFromScene(box.mapViewToScene(QPointF(threshold, 0.5)))
+
+
+def correct_one(hand: Hand, gallery: Any) -> None:
+    """Sort the gallery by doubt, click the box of greatest doubt, and call it a contaminant."""
+    box = gallery.tools.sort_box
+    hand.click(box)
+    hand.press(Qt.Key.Key_Home, widget=box.view())
+    for _ in range(list(Sort).index(Sort.DOUBT)):
+        hand.press(Qt.Key.Key_Down, widget=box.view())
+    hand.press(Qt.Key.Key_Return, widget=box.view())
+    hand.wait(lambda: not gallery.loader.busy, 60)
+    cell = gallery.grid.cell_rect(0).center()
+    hand.click(gallery.grid.viewport(), cell.x(), cell.y())
+    hand.press(Qt.Key.Key_J, widget=gallery.grid)
+
+
+def _open_fold(hand: Hand, fold: Any) -> None:
+    hand.click(fold.toggleButton())
+
+
+def _part(panel: Any) -> float:
+    """Return how far a panel's job is, 0..1."""
+    bar = panel.job[0][0]
+    return float(bar.value / bar.max)
+
+
+def _button(widget: QWidget, text: str) -> QPushButton:
+    return next(b for b in widget.findChildren(QPushButton) if b.text() == text)
+
+
+def _line(field: Any) -> QLineEdit:
+    """Return the text field of a magicgui field."""
+    native = field.native
+    return native if isinstance(native, QLineEdit) else native.findChildren(QLineEdit)[0]
+
+
+def _field(panel: Any, name: str) -> QLineEdit:
+    return _line(panel.view.diameter.number if name == "Diameter" else getattr(panel, name))
