@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, ref
 
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QButtonGroup, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import jobs, navigation, outputs, session, wording
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scores import Scores, Weighed
 from napari_pickeroptimizer.prune.decide import PlaceRules
-from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.score import PicksScored
+from napari_pickeroptimizer.widgets.decide_parts import LengthBox, Switch, single_shot
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.micrograph_table import MicrographTable
 from napari_pickeroptimizer.widgets.parts import (
@@ -51,23 +50,6 @@ PRESETS: dict[str, Any] = {
     "recall at least": "recall",
     "0.5": "half",
 }
-UNITS = {"px": "px", "Å": "ang", "diameters": "diameters"}
-
-
-class LengthBox(Container):
-    """A distance and its unit."""
-
-    def __init__(self, label: str, tooltip: str) -> None:
-        self.number = FloatSpinBox(value=0, min=0, max=100_000, step=1, tooltip=tooltip)
-        self.unit = ComboBox(choices=[*UNITS], value="px", tooltip="px of the micrograph.")
-        super().__init__(
-            widgets=[self.number, self.unit], layout="horizontal", labels=False, label=label
-        )
-        self.margins = (0, 0, 0, 0)
-
-    def length(self) -> Length:
-        """Return what the box shows."""
-        return Length(float(self.number.value), UNITS[self.unit.value])  # type: ignore[arg-type]
 
 
 class DecideWidget(Container):
@@ -145,7 +127,7 @@ class DecideWidget(Container):
         self.warnings = QLabel()
         self.warnings.setObjectName("warning")
         self.warnings.setWordWrap(True)
-        self.switch = _Switch(
+        self.switch = Switch(
             {
                 "all": ("All picks", "Show all picks, coloured by what is decided."),
                 "kept": ("Kept", "Show the layer of the kept picks only."),
@@ -185,11 +167,11 @@ class DecideWidget(Container):
 
     def _connect(self) -> None:
         native, shared = self.native, self._session
-        self._rest = _timer(native, self._settle)
-        self._idle = _timer(native, self._catch_up)
-        self._stream = _timer(native, self._show_scores)
-        self._soon = _timer(native, self._show_threshold)
-        self._resize = _timer(native, self._apply_rules)
+        self._rest = single_shot(native, self._settle)
+        self._idle = single_shot(native, self._catch_up)
+        self._stream = single_shot(native, self._show_scores)
+        self._soon = single_shot(native, self._show_threshold)
+        self._resize = single_shot(native, self._apply_rules)
         self.plot.threshold_moved.connect(self._drag)
         self.plot.threshold_rests.connect(lambda: self._rest.start(0))
         self.threshold.changed.connect(self._type_threshold)
@@ -530,42 +512,3 @@ class DecideWidget(Container):
         path, _ = QFileDialog.getOpenFileName(self.native, "Load model", "", MODEL_FILES)
         if path:
             self.load_model(path)
-
-
-class _Switch(QWidget):
-    """A few buttons of which one is down."""
-
-    def __init__(self, choices: dict[str, tuple[str, str]], chosen: Any) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
-        group = QButtonGroup(self)
-        group.setExclusive(True)
-        self._buttons: dict[str, QPushButton] = {}
-        for key, (text, tip) in choices.items():
-            made = QPushButton(text)
-            made.setObjectName("switch")
-            made.setCheckable(True)
-            made.setToolTip(tip)
-            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            made.clicked.connect(lambda *_, key=key: chosen(key))
-            group.addButton(made)
-            row.addWidget(made, 1)
-            self._buttons[key] = made
-        self._buttons["all"].setChecked(True)
-
-    def choose(self, key: str) -> None:
-        """Put a button down, without doing what it does."""
-        self._buttons[key].setChecked(True)
-
-    def press(self, key: str) -> None:
-        """Do what a click on a button does."""
-        self._buttons[key].click()
-
-
-def _timer(parent: QWidget, action: Any) -> QTimer:
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.timeout.connect(action)
-    return timer

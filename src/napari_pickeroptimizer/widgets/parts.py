@@ -185,7 +185,8 @@ def folded(title: str, *content: QWidget) -> QCollapsible:
     made.setCollapsedIcon(nothing)
     made.setExpandedIcon(nothing)
     made.setDuration(0)
-    for layout in (made.layout(), made.content().layout()):
+    layouts: list[Any] = [made.layout(), made.content().layout()]
+    for layout in layouts:
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
     made.toggled.connect(lambda expanded: made.setText(f"{'▾' if expanded else '▸'}  {title}"))
@@ -345,7 +346,7 @@ class _KeyForwarder(QObject):
             part.removeEventFilter(self)  # never twice
             part.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: Any) -> bool:
+    def eventFilter(self, watched: Any, event: Any) -> bool:
         """Take key presses; watch widgets that are added later."""
         if event.type() == QEvent.Type.ChildPolished:
             child = event.child()
