@@ -1,4 +1,4 @@
-"""The whole walk through the plugin, by mouse and keys: open, label, learn, decide, correct, export.
+"""The whole walk through the plugin by mouse and keys: open, label, learn, decide, export.
 
 One walk for three uses: a test checks what every state holds, one script takes its picture,
 another makes it a film. `walk` yields the name of each state when it is on the screen.
@@ -121,7 +121,7 @@ def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
             rows = rng.permutation(
                 np.flatnonzero((slices == here) & (known.labels == class_id))
             )
-            for row in rows[: -(-route.n_per_class // n_slices)]:
+            for row in rows[: 2 * route.n_per_class // n_slices]:
                 hand.point_at(layer, int(row))
                 if left[class_id] and labelling.targets(viewer, layer) == {int(row)}:
                     hand.press(KEYS[class_id])

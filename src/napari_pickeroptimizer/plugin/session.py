@@ -31,7 +31,7 @@ from napari_pickeroptimizer.plugin.layers import (
     points_data,
     view_of,
 )
-from napari_pickeroptimizer.plugin.stack import StackView, make_stack, stack_of
+from napari_pickeroptimizer.plugin.stack import StackView, make_stack, stack_of, widen_contrast_range
 from napari_pickeroptimizer.plugin.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 
@@ -498,6 +498,7 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
         if view.role == "picks":
             _show_some(viewer, layer)
     elif stack_of(layer.metadata) is not None:
+        widen_contrast_range(layer)
         waiting = matching.picks_layers(viewer)
         for picks_layer in waiting:
             _match(viewer, picks_layer)

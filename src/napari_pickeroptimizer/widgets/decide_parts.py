@@ -16,6 +16,7 @@ class LengthBox(Container):
 
     def __init__(self, label: str, tooltip: str) -> None:
         self.number = FloatSpinBox(value=0, min=0, max=100_000, step=1, tooltip=tooltip)
+        self.number.native.setKeyboardTracking(False)
         self.unit = ComboBox(choices=[*UNITS], value="px", tooltip="px of the micrograph.")
         super().__init__(
             widgets=[self.number, self.unit], layout="horizontal", labels=False, label=label

@@ -91,6 +91,8 @@ class DecideWidget(Container):
             label="Threshold",
             tooltip="Least P(particle) of a kept pick.",
         )
+        for field in (self.threshold, self.share):
+            field.native.setKeyboardTracking(False)  # its first digit is no number yet
         self.threshold.native.setDecimals(3)
         self.share.native.setDecimals(0)
         self.min_distance = LengthBox(

@@ -165,6 +165,7 @@ class LearnWidget(Container):
         self.base.changed.connect(self._show_state)
         self.base_file.changed.connect(self._show_state)
         follow(native, shared.target_changed, self._follow_target)
+        follow(native, shared.diameter_changed, self._follow_rings)
         follow(native, shared.layers_changed, self._show_state)
         follow(native, shared.labels_changed, self._show_state)
         follow(native, shared.vocabulary_changed, self._show_state)
@@ -225,6 +226,17 @@ class LearnWidget(Container):
         finally:
             self._following = False
         self._show_state()
+
+    def _follow_rings(self, layer: Any) -> None:
+        """Show the diameter that the rings got elsewhere."""
+        view = view_of(layer.metadata)
+        shown = self.diameter.diameter_px
+        if (
+            layer is self._session.picks_layer
+            and view is not None
+            and (shown is None or abs(shown - view.diameter_px) > 0.06)
+        ):
+            self._follow_target()
 
     def _show_rings(self, *_: Any) -> None:
         diameter_px, layer = self.diameter.diameter_px, self._session.picks_layer

@@ -130,6 +130,8 @@ class DiameterBox(Container):
     def __init__(self) -> None:
         self.number = FloatSpinBox(value=0, min=0, max=100_000, step=1)
         self.number.native.setDecimals(1)
+        # "108" is typed as a whole: its first digit is no diameter
+        self.number.native.setKeyboardTracking(False)
         self.number.native.setSpecialValueText("not set")
         self.unit = ComboBox(choices=("px", "Å"), value="px")
         self.pixel_size_ang: float | None = None
@@ -359,7 +361,9 @@ class _KeyForwarder(QObject):
     def _press(self, watched: QObject, event: Any) -> bool:
         # a key that a button ignores goes on to the parents: only the first is asked
         focused = QApplication.focusWidget()
-        if isinstance(focused, TEXT_FIELDS) or watched is not (focused or watched):
+        if isinstance(focused, TEXT_FIELDS) or isinstance(watched, TEXT_FIELDS):
+            return False
+        if watched is not (focused or watched):
             return False
         if isinstance(focused, QComboBox) and focused.isEditable():
             return False
