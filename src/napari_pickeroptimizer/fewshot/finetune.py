@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from napari_pickeroptimizer.boxes import render
-from napari_pickeroptimizer.calibration import Calibration, fit_calibration
+from napari_pickeroptimizer.calibration import Calibration, Evidence, fit_calibration
 from napari_pickeroptimizer.classes import PARTICLE, class_name
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.digest import labels_digest
@@ -162,6 +162,9 @@ def finished(
     groups = boxes.unlabelled_groups[rows.numpy()]
     reference = measure_reference(picks, features, calibrated[:, particle], groups)
     card.training["reference"] = None if reference is None else reference.to_dict()
+    if evidence is not None:
+        # as the model's file will hold it: what is promised is the same before and after saving
+        evidence = Evidence.from_dict(evidence.to_dict())
     card = dataclasses.replace(card, calibration=calibration, evidence=evidence)
     return Classifier(network.to("cpu"), card)
 

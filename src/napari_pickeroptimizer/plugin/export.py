@@ -160,6 +160,7 @@ def export_events(
     prune_settings = PruneSettings(
         threshold=scores.threshold,
         device=settings.device,
+        batch_size=recipe.batch_size,
         write_fom=settings.write_fom,
         overwrite=settings.overwrite,
         min_distance=scores.rules.min_distance,

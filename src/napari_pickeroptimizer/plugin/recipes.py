@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.digest import labels_digest
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.destinations import What
+from napari_pickeroptimizer.plugin.jobs import CPU_BATCH, GPU_BATCH
 from napari_pickeroptimizer.plugin.label_files import own_picks
 from napari_pickeroptimizer.plugin.places import micrograph_places, picks_places
 from napari_pickeroptimizer.plugin.reproduce import (
@@ -113,8 +115,14 @@ def recipe_of(
         output=str(again),
         device=settings.device,
         write_fom=settings.write_fom,
+        batch_size=batch_size(settings.device),
         notes=tuple(notes),
     )
+
+
+def batch_size(device: str) -> int:
+    """Return how many boxes a session scores at once on a device."""
+    return CPU_BATCH if choose_device(device).type == "cpu" else GPU_BATCH
 
 
 def _training(card: ModelCard, picks: Picks) -> tuple[dict[str, Any] | None, str]:

@@ -19,8 +19,10 @@ from napari_pickeroptimizer.micrographs import Places
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.settings import PruneSettings
 
 PROGRAM = "pickeroptimizer"
+DEFAULT_BATCH = PruneSettings.batch_size
 # Options of `finetune` by the setting they set.
 OPTIONS = {
     "diameter_px": "--diameter-px",
@@ -66,6 +68,8 @@ class Recipe:
         Where picks are scored.
     write_fom : bool
         Whether P(particle) replaces the picker's figure of merit.
+    batch_size : int
+        Boxes a pass: the last digits of a probability depend on it.
     notes : tuple of str
         What the user has to know, in sentences: where it is not quite the same.
     """
@@ -80,6 +84,7 @@ class Recipe:
     output: str
     device: str = "auto"
     write_fom: bool = False
+    batch_size: int = DEFAULT_BATCH
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -146,9 +151,11 @@ def command_line(recipe: Recipe) -> str:
             words.append((option, _length(length)))
     words += [("--device", recipe.device)] if recipe.device != "auto" else []
     words += [("--write-fom",)] if recipe.write_fom else []
+    if recipe.batch_size != DEFAULT_BATCH:
+        words.append(("--batch-size", str(recipe.batch_size)))
     commands.append([*words, ("--output", recipe.output)])
     comments = [f"# {line}" for note in recipe.notes for line in note.splitlines()]
-    return "\n".join([*comments, *map(_written, commands)])
+    return "\n".join([*comments, "\n\n".join(map(_written, commands))])
 
 
 def python_snippet(recipe: Recipe) -> str:
@@ -197,6 +204,8 @@ def _prune_settings(recipe: Recipe) -> list[str]:
             told.append(f"{name}=Length({length.value!r}, {length.unit!r})")
     told += [f"device={recipe.device!r}"] if recipe.device != "auto" else []
     told += ["write_fom=True"] if recipe.write_fom else []
+    if recipe.batch_size != DEFAULT_BATCH:
+        told.append(f"batch_size={recipe.batch_size}")
     return told
 
 

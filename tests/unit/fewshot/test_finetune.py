@@ -85,6 +85,15 @@ def test_what_is_easy_is_learned_and_proved_on_unseen_micrographs(
     assert len(result.validation.targets) == 72
 
 
+def test_a_saved_model_promises_what_it_did_before(
+    events: list[FineTuneEvent], tmp_path: Path
+) -> None:
+    model = events[-1].model
+    again = Classifier.load(model.save(tmp_path / "model.safetensors"))
+    assert again.card.calibration == model.card.calibration
+    assert np.array_equal(again.card.evidence.logits, model.card.evidence.logits)
+
+
 def test_the_card_tells_which_labels_it_was_taught(
     events: list[FineTuneEvent], spot_project
 ) -> None:

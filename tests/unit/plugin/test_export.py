@@ -87,7 +87,7 @@ def scored(viewer, layer, taught):
 
 def run_commands(script: str) -> None:
     """Run command lines as a shell takes them apart, without starting one for each."""
-    lines = [s for s in script.replace("\\\n", " ").splitlines() if not s.startswith("#")]
+    lines = [s for s in script.replace("\\\n", " ").splitlines() if s and s[0] != "#"]
     assert lines
     for line in lines:
         program, *words = shlex.split(line)
