@@ -84,9 +84,8 @@ def click(qtbot, widget, position: int, *, shift: bool = False, double: bool = F
 
     modifier = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
     where = widget.grid.cell_rect(position).center()
-    qtbot.mouseClick(
-        widget.grid.viewport(), Qt.MouseButton.LeftButton, modifier=modifier, pos=where
-    )
+    # by place: the bindings call the modifier differently
+    qtbot.mouseClick(widget.grid.viewport(), Qt.MouseButton.LeftButton, modifier, where)
     if double:
         qtbot.mouseDClick(widget.grid.viewport(), Qt.MouseButton.LeftButton, pos=where)
 
