@@ -17,7 +17,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import labelling, session
 from napari_pickeroptimizer.plugin.gallery import Sort
 from napari_pickeroptimizer.plugin.transfer import transfer_labels
@@ -105,6 +105,20 @@ def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
     yield "exported"
 
 
+def with_border(labels: Picks, picks: Picks, width_px: float, side_px: int = 4096) -> Picks:
+    """Return labels, and picks along the border of EMPIAR-10017's micrographs as contaminants.
+
+    Its rows and columns near the border are streaks, as everybody sees; the experts labelled
+    few of them.
+    """
+    coords = picks.coords_yx_px()
+    near = (np.minimum(coords, side_px - 1 - coords) < width_px).any(axis=1)
+    border = picks.select(near)
+    return concatenate(
+        [labels, border.with_labels(np.full(len(border), CONTAMINANT, np.int8))]
+    )
+
+
 def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
     """Point at picks that are known, micrograph by micrograph, and press their key."""
     viewer = session.unwrap(viewer)
@@ -114,17 +128,18 @@ def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
     rng = np.random.default_rng(0)
     left = dict.fromkeys(KEYS, route.n_per_class)
     hand.press(Qt.Key.Key_PageUp)
-    n_slices = len(np.unique(slices))
-    for _ in range(n_slices):
+    with_picks = np.unique(slices)
+    for n_ahead in range(len(with_picks), 0, -1):
         here = viewer.dims.current_step[0]
-        for class_id in KEYS:
-            rows = rng.permutation(
-                np.flatnonzero((slices == here) & (known.labels == class_id))
-            )
-            for row in rows[: 2 * route.n_per_class // n_slices]:
+        for class_id, key in KEYS.items():
+            goal = left[class_id] - -(-left[class_id] // n_ahead)  # as many on each micrograph
+            rows = np.flatnonzero((slices == here) & (known.labels == class_id))
+            for row in rng.permutation(rows):
+                if left[class_id] == goal:
+                    break
                 hand.point_at(layer, int(row))
-                if left[class_id] and labelling.targets(viewer, layer) == {int(row)}:
-                    hand.press(KEYS[class_id])
+                if labelling.targets(viewer, layer) == {int(row)}:  # else another lies over it
+                    hand.press(key)
                     left[class_id] -= 1
         hand.press(Qt.Key.Key_PageDown)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +69,8 @@ def labelled(project: Path, picks_star: Path) -> Picks:
 
 
 @pytest.fixture
-def viewer(request: pytest.FixtureRequest, npe2pm: Any) -> Iterator[Any]:
-    """Return a viewer as plugins get it, this plugin the only one that is not napari's."""
+def make_viewer(request: pytest.FixtureRequest, npe2pm: Any) -> Any:
+    """Return how to make a viewer as plugins get it, this plugin the only foreign one."""
     from npe2 import PluginManifest
 
     try:
@@ -79,4 +78,16 @@ def viewer(request: pytest.FixtureRequest, npe2pm: Any) -> Iterator[Any]:
     except pytest.FixtureLookupError:  # napari before 0.5
         make = request.getfixturevalue("make_napari_viewer")
     npe2pm.register(PluginManifest.from_distribution(PLUGIN))
-    return make()
+    return make
+
+
+@pytest.fixture
+def viewer(make_viewer: Any) -> Any:
+    """Return a viewer whose window is not shown."""
+    return make_viewer()
+
+
+@pytest.fixture
+def shown_viewer(make_viewer: Any) -> Any:
+    """Return a viewer that a mouse and a keyboard can work on."""
+    return make_viewer(show=True)

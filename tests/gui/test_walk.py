@@ -53,15 +53,16 @@ def scripts(repository: Path) -> Iterator[ModuleType]:
             sys.modules.pop(name, None)
 
 
-def test_from_files_to_files_by_mouse_and_keys(viewer, scripts, project, tmp_path):
+def test_from_files_to_files_by_mouse_and_keys(shown_viewer, scripts, project, tmp_path):
     from napari_pickeroptimizer import read_picks
     from napari_pickeroptimizer.plugin import session
 
+    viewer = shown_viewer
     viewer.window.resize(1280, 800)
     route = scripts.Route(
         project / "Micrographs",
         project / "topaz",
-        read_picks(project / "labels"),
+        scripts.with_border(read_picks(project / "labels"), read_picks(project / "topaz"), 45),
         tmp_path / "pruned",
         DIAMETER_PX,
         n_steps=40,
