@@ -74,8 +74,10 @@ class Hand:
 
     # -------------------------------------------------------------------------- mouse
 
-    def move(self, widget: QWidget, x: float, y: float, *, held: bool = False) -> None:
-        """Move the pointer to a place in a widget."""
+    def move(
+        self, widget: QWidget, x: float, y: float, *, held: bool = False, settle: bool = True
+    ) -> None:
+        """Move the pointer to a place in a widget; without `settle` nothing is drawn yet."""
         place = QPoint(round(x), round(y))
         buttons = LEFT if held else Qt.MouseButton.NoButton
         # QTest's own mouseMove tells no buttons, without which nothing can be dragged
@@ -89,8 +91,9 @@ class Hand:
         )
         QApplication.sendEvent(widget, event)
         self.at = (widget, place)
-        self.settle(self.pause / 5)
-        self.on_move()
+        if settle:
+            self.settle(self.pause / 5)
+            self.on_move()
 
     def click(
         self,

@@ -266,8 +266,8 @@ def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) 
 
 def count_labels(picks: Picks) -> dict[int, int]:
     """Return how many picks carry each class id that is used, ascending."""
-    ids, counts = np.unique(picks.labels, return_counts=True)
-    return {int(i): int(n) for i, n in zip(ids, counts, strict=True) if i != UNLABELLED}
+    counts = np.bincount(picks.labels, minlength=UNLABELLED + 1)
+    return {i: int(n) for i, n in enumerate(counts) if n and i != UNLABELLED}
 
 
 def _is_as_shown(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> bool:

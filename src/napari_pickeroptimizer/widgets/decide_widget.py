@@ -329,7 +329,7 @@ class DecideWidget(Container):
         if layer is not self._layer:
             return
         scores = self._scores
-        if scores is None or scores.complete or not self.job.running:
+        if scores is None or scores.complete:
             self._show_all()
         elif not self._stream.isActive():
             self._stream.start()
