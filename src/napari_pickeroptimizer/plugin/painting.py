@@ -35,8 +35,11 @@ def paint(layer: Any, view: PicksView) -> None:
     layer.current_size = view.diameter_px
     if len(points):
         layer.features = feature_table(view)
-        for attribute, values in appearance(view).items():
-            setattr(layer, attribute, values)
+        looks = appearance(view)
+        layer.symbol = view.vocabulary.symbols[UNLABELLED]
+        _write_symbols(layer, view, np.flatnonzero(view.picks.labels != UNLABELLED))
+        layer.border_width = looks["border_width"]
+        layer.border_color = looks["border_color"]  # last: it draws all three
 
 
 def repaint(layer: Any, picks: Picks, rows: NDArray[Any]) -> None:
@@ -66,12 +69,19 @@ def repaint(layer: Any, picks: Picks, rows: NDArray[Any]) -> None:
     labels, vocabulary = picks.labels[rows], view.vocabulary
     layer.border_color[rows] = vocabulary.palette_rgba[shown_classes(picks, rows)]
     layer.border_width[rows] = np.where(labels != UNLABELLED, LABEL_WIDTH, RING_WIDTH)
-    symbol_kind = type(layer.current_symbol)  # napari's own enumeration, which is not public
-    for class_id in np.unique(labels):
-        layer.symbol[rows[labels == class_id]] = symbol_kind(vocabulary.symbols[class_id])
+    _write_symbols(layer, view, rows)
     _write_features(layer, view, rows)
     layer.events.border_color()  # an edit in place tells nobody; this one redraws all three
     layer.events.features()
+
+
+def _write_symbols(layer: Any, view: PicksView, rows: NDArray[np.intp]) -> None:
+    """Set symbols in place: napari looks at each of a million for a second, if it is asked."""
+    labels = view.picks.labels[rows]
+    kind = type(layer.current_symbol)  # napari's own enumeration, which is not public
+    for class_id in np.unique(labels):
+        symbol = kind(view.vocabulary.symbols[class_id])
+        layer.symbol[rows[labels == class_id]] = symbol
 
 
 def _write_features(layer: Any, view: PicksView, rows: NDArray[np.intp]) -> None:
