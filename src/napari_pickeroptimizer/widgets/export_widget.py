@@ -139,7 +139,9 @@ class ExportWidget(Container):
         self.snippet = CodeBox("Python script")
         self.texts = QTabWidget()
         self.texts.setDocumentMode(True)
-        self.texts.tabBar().setDrawBase(False)
+        bar = self.texts.tabBar()
+        if bar is not None:
+            bar.setDrawBase(False)
         self.texts.addTab(self.command, "Command line")
         self.texts.addTab(self.snippet, "Python")
         self.again = Fold("Command line and Python", self.texts)
