@@ -88,10 +88,12 @@ def _write_features(layer: Any, view: PicksView, rows: NDArray[np.intp]) -> None
     features, table = layer.features, view.picks.table
     wanted = {"label", *(["predicted"] if "predicted" in table else [])}
     wanted |= {"probability"} if view.picks.class_ids else set()
-    if not wanted <= set(features):  # the first scores: columns come through napari's own door
+    labels = label_names(view.picks.labels[rows], view.vocabulary)
+    # the first scores, or a layer that was duplicated: columns come through napari's own door
+    if not wanted <= set(features) or features["label"].dtype != labels.dtype:
         layer.features = feature_table(view)
         return
-    features.loc[rows, "label"] = label_names(view.picks.labels[rows], view.vocabulary)
+    features.loc[rows, "label"] = labels
     if "predicted" in wanted:
         predicted = table["predicted"].to_numpy(np.int8)[rows]
         features.loc[rows, "predicted"] = label_names(predicted, view.vocabulary, "not scored")
