@@ -85,7 +85,7 @@ def quick_model(work: Path) -> Any:
         read_picks,
         simulate_project,
     )
-    from napari_pickeroptimizer.plugin.transfer import transfer_labels
+    from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 
     simulation = SimulationSettings(n_micrographs=3, n_particles=20, shape_px=(480, 512))
     *_, project = simulate_project(work / "simulated", simulation)
@@ -124,8 +124,9 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_pickeroptimizer.plugin import outputs, session
-    from napari_pickeroptimizer.plugin.scores import Scores, weigh
+    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin.scoring.scores import Scores, weigh
     from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 
     clock, rng = Clock(), np.random.default_rng(seed)

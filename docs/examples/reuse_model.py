@@ -15,7 +15,9 @@ from typing import Any
 from napari.components import ViewerModel
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.plugin import export, jobs, outputs, session
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.exporting import export
+from napari_pickeroptimizer.plugin.scoring import jobs, outputs
 
 
 def run(

@@ -14,16 +14,12 @@ import napari
 import numpy as np
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
-from napari_pickeroptimizer.plugin import (
-    export,
-    jobs,
-    navigation,
-    outputs,
-    sample_data,
-    session,
-    suggestions,
-)
-from napari_pickeroptimizer.plugin.transfer import transfer_labels
+from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin.exporting import export
+from napari_pickeroptimizer.plugin.files import sample_data
+from napari_pickeroptimizer.plugin.labels import suggestions
+from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.scoring import jobs, outputs
 
 EDGE = 4  # the first class id that has no meaning of its own yet
 

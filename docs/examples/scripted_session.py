@@ -13,7 +13,9 @@ from typing import Any
 import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
-from napari_pickeroptimizer.plugin import export, jobs, outputs, session
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.exporting import export
+from napari_pickeroptimizer.plugin.scoring import jobs, outputs
 
 
 def run(

@@ -18,9 +18,10 @@ from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin import labelling, session
-from napari_pickeroptimizer.plugin.gallery import Sort
-from napari_pickeroptimizer.plugin.transfer import transfer_labels
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.gallery.gallery import Sort
+from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 
 PLUGIN = "napari-pickeroptimizer"
 KEYS = {PARTICLE: Qt.Key.Key_K, CONTAMINANT: Qt.Key.Key_J}

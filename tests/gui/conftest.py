@@ -63,7 +63,7 @@ def picks_star(project: Path) -> Path:
 def labelled(project: Path, picks_star: Path) -> Picks:
     """All picks, with the project's hand labels."""
     from napari_pickeroptimizer import read_picks
-    from napari_pickeroptimizer.plugin.transfer import transfer_labels
+    from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 
     return transfer_labels(read_picks(picks_star), read_picks(project / "labels.star"))[0]
 

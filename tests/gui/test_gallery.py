@@ -48,7 +48,7 @@ def labels(layer) -> np.ndarray:
 def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
     """Give a layer scores as if a model had; return P(particle)."""
     from napari_pickeroptimizer.plugin import session
-    from napari_pickeroptimizer.plugin.scores import Scores
+    from napari_pickeroptimizer.plugin.scoring.scores import Scores
 
     picks, rng = session.picks_of(layer), np.random.default_rng(SEED)
     codes = np.asarray(layer.data)[:, 0].astype(np.int32)
@@ -68,7 +68,7 @@ def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
 
 
 def choose(widget, *, sort=None, show=None) -> None:
-    from napari_pickeroptimizer.plugin.gallery import Show, Sort
+    from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
 
     for box, kinds, value in (
         (widget.tools.sort_box, Sort, sort),
@@ -296,7 +296,7 @@ def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, open
 
 
 def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer):
-    from napari_pickeroptimizer.plugin.gallery import Show, Sort
+    from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
 
     widget = show()
     before = widget.grid.display.rows.tolist()
@@ -315,7 +315,7 @@ def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer)
 def test_scores_sort_filter_and_stay_while_one_works(viewer, show, opened, qtbot):
     from qtpy.QtCore import Qt
 
-    from napari_pickeroptimizer.plugin import outputs
+    from napari_pickeroptimizer.plugin.scoring import outputs
 
     widget = show()
     p = give_scores(viewer, opened)

@@ -193,7 +193,7 @@ def test_missing_micrographs_are_listed(viewer, panel, layer):
 
 
 def test_the_low_pass_is_toggled_and_set(panel, layer, viewer, qtbot):
-    from napari_pickeroptimizer.plugin.stack import stack_of
+    from napari_pickeroptimizer.plugin.images.stack import stack_of
 
     stack = viewer.layers["Micrographs"]
     box = panel.view

@@ -130,7 +130,8 @@ def test_discarded_labels_are_not_offered_again(viewer, layer, picks_star):
 
 
 def test_a_journal_that_cannot_be_written_is_told_once(layer, monkeypatch, tmp_path):
-    from napari_pickeroptimizer.plugin import journal, session
+    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin.labels import journal
 
     def full(*_):
         raise OSError("no space left on device")

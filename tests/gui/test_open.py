@@ -8,7 +8,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.plugin.matching import missing_micrographs
+from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
@@ -137,7 +137,10 @@ def test_a_folder_of_boxes_and_of_both(viewer, tmp_path):
 
 
 def test_a_glob_is_read_by_those_who_may_pass_one(tmp_path):
-    from napari_pickeroptimizer.plugin.readers import get_micrographs_reader, get_picks_reader
+    from napari_pickeroptimizer.plugin.files.readers import (
+        get_micrographs_reader,
+        get_picks_reader,
+    )
 
     for i in range(3):
         write_mrc(tmp_path / f"m{i}.mrc", i)

@@ -21,9 +21,18 @@ from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimiz
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import labelling, matching
-from napari_pickeroptimizer.plugin.journal import Recovery
-from napari_pickeroptimizer.plugin.layers import (
+from napari_pickeroptimizer.plugin.images.stack import (
+    StackView,
+    make_stack,
+    stack_of,
+    widen_contrast_range,
+)
+from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels.journal import Recovery
+from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.points import matching
+from napari_pickeroptimizer.plugin.points.layers import (
     METADATA_KEY,
     PicksView,
     adopt,
@@ -31,9 +40,6 @@ from napari_pickeroptimizer.plugin.layers import (
     points_data,
     view_of,
 )
-from napari_pickeroptimizer.plugin.stack import StackView, make_stack, stack_of, widen_contrast_range
-from napari_pickeroptimizer.plugin.transfer import transfer_labels
-from napari_pickeroptimizer.plugin.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned

@@ -10,9 +10,9 @@ from qtpy.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QFont, QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
 
-from napari_pickeroptimizer.plugin.gallery import CellLook
-from napari_pickeroptimizer.plugin.selecting import NOTHING, Display, Grid, Selection
-from napari_pickeroptimizer.plugin.thumbnail_loader import ThumbnailLoader
+from napari_pickeroptimizer.plugin.gallery.gallery import CellLook
+from napari_pickeroptimizer.plugin.gallery.selecting import NOTHING, Display, Grid, Selection
+from napari_pickeroptimizer.plugin.gallery.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.widgets.box_painter import MARGIN_PX, BoxPainter, Colors
 
 MIN_BOX_PX, MAX_BOX_PX = 40, 320

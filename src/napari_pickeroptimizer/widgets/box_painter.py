@@ -6,9 +6,9 @@ from typing import Any
 from qtpy.QtCore import QPointF, QRect, QRectF, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
-from napari_pickeroptimizer.plugin.gallery import CellLook
-from napari_pickeroptimizer.plugin.thumbnails import Thumbnail
-from napari_pickeroptimizer.plugin.vocabulary import ClassStyle
+from napari_pickeroptimizer.plugin.gallery.gallery import CellLook
+from napari_pickeroptimizer.plugin.gallery.thumbnails import Thumbnail
+from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle
 
 MARGIN_PX = 7  # around the box: border, gap, selection and focus ring
 LABEL_PX = 3.0

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin.vocabulary import STYLES, ClassStyle, Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES, ClassStyle, Vocabulary
 
 # Told apart by all common kinds of colour vision, and bright enough on a grey micrograph.
 SWATCHES = {

@@ -9,9 +9,10 @@ from magicgui.widgets import ComboBox, Container, FloatSpinBox
 from qtpy.QtWidgets import QFileDialog, QLabel
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import jobs, navigation, outputs, session, wording
+from napari_pickeroptimizer.plugin import navigation, session
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.scores import Scores, Weighed
+from napari_pickeroptimizer.plugin.scoring import jobs, outputs, wording
+from napari_pickeroptimizer.plugin.scoring.scores import Scores, Weighed
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.widgets.decide_parts import LengthBox, Switch, single_shot

@@ -6,8 +6,12 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.export import Exported
-from napari_pickeroptimizer.plugin.export_text import exported_text, links, short_steps
+from napari_pickeroptimizer.plugin.exporting.export import Exported
+from napari_pickeroptimizer.plugin.exporting.export_text import (
+    exported_text,
+    links,
+    short_steps,
+)
 from napari_pickeroptimizer.widgets.bits import ElidedLabel, button, quiet_label, row_of
 
 N_COLUMNS, NUMBER, WORDS = 3, 1, 2

@@ -10,14 +10,14 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.destinations import (
+from napari_pickeroptimizer.plugin.exporting.destinations import (
     default_output,
     formats,
     home_of,
     in_the_way,
     is_tree,
 )
-from napari_pickeroptimizer.plugin.export import (
+from napari_pickeroptimizer.plugin.exporting.export import (
     Exported,
     ExportSettings,
     ExportStep,
@@ -27,8 +27,8 @@ from napari_pickeroptimizer.plugin.export import (
     recipe_of,
     save_labels,
 )
-from napari_pickeroptimizer.plugin.export_text import count_rows, what_is_missing
-from napari_pickeroptimizer.plugin.layers import count_labels, view_of
+from napari_pickeroptimizer.plugin.exporting.export_text import count_rows, what_is_missing
+from napari_pickeroptimizer.plugin.points.layers import count_labels, view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.widgets.bits import Fold, button
 from napari_pickeroptimizer.widgets.code_box import CodeBox

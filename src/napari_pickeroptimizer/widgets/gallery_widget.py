@@ -14,13 +14,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import labelling, navigation, session
-from napari_pickeroptimizer.plugin.gallery import Show, Sort
-from napari_pickeroptimizer.plugin.gallery_state import GalleryState
-from napari_pickeroptimizer.plugin.layers import view_of
+from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
+from napari_pickeroptimizer.plugin.gallery.gallery_state import GalleryState
+from napari_pickeroptimizer.plugin.gallery.selecting import NOTHING, Display, Selection
+from napari_pickeroptimizer.plugin.gallery.thumbnail_loader import ThumbnailLoader
+from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.selecting import NOTHING, Display, Selection
-from napari_pickeroptimizer.plugin.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.widgets.box_grid import BoxGrid, Cells
 from napari_pickeroptimizer.widgets.box_painter import Colors
 from napari_pickeroptimizer.widgets.docking import dock_below

@@ -9,8 +9,8 @@ from typing import Any
 from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 
-from napari_pickeroptimizer.plugin.jobs import JobFailed, guarded, leave_a_core_free
-from napari_pickeroptimizer.plugin.remaining import Remaining, in_words
+from napari_pickeroptimizer.plugin.scoring.jobs import JobFailed, guarded, leave_a_core_free
+from napari_pickeroptimizer.plugin.scoring.remaining import Remaining, in_words
 from napari_pickeroptimizer.widgets.parts import wrapped_label
 
 N_TICKS = 1000

@@ -18,11 +18,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pickeroptimizer.plugin import labelling, navigation, session
-from napari_pickeroptimizer.plugin.matching import missing_micrographs
+from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.overview import label_counts, micrograph_shown
+from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
 from napari_pickeroptimizer.plugin.preferences import PLUGIN
-from napari_pickeroptimizer.plugin.vocabulary import Vocabulary
 from napari_pickeroptimizer.widgets.bits import (
     ElidedLabel,
     Fold,

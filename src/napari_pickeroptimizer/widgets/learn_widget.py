@@ -15,10 +15,11 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.plugin import jobs, session
-from napari_pickeroptimizer.plugin.layers import view_of
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.images.stack import stack_of
+from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.stack import stack_of
+from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.parts import (
     DiameterBox,

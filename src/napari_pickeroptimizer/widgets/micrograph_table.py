@@ -10,7 +10,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor, QFontMetrics
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QWidget
 
-from napari_pickeroptimizer.plugin.decision import ByMicrograph
+from napari_pickeroptimizer.plugin.scoring.decision import ByMicrograph
 from napari_pickeroptimizer.widgets.parts import warning_color
 from napari_pickeroptimizer.widgets.theme import ThemeColors
 

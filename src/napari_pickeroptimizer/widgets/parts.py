@@ -28,7 +28,8 @@ from superqt import QCollapsible
 
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
-from napari_pickeroptimizer.plugin import labelling, session
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.labels import labelling
 from napari_pickeroptimizer.widgets.theme import ThemeColors
 
 # Widgets that want letters, digits and Delete for themselves.

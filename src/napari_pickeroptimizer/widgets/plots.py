@@ -9,8 +9,8 @@ from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.plugin.decision import Histogram
-from napari_pickeroptimizer.plugin.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.scoring.decision import Histogram
 from napari_pickeroptimizer.widgets.theme import ThemeColors
 
 # napari's point symbols as pyqtgraph calls them

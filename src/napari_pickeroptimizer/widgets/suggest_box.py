@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import navigation, suggestions
+from napari_pickeroptimizer.plugin import navigation
+from napari_pickeroptimizer.plugin.labels import suggestions
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.widgets.bits import arrow, button, row_of

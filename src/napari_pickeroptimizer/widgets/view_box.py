@@ -8,9 +8,13 @@ from qtpy.QtCore import QTimer
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.display import MAX_DISPLAY_PX
-from napari_pickeroptimizer.plugin.layers import view_of
-from napari_pickeroptimizer.plugin.stack import set_full_resolution, set_low_pass, stack_of
+from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
+from napari_pickeroptimizer.plugin.images.stack import (
+    set_full_resolution,
+    set_low_pass,
+    stack_of,
+)
+from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.widgets.parts import DiameterBox, follow, form
 
 DEFAULT_LOW_PASS_ANG = 20

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
-from napari_pickeroptimizer.plugin import labelling, session
-from napari_pickeroptimizer.plugin.layers import LABEL_WIDTH, view_of
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.points.layers import LABEL_WIDTH, view_of
 
 SLICES = [2, 2, 0, 1]
 
@@ -158,7 +159,7 @@ def test_saving_keeps_the_text_of_the_file(layer, tmp_path):
 
 
 def test_unlabelled_layers_say_what_to_do(viewer, layer):
-    jobs = pytest.importorskip("napari_pickeroptimizer.plugin.jobs")
+    jobs = pytest.importorskip("napari_pickeroptimizer.plugin.scoring.jobs")
     stack = session.micrograph_layers(viewer)[0].metadata["pickeroptimizer"]
 
     def missing() -> str:

@@ -1,0 +1,1 @@
+"""Writing results, and the commands that would do the same."""

@@ -1,0 +1,1 @@
+"""What opening and saving files means."""

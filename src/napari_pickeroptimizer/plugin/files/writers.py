@@ -1,0 +1,125 @@
+"""napari writers: picks as the files they came from, lossless; or as a new STAR. No Qt.
+
+"Save all layers" hands over whatever is open, so micrographs and drawings are named as not
+written instead of making the picks unsaveable.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.labels.label_files import write_part
+from napari_pickeroptimizer.plugin.points.layers import read_back, view_of
+
+LayerData = tuple[Any, dict[str, Any], str]
+SUFFIXES = (".star", ".box", ".csv")
+
+
+def write_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one Points layer and return the paths written.
+
+    A layer opened from a file is written as that file again (``.star``, ``.box`` or ``.csv``,
+    whichever it was), text untouched, without the rows that are gone and with
+    ``rlnParticleSelectionType``; or as a new STAR. Picks of a tree of files, and any other
+    Points layer, become one new STAR. Files appear whole or not at all.
+
+    Raises
+    ------
+    PickFormatError
+        The layer has points on no micrograph, or the file is one that was read.
+    """
+    return [str(p) for p in write_part(layer_picks(data, attributes), Path(path))]
+
+
+def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Write the picks of several layers; say which others are not written, and why.
+
+    With one layer of picks among them it is written as by `write_points`. With several, each
+    goes to a file of its own: ``<stem>_<layer name>.star``, for one pick may be in two.
+
+    Raises
+    ------
+    PickFormatError
+        None of the layers has picks that can be written; nothing is.
+    """
+    parts: list[tuple[str, Picks]] = []
+    left_out: dict[str, str] = {}
+    for data, attributes, kind in layers:
+        name = str(attributes.get("name", kind))
+        if kind != "points":
+            left_out[name] = "no picks"
+            continue
+        try:
+            parts.append((name, layer_picks(data, attributes)))
+        except PickerOptimizerError as error:
+            left_out[name] = str(error)
+    if not parts:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise PickFormatError(f"there are no picks to write ({reasons}).")
+    if left_out:
+        told = ", ".join(
+            name if reason == "no picks" else f"{name} ({reason})"
+            for name, reason in left_out.items()
+        )
+        warnings.warn(
+            f"a pick file holds picks only: {told} not written.", UserWarning, stacklevel=2
+        )
+    target = Path(path)
+    if len(parts) == 1:
+        places = [target]
+    else:
+        suffix = target.suffix if target.suffix.lower() in SUFFIXES else ".star"
+        stem = target.name.removesuffix(suffix)
+        names = _told_apart([_file_name(name) for name, _ in parts])
+        places = [target.with_name(f"{stem}_{name}{suffix}") for name in names]
+    written: list[str] = []
+    for place, (_, picks) in zip(places, parts, strict=True):
+        written += [str(p) for p in write_part(picks, place)]
+    return written
+
+
+def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
+    """Return the picks of a Points layer's data: ours, or made of any (slice, y, x) points."""
+    points = np.asarray(data, dtype=np.float64)
+    features = pd.DataFrame(attributes.get("features"))
+    view = view_of(attributes.get("metadata", {}))
+    if view is not None:
+        return read_back(view, points, features).picks
+    return _foreign_picks(points, features, str(attributes.get("name", "layer")))
+
+
+def _foreign_picks(points: Any, features: pd.DataFrame, name: str) -> Picks:
+    """Make picks of points that another program's layer holds, if it says the micrograph."""
+    column = next((c for c in ("micrograph", "rlnMicrographName") if c in features), None)
+    if column is None:
+        raise PickFormatError(
+            f"layer {name!r} does not tell the micrographs of its points. Choose it as picks "
+            "in the panel first, with the micrographs open."
+        )
+    names = features[column].astype(str).tolist()
+    return Picks.from_arrays(names, x=points[:, -1], y=points[:, -2])
+
+
+def _file_name(layer_name: str) -> str:
+    """Return a layer's name as part of a file name: no spaces, and no folders."""
+    return "_".join(layer_name.replace("/", " ").replace("\\", " ").split()) or "picks"
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are alike: two layers may be called the same."""
+    found: list[str] = []
+    for name in names:
+        unique, n = name, 1
+        while unique in found:
+            n += 1
+            unique = f"{name}_{n}"
+        found.append(unique)
+    return found

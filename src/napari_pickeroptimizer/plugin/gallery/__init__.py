@@ -1,0 +1,1 @@
+"""What the gallery shows: an order of picks, a selection, boxes as pictures."""

@@ -1,0 +1,1 @@
+"""Micrographs as one stack of slices for the eye."""

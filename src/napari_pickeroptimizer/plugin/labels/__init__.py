@@ -1,0 +1,1 @@
+"""Labels: classes, keys, undo, the journal, suggestions."""

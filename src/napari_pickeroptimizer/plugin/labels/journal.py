@@ -1,0 +1,236 @@
+"""A journal of every label, on disk at once: labels outlive killed programs and deleted layers.
+
+One file for one set of picks, only ever appended to, a line of JSON for each change. What the
+user had labelled is what comes out when all lines are replayed. A file that was written to by
+two viewers, or whose last line was cut off, is as good as any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+
+STATE_VARIABLE = "PICKEROPTIMIZER_STATE"
+VERSION = 1
+PLACE = ["micrograph", "x", "y"]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Labels of an earlier session that the picks do not have now.
+
+    Parameters
+    ----------
+    rows : (n,) int
+        The picks whose label is another one now.
+    before, labels : (n,) int8
+        Their label now, and the one that was given then.
+    added : Picks
+        Picks that the user had added, with their labels.
+    when : datetime
+        When the last of them was given (UTC).
+    n_lost : int
+        Labels for which there is no pick any more.
+    names : dict
+        The user's own names of classes.
+    """
+
+    rows: NDArray[np.intp]
+    before: NDArray[np.int8]
+    labels: NDArray[np.int8]
+    added: Picks
+    when: datetime
+    n_lost: int = 0
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.added)
+
+    @property
+    def sentence(self) -> str:
+        """For the user: ``43 labels of 22 November, 18:03``."""
+        local = self.when.astimezone()
+        n = len(self)
+        text = f"{n} label{'s' if n != 1 else ''} of {local.day} {local:%B, %H:%M}"
+        return f"{text} ({self.n_lost} more fit no pick)" if self.n_lost else text
+
+
+class Journal:
+    """Writes the labels of one set of picks.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it and its folder are made with the first line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, picks: Picks, rows: NDArray[np.intp], *, added: bool = False) -> None:
+        """Append the labels that `rows` have now; `added` where the user made these picks.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
+        table = picks.table
+        places = table[PLACE].iloc[rows]
+        labels = picks.labels[rows]
+        lines = []
+        for class_id in np.unique(labels):
+            chosen = places[labels == class_id]
+            line: dict[str, Any] = {"label": int(class_id), "at": _places_json(chosen)}
+            lines.append({**line, "added": True} if added else line)
+        self._append(lines, picks)
+
+    def write_names(self, names: Mapping[int, str], picks: Picks) -> None:
+        """Append the names of the classes."""
+        self._append([{"classes": {str(i): name for i, name in names.items()}}], picks)
+
+    def forget(self, picks: Picks) -> None:
+        """Append that the labels so far are not wanted; they stay in the file."""
+        self._append([{"forget": True}], picks)
+
+    def recovery(self, picks: Picks) -> Recovery | None:
+        """Return the labels that the file tells and `picks` lack; None where there are none."""
+        entries = list(_read(self.path))
+        if not entries:
+            return None
+        names: dict[int, str] = {}
+        parts: list[pd.DataFrame] = []
+        when = datetime.fromtimestamp(0, UTC)
+        for entry in entries:
+            if entry.get("forget"):
+                parts.clear()
+            if "classes" in entry:
+                names = {int(i): str(name) for i, name in entry["classes"].items()}
+            if "at" in entry:
+                parts.append(_places(entry))
+                when = max(when, datetime.fromisoformat(entry["time"]))
+        if not parts:
+            return None
+        every = pd.concat(parts, ignore_index=True)
+        # a pick that the user added stays one, however often it is labelled afterwards
+        every["added"] = every.groupby(PLACE)["added"].transform("any")
+        last = every.drop_duplicates(PLACE, keep="last")
+        labels, lost = _at_same_place(picks, last)
+        is_new = lost["added"].to_numpy(bool)
+        moved = lost[~is_new & (lost["label"] != UNLABELLED)]
+        n_lost = len(moved)
+        if len(moved):  # the picker ran again: its picks are not where they were to the digit
+            found, n_found = transfer_labels(picks.with_labels(labels), _picks(moved))
+            labels, n_lost = found.labels, n_lost - n_found
+        rows = np.flatnonzero(labels != picks.labels)
+        added = _picks(lost[is_new])
+        if not len(rows) and not len(added):
+            return None
+        return Recovery(rows, picks.labels[rows], labels[rows], added, when, n_lost, names)
+
+    def _append(self, lines: Iterable[Mapping[str, Any]], picks: Picks) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        text = "".join(json.dumps({"time": time, **line}) + "\n" for line in lines)
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            header = {"version": VERSION, "picks": source_name(picks), "time": time}
+            text = json.dumps(header) + "\n" + text
+        # one write: two programs that append do not cut into each other's lines
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
+
+
+def journal_of(picks: Picks) -> Journal:
+    """Return the journal of a set of picks: by its files, or by its places without any."""
+    digest = hashlib.blake2b(digest_size=8)
+    if picks.listing is not None:
+        digest.update(str(picks.listing.path.resolve()).encode())
+    elif picks.sources:
+        for source in picks.sources:
+            digest.update(str(source.path.resolve()).encode())
+    else:
+        digest.update(picks.coords_yx_px().tobytes())
+        digest.update(pd.util.hash_pandas_object(picks.table["micrograph"]).to_numpy())
+    stem = Path(source_name(picks)).stem or "picks"
+    return Journal(state_folder() / "labels" / f"{stem}-{digest.hexdigest()}.jsonl")
+
+
+def source_name(picks: Picks) -> str:
+    """Return the path of the file, or of the index, that picks came from; else nothing."""
+    if picks.listing is not None:
+        return str(picks.listing.path.resolve())
+    return str(picks.sources[0].path.resolve()) if picks.sources else ""
+
+
+def state_folder() -> Path:
+    """Return where the program keeps what it must not forget: ``$PICKEROPTIMIZER_STATE``."""
+    told = os.environ.get(STATE_VARIABLE)
+    if told:
+        return Path(told)
+    from platformdirs import user_state_path
+
+    return user_state_path("napari-pickeroptimizer", appauthor=False)
+
+
+def _read(path: Path) -> Iterable[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+            if isinstance(entry, dict) and entry.get("label", 0) in range(MAX_CLASS + 1):
+                yield entry
+        except json.JSONDecodeError:
+            continue  # cut off by a kill, or by a full disk
+
+
+def _places_json(places: pd.DataFrame) -> dict[str, list[list[float]]]:
+    return {
+        str(name): group[["x", "y"]].to_numpy(np.float64).tolist()
+        for name, group in places.groupby("micrograph", sort=False)
+    }
+
+
+def _places(entry: Mapping[str, Any]) -> pd.DataFrame:
+    names = [name for name, at in entry["at"].items() for _ in at]
+    xy = np.array([p for at in entry["at"].values() for p in at], dtype=np.float64)
+    xy = xy.reshape(-1, 2)
+    table = pd.DataFrame({"micrograph": pd.Series(names, dtype="str"), "x": xy[:, 0]})
+    return table.assign(y=xy[:, 1], label=entry["label"], added=bool(entry.get("added")))
+
+
+def _at_same_place(picks: Picks, last: pd.DataFrame) -> tuple[NDArray[np.int8], pd.DataFrame]:
+    """Return the labels of the picks, and the rows of `last` that lie on none."""
+    relevant = picks.table[PLACE].loc[picks.table["micrograph"].isin(set(last["micrograph"]))]
+    merged = relevant.assign(row=relevant.index).merge(
+        last.assign(entry=np.arange(len(last))), on=PLACE, how="inner"
+    )
+    labels = picks.labels.copy()
+    labels[merged["row"].to_numpy(np.intp)] = merged["label"].to_numpy(np.int8)
+    on_pick = np.isin(np.arange(len(last)), merged["entry"].to_numpy())
+    return labels, last.loc[~on_pick]
+
+
+def _picks(table: pd.DataFrame) -> Picks:
+    return Picks.from_arrays(
+        table["micrograph"].tolist(), x=table["x"], y=table["y"], label=table["label"]
+    )

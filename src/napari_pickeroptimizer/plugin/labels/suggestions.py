@@ -1,0 +1,178 @@
+"""Suggested picks: a job that chooses them, and a queue to label them. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
+from napari_pickeroptimizer.fewshot.suggest import (
+    By,
+    Suggested,
+    SuggestEvent,
+    SuggestSettings,
+    suggest,
+)
+from napari_pickeroptimizer.model.checkpoint import Classifier
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.images.stack import StackView
+from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.navigation import SUGGESTED, TO_CHECK, Queue, set_queue
+from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
+from napari_pickeroptimizer.plugin.points.matching import match
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for, unwrap
+
+# A column that goes through the core with each pick, to find its row again.
+ROW = "row_in_layer"
+
+_doubtful: WeakKeyDictionary[Any, NDArray[np.intp]] = WeakKeyDictionary()
+
+
+def suggest_events(
+    viewer: Any,
+    layer: Any,
+    n: int = 20,
+    *,
+    by: By = "auto",
+    seed: int = 0,
+    device: str = "auto",
+) -> Iterator[SuggestEvent]:
+    """Prepare suggestions for a layer's picks; the iterator itself touches no layer.
+
+    With the session's model, if there is one; else picks that are unlike each other.
+
+    Parameters
+    ----------
+    viewer, layer
+        Whose picks.
+    n : int
+        How many are wanted.
+    by : str
+        What they are chosen by, see `SuggestSettings`.
+    seed : int
+        Seed of the choice.
+    device : str
+        Where the network runs.
+
+    Raises
+    ------
+    LabelError, MicrographNotFoundError
+        At once, where there are no picks or no micrographs.
+    """
+    stack = stack_for(viewer, layer, None)
+    picks = picks_of(layer)
+    if not len(picks):
+        raise LabelError(f"layer {layer.name!r} has no picks to choose from.")
+    view = view_of(layer.metadata)
+    assert view is not None  # picks_of takes no other layer
+    settings = SuggestSettings(
+        n=n, by=by, diameter_px=view.diameter_px, seed=seed, device=device
+    )
+    rows = _rows_with_image(view, stack)
+    if not len(rows):
+        raise MicrographNotFoundError(
+            f"none of the micrographs of {layer.name!r} is open and readable: open their folder."
+        )
+    numbered = picks.select(rows).with_columns(**{ROW: rows})
+    return suggest(
+        stack.micrographs, numbered, settings, classifier=_usable(session_of(viewer).model)
+    )
+
+
+def show_suggestions(viewer: Any, layer: Any, suggested: Suggested) -> Queue:
+    """Put suggested picks into the layer's queue, and remember that they were suggested.
+
+    Their labels are of picks that were chosen, not of a sample: what is promised of a
+    threshold takes that into account.
+    """
+    layer = unwrap(layer)
+    view = view_of(layer.metadata)
+    if view is None:
+        raise LabelError(f"layer {layer.name!r} holds no picks of this plugin.")
+    rank, rows = _ranks(view.picks), suggested.picks.table[ROW].to_numpy(np.intp)
+    first = int(np.nanmax(rank, initial=0)) + 1
+    rank[rows] = np.arange(first, first + len(rows))
+    labelling.show_rows(
+        layer, view.picks.with_columns(suggestion=rank), np.empty(0, dtype=np.intp)
+    )
+    _doubtful[layer] = suggested.doubtful.table[ROW].to_numpy(np.intp)
+    return set_queue(viewer, layer, rows, SUGGESTED)
+
+
+def suggest_picks(
+    viewer: Any,
+    layer: Any,
+    n: int = 20,
+    *,
+    by: By = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    on_event: Callable[[SuggestEvent], None] | None = None,
+) -> Queue:
+    """Suggest picks to label and put them into the layer's queue, here and now.
+
+    Parameters are those of `suggest_events`; `on_event` is told how far it is.
+    """
+    last = None
+    for last in suggest_events(viewer, layer, n, by=by, seed=seed, device=device):
+        if on_event is not None:
+            on_event(last)
+    assert isinstance(last, Suggested)  # the core's last event
+    return show_suggestions(viewer, layer, last)
+
+
+def doubtful_rows(layer: Any) -> NDArray[np.intp]:
+    """Return the labelled picks that the model took for another class, the clearest first."""
+    layer = unwrap(layer)
+    rows = _doubtful.get(layer, np.empty(0, dtype=np.intp))
+    view = view_of(layer.metadata)
+    return rows if view is None else rows[view.picks.labels[rows] > 0]
+
+
+def check_labels(viewer: Any, layer: Any) -> Queue:
+    """Put the labels that the model contradicts into the layer's queue.
+
+    Raises
+    ------
+    LabelError
+        There are none, or no suggestions were made with a model yet.
+    """
+    rows = doubtful_rows(layer)
+    if not len(rows):
+        raise LabelError("the model contradicts no label, as far as it was asked.")
+    return set_queue(viewer, layer, rows, TO_CHECK)
+
+
+def _rows_with_image(view: PicksView, stack: StackView) -> NDArray[np.intp]:
+    """Return the picks whose micrograph is open and readable: the others cannot be compared."""
+    found, _ = stack.micrographs.resolve_all(_unambiguous(view, stack))
+    readable = {name for name, m in found.items() if m.name not in stack.unreadable}
+    codes, names = pd.factorize(view.picks.table["micrograph"])
+    usable = np.array([name in readable for name in names], dtype=bool)
+    return np.flatnonzero(usable[codes]) if len(names) else np.empty(0, dtype=np.intp)
+
+
+def _unambiguous(view: PicksView, stack: StackView) -> list[str]:
+    """Return the names that a stack does not hold twice."""
+    missing = match(view, stack, None).missing
+    return [name for name in view.slice_of if name not in missing]
+
+
+def _ranks(picks: Picks) -> NDArray[np.float64]:
+    if "suggestion" in picks.table:
+        return picks.table["suggestion"].to_numpy(np.float64).copy()
+    return np.full(len(picks), np.nan)
+
+
+def _usable(model: Classifier | None) -> Classifier | None:
+    """Return a model that tells particles apart; None for a pretrained one."""
+    from napari_pickeroptimizer.classes import PARTICLE
+
+    if model is None or model.card.is_pretrained or PARTICLE not in model.card.class_ids:
+        return None
+    return model

@@ -1,0 +1,141 @@
+"""Which slice of the micrograph stack a pick lies on, whichever of the two came first."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
+from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
+from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
+
+# In a picks layer's metadata: where its missing micrographs were looked for, by name.
+LOOKED_FOR_KEY = "pickeroptimizer looked for"
+
+
+@dataclass(frozen=True)
+class Match:
+    """How picks and a micrograph stack fit.
+
+    Parameters
+    ----------
+    view : PicksView
+        The picks on the stack's slices. Those whose micrograph is not in the stack come on
+        slices behind it, one a micrograph, so that none is hidden or shown on a wrong image.
+    n_found : int
+        Micrographs of the picks that are in the stack.
+    missing : dict
+        Reason by name for those that are not.
+    """
+
+    view: PicksView
+    n_found: int
+    missing: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """One line for the user; empty when every micrograph was found."""
+        if not self.missing:
+            return ""
+        shown = ", ".join(list(self.missing)[:3]) + (", ..." if len(self.missing) > 3 else "")
+        return (
+            f"{len(self.missing)} of {self.n_found + len(self.missing)} micrographs of these "
+            f"picks are not in the opened ones: {shown}."
+        )
+
+
+def match(view: PicksView, stack: StackView, stack_id: Hashable) -> Match:
+    """Put picks on the slices of a stack, by micrograph name as `Micrographs.resolve` does.
+
+    A name that fits several micrographs counts as missing: guessing would be worse.
+    """
+    place = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
+    slice_of: dict[str, int] = {}
+    missing: dict[str, str] = {}
+    for name in view.slice_of:
+        try:
+            found = stack.micrographs.resolve(name)
+        except AmbiguousMicrographError as error:
+            missing[name] = str(error)
+        except MicrographNotFoundError:
+            missing[name] = "not among the opened micrographs."
+        else:
+            slice_of[name] = place[found.path, found.section]
+    slice_names = stack.micrographs.names
+    for name, i in slice_of.items():  # new picks are named as the picks' own file does
+        slice_names[i] = name
+    n_found = len(slice_of)
+    for name in missing:
+        slice_of[name] = len(slice_names)
+        slice_names.append(name)
+    matched = replace(view, slice_of=slice_of, slice_names=tuple(slice_names), stack=stack_id)
+    return Match(matched, n_found, missing)
+
+
+def best_stack(viewer: Any, view: PicksView) -> tuple[Any, Match] | None:
+    """Return the micrograph layer that holds most of the picks' micrographs, and the match.
+
+    None where no micrograph layer holds any of them.
+    """
+    fits = []
+    for layer in viewer.layers:
+        stack = stack_of(layer.metadata)
+        if stack is not None:
+            fits.append((layer, match(view, stack, layer.unique_id)))
+    if not len(view.picks):
+        return fits[-1] if fits else None
+    layer, best = max(fits, key=lambda fit: fit[1].n_found, default=(None, None))
+    return (layer, best) if best is not None and best.n_found else None
+
+
+def missing_micrographs(viewer: Any, layer: Any) -> dict[str, str]:
+    """Return the micrographs that a layer's picks cannot be seen on: reason by name.
+
+    They are in no micrograph layer that is open, fit several of its micrographs, or their
+    files cannot be read. All of them where no micrographs are open.
+    """
+    view = view_of(layer.metadata)
+    if view is None:
+        return {}
+    looked_for = layer.metadata.get(LOOKED_FOR_KEY, {})
+    stack = find_stack(viewer, view)
+    if stack is None:
+        reason = "no micrographs of these picks are open."
+        return {name: looked_for.get(name, reason) for name in view.slice_of}
+    missing: dict[str, str] = {}
+    n = len(stack.micrographs)
+    names = stack.micrographs.names
+    for name, i in view.slice_of.items():
+        if i >= n:
+            missing[name] = looked_for.get(name) or match_reason(name, stack)
+        elif names[i] in stack.unreadable:
+            missing[name] = stack.unreadable[names[i]]
+    return missing
+
+
+def match_reason(name: str, stack: StackView) -> str:
+    """Return why a name is on no slice of a stack."""
+    try:
+        stack.micrographs.resolve(name)
+    except AmbiguousMicrographError as error:
+        return str(error)
+    except MicrographNotFoundError:
+        pass
+    return "not among the opened micrographs."
+
+
+def find_stack(viewer: Any, view: PicksView) -> StackView | None:
+    """Return the stack that a view was matched to, None when its layer is gone."""
+    layer = layer_by_id(viewer, view.stack)
+    return None if layer is None else stack_of(layer.metadata)
+
+
+def layer_by_id(viewer: Any, unique_id: Hashable) -> Any | None:
+    """Return the layer of that ``unique_id``, None when it is gone. Names may change."""
+    return next((x for x in viewer.layers if x.unique_id == unique_id), None)
+
+
+def picks_layers(viewer: Any) -> list[Any]:
+    """Return the Points layers that show picks of ours."""
+    return [layer for layer in viewer.layers if view_of(layer.metadata) is not None]

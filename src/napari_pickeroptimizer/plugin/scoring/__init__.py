@@ -1,0 +1,1 @@
+"""Fine-tuning, scoring, and what a threshold makes of the scores."""

@@ -1,0 +1,329 @@
+"""The scores of one picks layer, while they stream in and after. No Qt, no napari."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.plugin.scoring.decision import Decision
+from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
+from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored, PicksScored
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, promise_for
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.calibration import Promise
+    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.reference import MicrographFigures
+
+# Features are kept for likeness only: so many random directions tell boxes apart as well.
+N_DIRECTIONS = 64
+LARGEST_FLOAT16 = 60_000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The scores are in order, and it is known what thresholds may be expected to give.
+
+    It comes after `PicksScored`, from the same worker: both take a second for a million picks.
+
+    Parameters
+    ----------
+    promise : Promise or None
+        None for a model without evidence.
+    order : (n,) int
+        ``np.argsort`` of P(particle).
+    """
+
+    promise: Promise | None
+    order: NDArray[np.intp]
+    progress: float = 1.0
+
+
+def weigh(card: ModelCard, p_particle: NDArray[np.float64]) -> Weighed:
+    """Return what needs all scores at once."""
+    return Weighed(promise_for(card, p_particle), np.argsort(p_particle))
+
+
+def check_finds_particles(card: ModelCard) -> None:
+    """Refuse a model that nothing can be kept by.
+
+    Raises
+    ------
+    SettingsError
+        It knows no class 1.
+    """
+    if PARTICLE not in card.class_ids:
+        raise SettingsError(
+            "the model knows no class 1, particle, so nothing could be kept: it was trained on "
+            f"{', '.join(card.class_names)}."
+        )
+
+
+@dataclass(eq=False)
+class Scores:
+    """What a model says of the picks of one layer, and what is made of it.
+
+    Parameters
+    ----------
+    model : Classifier
+        The model that scored, or scores.
+    codes : (n,) int32
+        Micrograph of each pick, a position in `names`.
+    names : tuple of str
+        Micrographs as the picks spell them, in order of first appearance.
+    probabilities : (n, k) float32
+        P(class) in the order of `class_ids`, NaN where a pick is not scored (yet).
+    features : (n, 64) float16 or None
+        The network's features in random directions, for likeness; NaN as above. None before
+        there are any, and where they are not kept.
+    threshold : float
+        Least P(particle) of a kept pick.
+    rules : PlaceRules
+        Distances that cost a pick its place, with `frames` as `frames_of` gives them.
+    failures, outside, figures : dict
+        As in `PicksScored`.
+    n_done, n_total : int
+        Micrographs so far, and in all.
+    complete : bool
+        Whether all picks were scored that can be.
+    promise : Promise or None
+        What thresholds may be expected to give; None before, and without evidence.
+    """
+
+    model: Classifier
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+    labels: NDArray[np.int8]
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float16] | None = None
+    keeps_features: bool = True
+    threshold: float = DEFAULT_THRESHOLD
+    rules: PlaceRules = field(default_factory=PlaceRules)
+    frames: Sequence[Frame] = ()
+    failures: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, MicrographFigures] = field(default_factory=dict)
+    n_done: int = 0
+    n_total: int = 0
+    complete: bool = False
+    promise: Promise | None = None
+    _decision: Decision | None = None
+    _directions: NDArray[np.float32] | None = None
+
+    @classmethod
+    def begin(
+        cls, picks: Picks, model: Classifier, *, keep_features: bool = True, **settings: Any
+    ) -> Scores:
+        """Return scores of picks of which none is scored yet.
+
+        Raises
+        ------
+        SettingsError
+            The model knows no particles.
+        """
+        check_finds_particles(model.card)
+        codes, names = pd.factorize(picks.table["micrograph"])
+        n_classes = len(model.card.class_ids)
+        return cls(
+            model,
+            codes.astype(np.int32),
+            tuple(str(name) for name in names),
+            picks.labels.copy(),
+            np.full((len(picks), n_classes), np.nan, dtype=np.float32),
+            keeps_features=keep_features,
+            **settings,
+        )
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is."""
+        return self.model.card
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Classes in the order of `probabilities`."""
+        return self.model.card.class_ids
+
+    @property
+    def p_particle(self) -> NDArray[np.float32]:
+        """(n,) P(particle), NaN where a pick is not scored."""
+        return self.probabilities[:, self.class_ids.index(PARTICLE)]
+
+    def other_of(self, rows: NDArray[np.intp] | slice) -> NDArray[np.int8]:
+        """Return the most probable class that is not the particle, of some picks."""
+        seen = self.probabilities[rows]
+        others = [i for i, c in enumerate(self.class_ids) if c != PARTICLE]
+        if not others:
+            return np.full(len(seen), CONTAMINANT, dtype=np.int8)
+        ids = np.array([self.class_ids[i] for i in others], dtype=np.int8)
+        return np.asarray(ids[np.nan_to_num(seen[:, others]).argmax(axis=1)])
+
+    @property
+    def decision(self) -> Decision:
+        """What any threshold makes of the scores, as far as they are known."""
+        if self._decision is None:
+            self._decision = self._decide(None)
+        return self._decision
+
+    def take(self, event: MicrographScored | MicrographFailed) -> NDArray[np.intp]:
+        """Take one micrograph's scores over; return the rows that are concerned."""
+        self.n_done, self.n_total = event.n_done, event.n_total
+        self._decision = None
+        if isinstance(event, MicrographFailed):
+            self.failures[event.micrograph] = event.reason
+            return event.rows
+        self.probabilities[event.rows] = event.probabilities
+        if event.n_outside:
+            self.outside[event.micrograph] = event.n_outside
+        if self.keeps_features:
+            self._take_features(event)
+        return event.rows
+
+    def finish(self, scored: PicksScored, weighed: Weighed) -> None:
+        """Take over what is known once all picks are scored."""
+        self.failures, self.outside = dict(scored.failures), dict(scored.outside)
+        self.figures = dict(scored.figures)
+        self.promise, self.complete = weighed.promise, True
+        # picks that were added meanwhile are behind those that were scored
+        order = weighed.order if len(weighed.order) == len(self) else None
+        self._decision = self._decide(order)
+
+    def set_labels(self, rows: NDArray[np.intp], picks: Picks) -> NDArray[np.intp]:
+        """Follow labels that changed, and picks that were added.
+
+        Returns
+        -------
+        (m,) int
+            Rows whose score has another say than before: near to a labelled pick, or new.
+        """
+        n = len(self)
+        if len(picks) != n:
+            self._grow(picks)
+            return np.arange(n, len(picks))
+        labels = picks.labels[rows]
+        self.labels[rows] = labels
+        concerned = np.zeros(0, dtype=np.intp)
+        if self._decision is not None:
+            self._decision.set_labels(rows, labels)
+            if self.frames:
+                concerned = self._block_again(rows, picks)
+        return concerned
+
+    def set_rules(self, rules: PlaceRules, frames: Sequence[Frame], picks: Picks) -> None:
+        """Take other distances over; `frames` are those of `frames_of`."""
+        blocked = self._blocked(picks, frames)
+        self.rules, self.frames = rules, frames
+        self.decision.set_blocked(blocked)
+
+    def scored_picks(self, picks: Picks) -> Picks:
+        """Return picks with their probabilities, as `score` does; added ones have none."""
+        columns = {
+            f"{PROBABILITY_PREFIX}{c}": _padded(self.probabilities[:, i], len(picks))
+            for i, c in enumerate(self.class_ids)
+        }
+        return picks.with_columns(**columns)
+
+    def picks_scored(self, picks: Picks) -> PicksScored:
+        """Return the last event of `score`, for who goes on from there."""
+        return PicksScored(self.scored_picks(picks), self.failures, self.outside, self.figures)
+
+    def decided(self, picks: Picks) -> Picks:
+        """Return picks as `decide` decides them, at the threshold."""
+        return decide(self.scored_picks(picks), self.threshold, self.frames)
+
+    def _decide(self, order: NDArray[np.intp] | None) -> Decision:
+        return Decision(
+            self.p_particle, self.other_of(slice(None)), self.labels, self.codes, self.names,
+            promise=self.promise, order=order,
+        )  # fmt: skip
+
+    def _take_features(self, event: MicrographScored) -> None:
+        if self._directions is None:
+            # always the same directions: likeness does not change from run to run
+            rng = np.random.default_rng(0)
+            shape = (event.features.shape[1], N_DIRECTIONS)
+            self._directions = (rng.standard_normal(shape) / np.sqrt(N_DIRECTIONS)).astype(
+                np.float32
+            )
+            self.features = np.full((len(self), N_DIRECTIONS), np.nan, dtype=np.float16)
+        assert self.features is not None  # made with the directions
+        seen = event.features @ self._directions
+        self.features[event.rows] = np.clip(seen, -LARGEST_FLOAT16, LARGEST_FLOAT16)
+
+    def _blocked(self, picks: Picks, frames: Sequence[Frame]) -> NDArray[np.bool_]:
+        """Return which picks their place rejects: at any threshold those that it does at 0.
+
+        Whether a pick is too near to a better one does not depend on worse ones.
+        """
+        if not frames:
+            return np.zeros(len(picks), dtype=bool)
+        by = decide(self.scored_picks(picks), 0.0, frames).table["decided_by"]
+        return by.isin([BY_DISTANCE, BY_EDGE]).to_numpy()
+
+    def _block_again(self, rows: NDArray[np.intp], picks: Picks) -> NDArray[np.intp]:
+        """Find anew which picks are too near, in the micrographs of `rows` only."""
+        touched = np.isin(self.codes, np.unique(self.codes[rows]))
+        frames = [f for f in self.frames if touched[f.rows[:1]].any()]
+        if not frames:
+            return np.zeros(0, dtype=np.intp)
+        here = np.concatenate([f.rows for f in frames])
+        part = self._of_rows(here, picks)
+        blocked = self.decision.blocked.copy()
+        blocked[here] = part._blocked(picks.select(here), _renumbered(frames))
+        changed = np.flatnonzero(blocked != self.decision.blocked)
+        self.decision.set_blocked(blocked)
+        return changed
+
+    def _of_rows(self, rows: NDArray[np.intp], picks: Picks) -> Scores:
+        return replace(
+            self, codes=self.codes[rows], labels=self.labels[rows],
+            probabilities=self.probabilities[rows], features=None, _decision=None,
+        )  # fmt: skip
+
+    def _grow(self, picks: Picks) -> None:
+        """Make room for picks that were added: they are not scored."""
+        n, n_new = len(self), len(picks) - len(self)
+        code_of = {name: i for i, name in enumerate(self.names)}
+        added = [str(name) for name in picks.table["micrograph"].iloc[n:]]
+        for name in added:
+            code_of.setdefault(name, len(code_of))
+        self.names = tuple(code_of)
+        codes = np.array([code_of[name] for name in added], dtype=np.int32)
+        self.codes = np.concatenate([self.codes, codes])
+        self.labels = picks.labels.copy()
+        nothing = np.full((n_new, self.probabilities.shape[1]), np.nan, dtype=np.float32)
+        self.probabilities = np.concatenate([self.probabilities, nothing])
+        if self.features is not None:
+            nothing = np.full((n_new, N_DIRECTIONS), np.nan, dtype=np.float16)
+            self.features = np.concatenate([self.features, nothing])
+        blocked = None if self._decision is None else self._decision.blocked
+        self._decision = self._decide(None)
+        if blocked is not None:
+            self._decision.set_blocked(np.append(blocked, np.zeros(n_new, dtype=bool)))
+
+
+def _padded(values: NDArray[np.float32], n: int) -> NDArray[np.float64]:
+    padded = np.full(n, np.nan)
+    padded[: len(values)] = values
+    return padded
+
+
+def _renumbered(frames: Iterable[Frame]) -> list[Frame]:
+    """Return frames whose rows are those of the picks of these micrographs alone."""
+    renumbered, start = [], 0
+    for frame in frames:
+        rows = np.arange(start, start + len(frame.rows))
+        renumbered.append(replace(frame, rows=rows))
+        start += len(rows)
+    return renumbered

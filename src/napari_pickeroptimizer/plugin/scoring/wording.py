@@ -1,0 +1,118 @@
+"""What is decided, in the user's words. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.scoring.decision import Counts
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.calibration import Promise
+    from napari_pickeroptimizer.calibration.promises import Expectation, Interval
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.plugin.scoring.scores import Scores
+
+Preset = Literal["half", "balanced", "precision", "recall"]
+OLD_SCORES = "The scores were of the model before: score again."
+
+
+def kept_text(counts: Counts) -> str:
+    """Return the one line that matters: how many picks are kept."""
+    decided = counts.kept + counts.rejected
+    share = f" ({counts.kept / decided:.0%})" if decided else ""
+    return f"{counts.kept:,} of {counts.n_picks:,} picks kept{share}"
+
+
+def rejected_text(counts: Counts, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
+    """Return what became of the others, and what labels and places had to do with it."""
+    classes = ", ".join(
+        f"{n:,} {vocabulary.name(c)}" for c, n in counts.rejected_by_class.items()
+    )
+    parts = [f"{counts.rejected:,} rejected" + (f": {classes}" if classes else "")]
+    if counts.rejected_by_place:
+        parts.append(f"{counts.rejected_by_place:,} of them for their place")
+    if counts.unscored:
+        parts.append(f"{counts.unscored:,} not scored")
+    by_label = counts.kept_by_label + counts.rejected_by_label
+    if by_label:
+        parts.append(f"{by_label:,} decided by your labels")
+    return " · ".join(parts)
+
+
+def expectation_text(expected: Expectation | None) -> str:
+    """Return expected precision and recall; empty where nothing is known."""
+    if expected is None:
+        return ""
+    if not expected.n_kept:
+        return "No score reaches this threshold."
+    return f"Expected precision {_percent(expected.precision)}, recall {_percent(expected.recall)}"
+
+
+def no_expectation_text(scores: Scores) -> str:
+    """Return why no precision and recall can be told."""
+    if not scores.complete:
+        return "Precision and recall are told once all picks are scored."
+    if scores.card.evidence is None:
+        return (
+            "Precision and recall are not known: the model was not cross-validated. Fine-tune "
+            "it with 2 folds or more, and some labels of each kind."
+        )
+    return "No pick is scored."
+
+
+def outside_text(outside: Mapping[str, int]) -> str:
+    """Return how many picks are not on their micrograph; empty for none."""
+    n = sum(outside.values())
+    if not n:
+        return ""
+    return (
+        f"{n:,} picks lie outside their micrograph and are not scored: were they picked on "
+        "binned or other micrographs?"
+    )
+
+
+def preset_threshold(
+    preset: Preset, share: float, promised: Promise | None, card: ModelCard
+) -> float:
+    """Return the threshold that is asked for by what it shall give.
+
+    Parameters
+    ----------
+    preset : str
+        ``half`` for 0.5, ``balanced`` for the best F1, or at least so much ``precision`` or
+        ``recall``.
+    share : float
+        How much of these two, above 0 and at most 1.
+    promised : Promise or None
+        What thresholds are expected to give.
+    card : ModelCard
+        Of the model that scored.
+
+    Raises
+    ------
+    SettingsError
+        Nothing is known, or no threshold is expected to give it.
+    """
+    if preset == "half":
+        return DEFAULT_THRESHOLD
+    if promised is None:
+        why = (
+            "the model was not cross-validated. Fine-tune it with 2 folds or more."
+            if card.evidence is None
+            else "no pick is scored."
+        )
+        raise SettingsError(f"Precision and recall are not known: {why}")
+    if preset == "balanced":
+        return promised.best_f1()
+    if preset == "precision":
+        return promised.threshold_for_precision(share)
+    return promised.threshold_for_recall(share)
+
+
+def _percent(interval: Interval) -> str:
+    low, mean, high = (f"{100 * v:.0f}" for v in (interval.low, interval.mean, interval.high))
+    return f"{mean} % ({low}–{high})"

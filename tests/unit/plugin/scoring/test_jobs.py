@@ -1,0 +1,107 @@
+"""What the panels call refuses what cannot work, at once and in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("napari")
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.errors import (
+    CheckpointError,
+    MicrographNotFoundError,
+    SettingsError,
+)
+from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin.scoring import jobs
+from napari_pickeroptimizer.plugin.scoring.scores import Weighed
+
+
+def some_model() -> Classifier:
+    card = ModelCard((1, 2), ("particle", "contaminant"), RESNET18_HALF, BoxSettings(32))
+    return Classifier(TwoBranchNet(build_backbone(RESNET18_HALF), 2).eval(), card)
+
+
+def test_a_pretrained_model_does_not_become_the_sessions(viewer, tmp_path: Path) -> None:
+    card = ModelCard(
+        (1, 2), ("particle_a", "carbon_a"), RESNET18_HALF, BoxSettings(32),
+        training={"kind": "pretraining"},
+    )  # fmt: skip
+    model = Classifier(TwoBranchNet(build_backbone(RESNET18_HALF), 2), card)
+    path = model.save(tmp_path / "base.safetensors")
+    with pytest.raises(CheckpointError, match="It is a base to start from"):
+        jobs.load_model(viewer, path)
+    assert session.session_of(viewer).model is None
+
+
+def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
+    layer = session.open_picks(viewer, project / "picks.star")
+    with pytest.raises(SettingsError, match="there is no model"):
+        jobs.score_layer(viewer, layer)
+    card = ModelCard((2, 3), ("contaminant", "carbon"), RESNET18_HALF, BoxSettings(32))
+    blind = Classifier(TwoBranchNet(build_backbone(RESNET18_HALF), 2), card)
+    with pytest.raises(SettingsError, match="knows no class 1"):
+        jobs.score_layer(viewer, layer, model=blind)
+    with pytest.raises(MicrographNotFoundError, match="are not open"):
+        jobs.score_layer(viewer, layer, model=some_model())
+    assert len(session.session_of(viewer).scores) == 0
+
+
+def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -> None:
+    session.open_micrographs(viewer, project / "Micrographs")
+    layer = session.open_picks(viewer, project / "picks.star")
+    model = some_model()
+    events: list[object] = []
+    scores = jobs.score_layer(
+        viewer, layer, model=model, threshold=0.0, device="cpu", on_event=events.append
+    )
+    assert scores.complete
+    assert isinstance(events[-1], Weighed)
+    assert session.session_of(viewer).model is model
+    assert len(viewer.layers["picks kept"].data) == 4
+    pruned = jobs.apply_to_layer(viewer, layer, threshold=1.0, device="cpu")
+    assert len(pruned.layers["kept"].data) == 0
+    assert "Kept 0 of 4 picks (0%)" in jobs.summary_text(pruned)
+
+
+def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path) -> None:
+    session.open_micrographs(viewer, project / "Micrographs")
+    layer = session.open_picks(viewer, project / "picks.star")
+    before = jobs.score_layer(viewer, layer, model=some_model(), device="cpu")
+
+    def stop(event: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.score_layer(viewer, layer, device="cpu", on_event=stop)
+    assert session.session_of(viewer).scores[layer] is before
+
+
+def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, project: Path) -> None:
+    session.open_micrographs(viewer, project / "Micrographs")
+    layer = session.open_picks(viewer, project / "picks.star")
+    viewer.dims.set_point(0, 1)
+    assert jobs.micrographs_first(viewer, layer) == ("Micrographs/m1.mrc",)
+
+
+def test_what_is_missing_is_told_in_the_users_own_words() -> None:
+    picks = Picks.from_arrays("a.mrc", x=[1, 2, 3], y=[1, 2, 3])
+    stack = object()
+    words = DEFAULT_VOCABULARY.renamed(2, "ice")
+    assert "Open micrographs" in jobs.what_is_missing(picks, None)
+    assert "Open picks" in jobs.what_is_missing(None, stack)
+    assert "J ice" in jobs.what_is_missing(picks, stack, words)
+    some = picks.with_labels([2, 0, 0])
+    assert "Label some particles too (key K): so far 1 ice" in jobs.what_is_missing(
+        some, stack, words
+    )
+    both = picks.with_labels([2, 1, 0])
+    assert jobs.what_is_missing(both, stack, words) == ""
+    assert jobs.label_text(both, words) == "1 particle, 1 ice"

@@ -1,0 +1,302 @@
+"""Scores colour the picks and make two more layers; the picks themselves stay as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("napari")
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.points.layers import view_of
+from napari_pickeroptimizer.plugin.scoring import outputs
+from napari_pickeroptimizer.plugin.scoring.scores import Scores, weigh
+from napari_pickeroptimizer.prune.decide import PlaceRules
+from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored, PicksScored
+
+N = 5  # picks a micrograph
+NAMES = ("a.mrc", "b.mrc", "c.mrc")
+P = np.array([0.1, 0.3, 0.5, 0.7, 0.9] * 3, dtype=np.float32)
+
+
+def some_model() -> Classifier:
+    card = ModelCard(
+        (1, 2, 3),
+        ("particle", "contaminant", "carbon"),
+        "resnet18",
+        BoxSettings(diameter_px=20),
+    )
+    return Classifier(None, card)  # type: ignore[arg-type]
+
+
+def some_picks() -> Picks:
+    return Picks.from_arrays(
+        np.repeat(NAMES, N), x=np.tile(np.arange(N) * 50.0, 3), y=[9.0] * 15
+    )
+
+
+def events_of(p: np.ndarray, failed: str = "") -> list[Any]:
+    probabilities = np.column_stack([p, (1 - p) * 0.7, (1 - p) * 0.3]).astype(np.float32)
+    features = np.random.default_rng(0).standard_normal((15, 100)).astype(np.float32)
+    events: list[Any] = []
+    for i, name in enumerate(NAMES):
+        rows = np.arange(i * N, (i + 1) * N)
+        if name == failed:
+            events.append(MicrographFailed(name, rows, "it is broken", i + 1, 3))
+            continue
+        here = probabilities[rows], 0, i + 1, 3, features[rows]
+        events.append(MicrographScored(name, rows, *here))
+    return events
+
+
+def score(viewer: Any, layer: Any, p: np.ndarray = P, failed: str = "") -> outputs.Pruned:
+    """Do what a job does, with scores from nowhere."""
+    model = session.session_of(viewer).model
+    assert model is not None
+    scores = Scores.begin(session.picks_of(layer), model)
+    outputs.begin(viewer, layer, scores)
+    events = events_of(p, failed)
+    for event in events:
+        outputs.receive(viewer, layer, event)
+    scored = scores.picks_scored(some_picks())
+    outputs.finish(viewer, layer, scored, weigh(model.card, scores.p_particle))
+    return outputs.settle(viewer, layer)
+
+
+@pytest.fixture
+def layer(viewer: Any) -> Any:
+    session.session_of(viewer).set_model(some_model())
+    return session.open_picks(viewer, some_picks(), name="picks")
+
+
+def predicted(layer: Any) -> list[int]:
+    return view_of(layer.metadata).picks.table["predicted"].tolist()
+
+
+def n_points(layers: dict[str, Any]) -> dict[str, int]:
+    return {role: len(layer.data) for role, layer in layers.items()}
+
+
+def test_kept_and_rejected_are_layers_and_the_source_stays(viewer: Any, layer: Any) -> None:
+    points = layer.data.copy()
+    pruned = score(viewer, layer)
+    assert n_points(pruned.layers) == {"kept": 9, "rejected": 6}
+    assert [x.name for x in viewer.layers] == ["picks", "picks rejected", "picks kept"]
+    assert not any(x.visible for x in pruned.layers.values())
+    assert layer.visible
+    assert viewer.layers.selection.active is layer  # the keys are still its own
+    np.testing.assert_array_equal(layer.data, points)
+    assert pruned.counts == {1: 9, 2: 6}
+    kept = session.picks_of(pruned.layers["kept"])
+    assert set(kept.table["decided_by"]) == {"score"}
+
+
+def test_scores_colour_the_picks_as_they_stream_in(viewer: Any, layer: Any) -> None:
+    scores = Scores.begin(session.picks_of(layer), some_model())
+    outputs.begin(viewer, layer, scores)
+    first, *_ = events_of(P)
+    before = layer.border_color.copy()
+    outputs.receive(viewer, layer, first)
+    assert predicted(layer) == [2, 2, 1, 1, 1] + [0] * 10
+    assert (layer.border_color[:N] != before[:N]).any(axis=1).all()
+    np.testing.assert_array_equal(layer.border_color[N:], before[N:])
+    assert (scores.n_done, scores.n_total, scores.complete) == (1, 3, False)
+    np.testing.assert_allclose(layer.features["probability"][:N], P[:N])
+
+
+def test_a_threshold_moves_picks_from_layer_to_layer(viewer: Any, layer: Any) -> None:
+    layers = score(viewer, layer).layers
+    pruned = outputs.set_threshold(viewer, layer, 0.8)
+    assert n_points(pruned.layers) == {"kept": 3, "rejected": 12}
+    assert pruned.layers["kept"] is layers["kept"]
+    assert predicted(layer) == [2, 2, 2, 2, 1] * 3
+    with pytest.raises(SettingsError, match="from 0 to 1"):
+        outputs.set_threshold(viewer, layer, 1.2)
+
+
+def test_a_drag_recolours_what_is_seen_and_the_rest_at_rest(viewer: Any, layer: Any) -> None:
+    layers = score(viewer, layer).layers
+    waiting: list[Any] = []
+    state = session.session_of(viewer)
+    outputs.settle_later(state, waiting.append)
+    viewer.dims.set_point(0, 0)
+    outputs.move_threshold(viewer, layer, 0.8)
+    assert predicted(layer) == [2, 2, 2, 2, 1] + [2, 2, 1, 1, 1] * 2
+    assert waiting == [layer]
+    assert len(layers["kept"].data) == 9
+    viewer.dims.set_point(0, 1)  # another micrograph comes into view
+    assert predicted(layer) == [2, 2, 2, 2, 1] * 2 + [2, 2, 1, 1, 1]
+    assert outputs.unsettled(viewer, layer)
+    outputs.settle(viewer, layer)
+    assert predicted(layer) == [2, 2, 2, 2, 1] * 3
+    assert len(layers["kept"].data) == 3
+    assert not outputs.unsettled(viewer, layer)
+
+
+def test_labels_win_also_those_given_later_and_undoing_one_gives_the_score_its_say(
+    viewer: Any, layer: Any
+) -> None:
+    session.label_picks(layer, [0], PARTICLE)
+    layers = score(viewer, layer).layers
+    assert len(layers["kept"].data) == 10
+    session.label_picks(layer, [4], CONTAMINANT)
+    assert n_points(layers) == {"kept": 9, "rejected": 6}
+    session.undo(layer)
+    assert n_points(layers) == {"kept": 10, "rejected": 5}
+    counts = outputs.scores_of(viewer, layer).decision.counts(0.5)
+    assert (counts.kept, counts.kept_by_label) == (10, 1)
+
+
+def test_a_label_given_on_an_output_is_the_sources(viewer: Any, layer: Any) -> None:
+    layers = score(viewer, layer).layers
+    session.label_picks(layers["kept"], [0], CONTAMINANT)  # pick 2 of the source
+    assert session.picks_of(layer).labels[2] == CONTAMINANT
+    assert n_points(layers) == {"kept": 8, "rejected": 7}
+
+
+def test_deleted_outputs_are_made_again_and_renamed_ones_are_found(
+    viewer: Any, layer: Any
+) -> None:
+    layers = score(viewer, layer).layers
+    viewer.layers.remove(layers["kept"])
+    layers["rejected"].name = "rubbish"
+    layer.name = "mine"
+    again = outputs.set_threshold(viewer, layer, 0.8).layers
+    assert again["rejected"] is layers["rejected"]
+    assert again["kept"].name == "mine kept"
+    assert len(viewer.layers) == 3
+
+
+def test_picks_that_could_not_be_scored_are_a_layer_of_their_own(
+    viewer: Any, layer: Any
+) -> None:
+    pruned = score(viewer, layer, failed="b.mrc")
+    assert n_points(pruned.layers) == {"kept": 6, "rejected": 4, "unscored": 5}
+    assert pruned.failures == {"b.mrc": "it is broken"}
+
+
+def test_a_new_model_forgets_the_scores_of_the_one_before(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    before = layer.border_color.copy()
+    session.session_of(viewer).set_model(some_model())
+    assert layer not in session.session_of(viewer).scores
+    assert "predicted" not in view_of(layer.metadata).picks.table
+    assert (layer.border_color != before).any()
+    with pytest.raises(SettingsError, match="not scored yet"):
+        outputs.set_threshold(viewer, layer, 0.5)
+
+
+def test_a_cancelled_scoring_leaves_the_scores_of_before(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    outputs.set_threshold(viewer, layer, 0.6)
+    scores = Scores.begin(session.picks_of(layer), session.session_of(viewer).model)
+    before = outputs.begin(viewer, layer, scores)
+    assert scores.threshold == 0.6
+    outputs.receive(viewer, layer, events_of(1 - P)[0])
+    session.label_picks(layer, [4], CONTAMINANT)
+    outputs.restore(viewer, layer, before)
+    assert outputs.scores_of(viewer, layer) is before
+    assert predicted(layer) == [2, 2, 2, 1, 1] * 3
+    assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 5  # one is labelled away
+    outputs.begin(viewer, layer, scores)
+    outputs.restore(viewer, layer, None)
+    assert "predicted" not in view_of(layer.metadata).picks.table
+
+
+def test_columns_that_the_file_had_are_there_again_once_scores_are_forgotten(
+    viewer: Any,
+) -> None:
+    session.session_of(viewer).set_model(some_model())
+    own = np.linspace(0, 1, 15)
+    layer = session.open_picks(viewer, some_picks().with_columns(probability_1=own))
+    score(viewer, layer)
+    outputs.forget(viewer, layer)
+    picks = session.picks_of(layer)
+    np.testing.assert_array_equal(picks.particle_probability, own)
+    assert "predicted" not in picks.table
+
+
+def test_distances_reject_and_follow_labels(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    rules = PlaceRules(min_distance=Length(60, "px"))  # neighbours are 50 px apart
+    pruned = outputs.set_place_rules(viewer, layer, rules)
+    by = pruned.picks.table["decided_by"].tolist()
+    assert by == ["score", "score", "score", "distance", "score"] * 3
+    assert len(pruned.layers["kept"].data) == 6  # 0.9 and 0.5 stay, 0.7 goes
+    assert predicted(layer) == [2, 2, 1, 2, 1] * 3
+    session.label_picks(layer, [4], CONTAMINANT)  # 0.7 is now the best of the first micrograph
+    assert predicted(layer)[:N] == [2, 2, 2, 1, 1]
+    assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 5
+    outputs.set_place_rules(viewer, layer, PlaceRules())
+    assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 8
+
+
+def test_a_pick_that_is_added_after_scoring_is_unscored_until_it_is_labelled(
+    viewer: Any, layer: Any
+) -> None:
+    score(viewer, layer)
+    layer.add([1.0, 30.0, 30.0])
+    assert len(outputs.scores_of(viewer, layer)) == 16
+    layers = outputs.outputs_of(viewer, layer)
+    assert n_points(layers) == {"kept": 9, "rejected": 6, "unscored": 1}
+    session.label_picks(layer, [15], PARTICLE)
+    assert n_points(layers)["kept"] == 10
+    assert pd.isna(session.picks_of(layer).particle_probability[15])
+
+
+def test_what_is_shown_is_one_of_three_and_gets_the_keys(viewer: Any, layer: Any) -> None:
+    layers = score(viewer, layer).layers
+    for shown in ("kept", "rejected", "all"):
+        outputs.choose_shown(viewer, layer, shown)
+        seen = {"all": layer, **layers}
+        assert [role for role, x in seen.items() if x.visible] == [shown]
+        assert viewer.layers.selection.active is seen[shown]
+        assert outputs.shown_of(viewer, layer) == shown
+
+
+def test_a_model_without_particles_is_refused() -> None:
+    card = ModelCard((2, 3), ("contaminant", "carbon"), "resnet18", BoxSettings(diameter_px=9))
+    with pytest.raises(SettingsError, match="knows no class 1"):
+        Scores.begin(some_picks(), Classifier(None, card))  # type: ignore[arg-type]
+
+
+def test_a_scored_event_is_what_the_core_would_have_given(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    scores = outputs.scores_of(viewer, layer)
+    event = scores.picks_scored(some_picks())
+    assert isinstance(event, PicksScored)
+    assert event.picks.class_ids == (1, 2, 3)
+    np.testing.assert_array_equal(event.picks.particle_probability, P.astype(np.float64))
+
+
+def test_large_outputs_that_nobody_sees_wait(
+    viewer: Any, layer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "LARGE", 10)
+    layers = score(viewer, layer).layers
+    outputs.settle_later(session.session_of(viewer), lambda layer: None)
+    outputs.move_threshold(viewer, layer, 0.8)
+    assert outputs.settle_what_is_seen(viewer, layer)
+    assert predicted(layer) == [2, 2, 2, 2, 1] * 3
+    assert len(layers["kept"].data) == 9
+    outputs.choose_shown(viewer, layer, "kept")  # no longer
+    assert len(layers["kept"].data) == 3
+    outputs.move_threshold(viewer, layer, 0.6)
+    assert not outputs.settle_what_is_seen(viewer, layer)
+    assert n_points(layers) == {"kept": 6, "rejected": 9}
+
+
+def test_forgotten_scores_are_gone_from_the_feature_table(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    outputs.forget(viewer, layer)
+    assert set(layer.features["predicted"]) == {"not scored"}
+    assert layer.features["probability"].isna().all()
