@@ -124,7 +124,7 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
     from napari_pickeroptimizer.plugin.scoring import outputs
     from napari_pickeroptimizer.plugin.scoring.scores import Scores, weigh
     from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
@@ -141,7 +141,7 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
         return viewer.open(str(work / "picks.star"), plugin=PLUGIN)[0]
 
     layer = clock("open", open_all)
-    session.set_diameter(layer, DIAMETER_PX)
+    actions.set_diameter(layer, DIAMETER_PX)
     viewer.layers.selection.active = layer
     hand.settle(1)
     slices = layer.data[:, 0].astype(int)

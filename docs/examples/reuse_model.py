@@ -15,7 +15,7 @@ from typing import Any
 from napari.components import ViewerModel
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.exporting import export
 from napari_pickeroptimizer.plugin.scoring import jobs, outputs
 
@@ -32,8 +32,8 @@ def run(
 ) -> export.Exported:
     """Score picks with a saved model, and write those that are kept at a wished precision."""
     # 1. Picks find their micrographs by name, whichever way the files spell it
-    session.open_micrographs(viewer, micrographs)
-    layer = session.open_picks(viewer, picks, name="new picks")
+    actions.open_micrographs(viewer, micrographs)
+    layer = actions.open_picks(viewer, picks, name="new picks")
 
     # 2. The model knows the particle diameter, in Å: other pixel sizes do not matter
     jobs.load_model(viewer, model)

@@ -14,7 +14,7 @@ import napari
 import numpy as np
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
-from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin import actions, navigation, session
 from napari_pickeroptimizer.plugin.exporting import export
 from napari_pickeroptimizer.plugin.files import sample_data
 from napari_pickeroptimizer.plugin.labels import suggestions
@@ -33,14 +33,14 @@ def run(
 ) -> dict[str, Any]:
     """Label what is suggested, look at what is doubtful, go on in another viewer."""
     micrographs, truth = sample_data.simulated_project(folder, simulation)
-    session.open_micrographs(viewer, micrographs)
-    layer = session.open_picks(
+    actions.open_micrographs(viewer, micrographs)
+    layer = actions.open_picks(
         viewer, truth.with_labels(0), name="picks", diameter_px=simulation.diameter_px
     )
 
     # 1. A class of one's own: it goes into the model and the report by its name
     vocabulary = session.session_of(viewer).vocabulary.added("edge")
-    session.set_vocabulary(viewer, vocabulary)
+    actions.set_vocabulary(viewer, vocabulary)
 
     # 2. Which picks to label: unlike each other as long as there is no model. The viewer
     #    goes to the first; N and B go on and back, and so does this
@@ -52,10 +52,10 @@ def run(
 
     # 3. Labels, one too many, and that one taken back
     known = np.flatnonzero(truth.labels)
-    session.label_picks(layer, known, truth.labels[known])
-    session.label_picks(layer, asked[:1], EDGE)
+    actions.label_picks(layer, known, truth.labels[known])
+    actions.label_picks(layer, asked[:1], EDGE)
     print("before undo:", jobs.label_text(session.picks_of(layer), vocabulary))
-    session.undo(layer)
+    actions.undo(layer)
     print("after undo: ", jobs.label_text(session.picks_of(layer), vocabulary))
 
     # 4. Learn, score, and look at the picks that the model is least sure of
@@ -70,8 +70,8 @@ def run(
 
     # 5. The labels alone, and another viewer that goes on from them
     (saved,) = export.save_labels(layer, folder / "labels_of_today.star")
-    session.open_micrographs(other, micrographs)
-    again = session.open_picks(
+    actions.open_micrographs(other, micrographs)
+    again = actions.open_picks(
         other, transfer_labels(truth.with_labels(0), read_picks(saved))[0]
     )
     session.session_of(other).set_model(scores.model)

@@ -13,7 +13,7 @@ from typing import Any
 import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.exporting import export
 from napari_pickeroptimizer.plugin.scoring import jobs, outputs
 
@@ -26,15 +26,15 @@ def run(
     *_, project = simulate_project(folder, simulation)
 
     # 2. One stack of micrographs, one layer of picks on it
-    session.open_micrographs(viewer, project.micrographs)
-    picks = session.open_picks(
+    actions.open_micrographs(viewer, project.micrographs)
+    picks = actions.open_picks(
         viewer, project.picks, name="picks", diameter_px=simulation.diameter_px
     )
 
     # 3. Labels: by row, as a key does for the picks that are selected ...
-    session.label_picks(picks, [0], class_id=1)
+    actions.label_picks(picks, [0], class_id=1)
     # ... and those that somebody gave before, in a file
-    n_labels = session.take_labels(picks, project.labels)
+    n_labels = actions.take_labels(picks, project.labels)
     print(f"{n_labels} labels: {jobs.label_text(session.picks_of(picks))}")
 
     # 4. Learn from them; the model is now the viewer's

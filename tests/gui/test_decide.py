@@ -30,10 +30,10 @@ def tuned(project, labelled):
 @pytest.fixture
 def loaded(viewer, project, labelled, tuned):
     """Return a viewer with micrographs, the labelled picks and a model."""
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    session.open_picks(viewer, labelled, name="picks")
+    actions.open_picks(viewer, labelled, name="picks")
     session.session_of(viewer).set_model(tuned[0].model, tuned[0])
     return viewer
 
@@ -69,7 +69,7 @@ def halving(p_particle: np.ndarray) -> float:
 
 def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_path):
     from napari_pickeroptimizer import decide, read_picks
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     scored = tuned[1]
     threshold = halving(scored.particle_probability)
@@ -98,7 +98,7 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
     assert not kept.visible
 
     # kept picks go to a file as they are
-    session.save_picks(kept, tmp_path / "kept.star")
+    actions.save_picks(kept, tmp_path / "kept.star")
     assert len(read_picks(tmp_path / "kept.star")) == n_kept
 
 
@@ -146,7 +146,7 @@ def _point(x: float, y: float):
 
 
 def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
     from napari_pickeroptimizer.plugin.scoring import outputs
 
     widget = panel(loaded)
@@ -156,12 +156,12 @@ def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
     kept = loaded.layers["picks kept"]
     n_kept = len(kept.data)
     row = int(outputs.outputs_of(loaded, source)["kept"].metadata["pickeroptimizer"].rows[0])
-    session.label_picks(kept, [0], CONTAMINANT)  # a mistake seen in the result
+    actions.label_picks(kept, [0], CONTAMINANT)  # a mistake seen in the result
     assert session.picks_of(source).labels[row] == CONTAMINANT
     rest(qtbot, widget)
     assert len(kept.data) == n_kept - 1
     assert widget.kept.text().startswith(f"{n_kept - 1:,} of")
-    session.undo(source)
+    actions.undo(source)
     rest(qtbot, widget)
     assert len(kept.data) == n_kept
     loaded.layers.remove("picks kept")
@@ -329,7 +329,7 @@ def test_distances_cost_picks_their_place(loaded, qtbot):
 def test_an_unreadable_micrograph_is_in_the_table_and_its_picks_are_apart(
     viewer, project, labelled, tuned, qtbot, tmp_path
 ):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     folder = tmp_path / "Micrographs"
     shutil.copytree(project / "Micrographs", folder)
@@ -339,7 +339,7 @@ def test_an_unreadable_micrograph_is_in_the_table_and_its_picks_are_apart(
         viewer.open(str(folder), plugin=PLUGIN)
     on_broken = labelled.table["micrograph"].str.endswith(broken.name).to_numpy()
     labels = np.where(on_broken, 0, labelled.labels)
-    session.open_picks(viewer, labelled.with_labels(labels), name="picks")
+    actions.open_picks(viewer, labelled.with_labels(labels), name="picks")
     session.session_of(viewer).set_model(tuned[0].model)
     widget = panel(viewer)
     score_all(qtbot, widget)

@@ -32,12 +32,12 @@ def model(project, labelled):
 @pytest.fixture
 def loaded(viewer, project, picks_star, labelled):
     """Return a viewer with micrographs and the labelled picks of a file."""
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.open_micrographs(viewer, project / "Micrographs")
-    layer = session.open_picks(viewer, picks_star, name="picks", diameter_px=40)
+    actions.open_micrographs(viewer, project / "Micrographs")
+    layer = actions.open_picks(viewer, picks_star, name="picks", diameter_px=40)
     rows = np.flatnonzero(labelled.labels)
-    session.label_picks(layer, rows, labelled.labels[rows])
+    actions.label_picks(layer, rows, labelled.labels[rows])
     return viewer
 
 
@@ -120,13 +120,13 @@ def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_pa
 
 
 def test_what_is_missing_is_said_step_by_step(viewer, project, picks_star):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     widget = panel(viewer)
     assert widget.status.value == "Open picks first."
     assert not widget.start.isVisibleTo(widget.native)
-    session.open_micrographs(viewer, project / "Micrographs")
-    session.open_picks(viewer, picks_star)
+    actions.open_micrographs(viewer, project / "Micrographs")
+    actions.open_picks(viewer, picks_star)
     assert widget.status.value.startswith("Score the picks first")
     assert not widget.start.isEnabled()
     assert widget.output == picks_star.parent / "picks_pruned"
@@ -221,9 +221,9 @@ def test_labels_alone_are_saved_at_any_time(loaded, tmp_path, labelled, monkeypa
 
 
 def test_without_labels_there_is_nothing_to_save(viewer, project, picks_star, qtbot):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.open_picks(viewer, picks_star)
+    actions.open_picks(viewer, picks_star)
     widget = panel(viewer)
     click(qtbot, widget.save_labels)
     assert "No pick is labelled yet" in widget.status.value
@@ -261,7 +261,7 @@ def test_layers_may_be_renamed_and_deleted(scored, qtbot, tmp_path):
 
 
 def test_a_label_given_in_the_gallery_counts_at_once(scored):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     widget = panel(scored)
     layer = scored.layers["picks"]
@@ -270,7 +270,7 @@ def test_a_label_given_in_the_gallery_counts_at_once(scored):
     rows = np.flatnonzero(session.picks_of(layer).labels == 0)
     p_particle = session.picks_of(layer).particle_probability
     row = rows[np.argmax(p_particle[rows])]
-    session.label_picks(layer, [row], CONTAMINANT)
+    actions.label_picks(layer, [row], CONTAMINANT)
     assert f"Kept {n - 1} " in widget.counts.text
-    session.label_picks(layer, [row], PARTICLE)
+    actions.label_picks(layer, [row], PARTICLE)
     assert f"Kept {n} " in widget.counts.text

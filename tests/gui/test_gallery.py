@@ -33,10 +33,10 @@ def show(viewer, qtbot):
 @pytest.fixture
 def opened(viewer, project, picks_star):
     """Return the picks layer of a viewer with micrographs and picks."""
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.open_micrographs(viewer, project / "Micrographs")
-    return session.open_picks(viewer, picks_star, diameter_px=40)
+    actions.open_micrographs(viewer, project / "Micrographs")
+    return actions.open_picks(viewer, picks_star, diameter_px=40)
 
 
 def labels(layer) -> np.ndarray:
@@ -106,20 +106,20 @@ def boxes_there(widget, qtbot) -> None:
 
 
 def test_what_is_missing_is_said_in_words(viewer, show, project, picks_star, qtbot):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     widget = show()
     assert "drag a STAR or .box file" in widget.grid.message
-    layer = session.open_picks(viewer, Picks.from_arrays([], x=[], y=[]), name="none")
+    layer = actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]), name="none")
     assert widget.grid.message == "This layer has no picks yet."
     viewer.layers.remove(layer)
-    layer = session.open_picks(viewer, Picks.from_arrays("nowhere.mrc", [10.0], [20.0]))
+    layer = actions.open_picks(viewer, Picks.from_arrays("nowhere.mrc", [10.0], [20.0]))
     assert "Open the micrographs" in widget.grid.message
     assert not widget.tools.class_buttons[PARTICLE].isEnabled()
     viewer.layers.remove(layer)
-    session.open_picks(viewer, picks_star)
+    actions.open_picks(viewer, picks_star)
     if not len(widget.grid.display):  # picks that do not bring their micrographs along
-        session.open_micrographs(viewer, project / "Micrographs")
+        actions.open_micrographs(viewer, project / "Micrographs")
     assert len(widget.grid.display) > 10
     assert widget.grid.message == ""
     choose(widget, show="LABELLED")
@@ -283,9 +283,9 @@ def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, open
     assert widget.grid.selection.current == first
     assert 0 in widget.grid.seen
     # one that the filter hides is told of
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.label_picks(opened, [first], PARTICLE)
+    actions.label_picks(opened, [first], PARTICLE)
     choose(widget, show="LABELLED")
     opened.selected_data = {last}
     assert "not among those shown" in widget.note.text()
@@ -396,14 +396,14 @@ def test_the_current_micrograph_follows_the_slider(viewer, show, opened):
 def test_classes_of_ones_own_have_buttons_and_keys(viewer, show, opened, qtbot):
     from qtpy.QtCore import Qt
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     widget = show()
     click(qtbot, widget, 0)
     qtbot.keyClick(widget.grid, Qt.Key.Key_D)
     assert "no class 4 yet" in widget.note.text()
     vocabulary = session.session_of(viewer).vocabulary
-    session.set_vocabulary(viewer, vocabulary.added("ice"))
+    actions.set_vocabulary(viewer, vocabulary.added("ice"))
     assert widget.tools.class_buttons[4].text().startswith("ice")
     qtbot.keyClick(widget.grid, Qt.Key.Key_D)
     assert labels(opened)[widget.grid.display.rows[0]] == 4
@@ -429,12 +429,12 @@ def test_size_and_contrast(show, opened, qtbot):
 
 
 def test_the_diameter_decides_how_much_is_seen(show, opened, qtbot):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     widget = show()
     boxes_there(widget, qtbot)
     assert widget.loader._settings.box_px == 60
-    session.set_diameter(opened, 80)
+    actions.set_diameter(opened, 80)
     assert widget.loader._settings.box_px == 120
 
 
@@ -453,13 +453,13 @@ def test_tooltips_tell_the_pick(viewer, show, opened, qtbot):
 def test_layers_renamed_deleted_and_duplicated(viewer, show, opened, qtbot, picks_star):
     from qtpy.QtCore import Qt
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     widget = show()
     opened.name = "mine"
     assert len(widget.grid.display) == len(opened.data)
     click(qtbot, widget, 0)
-    second = session.open_picks(viewer, picks_star, name="second")
+    second = actions.open_picks(viewer, picks_star, name="second")
     session.session_of(viewer).choose(picks_layer=second)
     assert widget.state.layer is second
     assert selected(widget) == []
@@ -487,14 +487,14 @@ def test_picks_added_on_the_micrograph_come_into_the_gallery(show, opened, viewe
 def test_unreadable_micrographs_are_marked(viewer, show, project, tmp_path, picks_star, qtbot):
     import shutil
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     copy = tmp_path / "Micrographs"
     shutil.copytree(project / "Micrographs", copy)
     broken = sorted(copy.glob("*.mrc"))[0]
-    session.open_micrographs(viewer, copy)
+    actions.open_micrographs(viewer, copy)
     broken.write_bytes(broken.read_bytes()[:3000])
-    layer = session.open_picks(viewer, picks_star)
+    layer = actions.open_picks(viewer, picks_star)
     widget = show()
     row = int(np.flatnonzero(np.asarray(layer.data)[:, 0] == 0)[0])
     widget.grid.reveal(row)
@@ -516,10 +516,10 @@ def test_both_themes_and_a_closed_dock(viewer, show, opened, qtbot):
     del widget
     qtbot.wait(50)
     # nobody is left who could be told
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     viewer.theme = "dark"
-    session.label_picks(opened, [0], PARTICLE)
+    actions.label_picks(opened, [0], PARTICLE)
     viewer.dims.set_current_step(0, 1)
     opened.selected_data = {1}
     viewer.layers.remove(opened)

@@ -147,9 +147,9 @@ def test_six_classes_are_enough(panel, layer, qtbot):
 
 
 def test_labels_of_a_killed_session_are_offered(viewer, panel, layer, picks_star, qtbot):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.label_picks(layer, [1, 2, 3], CARBON)
+    actions.label_picks(layer, [1, 2, 3], CARBON)
     viewer.layers.remove(layer)
     (again,) = viewer.open(str(picks_star), plugin=PLUGIN)
     assert panel.banner.isVisibleTo(panel.native)
@@ -178,12 +178,12 @@ def test_micrographs_are_stepped_through(viewer, panel, layer, qtbot):
 
 def test_missing_micrographs_are_listed(viewer, panel, layer):
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     assert not panel.missing.isVisibleTo(panel.native)
     picks = Picks.from_arrays(["elsewhere.mrc", "gone.mrc"], x=[1, 2], y=[3, 4])
     with pytest.warns(UserWarning, match="none of the micrographs"):
-        session.open_picks(viewer, picks)
+        actions.open_picks(viewer, picks)
     assert panel.missing.isVisibleTo(panel.native)
     listed = panel.missing_list
     names = [listed.topLevelItem(i).text(0) for i in range(listed.topLevelItemCount())]
@@ -209,11 +209,11 @@ def test_the_low_pass_is_toggled_and_set(panel, layer, viewer, qtbot):
 
 
 def test_the_diameter_follows_whoever_sets_it(panel, layer):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     panel.view.diameter.number.value = 33
     assert layer.metadata["pickeroptimizer"].diameter_px == 33
-    session.set_diameter(layer, 21)
+    actions.set_diameter(layer, 21)
     assert panel.view.diameter.diameter_px == 21
 
 
@@ -238,19 +238,19 @@ def test_suggestions_fill_the_queue_and_labels_go_through_it(panel, layer, viewe
 
 def test_suggestions_say_what_they_need(viewer, panel, picks_star, tmp_path, monkeypatch):
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.open_picks(viewer, Picks.from_arrays(["a.mrc"], x=[1], y=[2]))
+    actions.open_picks(viewer, Picks.from_arrays(["a.mrc"], x=[1], y=[2]))
     assert not panel.suggesting.suggest.isEnabled()
     assert "Open the micrographs first" in panel.suggesting.suggest.toolTip()
 
 
 def test_no_picks_at_all_are_no_trouble(viewer, panel, qtbot, project):
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    session.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
+    actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
     assert sum(counts(panel).values()) == 0
     click(qtbot, panel.suggesting.suggest)
     assert "no picks to choose from" in panel.status.value
@@ -269,7 +269,7 @@ def test_deleted_and_renamed_layers_are_followed(viewer, panel, layer):
 def test_a_closed_panel_leaves_nothing_behind(viewer, panel, layer, qtbot):
     from qtpy.QtWidgets import QApplication
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     dock = viewer.window.dock_widgets
     assert dock
@@ -277,8 +277,8 @@ def test_a_closed_panel_leaves_nothing_behind(viewer, panel, layer, qtbot):
     panel.native.deleteLater()
     QApplication.processEvents()
     del panel
-    session.label_picks(layer, [0], CARBON)
+    actions.label_picks(layer, [0], CARBON)
     viewer.dims.set_current_step(0, 1)
     viewer.theme = "light"
-    session.set_diameter(layer, 12)
+    actions.set_diameter(layer, 12)
     session.session_of(viewer).layers_changed.emit()

@@ -56,13 +56,13 @@ def test_labels_are_undone_and_redone_by_key(layer, canvas, qtbot):
 
 
 def test_a_rejection_by_deleting_is_undone_too(layer):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     n = len(layer.data)
     layer.selected_data = {0, 2}
     layer.remove_selected()
     assert labels_of(layer)[[0, 2]].tolist() == [CONTAMINANT, CONTAMINANT]
-    assert session.undo(layer)
+    assert actions.undo(layer)
     assert not labels_of(layer).any()
     assert len(layer.data) == n
 
@@ -70,14 +70,14 @@ def test_a_rejection_by_deleting_is_undone_too(layer):
 def test_the_key_of_a_class_that_is_not_there_says_so(viewer, layer, canvas, qtbot):
     from qtpy.QtCore import Qt
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     layer.selected_data = {0}
     qtbot.keyClick(canvas(), Qt.Key.Key_D)
     assert not labels_of(layer).any()
     assert "no class 4 yet" in viewer.status
     vocabulary = session.session_of(viewer).vocabulary
-    session.set_vocabulary(viewer, vocabulary.added("edge", "#00ff00"))
+    actions.set_vocabulary(viewer, vocabulary.added("edge", "#00ff00"))
     qtbot.keyClick(canvas(), Qt.Key.Key_D)
     assert labels_of(layer)[0] == 4
     assert layer.features["label"][0] == "edge"
@@ -85,52 +85,52 @@ def test_the_key_of_a_class_that_is_not_there_says_so(viewer, layer, canvas, qtb
 
 
 def test_a_class_is_drawn_in_its_colour_and_symbol_everywhere(viewer, layer):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
-    session.label_picks(layer, [0], CARBON)
+    actions.label_picks(layer, [0], CARBON)
     assert str(layer.symbol[0].value) == "diamond"
     vocabulary = session.session_of(viewer).vocabulary
-    session.set_vocabulary(viewer, vocabulary.recoloured(CARBON, "#ff0000"))
+    actions.set_vocabulary(viewer, vocabulary.recoloured(CARBON, "#ff0000"))
     np.testing.assert_allclose(layer.border_color[0], [1, 0, 0, 1])
 
 
 def test_labels_of_an_earlier_viewer_are_offered_and_taken(viewer, layer, picks_star):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.label_picks(layer, [0, 3], PARTICLE)
-    session.label_picks(layer, [5], CARBON)
+    actions.label_picks(layer, [0, 3], PARTICLE)
+    actions.label_picks(layer, [5], CARBON)
     layer.add(np.add(layer.data[7], [0, 9, 9]))
     n = len(layer.data)
     viewer.layers.remove(layer.name)  # labels outlive their layer
     (again,) = viewer.open(str(picks_star), plugin=PLUGIN)
     assert not labels_of(again).any()
-    found = session.recoverable(again)
+    found = actions.recoverable(again)
     assert len(found) == 4
-    session.label_picks(again, [3], CONTAMINANT)  # what is newer wins
-    assert session.recover(viewer, again) == 3
+    actions.label_picks(again, [3], CONTAMINANT)  # what is newer wins
+    assert actions.recover(viewer, again) == 3
     assert labels_of(again)[[0, 3, 5]].tolist() == [PARTICLE, CONTAMINANT, CARBON]
     assert len(again.data) == n
-    assert session.recoverable(again) is None
-    assert session.undo(again)
+    assert actions.recoverable(again) is None
+    assert actions.undo(again)
     assert labels_of(again)[[0, 3, 5]].tolist() == [0, CONTAMINANT, 0]
 
 
 def test_discarded_labels_are_not_offered_again(viewer, layer, picks_star):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.label_picks(layer, [0], PARTICLE)
+    actions.label_picks(layer, [0], PARTICLE)
     viewer.layers.remove(layer.name)
     (again,) = viewer.open(str(picks_star), plugin=PLUGIN)
-    session.label_picks(again, [2], CARBON)
-    session.discard_recovery(again)
+    actions.label_picks(again, [2], CARBON)
+    actions.discard_recovery(again)
     viewer.layers.remove(again.name)
     (third,) = viewer.open(str(picks_star), plugin=PLUGIN)
-    assert session.recover(viewer, third) == 1
+    assert actions.recover(viewer, third) == 1
     assert labels_of(third)[[0, 2]].tolist() == [0, CARBON]
 
 
 def test_a_journal_that_cannot_be_written_is_told_once(layer, monkeypatch, tmp_path):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
     from napari_pickeroptimizer.plugin.labels import journal
 
     def full(*_):
@@ -138,19 +138,19 @@ def test_a_journal_that_cannot_be_written_is_told_once(layer, monkeypatch, tmp_p
 
     monkeypatch.setattr(journal.Journal, "_append", full)
     with pytest.warns(UserWarning, match="Save them yourself"):
-        session.label_picks(layer, [0], PARTICLE)
-    session.label_picks(layer, [1], PARTICLE)  # no second warning: they are errors here
+        actions.label_picks(layer, [0], PARTICLE)
+    actions.label_picks(layer, [1], PARTICLE)  # no second warning: they are errors here
     assert labels_of(layer)[[0, 1]].tolist() == [PARTICLE, PARTICLE]
 
 
 def test_the_newest_picks_are_worked_on_until_others_are_chosen(viewer, layer, labelled):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     state = session.session_of(viewer)
     told = []
     state.target_changed.connect(lambda: told.append(state.picks_layer))
     assert state.picks_layer is session.unwrap(layer)
-    other = session.unwrap(session.open_picks(viewer, labelled, name="other"))
+    other = session.unwrap(actions.open_picks(viewer, labelled, name="other"))
     assert told == [other]
     state.choose(picks_layer=layer)
     assert state.picks_layer is session.unwrap(layer)
@@ -161,12 +161,12 @@ def test_the_newest_picks_are_worked_on_until_others_are_chosen(viewer, layer, l
 def test_two_viewers_keep_to_themselves(viewer, layer, picks_star):
     from napari.components import ViewerModel
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     second = ViewerModel()
-    theirs = session.open_picks(second, picks_star)
-    session.set_vocabulary(second, session.session_of(second).vocabulary.added("edge"))
-    session.label_picks(theirs, [0], 4)
+    theirs = actions.open_picks(second, picks_star)
+    actions.set_vocabulary(second, session.session_of(second).vocabulary.added("edge"))
+    actions.label_picks(theirs, [0], 4)
     assert not labels_of(layer).any()
     assert 4 not in session.session_of(viewer).vocabulary
-    assert not session.undo(layer)
+    assert not actions.undo(layer)

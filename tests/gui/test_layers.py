@@ -76,9 +76,9 @@ def test_saving_and_reading_back_through_napari(viewer, project, picks_star, tmp
     assert layer.save(str(output), plugin=PLUGIN) == [str(output)]
     assert output.read_text() == picks_star.read_text()
     layer.selected_data = set(range(len(layer.data)))
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
-    session.label_picks(layer, range(len(layer.data)), CARBON)
+    actions.label_picks(layer, range(len(layer.data)), CARBON)
     layer.save(str(output), plugin=PLUGIN)
     back = read_picks(output)
     assert (back.labels == CARBON).all()

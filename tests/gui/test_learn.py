@@ -16,10 +16,10 @@ TIMEOUT_MS = 240_000
 @pytest.fixture
 def loaded(viewer, project, labelled):
     """Return a viewer with micrographs and the labelled picks."""
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    session.open_picks(viewer, labelled, name="picks")
+    actions.open_picks(viewer, labelled, name="picks")
     return viewer
 
 
@@ -95,7 +95,7 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
 
 
 def test_it_says_what_is_missing(viewer, project, picks_star):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     widget = panel(viewer)
     assert "Open micrographs" in widget.status.value
@@ -103,16 +103,16 @@ def test_it_says_what_is_missing(viewer, project, picks_star):
     assert "Open picks" in widget.status.value
     (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
     assert "No pick is labelled" in widget.status.value
-    session.label_picks(layer, [0, 1], PARTICLE)
+    actions.label_picks(layer, [0, 1], PARTICLE)
     assert "Label some false picks too (keys J, C)" in widget.status.value
     assert not widget.start.isEnabled()
-    session.label_picks(layer, [2], CONTAMINANT)
+    actions.label_picks(layer, [2], CONTAMINANT)
     assert widget.status.value == "Ready: 2 particle, 1 contaminant."
     assert widget.start.isEnabled()
-    session.undo(layer)
+    actions.undo(layer)
     assert not widget.start.isEnabled()
     widget.diameter.number.value = 0
-    session.redo(layer)
+    actions.redo(layer)
     assert widget.status.value == "Give the particle diameter."
 
 
@@ -148,10 +148,10 @@ def test_the_diameter_is_in_angstrom_and_drawn_as_ring(loaded):
 
 
 def test_the_diameter_follows_the_layer_that_is_worked_on(loaded, labelled):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     widget = panel(loaded)
-    session.open_picks(loaded, labelled, name="others", diameter_px=30)
+    actions.open_picks(loaded, labelled, name="others", diameter_px=30)
     assert widget.targets.picks.value.name == "others"
     assert widget.diameter.number.value == 120
     session.session_of(loaded).choose(picks_layer=loaded.layers["picks"])
@@ -160,10 +160,10 @@ def test_the_diameter_follows_the_layer_that_is_worked_on(loaded, labelled):
 
 
 def test_the_users_own_names_of_classes_reach_the_model(loaded, qtbot):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions, session
 
     state = session.session_of(loaded)
-    session.set_vocabulary(loaded, state.vocabulary.renamed(CONTAMINANT, "ice"))
+    actions.set_vocabulary(loaded, state.vocabulary.renamed(CONTAMINANT, "ice"))
     widget = panel(loaded, steps=1, folds=0)
     assert "3 ice" in widget.status.value
     widget.start.click()
@@ -182,11 +182,11 @@ def test_plots_follow_the_theme(loaded):
 
 
 def test_target_boxes_of_two_panels_stay_in_step(loaded, labelled):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     learn = panel(loaded)
     _, decide = loaded.window.add_plugin_dock_widget(PLUGIN, "Decide")
-    session.open_picks(loaded, labelled, name="others")
+    actions.open_picks(loaded, labelled, name="others")
     first = loaded.layers["picks"]
     learn.targets.picks.value = getattr(first, "__wrapped__", first)
     assert decide.targets.picks.value.name == "picks"

@@ -94,11 +94,11 @@ def test_dropped_micrographs_of_a_folder_are_one_stack(viewer, tmp_path):
 
 def test_micrographs_that_are_dropped_after_picks_get_them(viewer, tmp_path):
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
 
     files = [write_mrc(tmp_path / "mics" / f"m{i}.mrc", i) for i in range(3)]
     picks = Picks.from_arrays(["m2.mrc", "m0.mrc", "m1.mrc"], x=[1, 2, 3], y=[4, 5, 6])
-    points = session.open_picks(viewer, picks)
+    points = actions.open_picks(viewer, picks)
     with pytest.warns(UserWarning, match="not in the opened ones"):
         viewer.open(files, plugin=PLUGIN)
     assert slices(points) == [2, 0, 1]

@@ -1,1 +1,58 @@
-"""napari's side of the house: layers are views of `Picks` and `Micrographs`."""
+"""napari's side of the house: layers are views of `Picks` and `Micrographs`.
+
+The names below are what scripts use; each is imported when it is first used. Everything takes a
+viewer (`napari.Viewer`, or a `ViewerModel` without a window) or a layer of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    # open
+    "open_micrographs": "actions",
+    "open_picks": "actions",
+    "set_low_pass": "images.stack",
+    "set_diameter": "actions",
+    # label
+    "take_labels": "actions",
+    "label_picks": "actions",
+    "undo": "actions",
+    "redo": "actions",
+    "recoverable": "actions",
+    "recover": "actions",
+    "discard_recovery": "actions",
+    "set_vocabulary": "actions",
+    "suggest_picks": "labels.suggestions",
+    "go_to_pick": "navigation",
+    "step_queue": "navigation",
+    # learn and decide
+    "finetune_layer": "scoring.jobs",
+    "load_model": "scoring.jobs",
+    "score_layer": "scoring.jobs",
+    "apply_to_layer": "scoring.jobs",
+    "set_threshold": "scoring.outputs",
+    "set_place_rules": "scoring.outputs",
+    "scores_of": "scoring.outputs",
+    "outputs_of": "scoring.outputs",
+    # save
+    "picks_of": "session",
+    "save_picks": "actions",
+    "export": "exporting.export",
+    "ExportSettings": "exporting.export",
+    # all of it
+    "session_of": "session",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:  # Any: one function hands out classes and functions alike
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

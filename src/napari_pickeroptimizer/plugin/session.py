@@ -1,16 +1,13 @@
-"""One pruning session on a viewer: what the widgets do, for scripts too. No Qt, no torch.
+"""One pruning session on a viewer: its layers, models and scores, and signals of what changed.
 
-Every function takes the viewer (`napari.Viewer`, or a `ViewerModel` without a window) and
-works on its layers; the widgets only call them. Fine-tuning and applying are in `jobs`.
+What a user does is in `actions`. Every function takes the viewer (`napari.Viewer`, or a
+`ViewerModel` without a window). No Qt, no torch.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -18,41 +15,24 @@ import numpy as np
 from psygnal import Signal
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimizerError
-from napari_pickeroptimizer.io import read_picks, write_picks
-from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
-    make_stack,
     stack_of,
     widen_contrast_range,
 )
 from napari_pickeroptimizer.plugin.labels import labelling
-from napari_pickeroptimizer.plugin.labels.journal import Recovery
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.points import matching
 from napari_pickeroptimizer.plugin.points.layers import (
     METADATA_KEY,
-    PicksView,
     adopt,
-    make_view,
-    points_data,
     view_of,
 )
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
     from napari_pickeroptimizer.model.checkpoint import Classifier
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scored picks of one layer: thresholds are tried on them without the network."""
-
-    picks: Picks
-    failures: dict[str, str]
-    n_outside: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +52,6 @@ class Session:
     models: list[TrainedModel] = field(default_factory=list)
     queues: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
     scores: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
-    scored: WeakKeyDictionary[Any, Scored] = field(default_factory=WeakKeyDictionary)
     _chosen_picks: ref[Any] | None = None
     _chosen_stack: ref[Any] | None = None
     _target: tuple[Any, Any] = (None, None)
@@ -174,7 +153,6 @@ class Session:
         return True
 
     def _forget_scores(self) -> None:
-        self.scored.clear()
         self.model_changed.emit()
 
 
@@ -231,124 +209,6 @@ def asking_viewer() -> Any | None:
     return viewer
 
 
-def open_micrographs(
-    viewer: Any,
-    where: Micrographs | str | Path | Sequence[str | Path],
-    *,
-    pixel_size_ang: float | None = None,
-    name: str = "micrographs",
-) -> Any:
-    """Add micrographs as one lazy stack, and put picks that are there already on its slices.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Where to.
-    where : Micrographs, str, Path or sequence of them
-        As in `Micrographs.find`.
-    pixel_size_ang : float, optional
-        Pixel size in Å, where the files do not tell it.
-    name : str
-        Name of the layer.
-
-    Returns
-    -------
-    napari.layers.Image
-    """
-    session_of(viewer)
-    if not isinstance(where, Micrographs):
-        where = Micrographs.find(where, pixel_size_ang=pixel_size_ang)
-    data, attributes, _ = prepared_stack(viewer, where, name)
-    return unwrap(viewer).add_image(data, **attributes)
-
-
-def open_picks(
-    viewer: Any,
-    where: Picks | str | Path | Sequence[str | Path],
-    *,
-    name: str | None = None,
-    diameter_px: float | None = None,
-) -> Any:
-    """Add picks as one Points layer, on the slices of the micrographs that are open.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Where to.
-    where : Picks, str, Path or sequence of them
-        As in `read_picks`.
-    name : str, optional
-        Name of the layer, by default the file's.
-    diameter_px : float, optional
-        Diameter of the rings in micrograph pixels.
-
-    Returns
-    -------
-    napari.layers.Points
-    """
-    session_of(viewer)
-    if not isinstance(where, Picks):
-        name = name or (Path(where).stem if isinstance(where, str | Path) else None)
-        where = read_picks(where)
-    view = make_view(where, diameter_px=diameter_px)
-    data, attributes, _ = matched_points_data(viewer, view, name or "picks")
-    return unwrap(viewer).add_points(data, **attributes)
-
-
-def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[Any, Any, str]:
-    """Return the data of a stack layer; picks that wait for it are scaled as it will be.
-
-    napari complains of layers in pixels beside layers in Å, even if for an instant only.
-    """
-    data, attributes, kind = make_stack(micrographs, name=name)
-    stack = stack_of(attributes["metadata"])
-    assert stack is not None  # made above
-    for layer in matching.picks_layers(unwrap(viewer)):
-        view = view_of(layer.metadata)
-        if view is not None and view.stack is None:
-            with suppress(PickerOptimizerError):  # `_match` will tell
-                if matching.match(view, stack, None).n_found:
-                    layer.scale, layer.units = stack.points_scale, stack.units
-    return data, attributes, kind
-
-
-def take_labels(
-    layer: Any, where: Picks | str | Path | Sequence[str | Path], radius_px: float = 1.0
-) -> int:
-    """Label a layer's picks as the same picks are labelled in another file.
-
-    Returns
-    -------
-    int
-        How many labels found their pick.
-    """
-    labels = where if isinstance(where, Picks) else read_picks(where)
-    before = picks_of(layer)
-    after, n_given = transfer_labels(before, labels, radius_px)
-    rows = np.flatnonzero(before.labels != after.labels)
-    labelling.set_labels(unwrap(layer), rows, after.labels[rows])
-    return n_given
-
-
-def matched_points_data(viewer: Any, view: PicksView, name: str) -> tuple[Any, Any, str]:
-    """Return the data of a picks layer, in the frame of the open stack that fits it best.
-
-    Raises
-    ------
-    AmbiguousMicrographError
-        A micrograph name fits several of the open micrographs.
-    """
-    best = matching.best_stack(unwrap(viewer), view)
-    if best is None:
-        return points_data(view, name)
-    stack = stack_of(best[0].metadata)
-    assert stack is not None
-    if best[1].text:
-        warnings.warn(best[1].text, UserWarning, stacklevel=2)
-    data, attributes, kind = points_data(best[1].view, name)
-    return data, {**attributes, "scale": stack.points_scale, "units": stack.units}, kind
-
-
 def micrograph_layers(viewer: Any) -> list[Any]:
     """Return the image layers that are micrograph stacks of ours."""
     return [layer for layer in unwrap(viewer).layers if stack_of(layer.metadata) is not None]
@@ -367,65 +227,6 @@ def label_layers(viewer: Any) -> list[Any]:
 def picks_of(layer: Any) -> Picks:
     """Return a layer's picks, with the labels and points the user added."""
     return labelling.current_view(unwrap(layer)).picks
-
-
-def layer_picks(viewer: Any, layer: Any) -> Picks | None:
-    """Return a layer's picks, None for one of another origin that is not taken on yet."""
-    if view_of(layer.metadata) is None:
-        if not micrograph_layers(viewer):
-            return None
-        adopt_layer(viewer, layer)
-    return picks_of(layer)
-
-
-def label_picks(layer: Any, rows: Any, class_id: Any) -> None:
-    """Label picks by their row, as the keys do; 0 takes a label back."""
-    labelling.set_labels(unwrap(layer), rows, class_id)
-
-
-def undo(layer: Any) -> bool:
-    """Take the last change of labels back; False when there is none."""
-    return labelling.undo(unwrap(layer))
-
-
-def redo(layer: Any) -> bool:
-    """Make the change that was last undone again; False when there is none."""
-    return labelling.redo(unwrap(layer))
-
-
-def recoverable(layer: Any) -> Recovery | None:
-    """Return the labels of an earlier session that a layer's picks lack, if there are any."""
-    return labelling.recovery_of(unwrap(layer))
-
-
-def recover(viewer: Any, layer: Any) -> int:
-    """Give a layer's picks the labels of the earlier session; return how many."""
-    found = recoverable(layer)
-    if found is not None and found.names:
-        vocabulary = session_of(viewer).vocabulary
-        set_vocabulary(viewer, vocabulary.with_names(found.names))
-    return labelling.recover(unwrap(layer))
-
-
-def discard_recovery(layer: Any) -> None:
-    """Do not offer the labels of the earlier session again."""
-    labelling.discard_recovery(unwrap(layer))
-
-
-def set_vocabulary(viewer: Any, vocabulary: Vocabulary) -> None:
-    """Call, draw and offer the classes differently from now on, in all layers of ours."""
-    session, viewer = session_of(viewer), unwrap(viewer)
-    if vocabulary == session.vocabulary:
-        return
-    renamed = vocabulary.names() != session.vocabulary.names()
-    session.vocabulary = vocabulary
-    for layer in matching.picks_layers(viewer):
-        view = view_of(layer.metadata)
-        assert view is not None  # picks_layers finds only these
-        labelling.show(layer, replace(view, vocabulary=vocabulary))
-        if renamed:
-            labelling.keep_names(layer)
-    session.vocabulary_changed.emit()
 
 
 def adopt_layer(viewer: Any, layer: Any) -> None:
@@ -450,22 +251,6 @@ def adopt_layer(viewer: Any, layer: Any) -> None:
     layer.metadata = {**layer.metadata, METADATA_KEY: view}
     labelling.show(layer, view)
     _welcome(session, viewer, layer)
-
-
-def set_diameter(layer: Any, diameter_px: float) -> None:
-    """Draw the rings of a picks layer with another diameter."""
-    view = view_of(layer.metadata)
-    if view is not None and diameter_px > 0 and diameter_px != view.diameter_px:
-        layer.metadata = {
-            **layer.metadata,
-            METADATA_KEY: replace(view, diameter_px=diameter_px),
-        }
-        layer.size = layer.current_size = diameter_px
-
-
-def save_picks(layer: Any, output: str | Path) -> list[Path]:
-    """Write a layer's picks losslessly: their own file(s) again, without the missing rows."""
-    return write_picks(picks_of(layer), output)
 
 
 def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin import actions, navigation, session
 from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
 from napari_pickeroptimizer.plugin.gallery.gallery_state import GalleryState
 from napari_pickeroptimizer.plugin.gallery.selecting import NOTHING, Display, Selection
@@ -256,7 +256,7 @@ class GalleryWidget(QWidget):
             self._say(f"There is no class {class_id} yet: add it in the Label panel.")
             return
         try:
-            session.label_picks(layer, rows, class_id)
+            actions.label_picks(layer, rows, class_id)
         except PickerOptimizerError as error:
             self._say(str(error))
             return

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin import actions, navigation, session
 from napari_pickeroptimizer.plugin.labels import labelling
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.overview import label_counts, micrograph_shown
@@ -244,7 +244,7 @@ class LabelWidget(Container):
 
     def _show_banner(self) -> None:
         layer = self._layer
-        found = None if layer is None else session.recoverable(layer)
+        found = None if layer is None else actions.recoverable(layer)
         self.banner.setVisible(found is not None)
         if found is not None:
             verb = "was" if len(found) == 1 else "were"
@@ -309,29 +309,29 @@ class LabelWidget(Container):
             self._say("No picks are selected: click one, or drag a box in selection mode (S).")
             return
         self._say("")
-        session.label_picks(layer, rows, class_id)
+        actions.label_picks(layer, rows, class_id)
 
     def _take_vocabulary(self, vocabulary: Vocabulary) -> None:
         self._say("")
-        session.set_vocabulary(self._viewer, vocabulary)
+        actions.set_vocabulary(self._viewer, vocabulary)
 
     def _undo(self) -> None:
         if self._layer is not None:
-            session.undo(self._layer)
+            actions.undo(self._layer)
 
     def _redo(self) -> None:
         if self._layer is not None:
-            session.redo(self._layer)
+            actions.redo(self._layer)
 
     def _restore(self) -> None:
         if self._layer is not None:
-            n = session.recover(self._viewer, self._layer)
+            n = actions.recover(self._viewer, self._layer)
             self._say(f"{n:,} label{'' if n == 1 else 's'} restored.")
         self._show_banner()
 
     def _discard_recovery(self) -> None:
         if self._layer is not None:
-            session.discard_recovery(self._layer)
+            actions.discard_recovery(self._layer)
         self._show_banner()
 
     def _go_micrograph(self, step: int) -> None:

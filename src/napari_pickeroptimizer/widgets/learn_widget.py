@@ -15,7 +15,7 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
@@ -242,7 +242,7 @@ class LearnWidget(Container):
     def _show_rings(self, *_: Any) -> None:
         diameter_px, layer = self.diameter.diameter_px, self._session.picks_layer
         if not self._following and layer is not None and diameter_px is not None:
-            session.set_diameter(layer, diameter_px)
+            actions.set_diameter(layer, diameter_px)
         self._show_state()
 
     def _show_state(self, *_: Any) -> None:

@@ -7,7 +7,7 @@ from magicgui.widgets import CheckBox, Container, Label, Slider
 from qtpy.QtCore import QTimer
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
 from napari_pickeroptimizer.plugin.images.stack import (
     set_full_resolution,
@@ -151,7 +151,7 @@ class ViewBox(Container):
     def _on_diameter(self, *_: Any) -> None:
         layer, diameter_px = self._session.picks_layer, self.diameter.diameter_px
         if not self._showing and layer is not None and diameter_px is not None:
-            session.set_diameter(layer, diameter_px)
+            actions.set_diameter(layer, diameter_px)
 
 
 def _stack(layer: Any) -> Any:

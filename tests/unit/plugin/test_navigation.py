@@ -9,7 +9,7 @@ pytest.importorskip("napari.components")
 
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin import actions, navigation, session
 from napari_pickeroptimizer.plugin.navigation import (
     advance_after_label,
     clear_queue,
@@ -31,8 +31,8 @@ def camera(viewer):
 @pytest.fixture
 def layer(viewer, project):
     """Four picks: two on m2, one on m0, one on m1; the stack's slices are m0, m1, m2."""
-    session.open_micrographs(viewer, project / "Micrographs")
-    return session.open_picks(viewer, project / "picks.star")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    return actions.open_picks(viewer, project / "picks.star")
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_a_label_key_means_the_pick_that_was_gone_to(viewer, layer):
 
 
 def test_zooming_keeps_a_zoom_that_is_good(viewer, layer):
-    session.set_diameter(layer, 20)  # 40 A
+    actions.set_diameter(layer, 20)  # 40 A
     for zoom, kept in ((0.1, False), (2.0, True), (100.0, False)):
         camera(viewer).zoom = zoom
         go_to_pick(viewer, layer, 0, zoom=True)
@@ -91,9 +91,9 @@ def test_other_layers_are_refused(viewer):
 
 
 def test_micrographs_without_picks_are_passed_over(viewer, project):
-    session.open_micrographs(viewer, project / "Micrographs")
+    actions.open_micrographs(viewer, project / "Micrographs")
     picks = Picks.from_arrays(["m0.mrc", "m2.mrc"], x=[1, 2], y=[3, 4])
-    layer = session.open_picks(viewer, picks)
+    layer = actions.open_picks(viewer, picks)
     navigation.go_to_slice(viewer, 0)
     assert go_to_micrograph(viewer, layer, 1) == "m2.mrc"
     assert go_to_micrograph(viewer, layer, 1) is None
@@ -111,7 +111,7 @@ def test_micrographs_are_gone_to_by_name(viewer, layer):
 
 
 def test_picks_without_micrographs_can_be_gone_to(viewer):
-    layer = session.open_picks(viewer, Picks.from_arrays(["a", "b"], x=[1, 2], y=[3, 4]))
+    layer = actions.open_picks(viewer, Picks.from_arrays(["a", "b"], x=[1, 2], y=[3, 4]))
     go_to_pick(viewer, layer, 1)
     assert current_micrograph(viewer, layer) == "b"
 
@@ -140,7 +140,7 @@ def test_without_a_queue_the_picks_are_stepped_through(viewer, layer):
 
 
 def test_no_picks_at_all_have_no_next_one(viewer):
-    layer = session.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
+    layer = actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
     assert step_queue(viewer, layer, 1) is None
     assert go_to_micrograph(viewer, layer, 1) is None
     assert set_queue(viewer, layer, []).rows.size == 0
@@ -149,34 +149,34 @@ def test_no_picks_at_all_have_no_next_one(viewer):
 
 def test_a_label_goes_on_to_the_next_one_without_a_label(viewer, layer):
     set_queue(viewer, layer, [0, 1, 2, 3])
-    session.label_picks(layer, [1], 2)  # not the one that is looked at: nothing moves
+    actions.label_picks(layer, [1], 2)  # not the one that is looked at: nothing moves
     assert layer.selected_data == {0}
-    session.label_picks(layer, [0], 1)
+    actions.label_picks(layer, [0], 1)
     assert layer.selected_data == {2}
-    session.label_picks(layer, [2], 1)
-    session.label_picks(layer, [3], 1)
+    actions.label_picks(layer, [2], 1)
+    actions.label_picks(layer, [3], 1)
     assert viewer.status == "All 4 suggested are done."
     assert layer.selected_data == {3}
 
 
 def test_an_undone_label_is_gone_back_to(viewer, layer):
     set_queue(viewer, layer, [0, 1, 2, 3])
-    session.label_picks(layer, [0], 1)
-    session.undo(layer)
+    actions.label_picks(layer, [0], 1)
+    actions.undo(layer)
     assert (layer.selected_data, queue_of(viewer, layer).position) == ({0}, 0)
 
 
 def test_labels_to_check_are_gone_through_though_they_are_labelled(viewer, layer):
-    session.label_picks(layer, [0, 1, 2], 1)
+    actions.label_picks(layer, [0, 1, 2], 1)
     set_queue(viewer, layer, [0, 1, 2], navigation.TO_CHECK)
-    session.label_picks(layer, [0], 2)
+    actions.label_picks(layer, [0], 2)
     assert layer.selected_data == {1}
 
 
 def test_auto_advance_can_be_switched_off(viewer, layer, monkeypatch):
     monkeypatch.setattr(navigation, "_auto_advances", lambda: False)
     set_queue(viewer, layer, [0, 1])
-    session.label_picks(layer, [0], 1)
+    actions.label_picks(layer, [0], 1)
     assert layer.selected_data == {0}
     assert advance_after_label(viewer, layer, np.array([0])) is None
 
@@ -191,9 +191,9 @@ def test_two_viewers_have_a_queue_each(viewer, layer, project):
     from napari.components import ViewerModel
 
     other = ViewerModel()
-    theirs = session.open_picks(other, project / "picks.star")
+    theirs = actions.open_picks(other, project / "picks.star")
     set_queue(viewer, layer, [3])
     assert queue_of(other, theirs) is None
     set_queue(other, theirs, [1, 2])
-    session.label_picks(theirs, [1], 1)
+    actions.label_picks(theirs, [1], 1)
     assert (layer.selected_data, theirs.selected_data) == ({3}, {2})

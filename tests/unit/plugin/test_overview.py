@@ -8,22 +8,22 @@ import pytest
 pytest.importorskip("napari.components")
 
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions
 from napari_pickeroptimizer.plugin.navigation import go_to_slice
 from napari_pickeroptimizer.plugin.overview import label_counts, micrograph_shown
 
 
 def test_labels_are_counted_by_class(viewer, project):
-    layer = session.open_picks(viewer, project / "picks.star")
-    session.label_picks(layer, [0, 2], 3)
+    layer = actions.open_picks(viewer, project / "picks.star")
+    actions.label_picks(layer, [0, 2], 3)
     assert label_counts(layer) == {0: 2, 1: 0, 2: 0, 3: 2, 4: 0, 5: 0, 6: 0}
     assert label_counts(viewer.add_points(np.zeros((2, 2)))) == {}
 
 
 def test_the_micrograph_that_is_shown_is_described(viewer, project):
-    session.open_micrographs(viewer, project / "Micrographs")
-    layer = session.open_picks(viewer, project / "picks.star")
-    session.label_picks(layer, [1], 2)
+    actions.open_micrographs(viewer, project / "Micrographs")
+    layer = actions.open_picks(viewer, project / "picks.star")
+    actions.label_picks(layer, [1], 2)
     go_to_slice(viewer, 2)
     shown = micrograph_shown(viewer, layer)
     assert shown.name == "Micrographs/m2.mrc"
@@ -33,10 +33,10 @@ def test_the_micrograph_that_is_shown_is_described(viewer, project):
 
 
 def test_a_missing_image_is_told(viewer):
-    layer = session.open_picks(viewer, Picks.from_arrays("a.mrc", x=[1], y=[2]))
+    layer = actions.open_picks(viewer, Picks.from_arrays("a.mrc", x=[1], y=[2]))
     assert micrograph_shown(viewer, layer).text == "1 of 1: 1 pick, 0 labelled, image missing"
 
 
 def test_nothing_is_no_micrograph(viewer):
-    layer = session.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
+    layer = actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
     assert micrograph_shown(viewer, layer).text == "no micrograph here"

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.labels import labelling
 from napari_pickeroptimizer.plugin.points.layers import LABEL_WIDTH, view_of
 
@@ -27,18 +27,18 @@ def _quiet_napari():
 
 @pytest.fixture
 def layer(viewer, project):
-    session.open_micrographs(viewer, project / "Micrographs")
-    return session.open_picks(viewer, project / "picks.star", diameter_px=20)
+    actions.open_micrographs(viewer, project / "Micrographs")
+    return actions.open_picks(viewer, project / "picks.star", diameter_px=20)
 
 
 @pytest.mark.parametrize("picks_first", [False, True])
 def test_picks_are_on_their_micrographs_slice_in_either_order(viewer, project, picks_first):
     if picks_first:
-        layer = session.open_picks(viewer, project / "picks.star")
-        stack = session.open_micrographs(viewer, project / "Micrographs")
+        layer = actions.open_picks(viewer, project / "picks.star")
+        stack = actions.open_micrographs(viewer, project / "Micrographs")
     else:
-        stack = session.open_micrographs(viewer, project / "Micrographs")
-        layer = session.open_picks(viewer, project / "picks.star")
+        stack = actions.open_micrographs(viewer, project / "Micrographs")
+        layer = actions.open_picks(viewer, project / "picks.star")
     assert layer.data[:, 0].tolist() == SLICES
     assert layer.units == stack.units
     np.testing.assert_allclose(layer.scale, [1, 2, 2])
@@ -46,9 +46,9 @@ def test_picks_are_on_their_micrographs_slice_in_either_order(viewer, project, p
 
 
 def test_picks_of_other_micrographs_are_told(viewer, project, tmp_path):
-    session.open_micrographs(viewer, project / "Micrographs")
+    actions.open_micrographs(viewer, project / "Micrographs")
     with pytest.warns(UserWarning, match="none of the micrographs"):
-        session.open_picks(viewer, _star(tmp_path, "elsewhere.mrc"))
+        actions.open_picks(viewer, _star(tmp_path, "elsewhere.mrc"))
 
 
 def test_a_key_labels_the_selected_picks(layer):
@@ -134,13 +134,13 @@ def test_binding_twice_changes_nothing_and_unbinding_gives_napari_its_keys_back(
 def test_a_duplicated_layer_is_labelled_by_itself(viewer, layer):
     data, attributes, _ = layer.as_layer_data_tuple()
     copy = viewer.add_points(data, **{**attributes, "name": "copy"})
-    session.label_picks(copy, [0], PARTICLE)
+    actions.label_picks(copy, [0], PARTICLE)
     assert session.picks_of(copy).labels[0] == PARTICLE
     assert session.picks_of(layer).labels[0] == UNLABELLED
 
 
 def test_foreign_points_are_taken_on(viewer, project):
-    session.open_micrographs(viewer, project / "Micrographs")
+    actions.open_micrographs(viewer, project / "Micrographs")
     layer = viewer.add_points(np.array([[1, 5, 6]]), size=9)
     session.adopt_layer(viewer, layer)
     assert session.picks_of(layer).table["micrograph"].tolist() == ["m1.mrc"]
@@ -148,13 +148,13 @@ def test_foreign_points_are_taken_on(viewer, project):
 
 
 def test_labels_of_another_file_are_taken(layer, tmp_path):
-    assert session.take_labels(layer, _star(tmp_path, "Micrographs/m0.mrc", 50, 60, 2)) == 1
+    assert actions.take_labels(layer, _star(tmp_path, "Micrographs/m0.mrc", 50, 60, 2)) == 1
     assert session.picks_of(layer).labels.tolist() == [0, 0, CONTAMINANT, 0]
 
 
 def test_saving_keeps_the_text_of_the_file(layer, tmp_path):
     output = tmp_path / "saved.star"
-    session.save_picks(layer, output)
+    actions.save_picks(layer, output)
     assert output.read_text() == (tmp_path / "picks.star").read_text()
 
 
@@ -166,11 +166,11 @@ def test_unlabelled_layers_say_what_to_do(viewer, layer):
         return jobs.what_is_missing(session.picks_of(layer), stack)
 
     assert "No pick is labelled" in missing()
-    session.label_picks(layer, [0], CONTAMINANT)
+    actions.label_picks(layer, [0], CONTAMINANT)
     assert "Label some particles too" in missing()
-    session.label_picks(layer, [0], PARTICLE)
+    actions.label_picks(layer, [0], PARTICLE)
     assert "Label some false picks too" in missing()
-    session.label_picks(layer, [1], CARBON)
+    actions.label_picks(layer, [1], CARBON)
     assert missing() == ""
     assert "Open micrographs" in jobs.what_is_missing(session.picks_of(layer), None)
     assert "Open picks" in jobs.what_is_missing(None, stack)

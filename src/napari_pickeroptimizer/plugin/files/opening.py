@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.locate import locate_micrographs
@@ -18,13 +20,7 @@ from napari_pickeroptimizer.plugin.points.layers import (
     points_data,
     view_of,
 )
-from napari_pickeroptimizer.plugin.session import (
-    matched_points_data,
-    micrograph_layers,
-    prepared_stack,
-    session_of,
-    unwrap,
-)
+from napari_pickeroptimizer.plugin.session import micrograph_layers, session_of, unwrap
 
 LayerData = tuple[Any, ...]
 N_NAMES = 3
@@ -101,6 +97,42 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
         session_of(viewer).layers_changed.emit()
         return True
     return False
+
+
+def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[Any, Any, str]:
+    """Return the data of a stack layer; picks that wait for it are scaled as it will be.
+
+    napari complains of layers in pixels beside layers in Å, even if for an instant only.
+    """
+    data, attributes, kind = make_stack(micrographs, name=name)
+    stack = stack_of(attributes["metadata"])
+    assert stack is not None  # made above
+    for layer in matching.picks_layers(unwrap(viewer)):
+        view = view_of(layer.metadata)
+        if view is not None and view.stack is None:
+            with suppress(PickerOptimizerError):  # `_match` will tell
+                if matching.match(view, stack, None).n_found:
+                    layer.scale, layer.units = stack.points_scale, stack.units
+    return data, attributes, kind
+
+
+def matched_points_data(viewer: Any, view: PicksView, name: str) -> tuple[Any, Any, str]:
+    """Return the data of a picks layer, in the frame of the open stack that fits it best.
+
+    Raises
+    ------
+    AmbiguousMicrographError
+        A micrograph name fits several of the open micrographs.
+    """
+    best = matching.best_stack(unwrap(viewer), view)
+    if best is None:
+        return points_data(view, name)
+    stack = stack_of(best[0].metadata)
+    assert stack is not None
+    if best[1].text:
+        warnings.warn(best[1].text, UserWarning, stacklevel=2)
+    data, attributes, kind = points_data(best[1].view, name)
+    return data, {**attributes, "scale": stack.points_scale, "units": stack.units}, kind
 
 
 def _rematch(viewer: Any, stack_layer: Any) -> None:

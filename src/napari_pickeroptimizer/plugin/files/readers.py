@@ -56,9 +56,9 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
         There is no micrograph.
     """
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.plugin.files.opening import join_open_stack
+    from napari_pickeroptimizer.plugin.files.opening import join_open_stack, prepared_stack
     from napari_pickeroptimizer.plugin.images.stack import make_stack
-    from napari_pickeroptimizer.plugin.session import asking_viewer, prepared_stack
+    from napari_pickeroptimizer.plugin.session import asking_viewer
 
     places = _as_paths(path)
     micrographs = Micrographs.find([str(p) for p in places])

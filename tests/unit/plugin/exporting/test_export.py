@@ -15,7 +15,7 @@ pytest.importorskip("napari")
 from napari_pickeroptimizer import FineTuneSettings, Picks, read_picks
 from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, SettingsError
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.exporting import export as exporting
 from napari_pickeroptimizer.plugin.exporting.destinations import (
     default_output,
@@ -61,10 +61,10 @@ def spots(spot_project, tmp_path_factory):
 
 @pytest.fixture
 def layer(viewer, spots):
-    session.open_micrographs(viewer, spots / "Micrographs")
-    layer = session.open_picks(viewer, spots / "picks.star", diameter_px=24)
+    actions.open_micrographs(viewer, spots / "Micrographs")
+    layer = actions.open_picks(viewer, spots / "picks.star", diameter_px=24)
     labels = read_picks(spots / "labels.star").labels
-    session.label_picks(layer, np.flatnonzero(np.arange(72) % 3 == 0), labels[::3])
+    actions.label_picks(layer, np.flatnonzero(np.arange(72) % 3 == 0), labels[::3])
     return layer
 
 
@@ -163,7 +163,7 @@ def test_labels_given_after_learning_are_told_and_the_model_is_taken_as_it_is(
     viewer, scored, tmp_path
 ):
     row = int(np.flatnonzero(session.picks_of(scored).labels == 0)[0])
-    session.label_picks(scored, [row], 3)
+    actions.label_picks(scored, [row], 3)
     exported = export(viewer, scored, tmp_path / "out", NO_REPORT)
     assert "labels are others than the model was taught by" in exported.command
     assert "finetune" not in exported.command.replace("fine-tune", "")
@@ -174,7 +174,7 @@ def test_labels_given_after_learning_are_told_and_the_model_is_taken_as_it_is(
 
 def test_picks_that_were_added_go_along(viewer, scored, tmp_path):
     scored.add([[0, 100.125, 90.5], [1, 60, 200]])
-    session.label_picks(scored, [72], 1)
+    actions.label_picks(scored, [72], 1)
     jobs.finetune_layer(viewer, scored, QUICK)
     split(viewer, scored)
     exported = export(viewer, scored, tmp_path / "out", NO_REPORT)
@@ -247,7 +247,7 @@ def test_picks_without_scores_cannot_be_exported_but_their_labels_can(viewer, la
 
 
 def test_no_labels_nothing_to_save(viewer, spots, tmp_path):
-    layer = session.open_picks(viewer, spots / "picks.star")
+    layer = actions.open_picks(viewer, spots / "picks.star")
     with pytest.raises(LabelError, match="no pick is labelled"):
         save_labels(layer, tmp_path / "labels.star")
 
@@ -255,12 +255,12 @@ def test_no_labels_nothing_to_save(viewer, spots, tmp_path):
 def test_labels_of_a_pruned_file_are_the_users_only(viewer, scored, tmp_path):
     """Decisions in the file that was opened must not come back as labels."""
     export(viewer, scored, tmp_path / "out", NO_REPORT)
-    again = session.open_picks(viewer, tmp_path / "out" / "scored.star")
-    session.label_picks(again, [0, 1], [2, 3])
+    again = actions.open_picks(viewer, tmp_path / "out" / "scored.star")
+    actions.label_picks(again, [0, 1], [2, 3])
     (path,) = save_labels(again, tmp_path / "labels.star")
     assert np.array_equal(read_picks(path).labels, session.picks_of(again).labels)
     everything = np.full(len(session.picks_of(again)), 2)
-    session.label_picks(again, np.arange(len(everything)), everything)
+    actions.label_picks(again, np.arange(len(everything)), everything)
     (path,) = save_labels(again, path, overwrite=True)
     assert np.array_equal(read_picks(path).labels, everything)
 
@@ -293,9 +293,9 @@ def test_a_tree_of_box_files_is_exported_as_one(viewer, spots, tmp_path):
         path = tmp_path / "boxes" / f"{Path(name).stem}.box"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n")
-    session.open_micrographs(viewer, spots / "Micrographs")
-    layer = session.open_picks(viewer, tmp_path / "boxes", diameter_px=24)
-    session.label_picks(layer, np.arange(12), [1, 2] * 6)
+    actions.open_micrographs(viewer, spots / "Micrographs")
+    layer = actions.open_picks(viewer, tmp_path / "boxes", diameter_px=24)
+    actions.label_picks(layer, np.arange(12), [1, 2] * 6)
     assert formats(session.picks_of(layer)) == {
         "": "3 files, as the input",
         ".star": "one STAR file",
@@ -318,11 +318,11 @@ def test_a_tree_of_box_files_is_exported_as_one(viewer, spots, tmp_path):
 
 
 def test_picks_of_no_file_are_in_the_labels(viewer, spots, tmp_path):
-    session.open_micrographs(viewer, spots / "Micrographs")
+    actions.open_micrographs(viewer, spots / "Micrographs")
     given = read_picks(spots / "labels.star").table
     picks = Picks.from_arrays(list(given["micrograph"]), given["x"], given["y"])
-    layer = session.open_picks(viewer, picks, diameter_px=24)
-    session.label_picks(layer, np.arange(12), given["label"].to_numpy()[:12])
+    layer = actions.open_picks(viewer, picks, diameter_px=24)
+    actions.label_picks(layer, np.arange(12), given["label"].to_numpy()[:12])
     jobs.finetune_layer(viewer, layer, QUICK)
     split(viewer, layer)
     exported = export(viewer, layer, tmp_path / "out", NO_REPORT)

@@ -12,7 +12,7 @@ pytest.importorskip("napari")
 
 from napari_pickeroptimizer import read_picks
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions
 from napari_pickeroptimizer.plugin.files.writers import write_layers, write_points
 
 IMAGE = (np.zeros((2, 4, 4)), {"name": "micrographs"}, "image")
@@ -28,8 +28,8 @@ def _quiet_napari():
 
 @pytest.fixture
 def layer(viewer, project):
-    session.open_micrographs(viewer, project / "Micrographs")
-    return session.open_picks(viewer, project / "picks.star", name="my picks")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    return actions.open_picks(viewer, project / "picks.star", name="my picks")
 
 
 def data_of(layer):
@@ -37,7 +37,7 @@ def data_of(layer):
 
 
 def test_the_input_comes_back_with_its_columns_and_the_labels(layer, tmp_path):
-    session.label_picks(layer, [0, 2], [1, 3])
+    actions.label_picks(layer, [0, 2], [1, 3])
     data, attributes, _ = data_of(layer)
     (path,) = write_points(str(tmp_path / "out.star"), data, attributes)
     text = (tmp_path / "out.star").read_text()
@@ -64,7 +64,7 @@ def test_what_was_read_is_never_written_over(layer, project):
 def test_other_formats_come_back_as_they_were_or_as_star(viewer, tmp_path, suffix, text):
     source = tmp_path / f"m0{suffix}"
     source.write_text(text)
-    layer = session.open_picks(viewer, source)
+    layer = actions.open_picks(viewer, source)
     data, attributes, _ = data_of(layer)
     (path,) = write_points(str(tmp_path / f"out{suffix}"), data, attributes)
     first = next(line for line in text.splitlines() if line[0].isdigit())
@@ -82,7 +82,7 @@ def test_a_tree_of_files_becomes_one_star(viewer, tmp_path):
     (tmp_path / "boxes").mkdir()
     for i in range(2):
         (tmp_path / "boxes" / f"m{i}.box").write_text(f"{i}\t20\t8\t8\n")
-    layer = session.open_picks(viewer, tmp_path / "boxes")
+    layer = actions.open_picks(viewer, tmp_path / "boxes")
     data, attributes, _ = data_of(layer)
     (path,) = write_points(str(tmp_path / "all.star"), data, attributes)
     assert read_picks(path).table["x"].tolist() == [4.0, 5.0]

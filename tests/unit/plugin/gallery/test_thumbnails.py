@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from napari_pickeroptimizer.micrographs import Micrograph
-from napari_pickeroptimizer.plugin.gallery.gallery import thumbnail_loader, thumbnails
+from napari_pickeroptimizer.plugin.gallery import thumbnail_loader, thumbnails
 from napari_pickeroptimizer.plugin.gallery.thumbnail_loader import (
     OpenMicrographs,
     ThumbnailLoader,

@@ -135,9 +135,9 @@ def test_labels_survive_a_killed_process(project):
     script = f"""
         import os, signal, sys
         from napari.components import ViewerModel
-        from napari_pickeroptimizer.plugin import session
+        from napari_pickeroptimizer.plugin import actions, session
         viewer = ViewerModel()
-        layer = session.open_picks(viewer, {str(project / "picks.star")!r})
+        layer = actions.open_picks(viewer, {str(project / "picks.star")!r})
         for row, class_id in ((0, 1), (2, 3), (3, 2)):
             layer.selected_data = {{row}}
             keys = {{str(k): f for k, f in layer.keymap.items()}}

@@ -10,15 +10,15 @@ pytest.importorskip("napari.components")
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.labels import suggestions
 from napari_pickeroptimizer.plugin.navigation import TO_CHECK, queue_of
 
 
 @pytest.fixture
 def layer(viewer, project):
-    session.open_micrographs(viewer, project / "Micrographs")
-    return session.open_picks(viewer, project / "picks.star", diameter_px=16)
+    actions.open_micrographs(viewer, project / "Micrographs")
+    return actions.open_picks(viewer, project / "picks.star", diameter_px=16)
 
 
 def found(layer, rows, doubtful=()) -> Suggested:
@@ -42,7 +42,7 @@ def test_suggested_picks_are_queued_and_remembered(viewer, layer):
     assert (queue.rows.tolist(), queue.reason) == ([2, 0], "suggested")
     assert layer.selected_data == {2}
     assert session.picks_of(layer).was_suggested.tolist() == [True, False, True, False]
-    session.label_picks(layer, [2], 1)
+    actions.label_picks(layer, [2], 1)
     suggestions.show_suggestions(viewer, layer, found(layer, [1]))
     rank = session.picks_of(layer).table["suggestion"].to_numpy()
     np.testing.assert_array_equal(rank, [2, 3, 1, np.nan])
@@ -51,7 +51,7 @@ def test_suggested_picks_are_queued_and_remembered(viewer, layer):
 
 def test_labels_given_while_the_job_ran_are_kept(viewer, layer):
     event = found(layer, [0])
-    session.label_picks(layer, [3], 2)
+    actions.label_picks(layer, [3], 2)
     suggestions.show_suggestions(viewer, layer, event)
     assert session.picks_of(layer).labels.tolist() == [0, 0, 0, 2]
 
@@ -60,20 +60,20 @@ def test_doubtful_labels_become_a_queue_of_their_own(viewer, layer):
     assert not len(suggestions.doubtful_rows(layer))
     with pytest.raises(LabelError, match="contradicts no label"):
         suggestions.check_labels(viewer, layer)
-    session.label_picks(layer, [1, 3], 1)
+    actions.label_picks(layer, [1, 3], 1)
     suggestions.show_suggestions(viewer, layer, found(layer, [0], doubtful=[3, 1]))
     queue = suggestions.check_labels(viewer, layer)
     assert (queue.rows.tolist(), queue.reason) == ([3, 1], TO_CHECK)
-    session.label_picks(layer, [3], 0)  # no label, no doubt
+    actions.label_picks(layer, [3], 0)  # no label, no doubt
     assert suggestions.doubtful_rows(layer).tolist() == [1]
 
 
 def test_what_is_missing_is_said_at_once(viewer, project):
-    layer = session.open_picks(viewer, project / "picks.star")
+    layer = actions.open_picks(viewer, project / "picks.star")
     with pytest.raises(MicrographNotFoundError, match="are not open"):
         suggestions.suggest_events(viewer, layer)
-    session.open_micrographs(viewer, project / "Micrographs")
-    empty = session.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
+    actions.open_micrographs(viewer, project / "Micrographs")
+    empty = actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
     with pytest.raises(LabelError, match="no picks to choose from"):
         suggestions.suggest_events(viewer, empty)
 
@@ -81,20 +81,20 @@ def test_what_is_missing_is_said_at_once(viewer, project):
 def test_picks_without_an_image_are_left_out(viewer, layer, project):
     picks = Picks.from_arrays(["m0.mrc", "gone.mrc", "m1.mrc"], x=[20, 2, 30], y=[20, 5, 30])
     with pytest.warns(UserWarning, match="not in the opened ones"):
-        partly = session.open_picks(viewer, picks, diameter_px=16)
+        partly = actions.open_picks(viewer, picks, diameter_px=16)
     view = partly.metadata["pickeroptimizer"]
     stack = session.stack_for(viewer, partly, None)
     assert suggestions._rows_with_image(view, stack).tolist() == [0, 2]
     gone = Picks.from_arrays("gone.mrc", x=[1], y=[2])
     with pytest.warns(UserWarning, match="none of the micrographs"):
-        nowhere = session.open_picks(viewer, gone)
+        nowhere = actions.open_picks(viewer, gone)
     with pytest.raises(MicrographNotFoundError):
         suggestions.suggest_events(viewer, nowhere)
 
 
 @pytest.mark.slow
 def test_the_core_chooses_picks_that_are_not_labelled(viewer, layer):
-    session.label_picks(layer, [0], 1)
+    actions.label_picks(layer, [0], 1)
     events = []
     queue = suggestions.suggest_picks(viewer, layer, n=2, on_event=events.append)
     assert len(queue) == 2

@@ -55,16 +55,16 @@ def test_a_name_that_fits_two_micrographs_is_listed_never_guessed(tmp_path):
 
 
 def test_missing_micrographs_are_listed_with_reasons(tmp_path, viewer):
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import actions
     from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
 
     picks = Picks.from_arrays(["a.mrc", "b.mrc", "x.mrc"], x=[1, 2, 3], y=[4, 5, 6])
-    layer = session.open_picks(viewer, picks)
+    layer = actions.open_picks(viewer, picks)
     assert list(missing_micrographs(viewer, layer)) == ["a.mrc", "b.mrc", "x.mrc"]
     stack(tmp_path, ["a.mrc", "b.mrc"])
     (tmp_path / "b.mrc").write_bytes(b"short")
     with pytest.warns(UserWarning, match=r"cannot be read|not in the opened ones"):
-        stack_layer = session.open_micrographs(viewer, tmp_path)
+        stack_layer = actions.open_micrographs(viewer, tmp_path)
     missing = missing_micrographs(viewer, layer)
     assert list(missing) == ["b.mrc", "x.mrc"]
     assert "b.mrc" in missing["b.mrc"]

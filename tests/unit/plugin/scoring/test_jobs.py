@@ -18,7 +18,7 @@ from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.plugin.scoring.scores import Weighed
@@ -42,7 +42,7 @@ def test_a_pretrained_model_does_not_become_the_sessions(viewer, tmp_path: Path)
 
 
 def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
-    layer = session.open_picks(viewer, project / "picks.star")
+    layer = actions.open_picks(viewer, project / "picks.star")
     with pytest.raises(SettingsError, match="there is no model"):
         jobs.score_layer(viewer, layer)
     card = ModelCard((2, 3), ("contaminant", "carbon"), RESNET18_HALF, BoxSettings(32))
@@ -55,8 +55,8 @@ def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
 
 
 def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -> None:
-    session.open_micrographs(viewer, project / "Micrographs")
-    layer = session.open_picks(viewer, project / "picks.star")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    layer = actions.open_picks(viewer, project / "picks.star")
     model = some_model()
     events: list[object] = []
     scores = jobs.score_layer(
@@ -72,8 +72,8 @@ def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -
 
 
 def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path) -> None:
-    session.open_micrographs(viewer, project / "Micrographs")
-    layer = session.open_picks(viewer, project / "picks.star")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    layer = actions.open_picks(viewer, project / "picks.star")
     before = jobs.score_layer(viewer, layer, model=some_model(), device="cpu")
 
     def stop(event: object) -> None:
@@ -85,8 +85,8 @@ def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path)
 
 
 def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, project: Path) -> None:
-    session.open_micrographs(viewer, project / "Micrographs")
-    layer = session.open_picks(viewer, project / "picks.star")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    layer = actions.open_picks(viewer, project / "picks.star")
     viewer.dims.set_point(0, 1)
     assert jobs.micrographs_first(viewer, layer) == ("Micrographs/m1.mrc",)
 

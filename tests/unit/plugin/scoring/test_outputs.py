@@ -15,7 +15,7 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.scoring import outputs
 from napari_pickeroptimizer.plugin.scoring.scores import Scores, weigh
@@ -75,7 +75,7 @@ def score(viewer: Any, layer: Any, p: np.ndarray = P, failed: str = "") -> outpu
 @pytest.fixture
 def layer(viewer: Any) -> Any:
     session.session_of(viewer).set_model(some_model())
-    return session.open_picks(viewer, some_picks(), name="picks")
+    return actions.open_picks(viewer, some_picks(), name="picks")
 
 
 def predicted(layer: Any) -> list[int]:
@@ -145,12 +145,12 @@ def test_a_drag_recolours_what_is_seen_and_the_rest_at_rest(viewer: Any, layer: 
 def test_labels_win_also_those_given_later_and_undoing_one_gives_the_score_its_say(
     viewer: Any, layer: Any
 ) -> None:
-    session.label_picks(layer, [0], PARTICLE)
+    actions.label_picks(layer, [0], PARTICLE)
     layers = score(viewer, layer).layers
     assert len(layers["kept"].data) == 10
-    session.label_picks(layer, [4], CONTAMINANT)
+    actions.label_picks(layer, [4], CONTAMINANT)
     assert n_points(layers) == {"kept": 9, "rejected": 6}
-    session.undo(layer)
+    actions.undo(layer)
     assert n_points(layers) == {"kept": 10, "rejected": 5}
     counts = outputs.scores_of(viewer, layer).decision.counts(0.5)
     assert (counts.kept, counts.kept_by_label) == (10, 1)
@@ -158,7 +158,7 @@ def test_labels_win_also_those_given_later_and_undoing_one_gives_the_score_its_s
 
 def test_a_label_given_on_an_output_is_the_sources(viewer: Any, layer: Any) -> None:
     layers = score(viewer, layer).layers
-    session.label_picks(layers["kept"], [0], CONTAMINANT)  # pick 2 of the source
+    actions.label_picks(layers["kept"], [0], CONTAMINANT)  # pick 2 of the source
     assert session.picks_of(layer).labels[2] == CONTAMINANT
     assert n_points(layers) == {"kept": 8, "rejected": 7}
 
@@ -202,7 +202,7 @@ def test_a_cancelled_scoring_leaves_the_scores_of_before(viewer: Any, layer: Any
     before = outputs.begin(viewer, layer, scores)
     assert scores.threshold == 0.6
     outputs.receive(viewer, layer, events_of(1 - P)[0])
-    session.label_picks(layer, [4], CONTAMINANT)
+    actions.label_picks(layer, [4], CONTAMINANT)
     outputs.restore(viewer, layer, before)
     assert outputs.scores_of(viewer, layer) is before
     assert predicted(layer) == [2, 2, 2, 1, 1] * 3
@@ -217,7 +217,7 @@ def test_columns_that_the_file_had_are_there_again_once_scores_are_forgotten(
 ) -> None:
     session.session_of(viewer).set_model(some_model())
     own = np.linspace(0, 1, 15)
-    layer = session.open_picks(viewer, some_picks().with_columns(probability_1=own))
+    layer = actions.open_picks(viewer, some_picks().with_columns(probability_1=own))
     score(viewer, layer)
     outputs.forget(viewer, layer)
     picks = session.picks_of(layer)
@@ -233,7 +233,7 @@ def test_distances_reject_and_follow_labels(viewer: Any, layer: Any) -> None:
     assert by == ["score", "score", "score", "distance", "score"] * 3
     assert len(pruned.layers["kept"].data) == 6  # 0.9 and 0.5 stay, 0.7 goes
     assert predicted(layer) == [2, 2, 1, 2, 1] * 3
-    session.label_picks(layer, [4], CONTAMINANT)  # 0.7 is now the best of the first micrograph
+    actions.label_picks(layer, [4], CONTAMINANT)  # 0.7 is now the best of the first micrograph
     assert predicted(layer)[:N] == [2, 2, 2, 1, 1]
     assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 5
     outputs.set_place_rules(viewer, layer, PlaceRules())
@@ -248,7 +248,7 @@ def test_a_pick_that_is_added_after_scoring_is_unscored_until_it_is_labelled(
     assert len(outputs.scores_of(viewer, layer)) == 16
     layers = outputs.outputs_of(viewer, layer)
     assert n_points(layers) == {"kept": 9, "rejected": 6, "unscored": 1}
-    session.label_picks(layer, [15], PARTICLE)
+    actions.label_picks(layer, [15], PARTICLE)
     assert n_points(layers)["kept"] == 10
     assert pd.isna(session.picks_of(layer).particle_probability[15])
 
