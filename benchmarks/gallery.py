@@ -39,7 +39,8 @@ from napari_pickeroptimizer.plugin.gallery.thumbnails import (
     low_pass_sigma_px,
 )
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
-from napari_pickeroptimizer.widgets.box_grid import BoxGrid, Cells
+from napari_pickeroptimizer.widgets.box_area import Cells
+from napari_pickeroptimizer.widgets.box_grid import BoxGrid
 
 BOX_PX = 96
 WINDOW = (1280, 480)

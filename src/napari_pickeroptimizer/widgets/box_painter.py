@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 from napari_pickeroptimizer.plugin.gallery.gallery import CellLook
 from napari_pickeroptimizer.plugin.gallery.thumbnails import Thumbnail
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle
+from napari_pickeroptimizer.widgets.theme import ThemeColors
 
 MARGIN_PX = 7  # around the box: border, gap, selection and focus ring
 LABEL_PX = 3.0
@@ -26,6 +27,18 @@ class Colors:
     text: QColor = field(default_factory=lambda: QColor("#f0f1f2"))
     muted: QColor = field(default_factory=lambda: QColor("#a0a4aa"))
     focus: QColor = field(default_factory=lambda: QColor("#f0f1f2"))
+
+
+def colors_in(theme: ThemeColors) -> Colors:
+    """Return the colours that a theme has for the boxes."""
+    return Colors(
+        background=QColor(theme.background),
+        placeholder=QColor(theme.foreground),
+        text=QColor(theme.text),
+        muted=_between(theme.text, theme.foreground),
+        # a theme's yellow is too light for a ring on white
+        focus=QColor(theme.warning if theme.is_dark else "#8a5a00"),
+    )
 
 
 class BoxPainter:
@@ -193,3 +206,13 @@ SYMBOL_CORNERS: dict[str, tuple[tuple[float, float], ...]] = {
         (0.5, 0.82), (0.12, 1.06), (0.24, 0.62), (-0.12, 0.33), (0.34, 0.3),
     ),
 }  # fmt: skip
+
+
+def _between(text: str, background: str, share: float = 0.75) -> QColor:
+    """Return a colour between two: quieter than text, still easy to read."""
+    one, other = QColor(text), QColor(background)
+    channels = (
+        round(share * a + (1 - share) * b)
+        for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
+    )
+    return QColor(*channels)

@@ -16,7 +16,9 @@ from napari_pickeroptimizer.plugin.scoring.scores import Scores, Weighed
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.widgets.decide_parts import LengthBox, Switch, single_shot
+from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
+from napari_pickeroptimizer.widgets.keys import forward_keys
 from napari_pickeroptimizer.widgets.micrograph_table import MicrographTable
 from napari_pickeroptimizer.widgets.parts import (
     Fields,
@@ -24,15 +26,13 @@ from napari_pickeroptimizer.widgets.parts import (
     action_button,
     device_box,
     folded,
-    follow,
-    forward_keys,
-    panel_style,
     row_of,
     small_print,
     tell,
     wrapped_label,
 )
 from napari_pickeroptimizer.widgets.plots import ScorePlot
+from napari_pickeroptimizer.widgets.style import panel_style
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
 
 if TYPE_CHECKING:

@@ -33,15 +33,15 @@ from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.widgets.bits import Fold, button
 from napari_pickeroptimizer.widgets.code_box import CodeBox
 from napari_pickeroptimizer.widgets.export_parts import CountTable, ResultBox
+from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
+from napari_pickeroptimizer.widgets.keys import forward_keys
 from napari_pickeroptimizer.widgets.parts import (
     TargetBoxes,
-    follow,
     form,
-    forward_keys,
-    panel_style,
     wrapped_label,
 )
+from napari_pickeroptimizer.widgets.style import panel_style
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
 
 if TYPE_CHECKING:

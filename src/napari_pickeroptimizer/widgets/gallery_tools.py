@@ -19,7 +19,7 @@ from napari_pickeroptimizer.plugin.gallery.gallery import SORT_HELP, Show, Sort
 from napari_pickeroptimizer.plugin.gallery.gallery_state import count_text
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.widgets.box_grid import MAX_BOX_PX, MIN_BOX_PX
+from napari_pickeroptimizer.widgets.box_area import MAX_BOX_PX, MIN_BOX_PX
 from napari_pickeroptimizer.widgets.box_painter import draw_symbol
 from napari_pickeroptimizer.widgets.flow import FlowLayout
 

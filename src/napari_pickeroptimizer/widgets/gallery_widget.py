@@ -1,17 +1,10 @@
 """The gallery: all boxes side by side, to be looked through, selected and labelled."""
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakMethod
 
 import numpy as np
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtGui import QColor
-from qtpy.QtWidgets import (
-    QLabel,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import actions, navigation, session
@@ -22,11 +15,13 @@ from napari_pickeroptimizer.plugin.gallery.thumbnail_loader import ThumbnailLoad
 from napari_pickeroptimizer.plugin.labels import labelling
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.widgets.box_grid import BoxGrid, Cells
-from napari_pickeroptimizer.widgets.box_painter import Colors
+from napari_pickeroptimizer.widgets.box_area import Cells
+from napari_pickeroptimizer.widgets.box_grid import BoxGrid
+from napari_pickeroptimizer.widgets.box_painter import colors_in
 from napari_pickeroptimizer.widgets.docking import dock_below
+from napari_pickeroptimizer.widgets.following import follow, follow_event, weakly
 from napari_pickeroptimizer.widgets.gallery_tools import ZOOM_STEP_PX, GalleryTools
-from napari_pickeroptimizer.widgets.parts import follow, key_name
+from napari_pickeroptimizer.widgets.keys import key_name
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
 
 if TYPE_CHECKING:
@@ -122,17 +117,13 @@ class GalleryWidget(QWidget):
         follow(self, shared.threshold_changed, self._on_threshold)
         follow(self, shared.vocabulary_changed, self._on_vocabulary)
         follow(self, shared.pick_visited, self._on_visited)
-        # napari's events are no psygnal ones; a gallery that is gone must not be told either
-        stepped, on_slice = self._viewer.dims.events.current_step, self._on_slice
-        stepped.connect(on_slice)
-        recolour = WeakMethod(self._set_colors)
-        stop = follow_theme(self._viewer, lambda colors: _call(recolour, colors))
-        slot, watch = WeakMethod(on_slice), WeakMethod(self._watch)
+        follow_event(self, self._viewer.dims.events.current_step, self._on_slice)
+        # a gallery that is gone must neither be told nor be kept alive for it
+        stop, watch = follow_theme(self._viewer, weakly(self._set_colors)), weakly(self._watch)
 
         def forget(*_: Any) -> None:
             stop()
-            _disconnect(stepped, slot)
-            _call(watch, None)
+            watch(None)
 
         self.destroyed.connect(forget)
 
@@ -350,15 +341,7 @@ class GalleryWidget(QWidget):
             layer.events.current_size.connect(self._show_boxes)
 
     def _set_colors(self, colors: ThemeColors) -> None:
-        self.grid.set_colors(
-            Colors(
-                background=QColor(colors.background),
-                placeholder=QColor(colors.foreground),
-                text=QColor(colors.text),
-                muted=_between(colors.text, colors.foreground),
-                focus=QColor(colors.warning if colors.is_dark else "#8a5a00"),
-            )
-        )
+        self.grid.set_colors(colors_in(colors))
 
     # ------------------------------------------------------------------- keys
 
@@ -398,25 +381,3 @@ class GalleryWidget(QWidget):
     def sizeHint(self) -> QSize:
         """Ask for two rows of boxes."""
         return QSize(640, 320)
-
-
-def _call(method: WeakMethod, *args: Any) -> None:
-    alive = method()
-    if alive is not None:
-        alive(*args)
-
-
-def _disconnect(emitter: Any, method: WeakMethod) -> None:
-    slot = method()
-    if slot is not None:
-        emitter.disconnect(slot)
-
-
-def _between(text: str, background: str, share: float = 0.75) -> QColor:
-    """Return a colour between two: quieter than text, still easy to read."""
-    one, other = QColor(text), QColor(background)
-    channels = (
-        round(share * a + (1 - share) * b)
-        for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
-    )
-    return QColor(*channels)

@@ -34,10 +34,10 @@ from napari_pickeroptimizer.widgets.bits import (
     row_of,
 )
 from napari_pickeroptimizer.widgets.classes_widget import ClassTable
+from napari_pickeroptimizer.widgets.following import follow
+from napari_pickeroptimizer.widgets.keys import forward_keys
 from napari_pickeroptimizer.widgets.parts import (
     TargetBoxes,
-    follow,
-    forward_keys,
     wrapped_label,
 )
 from napari_pickeroptimizer.widgets.suggest_box import SuggestBox

@@ -19,8 +19,10 @@ from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.scoring import jobs
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
+from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
+from napari_pickeroptimizer.widgets.keys import forward_keys
 from napari_pickeroptimizer.widgets.parts import (
     DiameterBox,
     Fields,
@@ -30,14 +32,12 @@ from napari_pickeroptimizer.widgets.parts import (
     device_box,
     file_box,
     folded,
-    follow,
-    forward_keys,
-    panel_style,
     row_of,
     tell,
     wrapped_label,
 )
 from napari_pickeroptimizer.widgets.plots import TrainingPlot
+from napari_pickeroptimizer.widgets.style import panel_style
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
 
 if TYPE_CHECKING:
@@ -254,18 +254,18 @@ class LearnWidget(Container):
         view = None if layer is None else view_of(layer.metadata)
         picks = None if view is None else view.picks
         try:
-            missing = jobs.what_is_missing(picks, self._stack(), vocabulary)
+            missing = model_wording.what_is_missing(picks, self._stack(), vocabulary)
             if not missing:
                 self.settings()
         except PickerOptimizerError as error:
             missing = str(error)
-        ready = "" if picks is None else f"Ready: {jobs.label_text(picks, vocabulary)}."
+        ready = "" if picks is None else f"Ready: {model_wording.label_text(picks, vocabulary)}."
         tell(self.status, missing or ready)
         self.start.setEnabled(not missing)
 
     def _show_model(self) -> None:
         found = self._session.models
-        self.model.value = jobs.model_text(self._session)
+        self.model.value = model_wording.model_text(self._session)
         self.save.setEnabled(bool(found))
         self.restore.setEnabled(len(found) > 1)
         self.restore.setToolTip(
@@ -323,7 +323,7 @@ class LearnWidget(Container):
                 tell(self.result, self._outcome(event))
 
     def _outcome(self, tuned: FineTuned) -> str:
-        lines = jobs.validation_lines(tuned, self._session.vocabulary)
+        lines = model_wording.validation_lines(tuned, self._session.vocabulary)
         lines += self._skipped[:N_SKIPPED_SHOWN]
         if len(self._skipped) > N_SKIPPED_SHOWN:
             lines.append(f"... and {len(self._skipped) - N_SKIPPED_SHOWN} more")

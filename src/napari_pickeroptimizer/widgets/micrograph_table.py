@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor, QFontMetrics
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QWidget
 
 from napari_pickeroptimizer.plugin.scoring.decision import ByMicrograph
-from napari_pickeroptimizer.widgets.parts import warning_color
+from napari_pickeroptimizer.widgets.style import warning_color
 from napari_pickeroptimizer.widgets.theme import ThemeColors
 
 

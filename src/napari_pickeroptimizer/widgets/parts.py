@@ -3,25 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakMethod
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, Widget
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QColor, QIcon
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QAbstractSpinBox,
-    QApplication,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
-    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
-    QTextEdit,
     QWidget,
 )
 from superqt import QCollapsible
@@ -29,18 +22,7 @@ from superqt import QCollapsible
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.labels import labelling
-from napari_pickeroptimizer.widgets.theme import ThemeColors
-
-# Widgets that want letters, digits and Delete for themselves.
-TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
-# As app-model and napari spell them; letters and digits are themselves.
-KEY_NAMES = {
-    Qt.Key.Key_Delete: "Delete",
-    Qt.Key.Key_Backspace: "Backspace",
-    Qt.Key.Key_PageUp: "PageUp",
-    Qt.Key.Key_PageDown: "PageDown",
-}
+from napari_pickeroptimizer.widgets.following import follow
 
 
 def wrapped_label(text: str = "") -> Label:
@@ -257,22 +239,6 @@ def row_of(*widgets: QWidget) -> QHBoxLayout:
     return row
 
 
-def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
-    """Call `callback` on a psygnal signal for as long as the Qt widget lives.
-
-    A method of a panel is held weakly, as by psygnal itself: the panel stays free to go.
-    """
-    signal.connect(callback)
-    held = WeakMethod(callback) if hasattr(callback, "__self__") else lambda: callback
-
-    def disconnect(*_: Any) -> None:
-        slot = held()
-        if slot is not None:
-            signal.disconnect(slot, missing_ok=True)
-
-    native.destroyed.connect(disconnect)
-
-
 class TargetBoxes(Container):
     """The micrographs and the picks that the session works on, the same in all panels.
 
@@ -334,94 +300,3 @@ class TargetBoxes(Container):
         except PickerOptimizerError as error:
             tell(self.note, str(error))
         self._show()
-
-
-class _KeyForwarder(QObject):
-    """Hands the label keys that no text field wants to the picks layer."""
-
-    def __init__(self, native: QWidget, for_session: session.Session) -> None:
-        super().__init__(native)
-        self._session = for_session
-        self._watch(native)
-
-    def _watch(self, widget: QWidget) -> None:
-        for part in (widget, *widget.findChildren(QWidget)):
-            part.removeEventFilter(self)  # never twice
-            part.installEventFilter(self)
-
-    def eventFilter(self, watched: Any, event: Any) -> bool:
-        """Take key presses; watch widgets that are added later."""
-        if event.type() == QEvent.Type.ChildPolished:
-            child = event.child()
-            if isinstance(child, QWidget):
-                self._watch(child)
-        elif event.type() == QEvent.Type.KeyPress:
-            return self._press(watched, event)
-        return False
-
-    def _press(self, watched: QObject, event: Any) -> bool:
-        # a key that a button ignores goes on to the parents: only the first is asked
-        focused = QApplication.focusWidget()
-        if isinstance(focused, TEXT_FIELDS) or isinstance(watched, TEXT_FIELDS):
-            return False
-        if watched is not (focused or watched):
-            return False
-        if isinstance(focused, QComboBox) and focused.isEditable():
-            return False
-        key = key_name(event)
-        if key is None or (
-            isinstance(focused, QAbstractItemView) and key in ("PageUp", "PageDown")
-        ):
-            return False
-        layer = self._session.picks_layer
-        viewer = self._session.viewer_ref()
-        if layer is None or viewer is None:
-            return False
-        return bool(labelling.press(viewer, layer, key))
-
-
-def key_name(event: Any) -> str | None:
-    """Return a key press as napari spells it, ``Control-Z``; None for other keys."""
-    code = event.key()
-    if Qt.Key.Key_A <= code <= Qt.Key.Key_Z or Qt.Key.Key_0 <= code <= Qt.Key.Key_9:
-        name = chr(code)
-    elif code in set(KEY_NAMES):
-        name = KEY_NAMES[Qt.Key(code)]
-    else:
-        return None
-    held = event.modifiers()
-    for modifier, prefix in (
-        (Qt.KeyboardModifier.ShiftModifier, "Shift"),
-        (Qt.KeyboardModifier.AltModifier, "Alt"),
-        (Qt.KeyboardModifier.ControlModifier, "Control"),
-    ):
-        if held & modifier:
-            name = f"{prefix}-{name}"
-    return name
-
-
-def forward_keys(native: QWidget, for_session: session.Session) -> None:
-    """Let the label keys work while a panel has the focus, except in its text fields."""
-    _KeyForwarder(native, for_session)
-
-
-def warning_color(colors: ThemeColors) -> str:
-    """Return the theme's colour of warnings; its yellow is too light for text on white."""
-    if colors.is_dark:
-        return colors.warning
-    return str(QColor(colors.warning).darker(210).name())
-
-
-def panel_style(colors: ThemeColors) -> str:
-    """Return the style of what panels are made of, beside what napari's own has."""
-    return (
-        f"QLabel#quiet {{ color: {colors.text}; background: transparent; font-size: 11px; }}"
-        f"QLabel#warning {{ color: {warning_color(colors)}; background: transparent; }}"
-        "QPushButton#primary { font-weight: bold; padding: 6px 10px; "
-        f"background: {colors.secondary}; }}"
-        f"QPushButton#primary:hover {{ background: {colors.highlight}; }}"
-        f"QPushButton#primary:disabled {{ background: {colors.foreground}; }}"
-        "QPushButton#fold { text-align: left; padding: 4px 0px; font-weight: bold; "
-        f"background: transparent; border: none; border-top: 1px solid {colors.foreground}; }}"
-        f"QPushButton#fold:hover {{ background: {colors.foreground}; }}"
-    )

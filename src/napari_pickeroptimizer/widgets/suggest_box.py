@@ -14,8 +14,8 @@ from napari_pickeroptimizer.plugin.labels import suggestions
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.widgets.bits import arrow, button, row_of
+from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
-from napari_pickeroptimizer.widgets.parts import follow
 
 
 class SuggestBox(QWidget):

@@ -15,7 +15,8 @@ from napari_pickeroptimizer.plugin.images.stack import (
     stack_of,
 )
 from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.widgets.parts import DiameterBox, follow, form
+from napari_pickeroptimizer.widgets.following import follow
+from napari_pickeroptimizer.widgets.parts import DiameterBox, form
 
 DEFAULT_LOW_PASS_ANG = 20
 # Each step of a drag would filter micrographs anew: wait until the hand rests.
