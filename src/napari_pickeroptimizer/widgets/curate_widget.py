@@ -33,7 +33,9 @@ class CurateWidget(QWidget):
         self.pages.setDocumentMode(True)
         # napari's own tabs are as low as their letters
         self.pages.setStyleSheet("QTabBar::tab { padding: 6px 12px; }")
-        self.pages.tabBar().setExpanding(True)
+        tab_bar = self.pages.tabBar()
+        if tab_bar is not None:  # it may be missing, as far as Qt's types go
+            tab_bar.setExpanding(True)
         for page, name, tip in (
             (self.label, "Label", "Tell particles from false picks, a few of each"),
             (self.learn, "Learn", "Fine-tune the network on the labels"),
@@ -58,9 +60,11 @@ class _Page(QScrollArea):
         self.setWidget(page)
         page.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Be as wide as the page needs, whenever it shows more than before."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width()
-            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            page, bar = self.widget(), self.verticalScrollBar()
+            if page is not None and bar is not None:
+                bar_px = bar.sizeHint().width()
+                self.setMinimumWidth(page.minimumSizeHint().width() + bar_px)
         return bool(super().eventFilter(watched, event))

@@ -15,8 +15,10 @@ def dock_below(widget: QWidget, height_px: int) -> None:
     dock = widget.parentWidget()
     while dock is not None and not isinstance(dock, QDockWidget):
         dock = dock.parentWidget()
-    main = None if dock is None else dock.parentWidget()
-    if not isinstance(main, QMainWindow) or not dock.windowTitle().endswith(f"({PLUGIN})"):
+    if dock is None or not dock.windowTitle().endswith(f"({PLUGIN})"):
+        return
+    main = dock.parentWidget()
+    if not isinstance(main, QMainWindow):
         return
     main.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
     main.resizeDocks([dock], [height_px], Qt.Orientation.Vertical)

@@ -167,7 +167,8 @@ def journal_of(picks: Picks) -> Journal:
             digest.update(str(source.path.resolve()).encode())
     else:
         digest.update(picks.coords_yx_px().tobytes())
-        digest.update(pd.util.hash_pandas_object(picks.table["micrograph"]).to_numpy())
+        names = pd.util.hash_pandas_object(picks.table["micrograph"])
+        digest.update(names.to_numpy().tobytes())
     stem = Path(source_name(picks)).stem or "picks"
     return Journal(state_folder() / "labels" / f"{stem}-{digest.hexdigest()}.jsonl")
 

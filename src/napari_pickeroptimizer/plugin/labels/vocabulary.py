@@ -230,7 +230,7 @@ class Vocabulary:
         keys = [f"{style.key} {style.name}" for style in self.classes]
         return " · ".join([*keys, f"{CLEAR_KEY} clear"])
 
-    def _changed(self, class_id: int, **changes: str) -> Vocabulary:
+    def _changed(self, class_id: int, **changes: Any) -> Vocabulary:
         if class_id not in self:
             raise SettingsError(f"there is no class {class_id}: add it first.")
         return Vocabulary(
