@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,18 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return int(left.value.code or 0), captured.out, captured.err
 
     return run_it
+
+
+@pytest.fixture(scope="session")
+def model(spot_project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that the command line has fine-tuned on the discs, within seconds."""
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    with pytest.raises(SystemExit) as left:
+        main(
+            ["finetune", "--micrographs", str(spot_project.micrographs), "--labels",
+             str(spot_project.labels), "--picks", str(spot_project.picks),
+             "--diameter-px", "24", "--steps", "10", "--folds", "2", "--device", "cpu",
+             "--output", str(path)]
+        )  # fmt: skip
+    assert not left.value.code
+    return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -11,83 +9,12 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABE
 from napari_pickeroptimizer.picks import Picks
 
 pytestmark = pytest.mark.gui
-SEED = 0
-
-
-@pytest.fixture
-def show(viewer, qtbot):
-    """Return a function that docks a gallery and shows the window."""
-    from napari_pickeroptimizer.widgets.gallery_widget import GalleryWidget
-
-    def docked(area: str = "bottom"):
-        widget = GalleryWidget(viewer)
-        viewer.window.add_dock_widget(widget, area=area, name="Gallery")
-        viewer.window.resize(1280, 800)
-        viewer.show() if hasattr(viewer, "show") else None
-        qtbot.waitUntil(lambda: widget.grid.viewport().width() > 100)
-        return widget
-
-    return docked
-
-
-@pytest.fixture
-def opened(viewer, project, picks_star):
-    """Return the picks layer of a viewer with micrographs and picks."""
-    from napari_pickeroptimizer.plugin import actions
-
-    actions.open_micrographs(viewer, project / "Micrographs")
-    return actions.open_picks(viewer, picks_star, diameter_px=40)
 
 
 def labels(layer) -> np.ndarray:
     from napari_pickeroptimizer.plugin import session
 
     return session.picks_of(layer).labels
-
-
-def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
-    """Give a layer scores as if a model had; return P(particle)."""
-    from napari_pickeroptimizer.plugin import session
-    from napari_pickeroptimizer.plugin.scoring.scores import Scores
-
-    picks, rng = session.picks_of(layer), np.random.default_rng(SEED)
-    codes = np.asarray(layer.data)[:, 0].astype(np.int32)
-    p = rng.random(len(picks)).astype(np.float32)
-    shared = session.session_of(viewer)
-    shared.scores[layer] = Scores(
-        model=SimpleNamespace(card=SimpleNamespace(class_ids=(1, 2, 3))),
-        codes=codes,
-        names=tuple(map(str, range(codes.max() + 1))),
-        labels=picks.labels.copy(),
-        probabilities=np.column_stack([p, (1 - p) * 0.7, (1 - p) * 0.3]).astype(np.float32),
-        features=rng.normal(size=(len(p), 64)).astype(np.float16) if features else None,
-        complete=complete,
-    )
-    shared.scores_changed.emit(layer)
-    return p
-
-
-def choose(widget, *, sort=None, show=None) -> None:
-    from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
-
-    for box, kinds, value in (
-        (widget.tools.sort_box, Sort, sort),
-        (widget.tools.show_box, Show, show),
-    ):
-        if value is not None:
-            box.setCurrentIndex(list(kinds).index(kinds[value]))
-            box.activated.emit(box.currentIndex())
-
-
-def click(qtbot, widget, position: int, *, shift: bool = False, double: bool = False) -> None:
-    from qtpy.QtCore import Qt
-
-    modifier = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
-    where = widget.grid.cell_rect(position).center()
-    # by place: the bindings call the modifier differently
-    qtbot.mouseClick(widget.grid.viewport(), Qt.MouseButton.LeftButton, modifier, where)
-    if double:
-        qtbot.mouseDClick(widget.grid.viewport(), Qt.MouseButton.LeftButton, pos=where)
 
 
 def selected(widget) -> list[int]:
@@ -105,7 +32,7 @@ def boxes_there(widget, qtbot) -> None:
     )
 
 
-def test_what_is_missing_is_said_in_words(viewer, show, project, picks_star, qtbot):
+def test_what_is_missing_is_said_in_words(viewer, show, project, picks_star, choose):
     from napari_pickeroptimizer.plugin import actions
 
     widget = show()
@@ -145,13 +72,13 @@ def test_boxes_are_cut_and_shown(show, opened, qtbot):
 
 
 @pytest.mark.parametrize("area", ["bottom", "right"])
-def test_clicks_select_and_keys_label(show, opened, qtbot, area):
+def test_clicks_select_and_keys_label(show, opened, qtbot, area, click):
     from qtpy.QtCore import Qt
 
     widget = show(area)
-    click(qtbot, widget, 1)
-    click(qtbot, widget, 4, shift=True)
-    click(qtbot, widget, 2)
+    click(widget, 1)
+    click(widget, 4, shift=True)
+    click(widget, 2)
     rows = widget.grid.display.rows[[1, 3, 4]]
     assert selected(widget) == sorted(rows.tolist())
     assert "3 selected" in widget.tools.counts.text()
@@ -162,7 +89,7 @@ def test_clicks_select_and_keys_label(show, opened, qtbot, area):
     qtbot.keyClick(widget.grid, Qt.Key.Key_C)
     assert (labels(opened)[rows] == CARBON).all()
     # but a new click begins anew
-    click(qtbot, widget, 0)
+    click(widget, 0)
     qtbot.keyClick(widget.grid, Qt.Key.Key_K)
     assert labels(opened)[widget.grid.display.rows[0]] == PARTICLE
     assert (labels(opened)[rows] == CARBON).all()
@@ -174,12 +101,12 @@ def test_clicks_select_and_keys_label(show, opened, qtbot, area):
     assert (labels(opened)[rows] == CONTAMINANT).all()
 
 
-def test_buttons_label_as_keys_do_and_leave_the_focus(show, opened, qtbot):
+def test_buttons_label_as_keys_do_and_leave_the_focus(show, opened, qtbot, click):
     from qtpy.QtCore import Qt
 
     widget = show()
     assert not widget.tools.class_buttons[CARBON].isEnabled()
-    click(qtbot, widget, 3)
+    click(widget, 3)
     row = int(widget.grid.display.rows[3])
     qtbot.mouseClick(widget.tools.class_buttons[CARBON], Qt.MouseButton.LeftButton)
     assert labels(opened)[row] == CARBON
@@ -240,11 +167,11 @@ def test_dragging_selects_all_between(show, opened, qtbot):
     assert selected(widget) == sorted(widget.grid.display.rows[1:4].tolist())
 
 
-def test_a_click_beside_the_boxes_selects_none(show, opened, qtbot):
+def test_a_click_beside_the_boxes_selects_none(show, opened, qtbot, click, choose):
     from qtpy.QtCore import QPoint, Qt
 
     widget = show()
-    click(qtbot, widget, 0)
+    click(widget, 0)
     choose(widget, show="MICROGRAPH")
     last = widget.grid.cell_rect(len(widget.grid.display) - 1)
     widget.grid.verticalScrollBar().setValue(10**6)
@@ -256,12 +183,12 @@ def test_a_click_beside_the_boxes_selects_none(show, opened, qtbot):
         assert selected(widget) == []
 
 
-def test_a_double_click_goes_to_the_micrograph(viewer, show, opened, qtbot):
+def test_a_double_click_goes_to_the_micrograph(viewer, show, opened, click):
     widget = show()
-    click(qtbot, widget, 2)
+    click(widget, 2)
     row = int(widget.grid.display.rows[-1])
     widget.grid.reveal(row)
-    click(qtbot, widget, len(widget.grid.display) - 1, double=True)
+    click(widget, len(widget.grid.display) - 1, double=True)
     assert viewer.dims.current_step[0] == int(opened.data[row, 0])
     assert set(opened.selected_data) == {row}
     # the selection is as it was, without the pick that was only looked at
@@ -269,7 +196,7 @@ def test_a_double_click_goes_to_the_micrograph(viewer, show, opened, qtbot):
     assert widget.grid.selection.current == row
 
 
-def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, opened, qtbot):
+def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, opened, choose):
     from napari_pickeroptimizer.plugin import navigation
 
     widget = show()
@@ -295,94 +222,7 @@ def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, open
     assert widget.note.isHidden()
 
 
-def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer):
-    from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
-
-    widget = show()
-    before = widget.grid.display.rows.tolist()
-    for sort in ("SCORE_DOWN", "DOUBT", "LIKENESS"):
-        choose(widget, sort=sort)
-        assert widget.note.text().startswith("Score the picks first")
-        assert not widget.note.isHidden()
-        assert widget.tools.choice == (Sort.MICROGRAPH, Show.ALL)
-    choose(widget, show="KEPT")
-    assert widget.note.text().startswith("Score the picks first")
-    assert widget.grid.display.rows.tolist() == before
-    choose(widget, sort="MICROGRAPH")
-    assert widget.note.isHidden()
-
-
-def test_scores_sort_filter_and_stay_while_one_works(viewer, show, opened, qtbot):
-    from qtpy.QtCore import Qt
-
-    from napari_pickeroptimizer.plugin.scoring import outputs
-
-    widget = show()
-    p = give_scores(viewer, opened)
-    choose(widget, sort="SCORE_DOWN")
-    order = widget.grid.display.rows
-    assert (np.diff(p[order]) <= 0).all()
-    look = widget.state.picks.looks(order[:1], widget._session.vocabulary)[0]
-    assert look.kept
-    assert look.score == f"{min(p.max(), 0.99):.2f}"
-    choose(widget, show="REJECTED")
-    n_rejected = (p < 0.5).sum()
-    assert len(widget.grid.display) == n_rejected
-    assert widget.tools.counts.text() == f"{n_rejected} of {len(p)}"
-    # a label takes the pick out of the filter, but not from under the mouse
-    click(qtbot, widget, 0)
-    row = int(widget.grid.display.rows[0])
-    qtbot.keyClick(widget.grid, Qt.Key.Key_K)
-    assert widget.grid.display.rows[0] == row
-    assert widget.tools.resort.isEnabled()
-    qtbot.mouseClick(widget.tools.resort, Qt.MouseButton.LeftButton)
-    assert row not in widget.grid.display.rows
-    assert not widget.tools.resort.isEnabled()
-    # so does the threshold
-    scores = widget._session.scores[opened]
-    outputs.set_threshold(viewer, opened, 0.25)
-    assert scores.threshold == 0.25
-    assert widget.state.picks.threshold == 0.25
-    assert len(widget.grid.display) == n_rejected - 1
-    qtbot.keyClick(widget.grid, Qt.Key.Key_F5)
-    assert len(widget.grid.display) < n_rejected - 1
-
-
-def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(viewer, show, opened):
-    widget = show()
-    give_scores(viewer, opened)
-    choose(widget, sort="SCORE_UP")
-    before = widget.grid.display.rows.tolist()
-    scores = widget._session.scores[opened]
-    scores.complete = False
-    scores.probabilities[:, 0] = 1 - scores.probabilities[:, 0]
-    widget._session.scores_changed.emit(opened)
-    assert widget.grid.display.rows.tolist() == before
-    assert widget.tools.resort.isEnabled()
-    scores.complete = True
-    widget._session.scores_changed.emit(opened)
-    assert widget.grid.display.rows.tolist() != before
-    # forgotten scores leave an order that needs none
-    del widget._session.scores[opened]
-    widget._session.scores_changed.emit(opened)
-    widget.arrange()
-    assert widget.note.text().startswith("Score the picks first")
-
-
-def test_likeness_to_the_selected_ones(viewer, show, opened, qtbot):
-    widget = show()
-    give_scores(viewer, opened)
-    click(qtbot, widget, 7)
-    row = selected(widget)[0]
-    choose(widget, sort="LIKENESS")
-    assert widget.grid.display.rows[0] == row
-    assert widget.grid.seen.start == 0
-    give_scores(viewer, opened, features=False)
-    choose(widget, sort="LIKENESS")
-    assert "Score the picks first" in widget.note.text()
-
-
-def test_the_current_micrograph_follows_the_slider(viewer, show, opened):
+def test_the_current_micrograph_follows_the_slider(viewer, show, opened, choose):
     widget = show()
     for step in (0, 2):
         viewer.dims.set_current_step(0, step)
@@ -393,13 +233,13 @@ def test_the_current_micrograph_follows_the_slider(viewer, show, opened):
     assert (opened.data[widget.grid.display.rows, 0] == 1).all()
 
 
-def test_classes_of_ones_own_have_buttons_and_keys(viewer, show, opened, qtbot):
+def test_classes_of_ones_own_have_buttons_and_keys(viewer, show, opened, qtbot, click):
     from qtpy.QtCore import Qt
 
     from napari_pickeroptimizer.plugin import actions, session
 
     widget = show()
-    click(qtbot, widget, 0)
+    click(widget, 0)
     qtbot.keyClick(widget.grid, Qt.Key.Key_D)
     assert "no class 4 yet" in widget.note.text()
     vocabulary = session.session_of(viewer).vocabulary
@@ -438,19 +278,7 @@ def test_the_diameter_decides_how_much_is_seen(show, opened, qtbot):
     assert widget.loader._settings.box_px == 120
 
 
-def test_tooltips_tell_the_pick(viewer, show, opened, qtbot):
-    widget = show()
-    row = int(widget.grid.display.rows[0])
-    tip = widget._tip(row)
-    table = opened.metadata["pickeroptimizer"].picks.table
-    assert table["micrograph"][row] in tip
-    assert f"x {table['x'][row]:.1f}" in tip
-    assert "not scored" in tip
-    give_scores(viewer, opened)
-    assert "score 0." in widget._tip(row)
-
-
-def test_layers_renamed_deleted_and_duplicated(viewer, show, opened, qtbot, picks_star):
+def test_layers_renamed_deleted_and_duplicated(viewer, show, opened, qtbot, picks_star, click):
     from qtpy.QtCore import Qt
 
     from napari_pickeroptimizer.plugin import actions, session
@@ -458,15 +286,15 @@ def test_layers_renamed_deleted_and_duplicated(viewer, show, opened, qtbot, pick
     widget = show()
     opened.name = "mine"
     assert len(widget.grid.display) == len(opened.data)
-    click(qtbot, widget, 0)
+    click(widget, 0)
     second = actions.open_picks(viewer, picks_star, name="second")
     session.session_of(viewer).choose(picks_layer=second)
     assert widget.state.layer is second
     assert selected(widget) == []
-    click(qtbot, widget, 1)
+    click(widget, 1)
     viewer.layers.remove(second)
     assert widget.state.layer is opened
-    click(qtbot, widget, 2)
+    click(widget, 2)
     qtbot.keyClick(widget.grid, Qt.Key.Key_K)
     assert labels(opened)[widget.grid.display.rows[2]] == PARTICLE
     micrographs = session.session_of(viewer).stack_layer
