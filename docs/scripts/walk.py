@@ -20,7 +20,7 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.gallery.gallery import Sort
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels import keys
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 
 PLUGIN = "napari-pickeroptimizer"
@@ -139,7 +139,7 @@ def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
                 if left[class_id] == goal:
                     break
                 hand.point_at(layer, int(row))
-                if labelling.targets(viewer, layer) == {int(row)}:  # else another lies over it
+                if keys.targets(viewer, layer) == {int(row)}:  # else another lies over it
                     hand.press(key)
                     left[class_id] -= 1
         hand.press(Qt.Key.Key_PageDown)

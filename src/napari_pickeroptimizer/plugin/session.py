@@ -21,7 +21,7 @@ from napari_pickeroptimizer.plugin.images.stack import (
     stack_of,
     widen_contrast_range,
 )
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels import keys, labelling
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.points import matching
 from napari_pickeroptimizer.plugin.points.layers import (
@@ -282,6 +282,7 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
             labelling.show(layer, replace(view, vocabulary=session.vocabulary))
         if not labelling.is_bound(layer):
             labelling.bind(viewer, layer, session.labels_changed.emit)
+            keys.bind_keys(layer)
             layer.events.current_size.connect(
                 lambda event: session.diameter_changed.emit(event.source)
             )

@@ -12,7 +12,7 @@ from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
 from napari_pickeroptimizer.plugin.gallery.gallery_state import GalleryState
 from napari_pickeroptimizer.plugin.gallery.selecting import NOTHING, Display, Selection
 from napari_pickeroptimizer.plugin.gallery.thumbnail_loader import ThumbnailLoader
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels import keys
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.widgets.box_area import Cells
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HEIGHT_PX = 280  # two rows of boxes
 RESIZE_MS = 150  # until thumbnails are made in the size that was chosen
-OTHER_KEYS = (labelling.UNDO_KEY, *labelling.REDO_KEYS, *labelling.QUEUE_KEYS)
+OTHER_KEYS = (keys.UNDO_KEY, *keys.REDO_KEYS, *keys.QUEUE_KEYS)
 GRID_HELP = (
     "Click selects, Shift-click selects all between, Ctrl-A all; label keys label the "
     "selection. Arrows, Page and Home/End keys move. Double-click or Enter goes to the "
@@ -360,7 +360,7 @@ class GalleryWidget(QWidget):
 
     def _label_keys(self) -> dict[str, int]:
         own = {style.key: style.class_id for style in self._session.vocabulary.classes}
-        return {**labelling.LABEL_KEYS, **own}
+        return {**keys.LABEL_KEYS, **own}
 
     def keyPressEvent(self, event: Any) -> None:
         """Label, undo, redo; the other keys of ours do what they do on the micrograph."""
@@ -373,7 +373,7 @@ class GalleryWidget(QWidget):
             return
         elif key in self._label_keys():
             self.label(self._label_keys()[key])
-        elif not labelling.press(self._viewer, layer, key):
+        elif not keys.press(self._viewer, layer, key):
             event.ignore()
             return
         event.accept()

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels import keys
 
 # Widgets that want letters, digits and Delete for themselves.
 TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
@@ -69,7 +69,7 @@ class _KeyForwarder(QObject):
         viewer = self._session.viewer_ref()
         if layer is None or viewer is None:
             return False
-        return bool(labelling.press(viewer, layer, key))
+        return bool(keys.press(viewer, layer, key))
 
 
 def key_name(event: Any) -> str | None:

@@ -11,8 +11,9 @@ pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.labels import keys, labelling
 from napari_pickeroptimizer.plugin.points.layers import LABEL_WIDTH, view_of
+from napari_pickeroptimizer.plugin.scoring import model_wording
 
 SLICES = [2, 2, 0, 1]
 
@@ -122,10 +123,11 @@ def test_labels_changed_is_told_once_a_key(viewer, layer):
 
 
 def test_binding_twice_changes_nothing_and_unbinding_gives_napari_its_keys_back(viewer, layer):
-    keys = dict(layer.keymap)
+    bound = dict(layer.keymap)
     labelling.bind(viewer, layer, lambda *_: None)
-    assert layer.keymap == keys
+    assert layer.keymap == bound
     labelling.unbind(layer)
+    keys.unbind_keys(layer)
     assert not layer.keymap
     layer.remove([0])
     assert len(layer.data) == 3
@@ -159,11 +161,10 @@ def test_saving_keeps_the_text_of_the_file(layer, tmp_path):
 
 
 def test_unlabelled_layers_say_what_to_do(viewer, layer):
-    jobs = pytest.importorskip("napari_pickeroptimizer.plugin.scoring.jobs")
     stack = session.micrograph_layers(viewer)[0].metadata["pickeroptimizer"]
 
     def missing() -> str:
-        return jobs.what_is_missing(session.picks_of(layer), stack)
+        return model_wording.what_is_missing(session.picks_of(layer), stack)
 
     assert "No pick is labelled" in missing()
     actions.label_picks(layer, [0], CONTAMINANT)
@@ -172,8 +173,8 @@ def test_unlabelled_layers_say_what_to_do(viewer, layer):
     assert "Label some false picks too" in missing()
     actions.label_picks(layer, [1], CARBON)
     assert missing() == ""
-    assert "Open micrographs" in jobs.what_is_missing(session.picks_of(layer), None)
-    assert "Open picks" in jobs.what_is_missing(None, stack)
+    assert "Open micrographs" in model_wording.what_is_missing(session.picks_of(layer), None)
+    assert "Open picks" in model_wording.what_is_missing(None, stack)
 
 
 def _press(layer, key: str) -> None:

@@ -1,8 +1,6 @@
-"""Labels on a picks layer: keys, undo, the journal, and the guard that nothing deletes a pick.
+"""Labels on a picks layer: undo, the journal, and the guard that nothing deletes a pick.
 
-The keys are bound to the layer *instance*: napari asks it before the Points class, whose
-``1``, ``Delete`` and ``Backspace`` remove points for good. Every change of labels, whoever
-makes it, goes through `set_labels`.
+Every change of labels, whoever makes it, goes through `set_labels`.
 """
 
 from __future__ import annotations
@@ -17,12 +15,11 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED, class_name
+from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.history import Change, History
 from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, journal_of
-from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES
 from napari_pickeroptimizer.plugin.points.layers import (
     PicksView,
     read_back,
@@ -31,17 +28,6 @@ from napari_pickeroptimizer.plugin.points.layers import (
 )
 from napari_pickeroptimizer.plugin.points.matching import layer_by_id
 from napari_pickeroptimizer.plugin.points.painting import paint, repaint
-
-LABEL_KEYS: dict[str, int] = {
-    **{style.key: style.class_id for style in STYLES.values()},
-    # napari's own keys for "delete the selected points": here they reject
-    "1": CONTAMINANT,
-    "Delete": CONTAMINANT,
-    "Backspace": CONTAMINANT,
-}
-UNDO_KEY, REDO_KEYS = "Control-Z", ("Control-Shift-Z", "Control-Y")
-QUEUE_KEYS = {"N": 1, "B": -1}
-MICROGRAPH_KEYS = {"PageDown": 1, "PageUp": -1}
 
 Listener = Callable[[Any, NDArray[np.intp]], None]
 
@@ -62,12 +48,12 @@ _bindings: WeakKeyDictionary[Any, _Binding] = WeakKeyDictionary()
 
 
 def bind(viewer: Any, layer: Any, on_labels: Listener) -> None:
-    """Bind keys and guards to a picks layer; a second call changes nothing.
+    """Guard a picks layer, and follow its labels; a second call changes nothing.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-        Whose cursor tells the pick under the mouse.
+        The viewer that it is in.
     layer : napari.layers.Points
         A layer with a `PicksView`.
     on_labels : callable
@@ -83,23 +69,19 @@ def bind(viewer: Any, layer: Any, on_labels: Listener) -> None:
     _bindings[layer] = _Binding(ref(viewer), on_labels, journal, recovery)
     layer.events.data.connect(_on_data)
     layer.events.features.connect(_on_features)
-    for key, callback in _callbacks().items():
-        layer.bind_key(key, callback, overwrite=True)
 
 
 def is_bound(layer: Any) -> bool:
-    """Whether keys and guards are bound to a layer."""
+    """Whether a layer is guarded."""
     return layer in _bindings
 
 
 def unbind(layer: Any) -> None:
-    """Undo `bind`: the layer is a plain Points layer again."""
+    """Undo `bind`: points can be deleted again."""
     if _bindings.pop(layer, None) is None:
         return
     layer.events.data.disconnect(_on_data)
     layer.events.features.disconnect(_on_features)
-    for key in _callbacks():
-        layer.bind_key(key, None, overwrite=True)
 
 
 def show(layer: Any, view: PicksView) -> None:
@@ -235,27 +217,6 @@ def keep_names(layer: Any) -> None:
         _try_to_write(binding, lambda journal: journal.write_names(names, view.picks))
 
 
-def targets(viewer: Any, layer: Any) -> set[int]:
-    """Return the points that a label key means.
-
-    While selecting, the selection, else the pick under the cursor; in the other modes the
-    other way round, so that one can point and press a key without a click.
-    """
-    selected = {int(i) for i in layer.selected_data}
-    if str(getattr(layer.mode, "value", layer.mode)) in ("select", "add"):
-        return selected or _under_cursor(viewer, layer)
-    return _under_cursor(viewer, layer) or selected
-
-
-def press(viewer: Any, layer: Any, key: str) -> bool:
-    """Do what a key does on a picks layer; False for a key that is none of ours."""
-    callback = _callbacks().get(key)
-    if callback is None or layer not in _bindings:
-        return False
-    callback(layer)
-    return True
-
-
 def source_of(layer: Any) -> Any:
     """Return the layer whose picks an output was made from; any other layer itself."""
     view, binding = view_of(layer.metadata), _bindings.get(layer)
@@ -263,6 +224,12 @@ def source_of(layer: Any) -> Any:
         return layer
     origin = layer_by_id(binding.viewer_ref(), view.source)
     return layer if origin is None else origin
+
+
+def viewer_of(layer: Any) -> Any | None:
+    """Return the viewer that a bound layer is in, None once it is gone."""
+    binding = _bindings.get(layer)
+    return None if binding is None else binding.viewer_ref()
 
 
 @contextmanager
@@ -363,74 +330,6 @@ def _after_edit(layer: Any, action: str) -> None:
         return
     changed = np.flatnonzero(edited.picks.labels[: len(view.rows)] != view.picks.labels)
     set_labels(source, view.rows[changed], edited.picks.labels[changed])
-
-
-def _callbacks() -> dict[str, Callable[[Any], None]]:
-    """Return what every key of ours does, given the layer it was pressed on."""
-    callbacks = {key: _label_callback(class_id) for key, class_id in LABEL_KEYS.items()}
-    callbacks[UNDO_KEY] = _undo_key
-    callbacks |= dict.fromkeys(REDO_KEYS, _redo_key)
-    callbacks |= {key: _queue_callback(step) for key, step in QUEUE_KEYS.items()}
-    callbacks |= {key: _micrograph_callback(step) for key, step in MICROGRAPH_KEYS.items()}
-    return callbacks
-
-
-def _undo_key(layer: Any) -> None:
-    """Take the last change of labels back."""
-    undo(layer)
-
-
-def _redo_key(layer: Any) -> None:
-    """Make the change that was last undone again."""
-    redo(layer)
-
-
-def _label_callback(class_id: int) -> Callable[[Any], None]:
-    def label(layer: Any) -> None:
-        viewer, view = _viewer_of(layer), view_of(layer.metadata)
-        if viewer is None or view is None:
-            return
-        if class_id not in (UNLABELLED, *view.vocabulary.names()):
-            viewer.status = f"There is no class {class_id} yet: add it in the Label panel."
-            return
-        set_labels(layer, targets(viewer, layer), class_id)
-
-    label.__doc__ = f"Label the picks {class_name(class_id)}."
-    return label
-
-
-def _queue_callback(step: int) -> Callable[[Any], None]:
-    def go(layer: Any) -> None:
-        from napari_pickeroptimizer.plugin.navigation import step_queue
-
-        if (viewer := _viewer_of(layer)) is not None:
-            step_queue(viewer, source_of(layer), step)
-
-    go.__doc__ = f"Go to the {'next' if step > 0 else 'previous'} pick of the queue."
-    return go
-
-
-def _micrograph_callback(step: int) -> Callable[[Any], None]:
-    def go(layer: Any) -> None:
-        from napari_pickeroptimizer.plugin.navigation import go_to_micrograph
-
-        if (viewer := _viewer_of(layer)) is not None:
-            go_to_micrograph(viewer, source_of(layer), step)
-
-    go.__doc__ = f"Go to the {'next' if step > 0 else 'previous'} micrograph with picks."
-    return go
-
-
-def _viewer_of(layer: Any) -> Any | None:
-    binding = _bindings.get(layer)
-    return None if binding is None else binding.viewer_ref()
-
-
-def _under_cursor(viewer: Any, layer: Any) -> set[int]:
-    value = layer.get_value(
-        viewer.cursor.position, dims_displayed=list(viewer.dims.displayed), world=True
-    )
-    return set() if value is None else {int(value)}
 
 
 def _as_rows(rows: Any) -> NDArray[np.intp]:
