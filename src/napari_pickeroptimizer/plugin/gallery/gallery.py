@@ -285,7 +285,7 @@ def likeness(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return np.asarray(vectors / np.maximum(norms, 1e-12)[:, None], dtype=np.float32)
 
 

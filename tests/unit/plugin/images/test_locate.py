@@ -46,7 +46,7 @@ def star(path: Path, *names: str, optics: str = "") -> Picks:
 
 
 def test_names_are_relative_to_the_project_above_the_star(tmp_path):
-    files = [image(tmp_path / "MotionCorr" / "job002" / f"{n}.mrc") for n in "ba"]
+    files = [image(tmp_path / "MotionCorr" / "job002" / f"{n}.mrc") for n in ("b", "a")]
     names = ["MotionCorr/job002/b.mrc", "MotionCorr/job002/a.mrc"]
     located = locate_micrographs(star(tmp_path / "Extract" / "job007" / "p.star", *names))
     assert located.micrographs.names == names  # in the order of the picks
