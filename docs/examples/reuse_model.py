@@ -17,7 +17,7 @@ from napari.components import ViewerModel
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.exporting import export
-from napari_pickeroptimizer.plugin.scoring import jobs, outputs
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
 
 
 def run(
@@ -37,7 +37,7 @@ def run(
 
     # 2. The model knows the particle diameter, in Å: other pixel sizes do not matter
     jobs.load_model(viewer, model)
-    print(jobs.model_text(session.session_of(viewer)))
+    print(model_wording.model_text(session.session_of(viewer)))
     scores = jobs.score_layer(viewer, layer, device=device)
 
     # 3. What a threshold gives is told by the labels that were held out in training
@@ -52,7 +52,7 @@ def run(
             threshold = scores.promise.best_f1()
         print(scores.promise.at(threshold).sentence())
     pruned = outputs.set_threshold(viewer, layer, threshold)
-    print(jobs.summary_text(pruned))
+    print(wording.summary_text(pruned))
 
     # 4. Only the kept picks, as their input is: a file, or a tree of files
     return export.export(viewer, layer, output, export.ExportSettings(what="kept"))

@@ -51,7 +51,7 @@ def score_all(qtbot, widget) -> None:
 
 def rest(qtbot, widget) -> None:
     qtbot.waitUntil(
-        lambda: not (widget._rest.isActive() or widget._soon.isActive()), timeout=9000
+        lambda: not (widget.settling.waiting or widget._soon.isActive()), timeout=9000
     )
 
 
@@ -79,7 +79,7 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
     assert not widget.decisions.isVisibleTo(widget.native)
     score_all(qtbot, widget)
     rest(qtbot, widget)
-    widget.threshold.value = threshold
+    widget.fields.threshold.value = threshold
     rest(qtbot, widget)
     kept, rejected = loaded.layers["picks kept"], loaded.layers["picks rejected"]
     assert len(kept.data) == (expected["predicted"] == PARTICLE).sum()
@@ -90,8 +90,8 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
         atol=1e-5,
     )
     n_kept = (expected["predicted"] == PARTICLE).sum()
-    assert widget.kept.text().startswith(f"{n_kept:,} of {len(labelled):,} picks kept")
-    assert widget.expected.text().startswith("Expected precision")
+    assert widget.verdict.kept.text().startswith(f"{n_kept:,} of {len(labelled):,} picks kept")
+    assert widget.verdict.expected.text().startswith("Expected precision")
     source = loaded.layers["picks"]
     assert len(source.data) == len(labelled)
     assert source.visible
@@ -130,7 +130,7 @@ def test_a_dragged_threshold_recolours_counts_and_settles(loaded, qtbot, tuned):
     if moved:  # a window that the screen does not show has no drags
         assert scores.threshold == pytest.approx(0.9, abs=0.05)
     widget.plot._dragged(0.2)
-    assert widget.threshold.value == pytest.approx(0.2)
+    assert widget.fields.threshold.value == pytest.approx(0.2)
     widget.plot._let_go()
     rest(qtbot, widget)
     counts = scores.decision.counts(0.2)
@@ -160,13 +160,13 @@ def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
     assert session.picks_of(source).labels[row] == CONTAMINANT
     rest(qtbot, widget)
     assert len(kept.data) == n_kept - 1
-    assert widget.kept.text().startswith(f"{n_kept - 1:,} of")
+    assert widget.verdict.kept.text().startswith(f"{n_kept - 1:,} of")
     actions.undo(source)
     rest(qtbot, widget)
     assert len(kept.data) == n_kept
     loaded.layers.remove("picks kept")
     loaded.layers["picks rejected"].name = "rubbish"
-    widget.threshold.value = 0.0
+    widget.fields.threshold.value = 0.0
     rest(qtbot, widget)
     assert sorted(layer.name for layer in loaded.layers) == [
         "Micrographs", "picks", "picks kept", "rubbish",
@@ -193,23 +193,25 @@ def test_presets_set_the_threshold_by_what_it_gives(loaded, qtbot):
     widget = panel(loaded)
     score_all(qtbot, widget)
     scores = outputs.scores_of(loaded, loaded.layers["picks"])
-    widget.preset.value = "balanced (best F1)"
+    widget.fields.preset.value = "balanced (best F1)"
     assert scores.threshold == scores.promise.best_f1()
-    widget.preset.value = "recall at least"
-    assert widget.share.native.isVisibleTo(widget.fields)
-    widget.share.value = 50
+    widget.fields.preset.value = "recall at least"
+    assert widget.fields.share.native.isVisibleTo(widget.fields)
+    widget.fields.share.value = 50
     assert scores.threshold == scores.promise.threshold_for_recall(0.5)
-    widget.preset.value = "precision at least"
-    widget.share.value = 100
+    widget.fields.preset.value = "precision at least"
+    widget.fields.share.value = 100
     if "no threshold is expected" not in widget.status.value:
         assert scores.threshold == scores.promise.threshold_for_precision(1.0)
-    widget.preset.value = "0.5"
+    widget.fields.preset.value = "0.5"
     assert scores.threshold == 0.5
-    assert not widget.share.native.isVisibleTo(widget.fields)
-    widget.threshold.value = 0.3
-    assert widget.preset.value == "by hand"
+    assert not widget.fields.share.native.isVisibleTo(widget.fields)
+    widget.fields.threshold.value = 0.3
+    assert widget.fields.preset.value == "by hand"
     assert scores.promise.warnings
-    assert "Label" in widget.warnings.text() or "label" in widget.warnings.text()
+    assert (
+        "Label" in widget.verdict.warnings.text() or "label" in widget.verdict.warnings.text()
+    )
 
 
 def test_the_table_goes_to_micrographs_and_sorts(loaded, qtbot):
@@ -261,13 +263,13 @@ def test_the_micrograph_that_is_seen_is_scored_first(loaded, qtbot):
     navigation.go_to_named(loaded, layer, last)
     widget = panel(loaded)
     seen: list[str] = []
-    original = widget._on_event
+    original = widget.scoring._on_event
 
     def spy(event) -> None:
         seen.append(getattr(event, "micrograph", ""))
         original(event)
 
-    widget._on_event = spy
+    widget.scoring._on_event = spy
     score_all(qtbot, widget)
     assert seen[0] == last
 
@@ -302,7 +304,7 @@ def test_scores_are_thresholded_without_micrographs(loaded, qtbot):
     assert "open micrographs first" in widget.status.value
     assert "can be used" in widget.status.value
     assert not widget.start.isEnabled()
-    widget.threshold.value = 0.0
+    widget.fields.threshold.value = 0.0
     rest(qtbot, widget)
     layer = loaded.layers["picks"]
     counts = outputs.scores_of(loaded, layer).decision.counts(0.0)
@@ -314,12 +316,12 @@ def test_distances_cost_picks_their_place(loaded, qtbot):
 
     widget = panel(loaded)
     score_all(qtbot, widget)
-    widget.threshold.value = 0.0
+    widget.fields.threshold.value = 0.0
     widget.edge_distance.number.value = 100
     qtbot.waitUntil(
         lambda: bool(outputs.scores_of(loaded, loaded.layers["picks"]).frames), timeout=9000
     )
-    assert "for their place" in widget.rejected.text()
+    assert "for their place" in widget.verdict.rejected.text()
     widget.min_distance.unit.value = "diameters"
     widget.min_distance.number.value = 1
     widget._apply_rules()

@@ -3,18 +3,17 @@
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, ref
+from weakref import WeakSet
 
-from magicgui.widgets import ComboBox, Container, FloatSpinBox
-from qtpy.QtWidgets import QFileDialog, QLabel
+from magicgui.widgets import Container
+from qtpy.QtWidgets import QFileDialog
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import navigation, session
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.scoring import jobs, outputs, wording
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, Weighed
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
+from napari_pickeroptimizer.plugin.scoring.scores import Scores
 from napari_pickeroptimizer.prune.decide import PlaceRules
-from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.widgets.decide_parts import LengthBox, Switch, single_shot
 from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
@@ -32,25 +31,19 @@ from napari_pickeroptimizer.widgets.parts import (
     wrapped_label,
 )
 from napari_pickeroptimizer.widgets.plots import ScorePlot
+from napari_pickeroptimizer.widgets.scoring_job import ScoringJob
+from napari_pickeroptimizer.widgets.settling import Settling
 from napari_pickeroptimizer.widgets.style import panel_style
 from napari_pickeroptimizer.widgets.theme import ThemeColors, follow_theme
+from napari_pickeroptimizer.widgets.threshold_fields import ThresholdFields
+from napari_pickeroptimizer.widgets.verdict import Verdict
 
 if TYPE_CHECKING:
     import napari.viewer
 
 MODEL_FILES = "Models (*.safetensors)"
-REST_MS = 150
-IDLE_MS = 2500
 # While scores stream in they are shown this often, or so that it takes a tenth of the time.
 STREAM_MS = 300
-BY_HAND = "by hand"
-PRESETS: dict[str, Any] = {
-    BY_HAND: BY_HAND,
-    "balanced (best F1)": "balanced",
-    "precision at least": "precision",
-    "recall at least": "recall",
-    "0.5": "half",
-}
 
 
 class DecideWidget(Container):
@@ -66,36 +59,21 @@ class DecideWidget(Container):
         self._viewer = session.unwrap(napari_viewer)
         self._session = session.session_of(self._viewer)
         outputs.follow(self._session)  # before this panel: it shows what came of it
-        self._job_layer: Any = None
-        self._before: Scores | None = None
-        self._scored: PicksScored | None = None
         self._was_scored: WeakSet[Any] = WeakSet()
-        self._following = False
         self.targets = TargetBoxes(self._session)
         self.model = wrapped_label()
         self.device = device_box()
         self.device.value = preferences().device
         self.status = wrapped_label()
         self.job = JobBar()
-        self.preset = ComboBox(
-            choices=[*PRESETS],
-            value=BY_HAND,
-            label="Set for",
-            tooltip="What the threshold shall give, as far as the labels can tell.",
+        self.scoring = ScoringJob(
+            self._session,
+            self.job,
+            on_scored=self._apply_preset,
+            on_end=self._on_end,
+            say=self._say,
         )
-        self.share = FloatSpinBox(value=95, min=1, max=100, step=1, label="Percent")
-        self.threshold = FloatSpinBox(
-            value=0.5,
-            min=0,
-            max=1,
-            step=0.01,
-            label="Threshold",
-            tooltip="Least P(particle) of a kept pick.",
-        )
-        for field in (self.threshold, self.share):
-            field.native.setKeyboardTracking(False)  # its first digit is no number yet
-        self.threshold.native.setDecimals(3)
-        self.share.native.setDecimals(0)
+        self.fields = ThresholdFields()
         self.min_distance = LengthBox(
             "Between picks", "Of two picks nearer than this, the one of the lower score goes."
         )
@@ -120,16 +98,7 @@ class DecideWidget(Container):
             "Load model...", "Work with a model of a file.", self._ask_load
         )
         self.plot = ScorePlot()
-        self.kept = QLabel()
-        self.kept.setObjectName("headline")
-        self.rejected, self.expected = small_print(), small_print()
-        self.expected.setToolTip(
-            "Precision: share of particles among the kept picks. Recall: share of the picked "
-            "particles that are kept. In brackets the 90 % interval: fewer labels, wider."
-        )
-        self.warnings = QLabel()
-        self.warnings.setObjectName("warning")
-        self.warnings.setWordWrap(True)
+        self.verdict = Verdict()
         self.switch = Switch(
             {
                 "all": ("All picks", "Show all picks, coloured by what is decided."),
@@ -151,10 +120,9 @@ class DecideWidget(Container):
         inside: Any = self.decisions.layout()
         inside.setSpacing(6)
         inside.addWidget(self.plot)
-        self.fields = Fields(self.threshold, self.preset, self.share)
         inside.addWidget(self.fields)
-        for part in (self.kept, self.expected, self.rejected, self.warnings, self.switch):
-            inside.addWidget(part)
+        inside.addWidget(self.verdict)
+        inside.addWidget(self.switch)
         inside.addWidget(self.table, 1)
         inside.addWidget(self.distances)
         layout: Any = self.native.layout()
@@ -170,16 +138,14 @@ class DecideWidget(Container):
 
     def _connect(self) -> None:
         native, shared = self.native, self._session
-        self._rest = single_shot(native, self._settle)
-        self._idle = single_shot(native, self._catch_up)
+        self.settling = Settling(native, shared, self._show_settled)
         self._stream = single_shot(native, self._show_scores)
         self._soon = single_shot(native, self._show_threshold)
         self._resize = single_shot(native, self._apply_rules)
         self.plot.threshold_moved.connect(self._drag)
-        self.plot.threshold_rests.connect(lambda: self._rest.start(0))
-        self.threshold.changed.connect(self._type_threshold)
-        self.preset.changed.connect(self._apply_preset)
-        self.share.changed.connect(self._apply_preset)
+        self.plot.threshold_rests.connect(self.settling.settle_now)
+        self.fields.typed.connect(self._type_threshold)
+        self.fields.preset_changed.connect(self._apply_preset)
         for box in (self.min_distance, self.edge_distance):
             box.number.changed.connect(self._rules_soon)
             box.unit.changed.connect(self._rules_soon)
@@ -194,20 +160,12 @@ class DecideWidget(Container):
         step = self._viewer.dims.events.current_step
         step.connect(self._show_micrograph)
         stop = follow_theme(self._viewer, self._apply_theme)
-        me = ref(self)
-
-        def later(layer: Any) -> None:
-            panel = me()
-            if panel is not None:
-                panel._settle_later(layer)
-
-        outputs.settle_later(shared, later)
 
         def closed(*_: Any) -> None:
             stop()
             step.disconnect(self._show_micrograph)
-            outputs.stop_settling_later(shared, later)
-            self._put_back()
+            self.settling.stop()
+            self.scoring.put_back()
 
         native.destroyed.connect(closed)
         forward_keys(native, shared)
@@ -246,11 +204,11 @@ class DecideWidget(Container):
 
     def _show_state(self, *_: Any) -> None:
         """Say what is missing before picks can be scored."""
-        self.model.value = jobs.model_line(self._session)
-        self.model.native.setToolTip(jobs.model_text(self._session))
+        self.model.value = model_wording.model_line(self._session)
+        self.model.native.setToolTip(model_wording.model_text(self._session))
         if self.job.running:
             return
-        missing = jobs.what_is_missing_to_score(self._session)
+        missing = wording.what_is_missing_to_score(self._session)
         scores, layer = self._scores, self._layer
         text = missing
         if missing and scores is not None:
@@ -287,27 +245,12 @@ class DecideWidget(Container):
         scores = self._scores
         if scores is None:
             return
-        threshold, vocabulary = scores.threshold, self._session.vocabulary
-        self._following = True
-        try:
-            self.threshold.value = threshold
-        finally:
-            self._following = False
+        threshold = scores.threshold
+        self.fields.show_threshold(threshold)
         if self.plot.threshold != threshold:
             self.plot.set_threshold(threshold)
-        counts = scores.decision.counts(threshold)
-        expected = scores.decision.expectation(threshold)
-        self.kept.setText(wording.kept_text(counts))
-        self.rejected.setText(wording.rejected_text(counts, vocabulary))
-        self.expected.setText(
-            wording.expectation_text(expected) or wording.no_expectation_text(scores)
-        )
-        promised = scores.promise
-        notes = [*(() if promised is None else promised.warnings)]
-        notes.append(wording.outside_text(scores.outside))
-        text = "\n".join(note[:1].upper() + note[1:] for note in notes if note)
-        tell(self.warnings, text)
-        self._show_share()
+        self.verdict.show_scores(scores, self._session.vocabulary)
+        self.fields.show_share()
         self.table.rows.set_counts(scores.decision.by_micrograph(threshold))
 
     def _show_micrograph(self, *_: Any) -> None:
@@ -342,63 +285,35 @@ class DecideWidget(Container):
     # --------------------------------------------------------------------- threshold
 
     def _drag(self, threshold: float) -> None:
-        self.preset.value = BY_HAND
+        self.fields.set_by_hand()
         self._move(threshold)
 
     def _type_threshold(self, threshold: float) -> None:
-        if not self._following and self._scores is not None:
-            self.preset.value = BY_HAND
-            self._move(threshold)
+        if self._scores is not None:
+            self._drag(threshold)
 
     def _move(self, threshold: float) -> None:
         layer = self._layer
         if layer is not None and layer in self._session.scores:
             outputs.move_threshold(self._viewer, layer, threshold)
 
-    def _apply_preset(self, *_: Any) -> None:
-        preset, scores = PRESETS[self.preset.value], self._scores
-        self._show_share()
-        if preset == BY_HAND or scores is None or not scores.complete:
+    def _apply_preset(self) -> None:
+        scores = self._scores
+        self.fields.show_share()
+        if self.fields.by_hand or scores is None or not scores.complete:
             return
         try:
-            threshold = wording.preset_threshold(
-                preset, self.share.value / 100, scores.promise, scores.card
-            )
+            threshold = self.fields.wanted(scores)
         except PickerOptimizerError as error:
             tell(self.status, str(error))
             return
         tell(self.status, "")
         self._move(threshold)
 
-    def _show_share(self) -> None:
-        wanted = PRESETS[self.preset.value] in ("precision", "recall")
-        self.fields.show_row(self.share, wanted)
-
-    def _settle_later(self, layer: Any) -> None:
-        self._idle.stop()
-        self._rest.start(REST_MS)
-
-    def _settle(self) -> None:
-        """Bring everything that is seen up to date, now that the hand is still."""
-        for layer in self._unsettled():
-            if outputs.settle_what_is_seen(self._viewer, layer):
-                self._idle.start(IDLE_MS)
+    def _show_settled(self) -> None:
         scores = self._scores
         if scores is not None:
             self.table.rows.settle(scores.failures)
-
-    def _catch_up(self) -> None:
-        """Bring up to date what is not seen, now that nothing happened for a while."""
-        for layer in list(self._session.scores):
-            if layer in self._viewer.layers and outputs.behind(self._viewer, layer):
-                outputs.settle(self._viewer, layer)
-
-    def _unsettled(self) -> list[Any]:
-        return [
-            layer
-            for layer in list(self._session.scores)
-            if layer in self._viewer.layers and outputs.unsettled(self._viewer, layer)
-        ]
 
     # ---------------------------------------------------------------- places, layers
 
@@ -435,69 +350,18 @@ class DecideWidget(Container):
     # --------------------------------------------------------------------------- job
 
     def _start(self) -> None:
-        layer = self._layer
         try:
-            scores, events = jobs.score_events(
-                self._viewer,
-                layer,
-                stack_layer=self._session.stack_layer,
-                device=self.device.value,
-                first=jobs.micrographs_first(self._viewer, layer),
-            )
+            self.scoring.start(self._layer, self.device.value)
         except PickerOptimizerError as error:
             tell(self.status, str(error))
             return
         self.start.setEnabled(False)
-        self._job_layer, self._scored = layer, None
-        self._outcome = ""
-        self._before = outputs.begin(self._viewer, layer, scores)
         tell(self.status, "")
-        self.job.run(
-            events,
-            on_event=self._on_event,
-            on_failed=self._on_failed,
-            on_cancelled=lambda: self._on_failed("Cancelled: nothing changed."),
-            on_end=self._on_end,
-        )
 
-    def _on_event(self, event: Any) -> None:
-        layer = self._job_layer
-        if layer not in self._viewer.layers:
-            self.job.cancel()
-            self._say("The picks layer was deleted meanwhile.")
-            return
-        match event:
-            case PicksScored():
-                self._scored = event
-                self.job.say("Weighing the scores")
-            case Weighed():
-                assert self._scored is not None  # it comes after
-                outputs.finish(self._viewer, layer, self._scored, event)
-                self._before = None
-                self._apply_preset()
-            case _:
-                outputs.receive(self._viewer, layer, event)
-                self.job.say(f"Micrograph {event.n_done} of {event.n_total}")
-
-    def _on_failed(self, text: str) -> None:
-        self._put_back()
-        self._outcome = text
-
-    def _on_end(self) -> None:
-        self._job_layer, self._before = None, None
+    def _on_end(self, outcome: str) -> None:
         self._show_all()
-        if self._outcome:
-            self._say(self._outcome)
-
-    def _put_back(self) -> None:
-        """Give the layer of an unfinished job the scores that it had before."""
-        layer, before = self._job_layer, self._before
-        self._job_layer, self._before = None, None
-        if layer is None or layer not in self._viewer.layers:
-            return
-        scores = self._session.scores.get(layer)
-        if scores is not None and not scores.complete:
-            outputs.restore(self._viewer, layer, before)
+        if outcome:
+            self._say(outcome)
 
     def _say(self, text: str) -> None:
         tell(self.status, text)

@@ -259,7 +259,9 @@ class LearnWidget(Container):
                 self.settings()
         except PickerOptimizerError as error:
             missing = str(error)
-        ready = "" if picks is None else f"Ready: {model_wording.label_text(picks, vocabulary)}."
+        ready = (
+            "" if picks is None else f"Ready: {model_wording.label_text(picks, vocabulary)}."
+        )
         tell(self.status, missing or ready)
         self.start.setEnabled(not missing)
 

@@ -10,7 +10,7 @@ rest once the hand is still (`settle`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary, WeakSet
@@ -18,15 +18,12 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels import labelling
 from napari_pickeroptimizer.plugin.points import matching
-from napari_pickeroptimizer.plugin.points.layers import PicksView, points_data, view_of
+from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.scoring.colouring import (
-    DISPLAY_COLUMNS,
     is_dressed,
     paint_all,
     paint_rows,
@@ -35,6 +32,7 @@ from napari_pickeroptimizer.plugin.scoring.colouring import (
     undressed,
     visible_rows,
 )
+from napari_pickeroptimizer.plugin.scoring.output_layers import show_output_layers
 from napari_pickeroptimizer.plugin.scoring.scores import Scores, Weighed
 from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
 from napari_pickeroptimizer.prune.decide import PlaceRules, check_probability, frames_of
@@ -44,11 +42,9 @@ from napari_pickeroptimizer.prune.score import (
     PicksScored,
 )
 
-Role = Literal["kept", "rejected", "unscored"]
 Shown = Literal["all", "kept", "rejected"]
 # napari takes a second for the points of a layer this large: those that nobody sees wait.
 LARGE = 100_000
-OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")
 
 
 @dataclass(frozen=True)
@@ -215,7 +211,7 @@ def settle(viewer: Any, layer: Any) -> Pruned:
     following.behind.discard(layer)
     paint_rows(layer, scores, None)
     picks = scores.decided(undressed(layer))
-    layers = _show_outputs(viewer, layer, picks)
+    layers = show_output_layers(viewer, layer, picks, outputs_of(viewer, layer))
     return Pruned(picks, layers, scores.failures, sum(scores.outside.values()))
 
 
@@ -363,64 +359,3 @@ def _micrographs(viewer: Any, layer: Any, scores: Scores) -> Micrographs:
     stack = None if view is None else matching.find_stack(unwrap(viewer), view)
     # a distance between picks, in pixels or diameters, needs no image
     return Micrographs.named(scores.names) if stack is None else stack.micrographs
-
-
-def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:
-    """Make or update the outputs of decided picks; the user's active layer stays active."""
-    origin = view_of(layer.metadata)
-    assert origin is not None
-    predicted = picks.table["predicted"].to_numpy()
-    masks = {
-        "kept": predicted == PARTICLE,
-        "rejected": predicted > PARTICLE,
-        "unscored": predicted == UNLABELLED,
-    }
-    existing = outputs_of(viewer, layer)
-    layers: dict[str, Any] = {}
-    active = viewer.layers.selection.active
-    for role in OUTPUT_ROLES:
-        rows = np.flatnonzero(masks[role])
-        if role in existing:
-            _update_output(existing[role], origin, picks, rows)
-            layers[role] = existing[role]
-        elif role != "unscored" or len(rows):
-            layers[role] = _add_output(viewer, layer, origin, picks, rows, role)
-    if viewer.layers.selection.active is not active:
-        viewer.layers.selection.active = active
-    return layers
-
-
-def _output_view(
-    origin: PicksView, picks: Picks, rows: NDArray[np.intp], role: Any, source: Any
-) -> PicksView:
-    return replace(origin, picks=picks.select(rows), role=role, source=source, rows=rows)
-
-
-def _update_output(
-    output: Any, origin: PicksView, picks: Picks, rows: NDArray[np.intp]
-) -> None:
-    old = view_of(output.metadata)
-    assert old is not None  # found by it
-    if old.rows is not None and np.array_equal(old.rows, rows):
-        columns = ("label", *DISPLAY_COLUMNS)
-        if all(
-            np.array_equal(old.picks.table[c], picks.table[c].to_numpy()[rows], equal_nan=True)
-            for c in columns
-            if c in old.picks.table
-        ):
-            return  # a million points take a second, and look no different after it
-    labelling.show(output, _output_view(origin, picks, rows, old.role, old.source))
-
-
-def _add_output(
-    viewer: Any,
-    layer: Any,
-    origin: PicksView,
-    picks: Picks,
-    rows: NDArray[np.intp],
-    role: Role,
-) -> Any:
-    view = _output_view(origin, picks, rows, role, layer.unique_id)
-    data, attributes, _ = points_data(view, f"{layer.name} {role}")
-    attributes |= {"scale": layer.scale, "units": layer.units, "visible": False}
-    return viewer.add_points(data, **attributes)

@@ -1,10 +1,11 @@
-"""What is decided, in the user's words. No Qt."""
+"""What is scored and decided, in the user's words. No Qt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.scoring.decision import Counts
@@ -14,10 +15,23 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.calibration.promises import Expectation, Interval
     from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.plugin.scoring.outputs import Pruned
     from napari_pickeroptimizer.plugin.scoring.scores import Scores
+    from napari_pickeroptimizer.plugin.session import Session
 
 Preset = Literal["half", "balanced", "precision", "recall"]
 OLD_SCORES = "The scores were of the model before: score again."
+
+
+def what_is_missing_to_score(session: Session) -> str:
+    """Return what keeps scoring from starting, in the user's words; empty when ready."""
+    if session.stack_layer is None:
+        return "Picks are scored on their micrographs: open micrographs first."
+    if session.picks_layer is None:
+        return "Open picks first."
+    if session.model is None:
+        return "Fine-tune a model (Learn), or load a model file."
+    return ""
 
 
 def kept_text(counts: Counts) -> str:
@@ -73,6 +87,29 @@ def outside_text(outside: Mapping[str, int]) -> str:
         f"{n:,} picks lie outside their micrograph and are not scored: were they picked on "
         "binned or other micrographs?"
     )
+
+
+def summary_text(pruned: Pruned, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
+    """Return what was kept and rejected, in one or two lines."""
+    counts, n = pruned.counts, len(pruned.picks)
+    n_kept = counts.get(PARTICLE, 0)
+    rejected = ", ".join(f"{counts[i]} {vocabulary.name(i)}" for i in counts if i > PARTICLE)
+    text = f"Kept {n_kept} of {n} picks ({n_kept / n:.0%}). Rejected: {rejected or 'none'}."
+    n_labels = int((pruned.picks.labels != UNLABELLED).sum())
+    if n_labels:
+        text += f" Your {n_labels} labels went before the scores."
+    if counts.get(UNLABELLED):
+        text += f" Not scored: {counts[UNLABELLED]}"
+        text += f" ({pruned.n_outside} outside their micrograph)." if pruned.n_outside else "."
+    return text
+
+
+def failures_text(failures: dict[str, str], n_shown: int = 5) -> str:
+    """Return the micrographs that could not be read, a line each."""
+    lines = [f"{name}: {reason}" for name, reason in list(failures.items())[:n_shown]]
+    if len(failures) > n_shown:
+        lines.append(f"... and {len(failures) - n_shown} more")
+    return "\n".join(lines)
 
 
 def preset_threshold(
