@@ -101,12 +101,12 @@ def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_pa
     assert (out / "report.html").is_file()
 
     widget.again.expand()
-    click(qtbot, widget.command.copy)
+    click(qtbot, widget.again.command.copy)
     command = QApplication.clipboard().text()
     assert "finetune" in command
     assert "prune" in command
     run_shell(command, tmp_path)
-    snippet = widget.snippet.text.replace("my out_again", "by python")
+    snippet = widget.again.snippet.text.replace("my out_again", "by python")
     (tmp_path / "script.py").write_text(snippet)
     run_shell(f"'{sys.executable}' script.py", tmp_path)
     shown = session.picks_of(layer).particle_probability
@@ -154,13 +154,13 @@ def test_counts_and_commands_follow_the_threshold(scored, qtbot, tmp_path):
     widget = panel(scored)
     widget.place.value = tmp_path / "out"
     widget.again.expand()
-    before = widget.command.text
+    before = widget.again.command.text
     assert "labels.star will be there" in before
     layer = scored.layers["picks"]
     outputs.set_threshold(scored, layer, 0.123)
     n_kept = len(scored.layers["picks kept"].data)
     assert f"Kept {n_kept} " in widget.counts.text
-    qtbot.waitUntil(lambda: "--threshold 0.123" in widget.command.text)
+    qtbot.waitUntil(lambda: "--threshold 0.123" in widget.again.command.text)
 
 
 def test_only_kept_picks_to_one_file(scored, qtbot, tmp_path):

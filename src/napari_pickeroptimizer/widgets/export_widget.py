@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
@@ -21,17 +20,16 @@ from napari_pickeroptimizer.plugin.exporting.export import (
     Exported,
     ExportSettings,
     ExportStep,
-    command_line,
     export_events,
-    python_snippet,
-    recipe_of,
     save_labels,
 )
 from napari_pickeroptimizer.plugin.exporting.export_text import count_rows, what_is_missing
+from napari_pickeroptimizer.plugin.exporting.recipes import recipe_of
+from napari_pickeroptimizer.plugin.exporting.reproduce import Recipe
 from napari_pickeroptimizer.plugin.points.layers import count_labels, view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.widgets.again_box import AgainBox
 from napari_pickeroptimizer.widgets.bits import Fold, button
-from napari_pickeroptimizer.widgets.code_box import CodeBox
 from napari_pickeroptimizer.widgets.export_parts import CountTable, ResultBox
 from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
@@ -48,8 +46,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
 EVERYTHING, KEPT = "everything", "kept"
-# A dragged threshold moves many times a second; commands are read when the hand rests.
-REST_MS = 150
 
 
 class ExportWidget(Container):
@@ -106,9 +102,6 @@ class ExportWidget(Container):
         self.job = JobBar()
         self.form = form(self.what, self.format, self.place)
         super().__init__(labels=False)
-        self._rest = QTimer(self.native)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
         self._build()
         self._connect()
         self._show_target()
@@ -135,16 +128,7 @@ class ExportWidget(Container):
             self._ask_for_labels,
         )  # fmt: skip
         self.result = ResultBox()
-        self.command = CodeBox("command line")
-        self.snippet = CodeBox("Python script")
-        self.texts = QTabWidget()
-        self.texts.setDocumentMode(True)
-        bar = self.texts.tabBar()
-        if bar is not None:
-            bar.setDrawBase(False)
-        self.texts.addTab(self.command, "Command line")
-        self.texts.addTab(self.snippet, "Python")
-        self.again = Fold("Command line and Python", self.texts)
+        self.again = AgainBox(self.native, self._recipe)
         self.place.native.setMinimumWidth(0)
         self.form.native.setMinimumWidth(0)
         for part in (
@@ -179,9 +163,7 @@ class ExportWidget(Container):
         self.place.changed.connect(self._on_place)
         self.replace.changed.connect(self._show_state)
         for box in (self.with_labels, self.with_model, self.with_report, self.write_fom):
-            box.changed.connect(self._show_soon)
-        self._rest.timeout.connect(self._show_texts)
-        self.again.toggle.toggled.connect(self._show_texts)
+            box.changed.connect(self.again.show_soon)
         stop = follow_theme(self._viewer, self._apply_theme)
         native.destroyed.connect(lambda *_: stop())
         forward_keys(native, shared)
@@ -275,7 +257,7 @@ class ExportWidget(Container):
         """Follow threshold and labels, at every step: no file is asked for here."""
         if layer is self._layer:
             self._show_counts()
-            self._show_soon()
+            self.again.show_soon()
 
     def _show_counts(self) -> None:
         layer = self._layer
@@ -306,27 +288,13 @@ class ExportWidget(Container):
             self.status.visible = bool(missing)
             ready = not missing and self.output is not None
             self.start.setEnabled(ready and (not taken or self.replace.value))
-        self._show_soon()
+        self.again.show_soon()
 
-    def _show_soon(self, *_: Any) -> None:
-        if self.again.toggle.isChecked():
-            self._rest.start()
-
-    def _show_texts(self, *_: Any) -> None:
-        """Write down how to have the same without a window."""
+    def _recipe(self) -> Recipe | None:
         layer, output = self._layer, self.output
-        if not self.again.toggle.isChecked() or self.native.isHidden():
-            return
         if layer is None or output is None:
-            command = snippet = "Open picks first."
-        else:
-            try:
-                recipe = recipe_of(self._viewer, layer, output, self.settings())
-                command, snippet = command_line(recipe), python_snippet(recipe)
-            except (OSError, PickerOptimizerError) as error:
-                command = snippet = f"# {error}"
-        self.command.show_text(command)
-        self.snippet.show_text(snippet)
+            return None
+        return recipe_of(self._viewer, layer, output, self.settings())
 
     # ------------------------------------------------------------------------ actions
 
