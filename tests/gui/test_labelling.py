@@ -51,8 +51,20 @@ def test_labels_are_undone_and_redone_by_key(layer, canvas, qtbot):
     qtbot.keyClick(canvas(), Qt.Key.Key_Z, control)
     assert not labels_of(layer).any()
     qtbot.keyClick(canvas(), Qt.Key.Key_Z, control | shift)
-    qtbot.keyClick(canvas(), Qt.Key.Key_Y, control)
+    qtbot.keyClick(canvas(), Qt.Key.Key_Z, control | shift)
     assert labels_of(layer)[[1, 4]].tolist() == [PARTICLE, CARBON]
+
+
+def test_no_key_is_one_that_napari_uses(viewer, layer):
+    """But for those that delete points, which is why they are taken."""
+    from napari.components import ViewerModel
+    from napari.layers import Points
+
+    ours = {str(key) for key in layer.keymap}
+    taken = {str(key) for kind in (Points, ViewerModel) for key in kind.class_keymap}
+    assert "Ctrl+Y" in taken  # it is a list of what napari has, and spelled as ours
+    assert "Ctrl+Z" in ours
+    assert ours & taken == {"1", "Delete", "Backspace"}
 
 
 def test_a_rejection_by_deleting_is_undone_too(layer):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HEIGHT_PX = 280  # two rows of boxes
 RESIZE_MS = 150  # until thumbnails are made in the size that was chosen
-OTHER_KEYS = (keys.UNDO_KEY, *keys.REDO_KEYS, *keys.QUEUE_KEYS)
+OTHER_KEYS = (keys.UNDO_KEY, keys.REDO_KEY, *keys.QUEUE_KEYS)
 GRID_HELP = (
     "Click selects, Shift-click selects all between, Ctrl-A all; label keys label the "
     "selection. Arrows, Page and Home/End keys move. Double-click or Enter goes to the "

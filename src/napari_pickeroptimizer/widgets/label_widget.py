@@ -51,7 +51,7 @@ LINE_PX, N_LINES = 18, 6  # of the list of missing micrographs
 OTHER_KEYS = (
     ("N / B", "next in the queue / back"),
     ("PgDn / PgUp", "next micrograph / previous"),
-    ("Ctrl+Z / Ctrl+Y", "undo / redo"),
+    ("Ctrl+Z / Ctrl+Shift+Z", "undo / redo"),
     ("S / Z", "select picks / move the image"),
     ("1, Del", "contaminant; never deletes"),
 )

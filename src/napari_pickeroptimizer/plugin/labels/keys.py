@@ -21,7 +21,8 @@ LABEL_KEYS: dict[str, int] = {
     "Delete": CONTAMINANT,
     "Backspace": CONTAMINANT,
 }
-UNDO_KEY, REDO_KEYS = "Control-Z", ("Control-Shift-Z", "Control-Y")
+# Ctrl+Y, which is redo elsewhere, turns napari to three dimensions
+UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 QUEUE_KEYS = {"N": 1, "B": -1}
 MICROGRAPH_KEYS = {"PageDown": 1, "PageUp": -1}
 
@@ -63,7 +64,7 @@ def _callbacks() -> dict[str, Callable[[Any], None]]:
     """Return what every key of ours does, given the layer it was pressed on."""
     callbacks = {key: _label_callback(class_id) for key, class_id in LABEL_KEYS.items()}
     callbacks[UNDO_KEY] = _undo_key
-    callbacks |= dict.fromkeys(REDO_KEYS, _redo_key)
+    callbacks[REDO_KEY] = _redo_key
     callbacks |= {key: _queue_callback(step) for key, step in QUEUE_KEYS.items()}
     callbacks |= {key: _micrograph_callback(step) for key, step in MICROGRAPH_KEYS.items()}
     return callbacks
