@@ -104,14 +104,6 @@ def summary_text(pruned: Pruned, vocabulary: Vocabulary = DEFAULT_VOCABULARY) ->
     return text
 
 
-def failures_text(failures: dict[str, str], n_shown: int = 5) -> str:
-    """Return the micrographs that could not be read, a line each."""
-    lines = [f"{name}: {reason}" for name, reason in list(failures.items())[:n_shown]]
-    if len(failures) > n_shown:
-        lines.append(f"... and {len(failures) - n_shown} more")
-    return "\n".join(lines)
-
-
 def preset_threshold(
     preset: Preset, share: float, promised: Promise | None, card: ModelCard
 ) -> float:
