@@ -70,7 +70,9 @@ bench: $(VENV)/.test
 	mkdir -p benchmarks/output
 	$(BIN)/python benchmarks/io_roundtrip.py | tee benchmarks/output/io_roundtrip.txt
 	$(BIN)/python benchmarks/coverage.py --work benchmarks/output/coverage --workers 2 --output benchmarks/output/coverage.json | tee benchmarks/output/coverage.txt
+	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python benchmarks/napari_scale.py --work benchmarks/output/napari_scale | tee benchmarks/output/napari_scale.txt
 ifdef EMPIAR10017
+	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gallery.py "$(EMPIAR10017)/Micrographs" --picks "$(EMPIAR10017)/topaz_particles.star" --n 100000 1000000 | tee benchmarks/output/gallery.txt
 	$(BIN)/python benchmarks/suggest.py --project "$(EMPIAR10017)" --seeds 20 --output benchmarks/output/suggest.json | tee benchmarks/output/suggest.txt
 	$(BIN)/python benchmarks/fewshot.py --project "$(EMPIAR10017)" --workers 2 --reference-seeds 5 --output benchmarks/output/fewshot.json | tee benchmarks/output/fewshot.txt
 	$(BIN)/python benchmarks/prune_empiar10017.py --project "$(EMPIAR10017)" --regions "$(REGIONS)" | tee benchmarks/output/prune_empiar10017.txt
