@@ -68,10 +68,15 @@ def arrow(text: str, tooltip: str, action: Callable[[], Any]) -> QToolButton:
 class Fold(QWidget):
     """A part with a title that can be folded away, and is at first."""
 
-    def __init__(self, title: str, content: QWidget) -> None:
+    def __init__(self, title: str, *parts: QWidget) -> None:
         super().__init__()
         self._title = title
-        self.content = content
+        self.content = QWidget()
+        inside = QVBoxLayout(self.content)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(4)
+        for part in parts:
+            inside.addWidget(part)
         self.toggle = QPushButton()
         self.toggle.setObjectName("fold")
         self.toggle.setCheckable(True)
@@ -82,7 +87,7 @@ class Fold(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.toggle)
-        column.addWidget(content)
+        column.addWidget(self.content)
         self._show(False)
 
     def expand(self) -> None:

@@ -14,6 +14,7 @@ from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
 from napari_pickeroptimizer.plugin.scoring.scores import Scores
 from napari_pickeroptimizer.prune.decide import PlaceRules
+from napari_pickeroptimizer.widgets.bits import Fold, button
 from napari_pickeroptimizer.widgets.decide_parts import LengthBox, Switch, single_shot
 from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
@@ -22,9 +23,7 @@ from napari_pickeroptimizer.widgets.micrograph_table import MicrographTable
 from napari_pickeroptimizer.widgets.parts import (
     Fields,
     TargetBoxes,
-    action_button,
     device_box,
-    folded,
     row_of,
     small_print,
     tell,
@@ -88,15 +87,13 @@ class DecideWidget(Container):
     # ------------------------------------------------------------------------- parts
 
     def _build(self) -> None:
-        self.start = action_button(
+        self.start = button(
             "Score picks",
             "Let the model look at every pick, those of the micrograph that is seen first.",
             self._start,
         )
         self.start.setObjectName("primary")
-        self.load = action_button(
-            "Load model...", "Work with a model of a file.", self._ask_load
-        )
+        self.load = button("Load model...", "Work with a model of a file.", self._ask_load)
         self.plot = ScorePlot()
         self.verdict = Verdict()
         self.switch = Switch(
@@ -109,7 +106,7 @@ class DecideWidget(Container):
         )
         self.table = MicrographTable()
         self.distance_note = small_print()
-        self.distances = folded(
+        self.distances = Fold(
             "Distances", Fields(self.min_distance, self.edge_distance), self.distance_note
         )
         tell(self.distance_note, "")

@@ -117,6 +117,7 @@ class GalleryWidget(QWidget):
         follow(self, shared.threshold_changed, self._on_threshold)
         follow(self, shared.vocabulary_changed, self._on_vocabulary)
         follow(self, shared.pick_visited, self._on_visited)
+        follow(self, shared.diameter_changed, self._show_boxes)
         follow_event(self, self._viewer.dims.events.current_step, self._on_slice)
         # a gallery that is gone must neither be told nor be kept alive for it
         stop, watch = follow_theme(self._viewer, weakly(self._set_colors)), weakly(self._watch)
@@ -331,14 +332,12 @@ class GalleryWidget(QWidget):
             self._say("")
 
     def _watch(self, layer: Any) -> None:
-        """Follow selection and diameter in one layer, and no longer in the one before."""
+        """Follow the selection in one layer, and no longer in the one before."""
         before, self._watched = self._watched, layer
         if before is not None:
             before.selected_data.events.items_changed.disconnect(self._on_canvas_selection)
-            before.events.current_size.disconnect(self._show_boxes)
         if layer is not None:
             layer.selected_data.events.items_changed.connect(self._on_canvas_selection)
-            layer.events.current_size.connect(self._show_boxes)
 
     def _set_colors(self, colors: ThemeColors) -> None:
         self.grid.set_colors(colors_in(colors))

@@ -20,6 +20,7 @@ from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
+from napari_pickeroptimizer.widgets.bits import Fold, button
 from napari_pickeroptimizer.widgets.following import follow
 from napari_pickeroptimizer.widgets.job import JobBar
 from napari_pickeroptimizer.widgets.keys import forward_keys
@@ -27,11 +28,9 @@ from napari_pickeroptimizer.widgets.parts import (
     DiameterBox,
     Fields,
     TargetBoxes,
-    action_button,
     chosen_path,
     device_box,
     file_box,
-    folded,
     row_of,
     tell,
     wrapped_label,
@@ -127,22 +126,18 @@ class LearnWidget(Container):
     # ------------------------------------------------------------------------- parts
 
     def _build(self) -> None:
-        self.start = action_button("Fine-tune", "Train a network on your labels.", self._start)
+        self.start = button("Fine-tune", "Train a network on your labels.", self._start)
         self.start.setObjectName("primary")
         self.plot = TrainingPlot()
         self.plot.hide()
         self.fields = Fields(self.diameter, self.base, self.base_file, self.device)
-        self.advanced = folded(
+        self.advanced = Fold(
             "Advanced",
             Fields(self.steps, self.folds, self.repeats, self.box_factor, self.seed),
         )
-        self.save = action_button(
-            "Save model...", "Write the model to a file.", self._ask_save
-        )
-        self.load = action_button(
-            "Load model...", "Work with a model of a file.", self._ask_load
-        )
-        self.restore = action_button("Previous model", "", self._restore)
+        self.save = button("Save model...", "Write the model to a file.", self._ask_save)
+        self.load = button("Load model...", "Work with a model of a file.", self._ask_load)
+        self.restore = button("Previous model", "", self._restore)
         layout: Any = self.native.layout()
         layout.setSpacing(8)
         for part in (

@@ -1,27 +1,23 @@
 """Small parts that the panels share."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, Widget
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.widgets.bits import quiet_label
 from napari_pickeroptimizer.widgets.following import follow
 
 
@@ -154,36 +150,6 @@ class DiameterBox(Container):
             self.number.value = round(self.number.value * factor, 1)
 
 
-def action_button(text: str, tooltip: str, action: Callable[[], Any]) -> QPushButton:
-    """Return a button; a click on it leaves the keys to the canvas."""
-    made = QPushButton(text)
-    made.setToolTip(tooltip)
-    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    made.clicked.connect(lambda *_: action())
-    return made
-
-
-def folded(title: str, *content: QWidget) -> QCollapsible:
-    """Return a part of a panel that is folded away at first."""
-    made = QCollapsible()
-    nothing = QIcon()  # superqt paints its arrows black, whatever the theme
-    made.setCollapsedIcon(nothing)
-    made.setExpandedIcon(nothing)
-    made.setDuration(0)
-    layouts: list[Any] = [made.layout(), made.content().layout()]
-    for layout in layouts:
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-    made.toggled.connect(lambda expanded: made.setText(f"{'▾' if expanded else '▸'}  {title}"))
-    made.setText(f"▸  {title}")
-    made.toggleButton().setObjectName("fold")
-    made.toggleButton().setToolTip("Show or fold away.")
-    made.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    for part in content:
-        made.addWidget(part)
-    return made
-
-
 class Fields(QWidget):
     """Labelled fields, one a row, the fields in one column; rows can be hidden."""
 
@@ -223,9 +189,7 @@ def tell(label: Any, text: str) -> None:
 
 def small_print() -> QLabel:
     """Return a text in small print that breaks lines."""
-    label = QLabel()
-    label.setObjectName("quiet")
-    label.setWordWrap(True)
+    label = quiet_label()
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
 

@@ -1,7 +1,6 @@
 """How micrographs and rings are shown: low-pass, resolution, diameter."""
 
 from typing import Any
-from weakref import ref
 
 from magicgui.widgets import CheckBox, Container, Label, Slider
 from qtpy.QtCore import QTimer
@@ -21,7 +20,6 @@ from napari_pickeroptimizer.widgets.parts import DiameterBox, form
 DEFAULT_LOW_PASS_ANG = 20
 # Each step of a drag would filter micrographs anew: wait until the hand rests.
 REST_MS = 120
-NO_LAYER: Any = lambda: None  # noqa: E731 (a dead reference, to begin with)
 
 
 class ViewBox(Container):
@@ -35,7 +33,6 @@ class ViewBox(Container):
 
     def __init__(self, for_session: session.Session) -> None:
         self._session = for_session
-        self._layer: Any = NO_LAYER
         self._showing = False
         self.low_pass = CheckBox(
             text="Low-pass",
@@ -71,7 +68,7 @@ class ViewBox(Container):
         self.diameter.number.changed.connect(self._on_diameter)
         follow(self.native, for_session.layers_changed, self.show_layers)
         follow(self.native, for_session.target_changed, self.show_layers)
-        self.native.destroyed.connect(self._leave)
+        follow(self.native, for_session.diameter_changed, self._follow_rings)
         self.show_layers()
 
     def show_layers(self) -> None:
@@ -94,26 +91,12 @@ class ViewBox(Container):
             self.full.enabled = binned and not self.low_pass.value
             self.full.value = binned and stack.max_display_px > MAX_DISPLAY_PX
             self.diameter.pixel_size_ang = stack.pixel_size_ang if known else None
-            self._watch(self._session.picks_layer)
             self._show_diameter()
         finally:
             self._showing = False
 
-    def _watch(self, layer: Any) -> None:
-        """Follow the ring diameter of another layer: other panels set it too."""
-        if self._layer() is layer:
-            return
-        self._leave()
-        self._layer = NO_LAYER if layer is None else ref(layer)
-        if layer is not None:
-            layer.events.current_size.connect(self._on_size)
-
-    def _leave(self, *_: Any) -> None:
-        layer, self._layer = self._layer(), NO_LAYER
-        if layer is not None:
-            layer.events.current_size.disconnect(self._on_size)
-
-    def _on_size(self, _event: Any = None) -> None:
+    def _follow_rings(self) -> None:
+        """Show the ring diameter: other panels set it too."""
         self._showing, before = True, self._showing
         try:
             self._show_diameter()
