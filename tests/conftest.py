@@ -29,6 +29,27 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empiar10017(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two micrographs as MRC, hand labels as CSV and Topaz's picks as .box, one file each."""
+    import mrcfile
+    import numpy as np
+    from PIL import Image
+
+    source, root = shared_data / "empiar10017", tmp_path_factory.mktemp("empiar10017")
+    for folder in ("Micrographs", "labels", "topaz"):
+        (root / folder).mkdir()
+    for name in ("Falcon_2012_06_12-14_33_35_0", "Falcon_2012_06_12-15_30_21_0"):
+        picture = Image.open(source / "micrographs" / f"{name}.jpg").convert("L")
+        rows_of_mrc = np.asarray(picture)[::-1]  # the pictures are flipped
+        with mrcfile.new(root / "Micrographs" / f"{name}.mrc") as mrc:
+            mrc.set_data(np.ascontiguousarray(rows_of_mrc, dtype=np.float16))
+            mrc.voxel_size = 1.77
+        shutil.copy(source / "labels" / f"{name}.csv", root / "labels")
+        shutil.copy(source / "picks" / "topaz" / f"{name}.box", root / "topaz")
+    return root
+
+
 @pytest.fixture(autouse=True)
 def _own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
     """No test finds, or leaves, labels of another one or of the user."""

@@ -17,11 +17,10 @@ from typing import Any
 
 from hand import Hand
 from PIL import Image, ImageDraw
-from walk import Route, walk, with_border
+from walk import empiar10017_route, walk
 
 WINDOW_PX = (1280, 800)
 FILM_WIDTH_PX = 960
-DIAMETER_PX = 108.0
 SECONDS_BETWEEN = 0.5  # of the walk, at least
 LONG_STATES_MS, FRAME_MS = 1400, 220
 POINTER = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12))
@@ -87,22 +86,11 @@ def film(arguments: Any, folder: Path) -> list[tuple[Image.Image, int]]:
     """Return the pictures of the walk, and how long each is shown in milliseconds."""
     import napari
 
-    from napari_pickeroptimizer import read_picks
-
     viewer = napari.Viewer(title="napari")
     viewer.window.resize(*WINDOW_PX)
     camera = Camera(viewer)
     hand = camera.hand = Hand(viewer, on_move=camera.now_and_then)
-    picks = arguments.project / "topaz_particles.star"
-    route = Route(
-        arguments.project / "Micrographs",
-        picks,
-        with_border(read_picks(arguments.project / "labels.star"), read_picks(picks), 45),
-        folder / "pruned",
-        DIAMETER_PX,
-        n_steps=arguments.steps,
-        n_folds=2,
-    )
+    route = empiar10017_route(arguments.project, folder / "pruned", arguments.steps, 2)
     for _ in walk(viewer, hand, route):
         camera.take(LONG_STATES_MS)
     viewer.close()

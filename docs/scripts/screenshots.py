@@ -17,11 +17,10 @@ from typing import Any
 
 from hand import Hand
 from PIL import Image
-from walk import Route, walk, with_border
+from walk import empiar10017_route, walk
 
 SIZES_PX = ((1280, 800), (1920, 1080))
 THEMES = ("dark", "light")
-DIAMETER_PX = 108.0
 QUALITY = 72
 
 
@@ -43,20 +42,11 @@ def take_all(arguments: Any, folder: Path) -> None:
     """Take the pictures; what is exported goes to a folder that is thrown away."""
     import napari
 
-    from napari_pickeroptimizer import read_picks
-
     viewer = napari.Viewer(title="napari")
     hand = Hand(viewer)
     viewer.window.resize(*SIZES_PX[0])
-    picks = arguments.project / "topaz_particles.star"
-    route = Route(
-        arguments.project / "Micrographs",
-        picks,
-        with_border(read_picks(arguments.project / "labels.star"), read_picks(picks), 45),
-        folder / "pruned",
-        DIAMETER_PX,
-        n_steps=arguments.steps,
-        n_folds=arguments.folds,
+    route = empiar10017_route(
+        arguments.project, folder / "pruned", arguments.steps, arguments.folds
     )
     for state in walk(viewer, hand, route):
         # a job that runs goes on meanwhile: one picture of it

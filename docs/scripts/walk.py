@@ -17,6 +17,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.gallery.gallery import Sort
@@ -120,6 +121,15 @@ def with_border(labels: Picks, picks: Picks, width_px: float, side_px: int = 409
     )
 
 
+def empiar10017_route(project: Path, output: Path, n_steps: int, n_folds: int) -> Route:
+    """Return the route through EMPIAR-10017 laid out as a RELION project, with Topaz's picks."""
+    picks = project / "topaz_particles.star"
+    truth = with_border(read_picks(project / "labels.star"), read_picks(picks), 45)
+    return Route(
+        project / "Micrographs", picks, truth, output, 108.0, n_steps=n_steps, n_folds=n_folds
+    )
+
+
 def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
     """Point at picks that are known, micrograph by micrograph, and press their key."""
     viewer = session.unwrap(viewer)
@@ -192,7 +202,7 @@ def correct_one(hand: Hand, gallery: Any) -> None:
 
 
 def _open_fold(hand: Hand, fold: Any) -> None:
-    hand.click(fold.toggleButton())
+    hand.click(fold.toggle)
 
 
 def _part(panel: Any) -> float:

@@ -6,39 +6,18 @@ The walk itself is `docs/scripts/walk.py`, which makes the pictures of the docum
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import mrcfile
 import numpy as np
 import pytest
-from PIL import Image
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
-NAMES = ("Falcon_2012_06_12-14_33_35_0", "Falcon_2012_06_12-15_30_21_0")
 DIAMETER_PX = 108.0
-
-
-@pytest.fixture(scope="module")
-def project(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two micrographs as MRC, hand labels as CSV and Topaz's picks as .box, one file each."""
-    source, root = shared_data / "empiar10017", tmp_path_factory.mktemp("empiar10017")
-    for folder in ("Micrographs", "labels", "topaz"):
-        (root / folder).mkdir()
-    for name in NAMES:
-        picture = Image.open(source / "micrographs" / f"{name}.jpg").convert("L")
-        with mrcfile.new(root / "Micrographs" / f"{name}.mrc") as mrc:
-            rows_of_mrc = np.asarray(picture)[::-1]  # the pictures are flipped
-            mrc.set_data(np.ascontiguousarray(rows_of_mrc, dtype=np.float16))
-            mrc.voxel_size = 1.77
-        shutil.copy(source / "labels" / f"{name}.csv", root / "labels")
-        shutil.copy(source / "picks" / "topaz" / f"{name}.box", root / "topaz")
-    return root
 
 
 @pytest.fixture
@@ -53,16 +32,18 @@ def scripts(repository: Path) -> Iterator[ModuleType]:
             sys.modules.pop(name, None)
 
 
-def test_from_files_to_files_by_mouse_and_keys(shown_viewer, scripts, project, tmp_path):
+def test_from_files_to_files_by_mouse_and_keys(shown_viewer, scripts, empiar10017, tmp_path):
     from napari_pickeroptimizer import read_picks
     from napari_pickeroptimizer.plugin import session
 
     viewer = shown_viewer
     viewer.window.resize(1280, 800)
     route = scripts.Route(
-        project / "Micrographs",
-        project / "topaz",
-        scripts.with_border(read_picks(project / "labels"), read_picks(project / "topaz"), 45),
+        empiar10017 / "Micrographs",
+        empiar10017 / "topaz",
+        scripts.with_border(
+            read_picks(empiar10017 / "labels"), read_picks(empiar10017 / "topaz"), 45
+        ),
         tmp_path / "pruned",
         DIAMETER_PX,
         n_steps=40,
@@ -112,5 +93,5 @@ def test_from_files_to_files_by_mouse_and_keys(shown_viewer, scripts, project, t
         seen[name] = True
     assert list(seen)[-1] == "exported"
     # nothing that was there is another one now
-    assert read_picks(project / "topaz").labels.sum() == 0
+    assert read_picks(empiar10017 / "topaz").labels.sum() == 0
     assert len(session.picks_of(layer)) == n

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from napari_pickeroptimizer.fewshot.events import FineTuned
@@ -26,32 +23,15 @@ HELD_OUT = "Falcon_2012_06_12-15_30_21_0"
 
 
 @pytest.fixture(scope="module")
-def project(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two micrographs as MRC, hand labels as CSV and Topaz's picks as .box, one file each."""
-    source, root = shared_data / "empiar10017", tmp_path_factory.mktemp("empiar10017")
-    for folder in ("Micrographs", "labels", "topaz"):
-        (root / folder).mkdir()
-    for name in (TRAINING, HELD_OUT):
-        picture = Image.open(source / "micrographs" / f"{name}.jpg").convert("L")
-        rows_of_mrc = np.asarray(picture)[::-1]  # the pictures are flipped
-        with mrcfile.new(root / "Micrographs" / f"{name}.mrc") as mrc:
-            mrc.set_data(np.ascontiguousarray(rows_of_mrc, dtype=np.float16))
-            mrc.voxel_size = 1.77
-        shutil.copy(source / "labels" / f"{name}.csv", root / "labels")
-        shutil.copy(source / "picks" / "topaz" / f"{name}.box", root / "topaz")
-    return root
-
-
-@pytest.fixture(scope="module")
-def labels(project: Path) -> Picks:
+def labels(empiar10017: Path) -> Picks:
     """Hand labels but for the streaky border."""
-    labels = read_picks(project / "labels")
+    labels = read_picks(empiar10017 / "labels")
     coords = labels.coords_yx_px()
     return labels.select(((coords > 90) & (coords < 4005)).all(axis=1))
 
 
 @pytest.fixture(scope="module")
-def model(project: Path, labels: Picks) -> Classifier:
+def model(empiar10017: Path, labels: Picks) -> Classifier:
     """A model of 20 particles and 20 negatives of one micrograph, half the usual steps."""
     rng = np.random.default_rng(0)
     chosen = np.concatenate(
@@ -69,34 +49,34 @@ def model(project: Path, labels: Picks) -> Classifier:
     )
     settings = FineTuneSettings(diameter_ang=191, n_steps=40, n_folds=0, device="cpu")
     events = finetune(
-        Micrographs.find(project / "Micrographs"),
+        Micrographs.find(empiar10017 / "Micrographs"),
         labels.select(chosen),
         settings,
-        read_picks(project / "topaz"),
+        read_picks(empiar10017 / "topaz"),
     )
     return next(e.model for e in events if isinstance(e, FineTuned))
 
 
 def test_particles_of_a_micrograph_it_never_saw_are_told_from_junk(
-    project: Path, labels: Picks, model: Classifier
+    empiar10017: Path, labels: Picks, model: Classifier
 ) -> None:
     unseen = labels.select(labels.table["micrograph"].str.contains(HELD_OUT).to_numpy())
-    events = list(score(Micrographs.find(project / "Micrographs"), unseen, model))
+    events = list(score(Micrographs.find(empiar10017 / "Micrographs"), unseen, model))
     assert isinstance(events[-1], PicksScored)
     probability = events[-1].picks.particle_probability
     assert roc_auc_score(unseen.labels == 1, probability) > 0.9
 
 
 def test_topaz_picks_in_box_files_come_back_as_the_same_rows(
-    project: Path, model: Classifier, tmp_path: Path
+    empiar10017: Path, model: Classifier, tmp_path: Path
 ) -> None:
-    picks = read_picks(project / "topaz")
-    events = prune_picks(Micrographs.find(project / "Micrographs"), picks, model, tmp_path)
+    picks = read_picks(empiar10017 / "topaz")
+    events = prune_picks(Micrographs.find(empiar10017 / "Micrographs"), picks, model, tmp_path)
     done = list(events)[-1]
     assert isinstance(done, Pruned)
     assert 0.3 < done.record["counts"]["kept"] / len(picks) < 0.95
     for name in (TRAINING, HELD_OUT):
-        source = (project / "topaz" / f"{name}.box").read_text().splitlines()
+        source = (empiar10017 / "topaz" / f"{name}.box").read_text().splitlines()
         twins = [
             (tmp_path / twin / f"{name}.box").read_text().splitlines()
             for twin in ("kept", "rejected")
