@@ -35,14 +35,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from napari_pickeroptimizer.boxes import BoxSettings, working_image
-from napari_pickeroptimizer.calibration import (
-    Calibration,
-    Evidence,
-    fit_calibration,
-    on_scale_of,
-    promise,
-    reliability,
-)
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -54,6 +46,14 @@ from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.simulate.settings import HARDER, SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model
+from napari_pickeroptimizer.trust import (
+    Calibration,
+    Evidence,
+    fit_calibration,
+    forecast_performance,
+    on_scale_of,
+    reliability,
+)
 
 SHAPE = "shape"  # the simulation's own, without a structure
 N_MICROGRAPHS = 12
@@ -254,7 +254,7 @@ def run_session(work: Path, structures: Path | None, job: Job) -> Row:
     evidence, line, p_all = session(target, rows, suggested, job["seed"])
     rest = np.setdiff1d(np.arange(len(p_all)), rows)
     p, truth = p_all[rest], target.is_particle[rest]
-    expected = promise(evidence, line, p)
+    expected = forecast_performance(evidence, line, p)
     row: Row = {
         "auc": float(roc_auc_score(truth, p)),
         "ece": reliability(p, truth).ece,

@@ -25,22 +25,27 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QApplication, QListView
 
 from napari_pickeroptimizer import Micrographs, read_picks
-from napari_pickeroptimizer.plugin.gallery.gallery import GalleryPicks, Show, Sort, display
-from napari_pickeroptimizer.plugin.gallery.selecting import Selection
-from napari_pickeroptimizer.plugin.gallery.thumbnail_loader import (
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin.panels.gallery.box_area import Cells
+from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
+from napari_pickeroptimizer.plugin.panels.gallery.order import (
+    GalleryPicks,
+    Show,
+    Sort,
+    display,
+)
+from napari_pickeroptimizer.plugin.panels.gallery.selection import Selection
+from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import (
     OpenMicrographs,
     ThumbnailLoader,
     load,
 )
-from napari_pickeroptimizer.plugin.gallery.thumbnails import (
+from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     BOX_FACTOR,
     Places,
     ThumbnailSettings,
     low_pass_sigma_px,
 )
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
-from napari_pickeroptimizer.widgets.box_area import Cells
-from napari_pickeroptimizer.widgets.box_grid import BoxGrid
 
 BOX_PX = 96
 WINDOW = (1280, 480)

@@ -34,17 +34,17 @@ from scipy.special import logit
 from torch import nn
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.calibration import Calibration, promise
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
-from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, square_symmetry
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.score import PicksScored, score
+from napari_pickeroptimizer.trust import Calibration, forecast_performance
+from napari_pickeroptimizer.trust.class_shares import class_prior
 
 METHODS = ("radial", "probe", "topaz", "ours", "reference")
 # For what is random in the draw's own treatment, apart from the draw itself.
@@ -149,7 +149,7 @@ def ours(
         some = picks.select(np.sort(rng.choice(len(picks), 512, replace=False)))
         p_picks = scored(project.micrographs, some, model, settings).particle_probability
         figures |= uncalibrated(model, is_particle, p, p_picks)
-        figures |= promised(model, is_particle, p)
+        figures |= forecast(model, is_particle, p)
     return figures
 
 
@@ -167,10 +167,10 @@ def uncalibrated(
     return {f"{name}_uncalibrated": plain[name] for name in ("f1_particle", "f1_macro", "ece")}
 
 
-def promised(model: Classifier, is_particle: NDArray[np.bool_], p: NDArray[np.float64]) -> Row:
+def forecast(model: Classifier, is_particle: NDArray[np.bool_], p: NDArray[np.float64]) -> Row:
     """Return what was promised of the test labels, taken as picks, beside what is true."""
     assert model.card.evidence is not None
-    expected = promise(model.card.evidence, model.card.calibration, p)
+    expected = forecast_performance(model.card.evidence, model.card.calibration, p)
     row: Row = {}
     for name, threshold in (("half", 0.5), ("best", expected.best_f1())):
         at, kept = expected.at(threshold), p >= threshold

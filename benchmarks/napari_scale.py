@@ -126,7 +126,7 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
 
     from napari_pickeroptimizer.plugin import actions, session
     from napari_pickeroptimizer.plugin.scoring import outputs
-    from napari_pickeroptimizer.plugin.scoring.scores import Scores, weigh
+    from napari_pickeroptimizer.plugin.scoring.scores import Scores, summarise_scores
     from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 
     clock, rng = Clock(), np.random.default_rng(seed)
@@ -182,8 +182,8 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
 
     clock("stream all scores", stream)
     scored = PicksScored(scores.scored_picks(picks), {}, {})
-    weighed = weigh(model.card, scores.p_particle)
-    clock("finish", lambda: outputs.finish(viewer, layer, scored, weighed))
+    summarised = summarise_scores(model.card, scores.p_particle)
+    clock("finish", lambda: outputs.finish(viewer, layer, scored, summarised))
 
     hand.tab(panel.pages.tabBar(), "Decide")
     hand.settle(2)

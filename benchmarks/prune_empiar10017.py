@@ -29,12 +29,12 @@ from empiar10017 import (
 from matplotlib.path import Path as Polygon
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.evaluate.evaluation import evaluate
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.evaluate import evaluate
 from napari_pickeroptimizer.prune.run import Pruned, prune_picks
 
 
@@ -57,10 +57,10 @@ def share(chosen: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
     return float(chosen[among].mean()) if among.any() else float("nan")
 
 
-def promised(done: Pruned) -> str:
+def forecast(done: Pruned) -> str:
     """Return what was promised of a run, and its warnings."""
-    assert done.promise is not None, "fine-tuning was cross-validated"
-    said = done.promise.at(done.record["threshold"])
+    assert done.forecast is not None, "fine-tuning was cross-validated"
+    said = done.forecast.at(done.record["threshold"])
     return " ".join([said.sentence(), *done.record["warnings"]])
 
 
@@ -105,7 +105,7 @@ def main() -> None:
             print(
                 f"seed {seed} {picker:<10} {rows[-1][2]} -> {rows[-1][3]} picks; carbon removed "
                 f"{rows[-1][5]:.1%} of {rows[-1][4]}, ice {rows[-1][7]:.1%} of {rows[-1][6]}; "
-                f"expert-confirmed kept {rows[-1][8]:.1%}\n    {promised(done)}", flush=True,
+                f"expert-confirmed kept {rows[-1][8]:.1%}\n    {forecast(done)}", flush=True,
             )  # fmt: skip
     columns = (
         "picker", "picks", "kept", "on carbon, removed", "in ice, removed",

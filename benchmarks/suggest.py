@@ -45,11 +45,11 @@ from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.choose import diverse, mixed, uncertain
 from napari_pickeroptimizer.fewshot.finetune import finished
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
-from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.suggest import By
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
+from napari_pickeroptimizer.trust.class_shares import class_prior
 
 STRATEGIES = ("random", "suggest")
 FIGURES = ("auc", "f1_particle", "f1_macro")
@@ -84,10 +84,14 @@ class Learner:
         self.project, self.pool, self.test = project, pool, test
         self.seed, self.by = seed, by
         base = str(FineTuneSettings(diameter_px=1).base)
-        self.untaught = frozen_features(root, base, backbone_of(base))  # of all labels
+        self.pretrained_features = frozen_features(
+            root, base, backbone_of(base)
+        )  # of all labels
         names = project.labels.table["micrograph"].to_numpy(dtype=str)
         self.groups = np.unique(names, return_inverse=True)[1]
-        self.features = self.untaught  # of all labels, by the model of the last round
+        self.features = (
+            self.pretrained_features
+        )  # of all labels, by the model of the last round
         self.p_pool = np.empty(0)  # P(particle) of the pool, likewise
 
     def learn(self, known: Rows) -> NDArray[np.float64]:
@@ -96,7 +100,7 @@ class Learner:
 
     def first(self, n: int, known: Rows) -> Rows:
         """Ask for n labels without a model."""
-        return self._diverse(self.untaught, n, known)
+        return self._diverse(self.pretrained_features, n, known)
 
     def next(self, n: int, known: Rows) -> Rows:
         """Ask for n labels with the model of the last round."""
@@ -167,8 +171,8 @@ class Surrogate(Learner):
 
     def learn(self, known: Rows) -> NDArray[np.float64]:
         """Teach a new model; return P(particle) of the test rows."""
-        mine = self.untaught[self.pool]
-        scaled = (self.untaught - mine.mean(axis=0)) / (mine.std(axis=0) + 1e-9)
+        mine = self.pretrained_features[self.pool]
+        scaled = (self.pretrained_features - mine.mean(axis=0)) / (mine.std(axis=0) + 1e-9)
         model = LogisticRegression(max_iter=500, class_weight="balanced")
         model.fit(scaled[known], self.project.labels.labels[known] == PARTICLE)
         even = model.predict_proba(scaled)

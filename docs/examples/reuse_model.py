@@ -16,7 +16,7 @@ from napari.components import ViewerModel
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.exporting import export
+from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
 
 
@@ -41,16 +41,16 @@ def run(
     scores = jobs.score_layer(viewer, layer, device=device)
 
     # 3. What a threshold gives is told by the labels that were held out in training
-    if scores.promise is None:
+    if scores.forecast is None:
         print("The model was not cross-validated: nothing is promised, 0.5 it is.")
         threshold = 0.5
     else:
         try:
-            threshold = scores.promise.threshold_for_precision(precision)
+            threshold = scores.forecast.threshold_for_precision(precision)
         except SettingsError as error:  # it tells the most that can be had
             print(error)
-            threshold = scores.promise.best_f1()
-        print(scores.promise.at(threshold).sentence())
+            threshold = scores.forecast.best_f1()
+        print(scores.forecast.at(threshold).sentence())
     pruned = outputs.set_threshold(viewer, layer, threshold)
     print(wording.summary_text(pruned))
 

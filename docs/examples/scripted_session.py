@@ -14,7 +14,7 @@ import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
 from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.exporting import export
+from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
 
 

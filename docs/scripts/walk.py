@@ -20,9 +20,9 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.gallery.gallery import Sort
 from napari_pickeroptimizer.plugin.labels import keys
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.panels.gallery.order import Sort
 
 PLUGIN = "napari-pickeroptimizer"
 KEYS = {PARTICLE: Qt.Key.Key_K, CONTAMINANT: Qt.Key.Key_J}

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.calibration import promise
+    from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
     from napari_pickeroptimizer.fewshot.finetune import finetune
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.fewshot.suggest import SuggestSettings, suggest
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.decide import decide
-    from napari_pickeroptimizer.prune.evaluate import evaluate
     from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
     from napari_pickeroptimizer.prune.score import score
     from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
     from napari_pickeroptimizer.simulate.project import simulate_project
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
+    from napari_pickeroptimizer.trust import forecast_performance
 
 __version__ = "0.1.0"
 
@@ -37,9 +37,9 @@ __all__ = [
     "SimulationSettings",
     "SuggestSettings",
     "decide",
-    "evaluate",
+    "evaluate_picks",
     "finetune",
-    "promise",
+    "forecast_performance",
     "prune_picks",
     "read_picks",
     "score",
@@ -59,9 +59,9 @@ _HOMES = {
     "SimulationSettings": "simulate.settings:SimulationSettings",
     "SuggestSettings": "fewshot.suggest:SuggestSettings",
     "decide": "prune.decide:decide",
-    "evaluate": "prune.evaluate:evaluate",
+    "evaluate_picks": "evaluate.evaluation:evaluate_picks",
     "finetune": "fewshot.finetune:finetune",
-    "promise": "calibration:promise",
+    "forecast_performance": "trust:forecast_performance",
     # not `prune`: that is the subpackage, which would take the name as soon as it is imported
     "prune_picks": "prune.run:prune_picks",
     "read_picks": "io:read_picks",

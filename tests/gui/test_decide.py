@@ -51,7 +51,7 @@ def score_all(qtbot, widget) -> None:
 
 def rest(qtbot, widget) -> None:
     qtbot.waitUntil(
-        lambda: not (widget.settling.waiting or widget._soon.isActive()), timeout=9000
+        lambda: not (widget.refresh_timer.waiting or widget._soon.isActive()), timeout=9000
     )
 
 
@@ -194,21 +194,21 @@ def test_presets_set_the_threshold_by_what_it_gives(loaded, qtbot):
     score_all(qtbot, widget)
     scores = outputs.scores_of(loaded, loaded.layers["picks"])
     widget.fields.preset.value = "balanced (best F1)"
-    assert scores.threshold == scores.promise.best_f1()
+    assert scores.threshold == scores.forecast.best_f1()
     widget.fields.preset.value = "recall at least"
     assert widget.fields.share.native.isVisibleTo(widget.fields)
     widget.fields.share.value = 50
-    assert scores.threshold == scores.promise.threshold_for_recall(0.5)
+    assert scores.threshold == scores.forecast.threshold_for_recall(0.5)
     widget.fields.preset.value = "precision at least"
     widget.fields.share.value = 100
     if "no threshold is expected" not in widget.status.value:
-        assert scores.threshold == scores.promise.threshold_for_precision(1.0)
+        assert scores.threshold == scores.forecast.threshold_for_precision(1.0)
     widget.fields.preset.value = "0.5"
     assert scores.threshold == 0.5
     assert not widget.fields.share.native.isVisibleTo(widget.fields)
     widget.fields.threshold.value = 0.3
     assert widget.fields.preset.value == "by hand"
-    assert scores.promise.warnings
+    assert scores.forecast.warnings
     assert (
         "Label" in widget.verdict.warnings.text() or "label" in widget.verdict.warnings.text()
     )

@@ -55,7 +55,7 @@ def scored(loaded, model):
 
 
 def panel(viewer):
-    from napari_pickeroptimizer.widgets.export_widget import ExportWidget
+    from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
 
     widget = ExportWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Export")

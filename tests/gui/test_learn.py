@@ -172,7 +172,7 @@ def test_the_users_own_names_of_classes_reach_the_model(loaded, qtbot):
 
 
 def test_plots_follow_the_theme(loaded):
-    from napari_pickeroptimizer.widgets.theme import theme_colors
+    from napari_pickeroptimizer.plugin.panels.theme import theme_colors
 
     widget = panel(loaded)
     for theme in ("light", "dark"):

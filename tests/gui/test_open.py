@@ -137,7 +137,7 @@ def test_a_folder_of_boxes_and_of_both(viewer, tmp_path):
 
 
 def test_a_glob_is_read_by_those_who_may_pass_one(tmp_path):
-    from napari_pickeroptimizer.plugin.files.readers import (
+    from napari_pickeroptimizer.plugin.readers import (
         get_micrographs_reader,
         get_picks_reader,
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.fewshot.features import untaught
+from napari_pickeroptimizer.fewshot.features import pretrained_features
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.star import StarDocument
 
@@ -22,7 +22,7 @@ QUICK = ("--base", "none", "--device", "cpu")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file whose opinion of picks is random."""
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    return untaught("none", BoxSettings(diameter_px=24, box_px=32), 0).save(path)
+    return pretrained_features("none", BoxSettings(diameter_px=24, box_px=32), 0).save(path)
 
 
 @pytest.fixture

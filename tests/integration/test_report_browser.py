@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pickeroptimizer import Micrographs, Picks, evaluate
+from napari_pickeroptimizer import Micrographs, Picks, evaluate_picks
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.calibration import Calibration, Evidence, promise
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.prune.decide import decide
 from napari_pickeroptimizer.prune.output import counts, counts_by_micrograph
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
+from napari_pickeroptimizer.trust import Calibration, Evidence, forecast_performance
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 KEPT_BLUE, REJECTED_ORANGE = (0x2B, 0x83, 0xC2), (0xE5, 0x8A, 0x3A)
@@ -80,7 +80,7 @@ def spot_report(spot_project, tmp_path: Path) -> Path:
     ).with_columns(probability_1=p, probability_2=1 - p)
     micrographs = Micrographs.find(spot_project.micrographs)
     evidence = Evidence(logits, is_particle)
-    promised = promise(evidence, Calibration(), p)
+    forecast = forecast_performance(evidence, Calibration(), p)
     card = ModelCard(
         (1, 2), ("particle", "contaminant"), "resnet18_half",
         BoxSettings(diameter_px=spot_project.diameter_px), evidence=evidence,
@@ -92,7 +92,7 @@ def spot_report(spot_project, tmp_path: Path) -> Path:
         "micrographs": counts_by_micrograph(decided, micrographs)[0],
         "warnings": ["one warning"],
     }
-    result = Pruned(decided, [], record, promised)
+    result = Pruned(decided, [], record, forecast)
     return write_prune_report(
         tmp_path / "report.html", result, micrographs, Classifier(None, card), command="prune"
     )
@@ -185,7 +185,7 @@ def test_an_evaluation_is_drawn(open_page: Browser, spot_project, tmp_path: Path
     interval = {"mean": 0.9, "low": 0.8, "high": 1.0}
     expectation = {"threshold": 0.5, "precision": interval, "recall": interval}
     page = write_evaluation_report(
-        tmp_path / "evaluation.html", evaluate(picks, labels, 5), picks, labels,
+        tmp_path / "evaluation.html", evaluate_picks(picks, labels, 5), picks, labels,
         Micrographs.find(spot_project.micrographs),
         record=json.loads(json.dumps({"threshold": 0.5, "expectation": expectation})),
     )  # fmt: skip

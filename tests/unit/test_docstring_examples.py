@@ -10,7 +10,7 @@ import pytest
 
 import napari_pickeroptimizer
 
-SHELLS = {"plugin", "widgets"}  # importing them needs napari and Qt
+SHELLS = {"plugin"}  # importing them needs napari and Qt
 
 
 def core_modules() -> list[str]:

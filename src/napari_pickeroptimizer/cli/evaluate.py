@@ -12,9 +12,8 @@ from napari_pickeroptimizer.cli.options import FlipYOption, JsonOption, find_mic
 from napari_pickeroptimizer.cli.show import out, percent, print_json, print_table, warn
 from napari_pickeroptimizer.cli.typed import command_as_typed
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.prune.evaluate import Evaluation
-from napari_pickeroptimizer.prune.evaluate import evaluate as evaluate_picks
 from napari_pickeroptimizer.prune.output import RUN_RECORD
 
 

@@ -214,7 +214,7 @@ def _without_labels(picks: Picks) -> Picks:
 
 
 def _report(output: Path, result: Any) -> None:
-    record, promised = result.record, result.promise
+    record, forecast = result.record, result.forecast
     counts = record["counts"]
     n = counts["picks"]
     classes = ", ".join(f"{k} {name}" for name, k in counts["rejected_by_class"].items())
@@ -235,6 +235,6 @@ def _report(output: Path, result: Any) -> None:
     out.print(f"Rejected {counts['rejected']:>9,}" + (f" ({details})" if details else ""))
     if counts["unscored"]:
         out.print(f"Unscored {counts['unscored']:>9,}")
-    if promised is not None:
-        out.print(promised.at(record["threshold"]).sentence(), markup=False)
+    if forecast is not None:
+        out.print(forecast.at(record["threshold"]).sentence(), markup=False)
     out.print(f"Written to {output}", markup=False)

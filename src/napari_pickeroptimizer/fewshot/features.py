@@ -68,7 +68,7 @@ class Sample:
     label_probabilities: NDArray[np.float32]
 
 
-def untaught(base: str | Path, boxes: BoxSettings, seed: int) -> Classifier:
+def pretrained_features(base: str | Path, boxes: BoxSettings, seed: int) -> Classifier:
     """Return the network of `base` as it is: good for features, its classes mean nothing.
 
     Raises
@@ -83,7 +83,7 @@ def untaught(base: str | Path, boxes: BoxSettings, seed: int) -> Classifier:
     return Classifier(network.eval(), card)
 
 
-def look(
+def sample_features(
     micrographs: Micrographs,
     picks: Picks,
     labels: Picks | None,
@@ -153,13 +153,13 @@ def look(
         label_rows = label_rows_of.get(micrograph, none)
         label_rows = label_rows[whole(of_labels[label_rows], image.shape_px, 0.0)]
         rows = rng.permutation(rows_of[micrograph])
-        free = worth_asking(
+        free = labelling_candidates(
             everywhere[rows], of_labels[label_rows], image.shape_px, diameter_px
         )
         rows = np.sort(rows[free][: math.ceil(n_pool / n_wanted)])
         coords = np.concatenate([everywhere[rows], of_labels[label_rows]])
         parts.append(
-            _part(n_read, rows, label_rows, looks(classifier, image, coords, n_views))
+            _part(n_read, rows, label_rows, predict_at(classifier, image, coords, n_views))
         )
         n_read += 1
         yield BoxesRead(micrograph.name, n_read, n_wanted, n_read / n_wanted)
@@ -210,7 +210,7 @@ def whole(
     return np.asarray(inside.all(axis=1))
 
 
-def worth_asking(
+def labelling_candidates(
     coords_yx_px: NDArray[np.float64],
     labels_yx_px: NDArray[np.float64],
     shape_px: tuple[int, int],
@@ -221,7 +221,7 @@ def worth_asking(
     Examples
     --------
     >>> picks = np.array([[50.0, 50], [51, 50], [50, 90], [2, 50]])
-    >>> worth_asking(picks, np.array([[52.0, 92]]), (100, 100), 20.0)
+    >>> labelling_candidates(picks, np.array([[52.0, 92]]), (100, 100), 20.0)
     array([0])
     """
     ask = whole(coords_yx_px, shape_px, OF_THE_BORDER * diameter_px)
@@ -235,7 +235,7 @@ def worth_asking(
     return np.flatnonzero(ask)
 
 
-def looks(
+def predict_at(
     classifier: Classifier,
     image: WorkingImage,
     coords_yx_px: NDArray[np.float64],

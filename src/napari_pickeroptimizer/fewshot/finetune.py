@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from napari_pickeroptimizer.boxes import render
-from napari_pickeroptimizer.calibration import Calibration, Evidence, fit_calibration
 from napari_pickeroptimizer.classes import PARTICLE, class_name
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.digest import labels_digest
@@ -22,12 +21,13 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
-from napari_pickeroptimizer.fewshot.prior import class_prior
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.model.reference import measure_reference
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
+from napari_pickeroptimizer.trust import Calibration, Evidence, fit_calibration
+from napari_pickeroptimizer.trust.class_shares import class_prior
+from napari_pickeroptimizer.trust.reference import measure_reference
 from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:

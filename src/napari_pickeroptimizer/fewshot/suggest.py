@@ -20,7 +20,11 @@ from napari_pickeroptimizer.fewshot.choose import (
     uncertainty,
 )
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.features import Sample, look, untaught
+from napari_pickeroptimizer.fewshot.features import (
+    Sample,
+    pretrained_features,
+    sample_features,
+)
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks, concatenate
 
@@ -185,9 +189,9 @@ def suggest(
     """
     by = _checked(picks, settings, classifier)
     known = _labelled(picks, labels)
-    network = classifier or untaught(settings.base, settings.boxes, settings.seed)
+    network = classifier or pretrained_features(settings.base, settings.boxes, settings.seed)
     sample = None
-    for event in look(
+    for event in sample_features(
         micrographs,
         picks,
         known,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from napari_pickeroptimizer.calibration import Evidence, on_scale_of
-from napari_pickeroptimizer.calibration.platt import bounded_logit
+from napari_pickeroptimizer.trust import Evidence, on_scale_of
+from napari_pickeroptimizer.trust.calibration import bounded_logit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

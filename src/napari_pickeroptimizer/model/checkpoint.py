@@ -16,12 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.calibration import Calibration, Evidence
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.io.atomic import atomic_path
 from napari_pickeroptimizer.model.backbone import build_backbone
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
+from napari_pickeroptimizer.trust import Calibration, Evidence
 
 FORMAT = "napari-pickeroptimizer"
 FORMAT_VERSION = 2  # 2: calibration and evidence

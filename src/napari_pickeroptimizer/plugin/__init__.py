@@ -39,8 +39,8 @@ _HOMES = {
     # save
     "picks_of": "session",
     "save_picks": "actions",
-    "export": "exporting.export",
-    "ExportSettings": "exporting.export",
+    "export": "panels.export.export",
+    "ExportSettings": "panels.export.export",
     # all of it
     "session_of": "session",
 }

@@ -17,29 +17,29 @@ import numpy as np
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.prune.decide import Frame, decide, frames_of
-from napari_pickeroptimizer.prune.drift import check_drift
-from napari_pickeroptimizer.prune.labels import LabelMatch, match_labels
+from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
 from napari_pickeroptimizer.prune.output import (
     RUN_RECORD,
     counts,
     counts_by_micrograph,
     earlier_files,
+    write_outputs,
     write_record,
-    write_twins,
 )
-from napari_pickeroptimizer.prune.sanity import check_run
 from napari_pickeroptimizer.prune.score import PicksScored, checked_for_picks
-from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE, promise_for
+from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE, forecast_for
+from napari_pickeroptimizer.trust.drift import check_drift
+from napari_pickeroptimizer.trust.sanity import check_run
 from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.settings import PruneSettings
+    from napari_pickeroptimizer.trust import PerformanceForecast
 
 T = TypeVar("T")
 
@@ -56,14 +56,14 @@ class Pruned:
         What was written, the record last.
     record : dict
         What ``run.json`` holds.
-    promise : Promise or None
+    forecast : PerformanceForecast or None
         What other thresholds are expected to give; None for a model without evidence.
     """
 
     picks: Picks
     files: list[Path]
     record: dict[str, Any] = field(repr=False)
-    promise: Promise | None = field(default=None, repr=False)
+    forecast: PerformanceForecast | None = field(default=None, repr=False)
     progress: float = 1.0
 
 
@@ -130,7 +130,7 @@ def prepare(
             "the model knows no class 1, particle, so nothing could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
-    settings.wish.check(card)
+    settings.threshold_rule.check(card)
     earlier = earlier_files(output)
     if earlier and not settings.overwrite:
         raise SettingsError(
@@ -168,8 +168,8 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
     started = started or datetime.now(UTC)
     settings, card = plan.settings, plan.card
     p_particle = scored.picks.particle_probability
-    promised = promise_for(card, p_particle)
-    threshold = settings.wish.choose(promised)
+    forecast = forecast_for(card, p_particle)
+    threshold = settings.threshold_rule.choose(forecast)
     decided = decide(scored.picks, threshold, plan.frames)
     used = plan.micrographs.rows_of(scored.picks)[0]
     # micrographs may have been scored in any order; the record is in that of the picks
@@ -183,14 +183,14 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
     warnings = [] if plan.matched is None else list(plan.matched.warnings)
     warnings += _outside_warnings(outside)
     warnings += [NO_EVIDENCE] if card.evidence is None else []
-    warnings += promised.warnings if promised is not None else ()
+    warnings += forecast.warnings if forecast is not None else ()
     warnings += check_run(int(np.isfinite(p_particle).sum()), totals["kept"])
     warnings += check.warnings
     warnings += drift.warnings
 
     for path in plan.earlier:
         path.unlink(missing_ok=True)
-    files = write_twins(decided, plan.output, settings.write_fom)
+    files = write_outputs(decided, plan.output, settings.write_fom)
     record = {
         "command": "prune",
         "started": started.isoformat(timespec="seconds"),
@@ -198,8 +198,8 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
         "inputs": plan.inputs,
         "settings": settings.summary(),
         "threshold": threshold,
-        "expectation": None if promised is None else promised.at(threshold).to_dict(),
-        "promise": None if promised is None else promised.summary(),
+        "expectation": None if forecast is None else forecast.at(threshold).to_dict(),
+        "forecast": None if forecast is None else forecast.summary(),
         "model": json.loads(card.to_json()),
         "versions": software_versions(),
         "counts": totals,
@@ -213,7 +213,7 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
         "micrographs": entries,
     }
     files.append(write_record(plan.output, record, files))
-    return Pruned(decided, files, record, promised)
+    return Pruned(decided, files, record, forecast)
 
 
 def _in_order(by_name: Mapping[str, T], place: Mapping[str, int]) -> dict[str, T]:

@@ -20,7 +20,7 @@ from napari_pickeroptimizer.io.relion import (
 )
 from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE, Picks
 from napari_pickeroptimizer.prune.decide import kept, rejected, unscored
-from napari_pickeroptimizer.prune.sanity import ShareCheck, check_shares
+from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,7 +101,7 @@ def counts_by_micrograph(
     return [{**e, "flag": f} for e, f in zip(entries, check.flags, strict=True)], check
 
 
-def write_twins(decided: Picks, output: Path, write_fom: bool = False) -> list[Path]:
+def write_outputs(decided: Picks, output: Path, write_fom: bool = False) -> list[Path]:
     """Write ``scored``, ``kept``, ``rejected`` and, where there are any, ``unscored``."""
     parts = {
         "scored": decided.select(decided.table["predicted"].to_numpy() != UNLABELLED),

@@ -24,8 +24,8 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
 )
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
-from napari_pickeroptimizer.model.reference import MicrographFigures, grey_figures, joined
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

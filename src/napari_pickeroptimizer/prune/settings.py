@@ -9,7 +9,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
-from napari_pickeroptimizer.prune.threshold import Wish
+from napari_pickeroptimizer.prune.threshold import ThresholdRule
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class PruneSettings:
     edge_distance: Length = NO_LENGTH
 
     def __post_init__(self) -> None:
-        _ = self.wish  # checks it
+        _ = self.threshold_rule  # checks it
         if self.batch_size < 1:
             raise SettingsError(f"batch_size must be at least 1, got {self.batch_size}.")
         if not 1 <= self.n_views <= MAX_VIEWS:
             raise SettingsError(f"n_views must be 1 to {MAX_VIEWS}, got {self.n_views}.")
 
     @property
-    def wish(self) -> Wish:
+    def threshold_rule(self) -> ThresholdRule:
         """What sets the threshold."""
-        return Wish(self.threshold, self.precision, self.recall)
+        return ThresholdRule(self.threshold, self.precision, self.recall)
 
     @property
     def place_rules(self) -> PlaceRules:

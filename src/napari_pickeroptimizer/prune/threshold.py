@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.calibration import promise
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.prune.decide import check_probability
+from napari_pickeroptimizer.trust import forecast_performance
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.trust import PerformanceForecast
 
 DEFAULT_THRESHOLD = 0.5
 NO_EVIDENCE = (
@@ -24,7 +24,7 @@ NO_EVIDENCE = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class ThresholdRule:
     """What the user asked for: a threshold, or what a threshold shall give.
 
     Parameters
@@ -46,8 +46,8 @@ class Wish:
     recall: float | None = None
 
     def __post_init__(self) -> None:
-        wishes = [w for w in (self.threshold, self.precision, self.recall) if w is not None]
-        if len(wishes) > 1:
+        given = [w for w in (self.threshold, self.precision, self.recall) if w is not None]
+        if len(given) > 1:
             raise SettingsError(
                 "give one of threshold, precision and recall (--threshold, --precision, "
                 "--recall): each of them sets the threshold."
@@ -66,7 +66,7 @@ class Wish:
                 )
 
     @property
-    def needs_evidence(self) -> bool:
+    def needs_forecast(self) -> bool:
         """Whether the threshold is to be found from what the labels tell of the scores."""
         return (
             self.threshold == "auto" or self.precision is not None or self.recall is not None
@@ -80,7 +80,7 @@ class Wish:
         SettingsError
             The model has no evidence of its scores' worth.
         """
-        if self.needs_evidence and card.evidence is None:
+        if self.needs_forecast and card.evidence is None:
             asked = next(
                 f"--{name} {value}"
                 for name, value in (
@@ -96,7 +96,7 @@ class Wish:
                 "(and at least a handful of labels of each kind), or give --threshold 0.5."
             )
 
-    def choose(self, promised: Promise | None) -> float:
+    def choose(self, forecast: PerformanceForecast | None) -> float:
         """Return the threshold.
 
         Raises
@@ -105,16 +105,18 @@ class Wish:
             No threshold is expected to give what is wished; the message tells the most that
             can be had.
         """
-        if promised is None or not self.needs_evidence:
+        if forecast is None or not self.needs_forecast:
             return DEFAULT_THRESHOLD if self.threshold is None else float(self.threshold)
         if self.precision is not None:
-            return promised.threshold_for_precision(self.precision)
+            return forecast.threshold_for_precision(self.precision)
         if self.recall is not None:
-            return promised.threshold_for_recall(self.recall)
-        return promised.best_f1()
+            return forecast.threshold_for_recall(self.recall)
+        return forecast.best_f1()
 
 
-def promise_for(card: ModelCard, p_particle: NDArray[np.float64]) -> Promise | None:
+def forecast_for(
+    card: ModelCard, p_particle: NDArray[np.float64]
+) -> PerformanceForecast | None:
     """Return what every threshold may be expected to give for these picks.
 
     Parameters
@@ -126,10 +128,10 @@ def promise_for(card: ModelCard, p_particle: NDArray[np.float64]) -> Promise | N
 
     Returns
     -------
-    Promise or None
+    PerformanceForecast or None
         None for a model without evidence, and without scored picks.
     """
     scored = p_particle[np.isfinite(p_particle)]
     if card.evidence is None or not len(scored):
         return None
-    return promise(card.evidence, card.calibration, scored)
+    return forecast_performance(card.evidence, card.calibration, scored)

@@ -24,7 +24,7 @@ from napari_pickeroptimizer.report.svg import (
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from napari_pickeroptimizer.calibration import Band, Reliability
+    from napari_pickeroptimizer.trust import Band, Reliability
 
 UNIT_TICKS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 SCORE_TITLE = "P(particle)"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.prune.evaluate import kept_mask
-from napari_pickeroptimizer.prune.matches import MicrographMatches, match
+from napari_pickeroptimizer.evaluate.evaluation import kept_mask
+from napari_pickeroptimizer.evaluate.matches import MicrographMatches, match
 from napari_pickeroptimizer.report import facts
 from napari_pickeroptimizer.report.choose import Choice, boxes_by_micrograph, extreme
 from napari_pickeroptimizer.report.evaluation_section import (
@@ -28,9 +28,9 @@ from napari_pickeroptimizer.report.sections import gallery, reading_note, unique
 from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.evaluate.evaluation import Evaluation
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.evaluate import Evaluation
 
 SECTIONS = [
     ("quality", "Before and after"),
@@ -99,16 +99,16 @@ def write_evaluation_report(
             boxes=boxes_by_micrograph(chosen, rows),
         )
     galleries = [gallery(c, picks, is_kept, pictures) for c in chosen]
-    promise = promised_part(matches, picks.particle_probability, record)
+    forecast = promised_part(matches, picks.particle_probability, record)
     values = {
         **_head(evaluation, inputs or {}, picks),
         "sections": SECTIONS,
-        "promise": _found(evaluation, promise["lines"], promise["state"]),
+        "forecast": _found(evaluation, forecast["lines"], forecast["state"]),
         "tiles": _tiles(evaluation),
         "warnings": _warnings(evaluation, pictures),
         "quality": quality_part(evaluation),
-        "promised": promise["chart"],
-        "no_promise": promise["why_not"],
+        "promised": forecast["chart"],
+        "no_promise": forecast["why_not"],
         "charts": charts_part(evaluation, matches, picks, at),
         "radius": f"{evaluation.radius_px:g}",
         "micrographs": micrograph_part(matches, is_kept, order, scores, links, pictures),

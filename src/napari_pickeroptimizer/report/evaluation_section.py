@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.calibration import reliability
-from napari_pickeroptimizer.calibration.reliability import jeffreys_interval
 from napari_pickeroptimizer.report.charts import (
     Bars,
     Curve,
@@ -28,11 +26,13 @@ from napari_pickeroptimizer.report.sections import (
     name_cell,
     shown_micrographs,
 )
+from napari_pickeroptimizer.trust import reliability
+from napari_pickeroptimizer.trust.reliability import jeffreys_interval
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.evaluate.evaluation import Evaluation
+    from napari_pickeroptimizer.evaluate.matches import MicrographMatches
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.evaluate import Evaluation
-    from napari_pickeroptimizer.prune.matches import MicrographMatches
     from napari_pickeroptimizer.report.pictures import Pictures
 
 COLUMNS = [
@@ -90,8 +90,8 @@ def promised_part(
     if record is None:
         why = "No run.json lies beside the picks: what the run promised is not known."
         return {**nothing, "why_not": why}
-    promised = expectation_of(record)
-    if promised is None:
+    forecast = expectation_of(record)
+    if forecast is None:
         why = "The run promised nothing: its model was not cross-validated (--folds 3)."
         return {**nothing, "why_not": why}
     rows = np.concatenate([m.rows for m in matches])
@@ -99,7 +99,7 @@ def promised_part(
     if np.isnan(p_particle[rows]).all():
         why = "The picks hold no probabilities to hold the promise against."
         return {**nothing, "why_not": why}
-    threshold, intervals = promised
+    threshold, intervals = forecast
     keeps = p_particle[rows] >= threshold
     hits = int((is_true & keeps).sum())
     measured = {
@@ -146,24 +146,24 @@ def _share(k: int, n: int) -> Estimate:
     return Estimate(k / n, float(low), float(high))
 
 
-def _held(promised: Estimate, measured: Estimate) -> bool:
-    assert promised.low is not None
-    assert promised.high is not None
+def _held(forecast: Estimate, measured: Estimate) -> bool:
+    assert forecast.low is not None
+    assert forecast.high is not None
     # rounded as they are told
-    return round(promised.low, 3) <= round(measured.mean, 3) <= round(promised.high, 3)
+    return round(forecast.low, 3) <= round(measured.mean, 3) <= round(forecast.high, 3)
 
 
-def _verdict(name: str, promised: Estimate, measured: Estimate) -> str:
+def _verdict(name: str, forecast: Estimate, measured: Estimate) -> str:
     if not np.isfinite(measured.mean):
         return f"There is no {name} to measure."
-    assert promised.low is not None
-    assert promised.high is not None
+    assert forecast.low is not None
+    assert forecast.high is not None
     where = "within it"
-    if not _held(promised, measured):
-        where = "below it" if measured.mean < promised.low else "above it"
+    if not _held(forecast, measured):
+        where = "below it" if measured.mean < forecast.low else "above it"
     what = "precision" if name == "precision" else "recall among the picks"
     return (
-        f"Promised {what}: {promised.mean:.3f} ({promised.low:.3f}–{promised.high:.3f}); "
+        f"Promised {what}: {forecast.mean:.3f} ({forecast.low:.3f}–{forecast.high:.3f}); "
         f"measured {measured.mean:.3f}, {where}."
     )
 

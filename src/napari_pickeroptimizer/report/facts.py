@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from napari_pickeroptimizer.calibration import Calibration
 from napari_pickeroptimizer.report.page import count
+from napari_pickeroptimizer.trust import Calibration
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import ModelCard

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.calibration import Band
+from napari_pickeroptimizer.trust import Band
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.prune.matches import MicrographMatches
+    from napari_pickeroptimizer.evaluate.matches import MicrographMatches
 
 THRESHOLDS = np.linspace(0, 1, 201)
 # Of fewer micrographs the differences between them cannot be told.

@@ -151,12 +151,12 @@ def promised_and_measured(rows: Sequence[tuple[str, Estimate, Estimate]]) -> Mar
             for v in ticks(low, 1.0)
         ), class_="axis")
     ]  # fmt: skip
-    for i, (name, promised, measured) in enumerate(rows):
+    for i, (name, forecast, measured) in enumerate(rows):
         y = 44.0 + 62.0 * i
         layers += [
             element("text", name, class_="row-name", x=88.0, y=y, dy="0.35em",
                     text_anchor="end"),
-            _whisker(frame, promised, y - 11, "promised"),
+            _whisker(frame, forecast, y - 11, "promised"),
             _whisker(frame, measured, y + 11, "measured"),
         ]  # fmt: skip
     layers.append(frame.x_axis(ticks(low, 1.0), "share", lambda v: f"{v:g}"))

@@ -26,16 +26,16 @@ from napari_pickeroptimizer.report.page import base_name, count, percent, write_
 from napari_pickeroptimizer.report.pictures import MicrographShown, Pictures, reading_pictures
 from napari_pickeroptimizer.report.score_section import score_part
 from napari_pickeroptimizer.report.sections import gallery, reading_note, unique
-from napari_pickeroptimizer.report.words import promise_part
+from napari_pickeroptimizer.report.words import forecast_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.finish import Pruned
+    from napari_pickeroptimizer.trust import PerformanceForecast
 
 REPORT = "report.html"
 SECTIONS = [
@@ -159,18 +159,18 @@ def reporting(
     )
     predicted = decided.table["predicted"].to_numpy()
     boxes = [gallery(c, decided, predicted == PARTICLE, pictures) for c in chosen]
-    promise = result.promise
+    forecast = result.forecast
     values = {
         **head(record, decided),
         "sections": SECTIONS,
-        "promise": promise_part(
-            promise, card, threshold, record["counts"], by_other_rules(decided)
+        "forecast": forecast_part(
+            forecast, card, threshold, record["counts"], by_other_rules(decided)
         ),
-        "tiles": _tiles(record["counts"], promise, threshold),
+        "tiles": _tiles(record["counts"], forecast, threshold),
         "bar": _bar(decided, card.names),
         "n_picks": len(decided),
         "warnings": _warnings(record, pictures),
-        **score_part(decided, card, promise, threshold),
+        **score_part(decided, card, forecast, threshold),
         "micrographs": micrograph_part(counted, record, unusual, typical, links, pictures),
         "galleries": [b for b in boxes if b.boxes],
         "boxes_words": (
@@ -206,7 +206,7 @@ def head(record: Mapping[str, Any], picks: Picks) -> dict[str, Any]:
 
 
 def _tiles(
-    counts: Mapping[str, Any], promise: Promise | None, threshold: float
+    counts: Mapping[str, Any], forecast: PerformanceForecast | None, threshold: float
 ) -> list[tuple[str, str, str, str]]:
     n = max(counts["picks"], 1)
     tiles = [
@@ -216,8 +216,8 @@ def _tiles(
     if counts["unscored"]:
         share = percent(counts["unscored"] / n)
         tiles.append(("unscored", "Unscored", count(counts["unscored"]), share))
-    if promise is not None:
-        expected = promise.at(threshold)
+    if forecast is not None:
+        expected = forecast.at(threshold)
         for name, value in (("precision", expected.precision), ("recall", expected.recall)):
             between = f"{value.low:.2f} to {value.high:.2f}"
             tiles.append(("", f"Expected {name}", f"{value.mean:.2f}", between))

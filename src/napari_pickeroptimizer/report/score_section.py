@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from napari_pickeroptimizer.calibration import Calibration, reliability
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.report.charts import (
     Bars,
@@ -18,18 +17,19 @@ from napari_pickeroptimizer.report.charts import (
     threshold_curves,
 )
 from napari_pickeroptimizer.report.page import percent
-from napari_pickeroptimizer.report.words import why_no_promise
+from napari_pickeroptimizer.report.words import why_no_forecast
+from napari_pickeroptimizer.trust import Calibration, reliability
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.trust import PerformanceForecast
 
 ROUND_THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
 def score_part(
-    decided: Picks, card: ModelCard, promise: Promise | None, threshold: float
+    decided: Picks, card: ModelCard, forecast: PerformanceForecast | None, threshold: float
 ) -> dict[str, Any]:
     """Return the charts of the scores."""
     p = decided.particle_probability
@@ -49,7 +49,7 @@ def score_part(
             "words": "A good model leaves few picks in the middle. " + rug_words,
         },
         **_reliability_part(card, p),
-        **_curve_part(promise, threshold),
+        **_curve_part(forecast, threshold),
     }
 
 
@@ -76,7 +76,7 @@ def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
 def _reliability_part(card: ModelCard, p_picks: NDArray[np.float64]) -> dict[str, Any]:
     evidence = card.evidence
     if evidence is None:
-        return {"reliability": None, "no_reliability": "Not known. " + why_no_promise(card)}
+        return {"reliability": None, "no_reliability": "Not known. " + why_no_forecast(card)}
     p = card.calibration.apply(expit(evidence.logits))
     told = ""
     scored = p_picks[np.isfinite(p_picks)]
@@ -118,20 +118,20 @@ def with_share(
     return np.asarray(expit(logit(bounded) + logit(ends[1]) - logit(ends[0])))
 
 
-def _curve_part(promise: Promise | None, threshold: float) -> dict[str, Any]:
-    if promise is None:
+def _curve_part(forecast: PerformanceForecast | None, threshold: float) -> dict[str, Any]:
+    if forecast is None:
         return {"curves": None, "choices": []}
-    n = max(promise.n_picks, 1)
+    n = max(forecast.n_picks, 1)
     curves = [
-        Curve("share of picks kept", "yield", promise.n_kept / n),
-        Curve.of("recall", "recall", promise.recall),
-        Curve.of("precision", "precision", promise.precision),
+        Curve("share of picks kept", "yield", forecast.n_kept / n),
+        Curve.of("recall", "recall", forecast.recall),
+        Curve.of("precision", "precision", forecast.precision),
     ]
     others = (t for t in ROUND_THRESHOLDS if abs(t - threshold) > 0.02)
     chosen = sorted([*others, threshold])
     return {
         "curves": {
-            "svg": threshold_curves(promise.thresholds, curves, threshold),
+            "svg": threshold_curves(forecast.thresholds, curves, threshold),
             "legend": [("line-precision", "precision"), ("line-recall", "recall"),
                        ("line-yield", "share of picks kept")],
             "words": "Expected precision and recall of these picks, with 90 % bands.",
@@ -144,6 +144,6 @@ def _curve_part(promise: Promise | None, threshold: float) -> dict[str, Any]:
                 "precision": expected.precision,
                 "recall": expected.recall,
             }
-            for t, expected in ((t, promise.at(t)) for t in chosen)
+            for t, expected in ((t, forecast.at(t)) for t in chosen)
         ],
     }  # fmt: skip

@@ -9,12 +9,12 @@ from napari_pickeroptimizer.report.page import percent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_pickeroptimizer.calibration import Expectation, Promise
     from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.trust import Expectation, PerformanceForecast
 
 
-def promise_part(
-    promise: Promise | None,
+def forecast_part(
+    forecast: PerformanceForecast | None,
     card: ModelCard,
     threshold: float,
     counts: Mapping[str, Any],
@@ -24,7 +24,7 @@ def promise_part(
 
     Parameters
     ----------
-    promise : Promise or None
+    forecast : PerformanceForecast or None
         None where nothing can be promised.
     card : ModelCard
         Of the model, for the reason why.
@@ -35,13 +35,13 @@ def promise_part(
     by_other_rules : str
         What labels and distances decided, whatever the score.
     """
-    if promise is None:
+    if forecast is None:
         n, n_kept = counts["picks"], counts["kept"]
         return {
             "state": "none",
             "sentence": f"At {threshold:.2f} you keep {n_kept:,} of {n:,} picks "
             f"({percent(n_kept / max(n, 1))}). How good these are cannot be promised.",
-            "lines": [why_no_promise(card), *([by_other_rules] if by_other_rules else [])],
+            "lines": [why_no_forecast(card), *([by_other_rules] if by_other_rules else [])],
         }
     lines = []
     evidence = card.evidence
@@ -52,18 +52,18 @@ def promise_part(
             "seen it."
         )
     lines.append(
-        f"About {percent(promise.share.mean)} of all picks "
-        f"({percent(promise.share.low)} to {percent(promise.share.high)}) should be particles. "
+        f"About {percent(forecast.share.mean)} of all picks "
+        f"({percent(forecast.share.low)} to {percent(forecast.share.high)}) should be particles. "
         "Recall is the share of these that is kept; particles that were never picked are "
         "nowhere in it."
     )
     if by_other_rules:
         lines.append(by_other_rules)
-    if not promise.reliable:
+    if not forecast.reliable:
         lines.insert(0, "Take these figures as a hint, not as a promise: see the warnings.")
-    expected = promise.at(threshold)
+    expected = forecast.at(threshold)
     return {
-        "state": "good" if promise.reliable else "weak",
+        "state": "good" if forecast.reliable else "weak",
         "sentence": expectation_sentence(expected),
         "lines": lines,
     }
@@ -78,7 +78,7 @@ def expectation_sentence(expected: Expectation) -> str:
     )
 
 
-def why_no_promise(card: ModelCard) -> str:
+def why_no_forecast(card: ModelCard) -> str:
     """Return why nothing can be said of precision and recall, and what to do about it."""
     settings = card.training.get("settings") or {}
     if settings.get("n_folds") in (0, 1):

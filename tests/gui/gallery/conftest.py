@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def show(viewer, qtbot):
     """Return a function that docks a gallery and shows the window."""
-    from napari_pickeroptimizer.widgets.gallery_widget import GalleryWidget
+    from napari_pickeroptimizer.plugin.panels.gallery.widget import GalleryWidget
 
     def docked(area: str = "bottom"):
         widget = GalleryWidget(viewer)
@@ -35,7 +35,7 @@ def choose():
     """Return a function that chooses an order or a filter, as the boxes' menus do."""
 
     def chosen(widget, *, sort=None, show=None) -> None:
-        from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
+        from napari_pickeroptimizer.plugin.panels.gallery.order import Show, Sort
 
         for box, kinds, value in (
             (widget.tools.sort_box, Sort, sort),

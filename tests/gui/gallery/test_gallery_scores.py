@@ -34,7 +34,7 @@ def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
 
 
 def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer, choose):
-    from napari_pickeroptimizer.plugin.gallery.gallery import Show, Sort
+    from napari_pickeroptimizer.plugin.panels.gallery.order import Show, Sort
 
     widget = show()
     before = widget.grid.display.rows.tolist()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from napari_pickeroptimizer.calibration import Calibration
 from napari_pickeroptimizer.errors import (
     BoxOutsideError,
     LabelError,
@@ -29,6 +28,7 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.trust import Calibration
 
 QUICK = FineTuneSettings(
     diameter_px=24, box_px=32, base="none", n_steps=12, batch_size=16, n_folds=2, device="cpu"

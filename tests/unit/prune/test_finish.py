@@ -12,7 +12,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.prune.finish import finish, prepare
-from napari_pickeroptimizer.prune.labels import match_labels
+from napari_pickeroptimizer.prune.label_matching import match_labels
 from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
 from napari_pickeroptimizer.prune.score import PicksScored, score
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.calibration import Evidence
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
@@ -18,6 +17,7 @@ from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
 from napari_pickeroptimizer.prune.score import score
+from napari_pickeroptimizer.trust import Evidence
 
 
 @pytest.fixture
@@ -247,14 +247,14 @@ def test_two_spellings_of_a_micrograph_are_one_entry_of_the_record(run, spot_pro
 
 def test_a_model_that_was_not_cross_validated_promises_nothing(run) -> None:
     result = run(threshold=0.6)
-    assert result.promise is result.record["expectation"] is None
+    assert result.forecast is result.record["expectation"] is None
     assert any("nothing can be promised" in w for w in result.record["warnings"])
 
 
-@pytest.mark.parametrize("wish", [{"precision": 0.95}, {"recall": 0.9}, {"threshold": "auto"}])
-def test_a_wish_needs_evidence_and_is_refused_before_the_scoring(run, wish) -> None:
+@pytest.mark.parametrize("rule", [{"precision": 0.95}, {"recall": 0.9}, {"threshold": "auto"}])
+def test_a_wish_needs_evidence_and_is_refused_before_the_scoring(run, rule) -> None:
     with pytest.raises(SettingsError, match="cross-validated.*--folds 3"):
-        run(**wish)
+        run(**rule)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_the_record_tells_what_the_threshold_is_expected_to_give(
     )[-1]
     assert isinstance(result, Pruned)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert result.promise is not None
+    assert result.forecast is not None
     expected = record["expectation"]
     assert expected["threshold"] == record["threshold"]
     assert expected["n_picks"] == 72

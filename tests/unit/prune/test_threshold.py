@@ -9,10 +9,10 @@ import pytest
 from scipy.special import expit
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.calibration import Evidence
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import ModelCard
-from napari_pickeroptimizer.prune.threshold import Wish, promise_for
+from napari_pickeroptimizer.prune.threshold import ThresholdRule, forecast_for
+from napari_pickeroptimizer.trust import Evidence
 
 CARD = ModelCard((1, 2), ("particle", "contaminant"), "resnet18", BoxSettings(diameter_px=9))
 
@@ -35,17 +35,17 @@ WITH = dataclasses.replace(CARD, evidence=evidence())
 
 
 def test_the_threshold_is_what_was_said_and_half_by_default() -> None:
-    assert Wish().choose(None) == 0.5
-    assert Wish(threshold=0.7).choose(None) == 0.7
-    assert Wish(threshold=0.7).choose(promise_for(WITH, picks()[0])) == 0.7
+    assert ThresholdRule().choose(None) == 0.5
+    assert ThresholdRule(threshold=0.7).choose(None) == 0.7
+    assert ThresholdRule(threshold=0.7).choose(forecast_for(WITH, picks()[0])) == 0.7
 
 
 def test_precision_and_recall_are_about_what_was_wished_for() -> None:
     p, truth = picks()
-    promised = promise_for(WITH, p)
-    kept = p >= Wish(precision=0.95).choose(promised)
+    forecast = forecast_for(WITH, p)
+    kept = p >= ThresholdRule(precision=0.95).choose(forecast)
     assert truth[kept].mean() == pytest.approx(0.95, abs=0.04)
-    kept = p >= Wish(recall=0.9).choose(promised)
+    kept = p >= ThresholdRule(recall=0.9).choose(forecast)
     assert kept[truth].mean() == pytest.approx(0.9, abs=0.06)
 
 
@@ -57,39 +57,39 @@ def test_auto_is_about_the_best_f1() -> None:
         return 2 * (kept & truth).sum() / (kept.sum() + truth.sum())
 
     best = max(f1(t) for t in np.linspace(0, 1, 101))
-    assert f1(Wish(threshold="auto").choose(promise_for(WITH, p))) > best - 0.02
+    assert f1(ThresholdRule(threshold="auto").choose(forecast_for(WITH, p))) > best - 0.02
 
 
 def test_picks_without_a_score_count_nowhere() -> None:
     p, _ = picks()
     unscored = np.concatenate([p, np.full(500, np.nan)])
-    promised = promise_for(WITH, unscored)
-    assert promised is not None
-    assert promised.n_picks == len(p)
-    assert promised.at(0.0).n_kept == len(p)
-    assert promise_for(WITH, np.full(5, np.nan)) is None
+    forecast = forecast_for(WITH, unscored)
+    assert forecast is not None
+    assert forecast.n_picks == len(p)
+    assert forecast.at(0.0).n_kept == len(p)
+    assert forecast_for(WITH, np.full(5, np.nan)) is None
 
 
 def test_what_no_threshold_reaches_is_refused_with_the_most_there_is() -> None:
     rng = np.random.default_rng(2)
     hopeless = expit(rng.normal(-2, 0.3, 2000))  # all picks alike, and like no particle
     with pytest.raises(SettingsError, match="no threshold is expected to reach a precision"):
-        Wish(precision=0.99).choose(promise_for(WITH, hopeless))
+        ThresholdRule(precision=0.99).choose(forecast_for(WITH, hopeless))
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("rule", "words"),
     [
-        (Wish(precision=0.95), "--precision 0.95 needs"),
-        (Wish(recall=0.9), "--recall 0.9 needs"),
-        (Wish(threshold="auto"), "--threshold auto needs"),
+        (ThresholdRule(precision=0.95), "--precision 0.95 needs"),
+        (ThresholdRule(recall=0.9), "--recall 0.9 needs"),
+        (ThresholdRule(threshold="auto"), "--threshold auto needs"),
     ],
 )
 def test_without_evidence_a_wish_is_refused_and_says_what_to_do(
-    wish: Wish, words: str
+    rule: ThresholdRule, words: str
 ) -> None:
     with pytest.raises(SettingsError, match=f"{words}.*--folds 3"):
-        wish.check(CARD)
-    wish.check(WITH)
-    Wish(threshold=0.5).check(CARD)
-    assert promise_for(CARD, picks()[0]) is None
+        rule.check(CARD)
+    rule.check(WITH)
+    ThresholdRule(threshold=0.5).check(CARD)
+    assert forecast_for(CARD, picks()[0]) is None

@@ -9,11 +9,11 @@ import pytest
 
 from napari_pickeroptimizer import Micrographs, Picks
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.calibration import Calibration, Evidence, promise
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.prune.decide import decide
 from napari_pickeroptimizer.prune.output import counts, counts_by_micrograph
 from napari_pickeroptimizer.prune.run import Pruned
+from napari_pickeroptimizer.trust import Calibration, Evidence, forecast_performance
 
 MakeRun = Callable[..., tuple[Pruned, Micrographs, Classifier]]
 
@@ -68,9 +68,11 @@ def make_run(tmp_path: Path) -> MakeRun:
         )
         picks = scored_picks(names, n_picks, side_px)
         decided = decide(picks, threshold)
-        promised = None
+        forecast = None
         if evidence is not None:
-            promised = promise(evidence, card.calibration, picks.particle_probability)
+            forecast = forecast_performance(
+                evidence, card.calibration, picks.particle_probability
+            )
         entries, check = counts_by_micrograph(decided, micrographs)
         record = {
             "command": "prune",
@@ -79,16 +81,16 @@ def make_run(tmp_path: Path) -> MakeRun:
             "inputs": {"micrographs": ["mics"], "picks": ["AutoPick/picks.star"]},
             "settings": {"threshold": threshold, "device": "cpu"},
             "threshold": threshold,
-            "expectation": promised.at(threshold).to_dict() if promised else None,
+            "expectation": forecast.at(threshold).to_dict() if forecast else None,
             "versions": {"napari-pickeroptimizer": "0.1"},
             "counts": counts(decided),
             "outside": {},
             "unreadable": {},
-            "warnings": [*(promised.warnings if promised else ()), *check.warnings],
+            "warnings": [*(forecast.warnings if forecast else ()), *check.warnings],
             "micrographs": entries,
             "files": ["kept.star", "scored/a.star", "scored/b.star"],
         }
         # of a classifier the report asks for the card only
-        return Pruned(decided, [], record, promised), micrographs, Classifier(None, card)
+        return Pruned(decided, [], record, forecast), micrographs, Classifier(None, card)
 
     return make

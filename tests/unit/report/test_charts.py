@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.calibration import Band, reliability
 from napari_pickeroptimizer.report.charts import (
     Bars,
     Curve,
@@ -22,6 +21,7 @@ from napari_pickeroptimizer.report.micrograph_charts import (
     promised_and_measured,
     share_by_micrograph,
 )
+from napari_pickeroptimizer.trust import Band, reliability
 
 
 def parts(svg: str, kind: str) -> list[ET.Element]:
@@ -147,8 +147,8 @@ def test_every_micrograph_is_a_point_and_the_unusual_ones_are_diamonds_with_link
 
 def test_promised_and_measured_stand_under_each_other() -> None:
     svg = promised_and_measured([("precision", Estimate(0.97, 0.95, 0.99), Estimate(0.96))])
-    (promised,), (measured,) = parts(svg, "promised"), parts(svg, "measured")
-    line = promised.find("line")
+    (forecast,), (measured,) = parts(svg, "promised"), parts(svg, "measured")
+    line = forecast.find("line")
     x = float(re.match(r"M([\d.]+)", measured.find("path").get("d"))[1])
     assert float(line.get("x1")) < x < float(line.get("x2"))
     assert measured.find("line") is None

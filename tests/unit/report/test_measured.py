@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer import Picks, evaluate
+from napari_pickeroptimizer import Picks, evaluate_picks
 from napari_pickeroptimizer.errors import PickFormatError, SettingsError
-from napari_pickeroptimizer.prune.matches import match
+from napari_pickeroptimizer.evaluate.matches import match
 from napari_pickeroptimizer.report.measured import measure, roc
 
 
@@ -36,7 +36,7 @@ def test_picks_and_centres_find_each_other() -> None:
 
 def test_matches_agree_with_the_evaluation() -> None:
     picks, truth = three_picks_two_centres(3)
-    evaluation = evaluate(picks, truth, 5)
+    evaluation = evaluate_picks(picks, truth, 5)
     matches = match(picks, truth, 5)
     assert sum(m.is_true.sum() for m in matches) == evaluation.before.n_true
     kept = picks.table["predicted"].to_numpy() == 1

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer import Micrographs, Picks, evaluate
+from napari_pickeroptimizer import Micrographs, Picks, evaluate_picks
 from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
 
 VOID = {"meta", "img", "br", "input", "wbr", "link", "hr"}
@@ -73,7 +73,7 @@ def test_the_report_says_what_can_be_expected(make_run, tmp_path: Path) -> None:
     )  # fmt: skip
     assert path == tmp_path / "out" / "report.html"
     text, page = read(path)
-    expected = result.promise.at(0.62)
+    expected = result.forecast.at(0.62)
     assert f"At 0.62 you keep {expected.n_kept:,} of 320 picks" in page.words
     assert f"expected precision {expected.precision}, recall {expected.recall}" in page.words
     assert "pickeroptimizer prune --picks 'a b.star'" in page.words
@@ -147,10 +147,10 @@ def test_without_evidence_it_says_why_nothing_is_promised(make_run, tmp_path: Pa
 
 def test_an_unreliable_promise_is_called_a_hint(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run(n_labels=4)
-    assert not result.promise.reliable
+    assert not result.forecast.reliable
     _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
     assert "a hint, not as a promise" in page.words
-    assert all(w in page.words for w in result.promise.warnings)
+    assert all(w in page.words for w in result.forecast.warnings)
 
 
 def test_labels_and_places_that_decided_are_told(make_run, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def expectation(precision: float, recall: float, threshold: float = 0.5) -> dict
 
 def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
     picks, truth = judged()
-    evaluation = evaluate(picks, truth, 2)
+    evaluation = evaluate_picks(picks, truth, 2)
     _, micrographs, _ = make_run(n_micrographs=6)
     text, page = read(
         write_evaluation_report(
@@ -293,18 +293,18 @@ def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("promised", "said"),
+    ("forecast", "said"),
     [((0.95, 0.95), "within it"), ((0.5, 0.95), "above it"), ((0.95, 0.2), "above it")],
 )
 def test_promised_stands_beside_measured(
-    promised: tuple[float, float], said: str, tmp_path: Path
+    forecast: tuple[float, float], said: str, tmp_path: Path
 ) -> None:
     picks, truth = judged()
-    record = {"command": "prune", "threshold": 0.5, "expectation": expectation(*promised)}
-    evaluation = evaluate(picks, truth, 2)
+    record = {"command": "prune", "threshold": 0.5, "expectation": expectation(*forecast)}
+    evaluation = evaluate_picks(picks, truth, 2)
     path = tmp_path / "e.html"
     _, page = read(write_evaluation_report(path, evaluation, picks, truth, record=record))
-    assert f"Promised precision: {promised[0]:.3f}" in page.words
+    assert f"Promised precision: {forecast[0]:.3f}" in page.words
     # what a run calls recall is among its picks
     assert f"measured {evaluation.kept_true:.3f}" in page.words
     assert said in page.words
@@ -316,7 +316,7 @@ def test_a_promise_is_held_against_the_scores_at_its_own_threshold(tmp_path: Pat
     record = {"command": "prune", "expectation": expectation(0.9, 0.9, threshold=0.7)}
     _, page = read(
         write_evaluation_report(
-            tmp_path / "e.html", evaluate(picks, truth, 2, 0.5), picks, truth,
+            tmp_path / "e.html", evaluate_picks(picks, truth, 2, 0.5), picks, truth,
             record=record, threshold=0.5,
         )
     )  # fmt: skip
@@ -327,7 +327,9 @@ def test_a_promise_is_held_against_the_scores_at_its_own_threshold(tmp_path: Pat
 
 def test_warnings_of_the_evaluation_are_told(tmp_path: Path) -> None:
     picks, truth = judged()
-    evaluation = dataclasses.replace(evaluate(picks, truth, 2), warnings=("it is flipped",))
+    evaluation = dataclasses.replace(
+        evaluate_picks(picks, truth, 2), warnings=("it is flipped",)
+    )
     _, page = read(write_evaluation_report(tmp_path / "e.html", evaluation, picks, truth))
     assert "1 warning it is flipped" in page.words
 
@@ -342,7 +344,7 @@ def test_a_damaged_record_promises_nothing(damaged: object, tmp_path: Path) -> N
     record = json.loads(json.dumps({"command": "prune", "expectation": damaged}))
     _, page = read(
         write_evaluation_report(
-            tmp_path / "e.html", evaluate(picks, truth, 2), picks, truth, record=record
+            tmp_path / "e.html", evaluate_picks(picks, truth, 2), picks, truth, record=record
         )
     )
     assert "The run promised nothing" in page.words
@@ -352,7 +354,9 @@ def test_picks_without_scores_have_figures_but_no_charts(tmp_path: Path) -> None
     picks, truth = judged()
     bare = Picks(picks.table.drop(columns=["probability_1"]))
     text, page = read(
-        write_evaluation_report(tmp_path / "e.html", evaluate(bare, truth, 2), bare, truth)
+        write_evaluation_report(
+            tmp_path / "e.html", evaluate_picks(bare, truth, 2), bare, truth
+        )
     )
     assert "hold no probabilities" in page.words
     assert '<svg class="chart' not in text

@@ -20,9 +20,9 @@ from napari_pickeroptimizer.io.relion import (
     SUGGESTION_RANK,
 )
 from napari_pickeroptimizer.picks import BY_LABEL, BY_NOTHING, Picks
-from napari_pickeroptimizer.plugin.exporting.destinations import is_tree
+from napari_pickeroptimizer.plugin.panels.export.destinations import is_tree
 from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring.colouring import undressed
+from napari_pickeroptimizer.plugin.scoring.colouring import without_display_columns
 from napari_pickeroptimizer.plugin.session import picks_of, unwrap
 
 
@@ -88,4 +88,4 @@ def own_picks(layer: Any) -> Picks:
     """Return a layer's picks with their labels, without what scores put on them."""
     layer = unwrap(layer)
     picks = picks_of(layer)  # takes in what was added to the layer
-    return undressed(layer) if view_of(layer.metadata) is not None else picks
+    return without_display_columns(layer) if view_of(layer.metadata) is not None else picks

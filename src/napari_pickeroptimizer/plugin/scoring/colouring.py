@@ -35,7 +35,7 @@ def paint_all(layer: Any, scores: Scores) -> None:
         table = shown_picks(layer).table
         own = {name: table[name].to_numpy() for name in DISPLAY_COLUMNS if name in table}
         _own_columns[layer] = own
-    picks = undressed(layer)
+    picks = without_display_columns(layer)
     n = len(picks)
     said = np.zeros(n, dtype=np.int8)
     said[: len(scores)] = _scored_class(scores, np.arange(len(scores)))
@@ -88,7 +88,7 @@ def _column(picks: Picks, name: str, n: int, missing: Any, kind: Any) -> NDArray
     return picks.table[name].to_numpy(kind)
 
 
-def undressed(layer: Any) -> Picks:
+def without_display_columns(layer: Any) -> Picks:
     """Return a layer's picks as they are without scores, the columns of their file again."""
     picks = shown_picks(layer)
     table = picks.table.drop(columns=[*DISPLAY_COLUMNS], errors="ignore")
@@ -97,15 +97,15 @@ def undressed(layer: Any) -> Picks:
     return replace(picks, table=table)
 
 
-def is_dressed(layer: Any) -> bool:
+def has_display_columns(layer: Any) -> bool:
     """Whether a layer has the colours of scores."""
     return layer in _own_columns
 
 
-def undress(layer: Any) -> None:
+def remove_display_columns(layer: Any) -> None:
     """Take the colours of scores off a layer."""
     if layer in _own_columns:
-        picks = undressed(layer)
+        picks = without_display_columns(layer)
         del _own_columns[layer]
         _show_where_it_differs(layer, picks)
 

@@ -28,9 +28,9 @@ from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
 from napari_pickeroptimizer.plugin.scoring.outputs import Pruned
 from napari_pickeroptimizer.plugin.scoring.scores import (
     Scores,
-    Weighed,
+    ScoreSummary,
     check_finds_particles,
-    weigh,
+    summarise_scores,
 )
 from napari_pickeroptimizer.plugin.session import (
     picks_of,
@@ -131,7 +131,7 @@ def score_events(
     stack_layer: Any = None,
     device: str = "auto",
     first: Sequence[str] = (),
-) -> tuple[Scores, Iterator[ScoreEvent | Weighed]]:
+) -> tuple[Scores, Iterator[ScoreEvent | ScoreSummary]]:
     """Prepare scoring of a layer's picks; the iterator itself touches no layer.
 
     Parameters
@@ -152,7 +152,7 @@ def score_events(
     Scores
         Empty ones, for `outputs.begin`.
     iterator
-        The events of `score`, then `Weighed`; for `outputs.receive` and `outputs.finish`.
+        The events of `score`, then `ScoreSummary`; for `outputs.receive` and `outputs.finish`.
 
     Raises
     ------
@@ -173,13 +173,13 @@ def score_events(
         stack.micrographs, picks, model, device=device, batch_size=batch_size, first=first
     )
 
-    def weighed() -> Iterator[ScoreEvent | Weighed]:
+    def summarised() -> Iterator[ScoreEvent | ScoreSummary]:
         for event in events:
             yield event
             if isinstance(event, PicksScored):
-                yield weigh(card, event.picks.particle_probability)
+                yield summarise_scores(card, event.picks.particle_probability)
 
-    return Scores.begin(picks, model), weighed()
+    return Scores.begin(picks, model), summarised()
 
 
 def score_layer(
@@ -189,7 +189,7 @@ def score_layer(
     model: Classifier | None = None,
     threshold: float | None = None,
     device: str = "auto",
-    on_event: Callable[[ScoreEvent | Weighed], None] | None = None,
+    on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
 ) -> Scores:
     """Score a layer's picks, here and now, and show what is kept and rejected.
 
@@ -221,7 +221,7 @@ def score_layer(
         for event in events:
             if isinstance(event, PicksScored):
                 scored = event
-            elif isinstance(event, Weighed):
+            elif isinstance(event, ScoreSummary):
                 assert scored is not None  # it comes after
                 outputs.finish(viewer, layer, scored, event)
             else:
@@ -241,13 +241,13 @@ def apply_to_layer(
     model: Classifier | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     device: str = "auto",
-    on_event: Callable[[ScoreEvent | Weighed], None] | None = None,
+    on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
 ) -> Pruned:
     """Score a layer's picks and show kept and rejected ones, here and now."""
     score_layer(
         viewer, layer, model=model, threshold=threshold, device=device, on_event=on_event
     )
-    return outputs.settle(viewer, layer)
+    return outputs.refresh(viewer, layer)
 
 
 def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:

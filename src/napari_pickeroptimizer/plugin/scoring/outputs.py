@@ -24,16 +24,16 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.points import matching
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.scoring.colouring import (
-    is_dressed,
+    has_display_columns,
     paint_all,
     paint_rows,
+    remove_display_columns,
     shown_picks,
-    undress,
-    undressed,
     visible_rows,
+    without_display_columns,
 )
 from napari_pickeroptimizer.plugin.scoring.output_layers import show_output_layers
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, Weighed
+from napari_pickeroptimizer.plugin.scoring.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
 from napari_pickeroptimizer.prune.decide import PlaceRules, check_probability, frames_of
 from napari_pickeroptimizer.prune.score import (
@@ -79,8 +79,8 @@ class Pruned:
 class _Following:
     """What is kept of a session: layers that are not up to date, and who will see to it."""
 
-    unsettled: WeakSet[Any] = field(default_factory=WeakSet)
-    behind: WeakSet[Any] = field(default_factory=WeakSet)
+    needs_refresh: WeakSet[Any] = field(default_factory=WeakSet)
+    outdated: WeakSet[Any] = field(default_factory=WeakSet)
     later: Callable[[Any], None] | None = None
 
 
@@ -126,14 +126,14 @@ def receive(viewer: Any, layer: Any, event: Any) -> None:
         session.scores_changed.emit(layer)
 
 
-def finish(viewer: Any, layer: Any, scored: PicksScored, weighed: Weighed) -> None:
+def finish(viewer: Any, layer: Any, scored: PicksScored, summarised: ScoreSummary) -> None:
     """Take over what is known once all picks are scored, and show what is kept."""
     session, layer = session_of(viewer), unwrap(layer)
     scores = scores_of(viewer, layer)
-    scores.finish(scored, weighed)
+    scores.finish(scored, summarised)
     if not scores.rules.are_off:
         _apply_rules(viewer, layer, scores, scores.rules)
-    _settle_soon(session, layer)
+    _refresh_soon(session, layer)
     session.scores_changed.emit(layer)
 
 
@@ -147,7 +147,7 @@ def restore(viewer: Any, layer: Any, before: Scores | None) -> None:
     before.set_labels(np.arange(len(before)), picks)  # labels given meanwhile
     session.scores[layer] = before
     paint_all(layer, before)
-    _settle_soon(session, layer)
+    _refresh_soon(session, layer)
     session.scores_changed.emit(layer)
 
 
@@ -155,7 +155,7 @@ def forget(viewer: Any, layer: Any) -> None:
     """Drop a layer's scores and the colours they gave; its outputs stay as they are."""
     session, layer = session_of(viewer), unwrap(layer)
     session.scores.pop(layer, None)
-    undress(layer)
+    remove_display_columns(layer)
     session.scores_changed.emit(layer)
 
 
@@ -172,7 +172,7 @@ def set_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
     scores, session = scores_of(viewer, layer), session_of(viewer)
     check_probability("the threshold", threshold)
     scores.threshold = float(threshold)
-    pruned = settle(viewer, layer)
+    pruned = refresh(viewer, layer)
     session.threshold_changed.emit(unwrap(layer))
     return pruned
 
@@ -183,7 +183,7 @@ def move_threshold(viewer: Any, layer: Any, threshold: float) -> None:
     scores = scores_of(viewer, layer)
     scores.threshold = float(threshold)
     paint_rows(layer, scores, visible_rows(viewer, layer, scores))
-    _settle_soon(session, layer)
+    _refresh_soon(session, layer)
     session.threshold_changed.emit(layer)
 
 
@@ -197,25 +197,25 @@ def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> Pruned:
     """
     session, layer = session_of(viewer), unwrap(layer)
     _apply_rules(viewer, layer, scores_of(viewer, layer), rules)
-    pruned = settle(viewer, layer)
+    pruned = refresh(viewer, layer)
     session.threshold_changed.emit(layer)
     return pruned
 
 
-def settle(viewer: Any, layer: Any) -> Pruned:
+def refresh(viewer: Any, layer: Any) -> Pruned:
     """Bring the colours of all picks, and the outputs, up to date with the threshold."""
     viewer, layer = unwrap(viewer), unwrap(layer)
     scores = scores_of(viewer, layer)
     following = follow(session_of(viewer))
-    following.unsettled.discard(layer)
-    following.behind.discard(layer)
+    following.needs_refresh.discard(layer)
+    following.outdated.discard(layer)
     paint_rows(layer, scores, None)
-    picks = scores.decided(undressed(layer))
+    picks = scores.decided(without_display_columns(layer))
     layers = show_output_layers(viewer, layer, picks, outputs_of(viewer, layer))
     return Pruned(picks, layers, scores.failures, sum(scores.outside.values()))
 
 
-def settle_what_is_seen(viewer: Any, layer: Any) -> bool:
+def refresh_visible(viewer: Any, layer: Any) -> bool:
     """Do as `settle`, but leave large outputs that nobody sees for later.
 
     Returns
@@ -227,18 +227,18 @@ def settle_what_is_seen(viewer: Any, layer: Any) -> bool:
     scores = scores_of(viewer, layer)
     seen = any(x.visible for x in outputs_of(viewer, layer).values())
     if seen or len(scores) <= LARGE:
-        settle(viewer, layer)
+        refresh(viewer, layer)
         return False
     following = follow(session_of(viewer))
-    following.unsettled.discard(layer)
-    following.behind.add(layer)
+    following.needs_refresh.discard(layer)
+    following.outdated.add(layer)
     paint_rows(layer, scores, None)
     return True
 
 
 def show_outputs(viewer: Any, layer: Any) -> dict[str, Any]:
     """Make or update the layers of what is kept and rejected; return them by role."""
-    return settle(viewer, layer).layers
+    return refresh(viewer, layer).layers
 
 
 def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
@@ -254,8 +254,8 @@ def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
 def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
     """Show all picks, or only the kept or the rejected ones; what is shown gets the keys."""
     viewer, layer = unwrap(viewer), unwrap(layer)
-    if shown != "all" and (shown not in outputs_of(viewer, layer) or behind(viewer, layer)):
-        settle(viewer, layer)
+    if shown != "all" and (shown not in outputs_of(viewer, layer) or outdated(viewer, layer)):
+        refresh(viewer, layer)
     layers = {"all": layer, **outputs_of(viewer, layer)}
     for role, other in layers.items():
         if role != "unscored":
@@ -275,26 +275,26 @@ def shown_of(viewer: Any, layer: Any) -> Shown:
     return "all"
 
 
-def settle_later(session: Session, later: Callable[[Any], None] | None) -> None:
+def refresh_later(session: Session, later: Callable[[Any], None] | None) -> None:
     """Have a panel call `settle` when the hand rests; None to do it at once again."""
     follow(session).later = later
 
 
-def stop_settling_later(session: Session, later: Callable[[Any], None]) -> None:
-    """Undo `settle_later`, unless another panel has taken it over."""
+def stop_refreshing_later(session: Session, later: Callable[[Any], None]) -> None:
+    """Undo `refresh_later`, unless another panel has taken it over."""
     following = follow(session)
     if following.later is later:
         following.later = None
 
 
-def unsettled(viewer: Any, layer: Any) -> bool:
+def needs_refresh(viewer: Any, layer: Any) -> bool:
     """Whether colours or outputs are behind the threshold or the labels."""
-    return unwrap(layer) in follow(session_of(viewer)).unsettled
+    return unwrap(layer) in follow(session_of(viewer)).needs_refresh
 
 
-def behind(viewer: Any, layer: Any) -> bool:
+def outdated(viewer: Any, layer: Any) -> bool:
     """Whether outputs that nobody sees were left for later."""
-    return unwrap(layer) in follow(session_of(viewer)).behind
+    return unwrap(layer) in follow(session_of(viewer)).outdated
 
 
 def follow(session: Session) -> _Following:
@@ -314,13 +314,13 @@ def _on_labels(session: Session, layer: Any, rows: NDArray[np.intp]) -> None:
     concerned = scores.set_labels(rows, shown_picks(layer))
     paint_rows(layer, scores, concerned, probabilities=True)
     if scores.complete:
-        _settle_soon(session, layer)
+        _refresh_soon(session, layer)
 
 
 def _on_model(session: Session) -> None:
     """Scores of another model than the session's say nothing any more."""
     for layer in matching.picks_layers(session.viewer):
-        if layer in session.scores or is_dressed(layer):
+        if layer in session.scores or has_display_columns(layer):
             forget(session.viewer, layer)
 
 
@@ -330,17 +330,17 @@ def _on_step(viewer_ref: Any, event: Any = None) -> None:
     if viewer is None:
         return
     session = session_of(viewer)
-    for layer in list(follow(session).unsettled):
+    for layer in list(follow(session).needs_refresh):
         scores = session.scores.get(layer)
         if scores is not None and layer in viewer.layers:
             paint_rows(layer, scores, visible_rows(viewer, layer, scores))
 
 
-def _settle_soon(session: Session, layer: Any) -> None:
+def _refresh_soon(session: Session, layer: Any) -> None:
     following = follow(session)
-    following.unsettled.add(layer)
+    following.needs_refresh.add(layer)
     if following.later is None:
-        settle(session.viewer, layer)
+        refresh(session.viewer, layer)
     else:
         following.later(layer)
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, PROBABILITY_PREFIX, Picks
-from napari_pickeroptimizer.plugin.scoring.decision import Decision
 from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored, PicksScored
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, promise_for
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, forecast_for
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.calibration import Promise
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-    from napari_pickeroptimizer.model.reference import MicrographFigures
+    from napari_pickeroptimizer.trust import PerformanceForecast
+    from napari_pickeroptimizer.trust.reference import MicrographFigures
 
 # Features are kept for likeness only: so many random directions tell boxes apart as well.
 N_DIRECTIONS = 64
@@ -29,27 +29,27 @@ LARGEST_FLOAT16 = 60_000.0
 
 
 @dataclass(frozen=True, eq=False)
-class Weighed:
+class ScoreSummary:
     """The scores are in order, and it is known what thresholds may be expected to give.
 
     It comes after `PicksScored`, from the same worker: both take a second for a million picks.
 
     Parameters
     ----------
-    promise : Promise or None
+    forecast : PerformanceForecast or None
         None for a model without evidence.
     order : (n,) int
         ``np.argsort`` of P(particle).
     """
 
-    promise: Promise | None
+    forecast: PerformanceForecast | None
     order: NDArray[np.intp]
     progress: float = 1.0
 
 
-def weigh(card: ModelCard, p_particle: NDArray[np.float64]) -> Weighed:
+def summarise_scores(card: ModelCard, p_particle: NDArray[np.float64]) -> ScoreSummary:
     """Return what needs all scores at once."""
-    return Weighed(promise_for(card, p_particle), np.argsort(p_particle))
+    return ScoreSummary(forecast_for(card, p_particle), np.argsort(p_particle))
 
 
 def check_finds_particles(card: ModelCard) -> None:
@@ -94,7 +94,7 @@ class Scores:
         Micrographs so far, and in all.
     complete : bool
         Whether all picks were scored that can be.
-    promise : Promise or None
+    forecast : PerformanceForecast or None
         What thresholds may be expected to give; None before, and without evidence.
     """
 
@@ -114,7 +114,7 @@ class Scores:
     n_done: int = 0
     n_total: int = 0
     complete: bool = False
-    promise: Promise | None = None
+    forecast: PerformanceForecast | None = None
     _decision: Decision | None = None
     _directions: NDArray[np.float32] | None = None
 
@@ -190,13 +190,13 @@ class Scores:
             self._take_features(event)
         return event.rows
 
-    def finish(self, scored: PicksScored, weighed: Weighed) -> None:
+    def finish(self, scored: PicksScored, summarised: ScoreSummary) -> None:
         """Take over what is known once all picks are scored."""
         self.failures, self.outside = dict(scored.failures), dict(scored.outside)
         self.figures = dict(scored.figures)
-        self.promise, self.complete = weighed.promise, True
+        self.forecast, self.complete = summarised.forecast, True
         # picks that were added meanwhile are behind those that were scored
-        order = weighed.order if len(weighed.order) == len(self) else None
+        order = summarised.order if len(summarised.order) == len(self) else None
         self._decision = self._decide(order)
 
     def set_labels(self, rows: NDArray[np.intp], picks: Picks) -> NDArray[np.intp]:
@@ -245,7 +245,7 @@ class Scores:
     def _decide(self, order: NDArray[np.intp] | None) -> Decision:
         return Decision(
             self.p_particle, self.other_of(slice(None)), self.labels, self.codes, self.names,
-            promise=self.promise, order=order,
+            forecast=self.forecast, order=order,
         )  # fmt: skip
 
     def _take_features(self, event: MicrographScored) -> None:

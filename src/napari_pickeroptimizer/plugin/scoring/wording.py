@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.scoring.decision import Counts
+from napari_pickeroptimizer.prune.decision import Counts
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.calibration import Promise
-    from napari_pickeroptimizer.calibration.promises import Expectation, Interval
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.plugin.scoring.outputs import Pruned
     from napari_pickeroptimizer.plugin.scoring.scores import Scores
     from napari_pickeroptimizer.plugin.session import Session
+    from napari_pickeroptimizer.trust import PerformanceForecast
+    from napari_pickeroptimizer.trust.forecast import Expectation, Interval
 
 Preset = Literal["half", "balanced", "precision", "recall"]
 OLD_SCORES = "The scores were of the model before: score again."
@@ -105,7 +105,7 @@ def summary_text(pruned: Pruned, vocabulary: Vocabulary = DEFAULT_VOCABULARY) ->
 
 
 def preset_threshold(
-    preset: Preset, share: float, promised: Promise | None, card: ModelCard
+    preset: Preset, share: float, forecast: PerformanceForecast | None, card: ModelCard
 ) -> float:
     """Return the threshold that is asked for by what it shall give.
 
@@ -116,7 +116,7 @@ def preset_threshold(
         ``recall``.
     share : float
         How much of these two, above 0 and at most 1.
-    promised : Promise or None
+    forecast : PerformanceForecast or None
         What thresholds are expected to give.
     card : ModelCard
         Of the model that scored.
@@ -128,7 +128,7 @@ def preset_threshold(
     """
     if preset == "half":
         return DEFAULT_THRESHOLD
-    if promised is None:
+    if forecast is None:
         why = (
             "the model was not cross-validated. Fine-tune it with 2 folds or more."
             if card.evidence is None
@@ -136,10 +136,10 @@ def preset_threshold(
         )
         raise SettingsError(f"Precision and recall are not known: {why}")
     if preset == "balanced":
-        return promised.best_f1()
+        return forecast.best_f1()
     if preset == "precision":
-        return promised.threshold_for_precision(share)
-    return promised.threshold_for_recall(share)
+        return forecast.threshold_for_precision(share)
+    return forecast.threshold_for_recall(share)
 
 
 def _percent(interval: Interval) -> str:

@@ -21,7 +21,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
-from napari_pickeroptimizer.plugin.scoring.scores import Weighed
+from napari_pickeroptimizer.plugin.scoring.scores import ScoreSummary
 
 
 def some_model() -> Classifier:
@@ -63,7 +63,7 @@ def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -
         viewer, layer, model=model, threshold=0.0, device="cpu", on_event=events.append
     )
     assert scores.complete
-    assert isinstance(events[-1], Weighed)
+    assert isinstance(events[-1], ScoreSummary)
     assert session.session_of(viewer).model is model
     assert len(viewer.layers["picks kept"].data) == 4
     pruned = jobs.apply_to_layer(viewer, layer, threshold=1.0, device="cpu")

@@ -18,7 +18,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.scoring import outputs
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, weigh
+from napari_pickeroptimizer.plugin.scoring.scores import Scores, summarise_scores
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored, PicksScored
@@ -68,8 +68,8 @@ def score(viewer: Any, layer: Any, p: np.ndarray = P, failed: str = "") -> outpu
     for event in events:
         outputs.receive(viewer, layer, event)
     scored = scores.picks_scored(some_picks())
-    outputs.finish(viewer, layer, scored, weigh(model.card, scores.p_particle))
-    return outputs.settle(viewer, layer)
+    outputs.finish(viewer, layer, scored, summarise_scores(model.card, scores.p_particle))
+    return outputs.refresh(viewer, layer)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_drag_recolours_what_is_seen_and_the_rest_at_rest(viewer: Any, layer: 
     layers = score(viewer, layer).layers
     waiting: list[Any] = []
     state = session.session_of(viewer)
-    outputs.settle_later(state, waiting.append)
+    outputs.refresh_later(state, waiting.append)
     viewer.dims.set_point(0, 0)
     outputs.move_threshold(viewer, layer, 0.8)
     assert predicted(layer) == [2, 2, 2, 2, 1] + [2, 2, 1, 1, 1] * 2
@@ -135,11 +135,11 @@ def test_a_drag_recolours_what_is_seen_and_the_rest_at_rest(viewer: Any, layer: 
     assert len(layers["kept"].data) == 9
     viewer.dims.set_point(0, 1)  # another micrograph comes into view
     assert predicted(layer) == [2, 2, 2, 2, 1] * 2 + [2, 2, 1, 1, 1]
-    assert outputs.unsettled(viewer, layer)
-    outputs.settle(viewer, layer)
+    assert outputs.needs_refresh(viewer, layer)
+    outputs.refresh(viewer, layer)
     assert predicted(layer) == [2, 2, 2, 2, 1] * 3
     assert len(layers["kept"].data) == 3
-    assert not outputs.unsettled(viewer, layer)
+    assert not outputs.needs_refresh(viewer, layer)
 
 
 def test_labels_win_also_those_given_later_and_undoing_one_gives_the_score_its_say(
@@ -283,15 +283,15 @@ def test_large_outputs_that_nobody_sees_wait(
 ) -> None:
     monkeypatch.setattr(outputs, "LARGE", 10)
     layers = score(viewer, layer).layers
-    outputs.settle_later(session.session_of(viewer), lambda layer: None)
+    outputs.refresh_later(session.session_of(viewer), lambda layer: None)
     outputs.move_threshold(viewer, layer, 0.8)
-    assert outputs.settle_what_is_seen(viewer, layer)
+    assert outputs.refresh_visible(viewer, layer)
     assert predicted(layer) == [2, 2, 2, 2, 1] * 3
     assert len(layers["kept"].data) == 9
     outputs.choose_shown(viewer, layer, "kept")  # no longer
     assert len(layers["kept"].data) == 3
     outputs.move_threshold(viewer, layer, 0.6)
-    assert not outputs.settle_what_is_seen(viewer, layer)
+    assert not outputs.refresh_visible(viewer, layer)
     assert n_points(layers) == {"kept": 6, "rejected": 9}
 
 

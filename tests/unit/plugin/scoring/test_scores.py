@@ -10,7 +10,7 @@ import pytest
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin.scoring.scores import N_DIRECTIONS, Scores, weigh
+from napari_pickeroptimizer.plugin.scoring.scores import N_DIRECTIONS, Scores, summarise_scores
 from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
 from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored
@@ -49,7 +49,7 @@ def complete(picks: Picks, model: Any = None) -> Scores:
     for i in range(2):
         scores.take(event(np.arange(20) + 20 * i, i))
     scored = scores.picks_scored(picks)
-    scores.finish(scored, weigh(scores.card, scored.picks.particle_probability))
+    scores.finish(scored, summarise_scores(scores.card, scored.picks.particle_probability))
     return scores
 
 

@@ -1,1 +1,0 @@
-"""Writing results, and the commands that would do the same."""

@@ -1,1 +1,0 @@
-"""What opening and saving files means."""

@@ -1,1 +1,0 @@
-"""What the gallery shows: an order of picks, a selection, boxes as pictures."""

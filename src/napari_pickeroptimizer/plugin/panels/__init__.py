@@ -1,0 +1,1 @@
+"""The panels of the plugin: a folder each, `model.py` without Qt beside `widget.py`."""

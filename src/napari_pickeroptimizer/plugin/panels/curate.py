@@ -1,0 +1,70 @@
+"""All of the work in one dock: label, learn, decide and export as pages."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from napari_pickeroptimizer.plugin.panels.decide.widget import DecideWidget
+from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
+from napari_pickeroptimizer.plugin.panels.label.widget import LabelWidget
+from napari_pickeroptimizer.plugin.panels.learn.widget import LearnWidget
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class CurateWidget(QWidget):
+    """The pages Label, Learn, Decide and Export, in the order they are used.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are used.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.label = LabelWidget(napari_viewer)
+        self.learn = LearnWidget(napari_viewer)
+        self.decide = DecideWidget(napari_viewer)
+        self.export = ExportWidget(napari_viewer)
+        self.pages = QTabWidget()
+        self.pages.setDocumentMode(True)
+        # napari's own tabs are as low as their letters
+        self.pages.setStyleSheet("QTabBar::tab { padding: 6px 12px; }")
+        tab_bar = self.pages.tabBar()
+        if tab_bar is not None:  # it may be missing, as far as Qt's types go
+            tab_bar.setExpanding(True)
+        for page, name, tip in (
+            (self.label, "Label", "Tell particles from false picks, a few of each"),
+            (self.learn, "Learn", "Fine-tune the network on the labels"),
+            (self.decide, "Decide", "Score all picks, and choose what to keep"),
+            (self.export, "Export", "Write what is kept, what is rejected, and the report"),
+        ):
+            self.pages.addTab(_Page(page.native), name)
+            self.pages.setTabToolTip(self.pages.count() - 1, tip)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.pages)
+
+
+class _Page(QScrollArea):
+    """A page that scrolls down where the window is too low for it, and never sideways."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(page)
+        page.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Be as wide as the page needs, whenever it shows more than before."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            page, bar = self.widget(), self.verticalScrollBar()
+            if page is not None and bar is not None:
+                bar_px = bar.sizeHint().width()
+                self.setMinimumWidth(page.minimumSizeHint().width() + bar_px)
+        return bool(super().eventFilter(watched, event))

@@ -1,0 +1,1 @@
+"""The Decide panel: scoring, the threshold, what it gives."""

@@ -1,0 +1,1 @@
+"""The gallery: boxes around the picks, sorted, filtered, selected."""

@@ -1,0 +1,248 @@
+"""What one gallery works on: the session's picks, their boxes, and words for what is missing.
+
+No Qt: the widget asks, and shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.micrographs import Micrograph
+from napari_pickeroptimizer.plugin.panels.gallery.order import (
+    BY_SCORE,
+    GalleryPicks,
+    Show,
+    Sort,
+    display,
+    gallery_picks,
+    score_text,
+)
+from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
+from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
+    BOX_FACTOR,
+    MAX_BOX_PX,
+    Contrast,
+    Places,
+    ThumbnailSettings,
+    low_pass_sigma_px,
+)
+from napari_pickeroptimizer.plugin.points import matching
+from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
+from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.plugin.session import Session
+
+NO_PICKS = "Open picks to see their boxes: drag a STAR or .box file onto the viewer."
+NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto the viewer."
+EMPTY_LAYER = "This layer has no picks yet."
+
+
+class GalleryState:
+    """The picks of a session as a gallery sees them.
+
+    Parameters
+    ----------
+    session : Session
+        Whose picks and micrographs are shown.
+
+    Attributes
+    ----------
+    layer : napari.layers.Points or None
+        The picks that are shown.
+    picks : GalleryPicks or None
+        Their columns, None before there are any.
+    sort, show, contrast
+        What the user chose.
+    stale : bool
+        Whether labels, scores or the threshold changed since the picks were sorted.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.layer: Any | None = None
+        self.picks: GalleryPicks | None = None
+        self.sort, self.show = Sort.MICROGRAPH, Show.ALL
+        self.contrast: Contrast = "micrograph"
+        self.stale = False
+        self._places: Places | None = None
+
+    # ------------------------------------------------------------------- what there is
+
+    @property
+    def view(self) -> PicksView | None:
+        """What the layer shows."""
+        return None if self.layer is None else view_of(self.layer.metadata)
+
+    def follow_target(self) -> bool:
+        """Take the session's picks; whether they are others than before."""
+        before, self.layer = self.layer, self.session.picks_layer
+        self.read()
+        return self.layer is not before
+
+    def read(self) -> None:
+        """Read labels and scores anew; the order stays."""
+        view = self.view
+        if view is None:
+            self.picks = None
+            return
+        points = np.asarray(self.layer.data)  # type: ignore[union-attr]
+        if len(points) != len(view.picks):  # napari is in the middle of an edit
+            return
+        scores = self.session.scores.get(self.layer)
+        slices = points[:, 0] if points.ndim == 2 and len(points) else np.zeros(0)
+        self.picks = gallery_picks(view.picks, slices, scores)
+
+    def changed_labels(self) -> None:
+        """Read labels anew, and note whether order or filter depend on them."""
+        view = self.view
+        if view is not None and self.picks is not None and len(view.picks) == len(self.picks):
+            self.picks = replace(self.picks, labels=view.picks.labels)
+        else:
+            self.read()
+        if self.sort is Sort.CLASS or self.show not in (Show.ALL, Show.MICROGRAPH):
+            self.stale = True
+
+    def changed_threshold(self) -> None:
+        """Take another threshold over; cheap, for it may come at every step of a drag."""
+        scores = self.session.scores.get(self.layer) if self.layer is not None else None
+        if self.picks is None or scores is None:
+            return
+        # the arrays stay, so this is no copy
+        self.picks = replace(self.picks, threshold=float(scores.threshold))
+        if self.sort in (Sort.DOUBT, Sort.CLASS) or self.show in (Show.KEPT, Show.REJECTED):
+            self.stale = True
+
+    def changed_scores(self) -> bool:
+        """Read scores anew; whether they are all there, so that a new order is due."""
+        self.read()
+        by_score = self.sort in BY_SCORE or self.show in (Show.KEPT, Show.REJECTED)
+        scores = self.session.scores.get(self.layer) if self.layer is not None else None
+        complete = scores is not None and scores.complete
+        self.stale = self.stale or by_score
+        return bool(by_score and complete)
+
+    # ------------------------------------------------------------------- order
+
+    def arrange(self, reference: NDArray[np.intp] | None = None) -> Display:
+        """Return the picks in their order.
+
+        Raises
+        ------
+        SettingsError
+            They cannot be sorted or filtered like that; the message says what to do.
+        """
+        if self.picks is None:
+            return Display(np.empty(0, np.intp), np.empty(0, np.int32))
+        arranged = display(
+            self.picks,
+            self.sort,
+            self.show,
+            reference=reference,
+            slice_index=self.slice_index,
+        )
+        self.stale = False
+        return arranged
+
+    @property
+    def slice_index(self) -> int:
+        """Slice that the viewer shows."""
+        steps = self.session.viewer.dims.current_step
+        return int(steps[0]) if len(steps) > 2 else 0
+
+    # ------------------------------------------------------------------- boxes
+
+    @property
+    def micrographs(self) -> Sequence[Micrograph] | None:
+        """The micrographs of the layer's slices, None where they are not open."""
+        view = self.view
+        if view is None:
+            return None
+        stack = matching.find_stack(self.session.viewer, view)
+        return None if stack is None else stack.micrographs.items
+
+    def places(self) -> Places | None:
+        """Return where the boxes are; the same object as long as they are the same."""
+        micrographs = self.micrographs
+        if self.picks is None or micrographs is None or self.layer is None:
+            self._places = None
+            return None
+        points = np.asarray(self.layer.data)
+        old = self._places
+        if (
+            old is not None
+            and old.micrographs is micrographs
+            and len(old.slices) == len(points)
+        ):
+            same = np.array_equal(old.slices, self.picks.slices)
+            if same and np.array_equal(old.coords_yx_px, points[:, 1:]):
+                return old
+        coords = np.array(points[:, 1:], dtype=np.float64)
+        self._places = Places(micrographs, self.picks.slices, coords)
+        return self._places
+
+    def thumbnail_settings(self, side: int) -> ThumbnailSettings | None:
+        """Return how boxes become thumbnails of `side` pixels."""
+        view, micrographs = self.view, self.micrographs
+        if view is None or not micrographs:
+            return None
+        sigma = low_pass_sigma_px(
+            preferences().low_pass_ang, micrographs[0].pixel_size_ang, view.diameter_px
+        )
+        box_px = min(BOX_FACTOR * view.diameter_px, MAX_BOX_PX)
+        return ThumbnailSettings(box_px, side, sigma, self.contrast)
+
+    # ------------------------------------------------------------------- words
+
+    def message(self) -> str:
+        """Say why nothing is shown."""
+        if self.layer is None or self.picks is None:
+            return NO_PICKS
+        if not len(self.picks):
+            return EMPTY_LAYER
+        if self.micrographs is None:
+            return NO_MICROGRAPHS
+        if self.show is Show.MICROGRAPH:
+            return "There are no picks on this micrograph."
+        return f"None of the {len(self.picks):,} picks is {self.show.value.lower()}."
+
+    def tip(self, row: int, problem: str = "") -> str:
+        """Describe a pick: micrograph, place, scores, label."""
+        view, picks = self.view, self.picks
+        if view is None or picks is None or row >= len(view.picks):
+            return ""
+        pick = view.picks.table.iloc[row]
+        vocabulary = self.session.vocabulary
+        lines = [str(pick["micrograph"]), f"x {pick['x']:.1f}, y {pick['y']:.1f} px"]
+        p, decided = float(picks.probability[row]), int(picks.decided([row])[0])
+        if np.isnan(p):
+            lines.append("not scored")
+        else:
+            verdict = vocabulary.name(decided)
+            lines.append(f"score {score_text(p)}: {verdict}")
+            if picks.blocked is not None and picks.blocked[row]:
+                lines.append(
+                    "rejected for its place: too near to a better pick, or to the edge"
+                )
+        if picks.picker_score is not None and not np.isnan(picks.picker_score[row]):
+            lines.append(f"picker's score {picks.picker_score[row]:.3g}")
+        label = int(picks.labels[row])
+        lines.append(f"labelled {vocabulary.name(label)}" if label else "no label")
+        return "\n".join([*lines, problem] if problem else lines)
+
+
+def count_text(n_shown: int, n_all: int, n_selected: int) -> str:
+    """Say how many picks there are.
+
+    Examples
+    --------
+    >>> count_text(1234, 56789, 12)
+    '1,234 of 56,789 · 12 selected'
+    >>> count_text(7, 7, 0)
+    '7 picks'
+    """
+    shown = f"{n_shown:,} of {n_all:,}" if n_shown != n_all else f"{n_all:,} picks"
+    return f"{shown} · {n_selected:,} selected" if n_selected else shown

@@ -1,0 +1,277 @@
+"""Thumbnails of the boxes that are seen, cut in threads of their own. No Qt."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock, Thread
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.io.images import TIFF_SUFFIXES, open_image
+from napari_pickeroptimizer.micrographs import Micrograph
+from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
+    NO_MICROGRAPH,
+    UNREADABLE,
+    Places,
+    Thumbnail,
+    ThumbnailSettings,
+    cut,
+    grey_levels,
+)
+
+CACHE_BYTES = 128 * 2**20
+# Micrographs that had to be read whole (compressed TIFF) are kept up to this many bytes.
+OPEN_BYTES = 192 * 2**20
+MAX_OPEN = 64
+BATCH = 16
+
+
+class OpenMicrographs:
+    """Micrographs that are open, with their grey levels; the least used ones are closed."""
+
+    def __init__(self, micrographs: Sequence[Micrograph]) -> None:
+        self._micrographs = micrographs
+        self._open: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._levels: dict[tuple[int, float], tuple[float, float]] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._micrographs)
+
+    def image(self, index: int) -> NDArray[Any]:
+        """Return a micrograph, mapped where its format allows it."""
+        with self._lock:
+            image = self._open.get(index)
+            if image is not None:
+                self._open.move_to_end(index)
+                return image
+        image = open_lazily(self._micrographs[index])
+        with self._lock:
+            self._open[index] = image
+            while len(self._open) > 1 and self._too_much():
+                self._open.popitem(last=False)
+        return image
+
+    def levels(self, index: int, image: NDArray[Any], sigma_px: float) -> tuple[float, float]:
+        """Return `grey_levels` of a micrograph, computed once."""
+        key = (index, sigma_px)
+        if key not in self._levels:
+            self._levels[key] = grey_levels(image, sigma_px)
+        return self._levels[key]
+
+    def _too_much(self) -> bool:
+        in_memory = sum(i.nbytes for i in self._open.values() if not _is_mapped(i))
+        return len(self._open) > MAX_OPEN or in_memory > OPEN_BYTES
+
+
+def open_lazily(micrograph: Micrograph) -> NDArray[Any]:
+    """Return a micrograph's pixels without reading them, where its format allows it.
+
+    MRC files are mapped, and so are TIFF files that are not compressed.
+
+    Raises
+    ------
+    MicrographNotFoundError, MicrographReadError
+        It is not there, or no image.
+    """
+    image: NDArray[Any] | None = None
+    if micrograph.path.suffix.lower() in TIFF_SUFFIXES and micrograph.path.is_file():
+        try:
+            image = tifffile.memmap(micrograph.path, mode="r")
+        except Exception:  # noqa: BLE001 (compressed, or no TIFF at all: open_image will say)
+            image = None
+        if image is not None and image.ndim != 2:
+            image = None
+    if image is None:
+        image = open_image(micrograph.path, micrograph.section)
+    return image[::-1] if micrograph.flip_y else image
+
+
+def _is_mapped(image: NDArray[Any]) -> bool:
+    return isinstance(image, np.memmap)
+
+
+# ----------------------------------------------------------------------- many boxes
+
+
+@dataclass
+class _Cache:
+    """Thumbnails by pick, the least lately seen dropped first."""
+
+    limit: int
+    n_bytes: int = 0
+    items: OrderedDict[int, tuple[int, Thumbnail]] = field(default_factory=OrderedDict)
+
+    def get(self, row: int) -> tuple[int, Thumbnail] | None:
+        found = self.items.get(row)
+        if found is not None:
+            self.items.move_to_end(row)
+        return found
+
+    def put(self, row: int, generation: int, thumbnail: Thumbnail) -> None:
+        old = self.items.pop(row, None)
+        self.n_bytes += thumbnail.n_bytes - (old[1].n_bytes if old else 0)
+        self.items[row] = (generation, thumbnail)
+        while self.n_bytes > self.limit and len(self.items) > 1:
+            _, (_, dropped) = self.items.popitem(last=False)
+            self.n_bytes -= dropped.n_bytes
+
+    def clear(self) -> None:
+        self.items.clear()
+        self.n_bytes = 0
+
+
+class ThumbnailLoader:
+    """Cuts the thumbnails that are wanted now, in threads that end when there is nothing to do.
+
+    Everything here is called from one thread, the main one; nothing blocks. `want` replaces
+    what was wanted before, so that boxes which were scrolled past are never cut.
+
+    Parameters
+    ----------
+    cache_bytes : int
+        Memory for thumbnails.
+    n_threads : int
+        Threads at most.
+    """
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES, n_threads: int = 2) -> None:
+        self._lock = Lock()
+        self._cache = _Cache(cache_bytes)
+        self._n_threads = n_threads
+        self._n_alive = 0
+        self._generation = 0
+        self._places: Places | None = None
+        self._settings: ThumbnailSettings | None = None
+        self._open: OpenMicrographs | None = None
+        self._pending: list[list[int]] = [[], []]  # what is seen; what may be seen next
+        self._under_way: set[int] = set()
+        self._arrived: list[int] = []
+
+    def show(self, places: Places | None, settings: ThumbnailSettings | None) -> None:
+        """Say what thumbnails are of.
+
+        Other places forget all; other settings leave the old thumbnails to be seen until
+        new ones are there.
+        """
+        with self._lock:
+            if places is not self._places:
+                self._cache.clear()
+                old = None if self._places is None else self._places.micrographs
+                if places is None or places.micrographs is not old:
+                    self._open = (
+                        None if places is None else OpenMicrographs(places.micrographs)
+                    )
+            elif settings == self._settings:
+                return
+            self._places, self._settings = places, settings
+            self._generation += 1
+            self._pending, self._under_way = [[], []], set()
+            self._arrived.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to wait for."""
+        with self._lock:
+            return bool(any(self._pending) or self._under_way or self._arrived)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that thumbnails take."""
+        return self._cache.n_bytes
+
+    def get(self, row: int) -> Thumbnail | None:
+        """Return a pick's thumbnail, perhaps of older settings; None where there is none yet."""
+        with self._lock:
+            found = self._cache.get(row)
+        return None if found is None else found[1]
+
+    def want(self, seen: Iterable[int], ahead: Iterable[int] = ()) -> None:
+        """Have thumbnails cut: first those that are seen, then those that may be next."""
+        with self._lock:
+            if self._places is None or self._settings is None:
+                return
+            self._pending = [[r for r in rows if self._missing(r)] for rows in (seen, ahead)]
+            wanted = sum(map(len, self._pending))
+            n_new = min(self._n_threads - self._n_alive, -(-wanted // BATCH))
+            self._n_alive += max(0, n_new)
+        for _ in range(n_new):
+            Thread(target=self._work, name="thumbnails", daemon=True).start()
+
+    def take(self) -> list[int]:
+        """Return the picks whose thumbnails have arrived since the last call."""
+        with self._lock:
+            arrived, self._arrived = self._arrived, []
+        return arrived
+
+    def close(self) -> None:
+        """Stop; threads end after the boxes they are at."""
+        self.show(None, None)
+
+    def _missing(self, row: int) -> bool:
+        found = self._cache.items.get(row)
+        return row not in self._under_way and (found is None or found[0] != self._generation)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                rows = self._next_batch()
+                if not rows:
+                    self._n_alive -= 1
+                    return
+                generation, places = self._generation, self._places
+                settings, micrographs = self._settings, self._open
+            assert places is not None  # or there were no rows
+            assert settings is not None
+            assert micrographs is not None
+            thumbnails = load(rows, places, settings, micrographs)
+            with self._lock:
+                if generation != self._generation:
+                    continue
+                self._under_way.difference_update(rows)
+                for row, thumbnail in zip(rows, thumbnails, strict=True):
+                    self._cache.put(row, generation, thumbnail)
+                self._arrived += rows
+
+    def _next_batch(self) -> list[int]:
+        """Return picks of one micrograph, the first one wanted among them."""
+        pending = next((p for p in self._pending if p), None)
+        if pending is None or self._places is None:
+            return []
+        slices = self._places.slices[pending]
+        near = np.flatnonzero(slices == slices[0])[:BATCH]
+        rows = [pending[i] for i in near]
+        chosen = set(near.tolist())
+        pending[:] = [r for i, r in enumerate(pending) if i not in chosen]
+        self._under_way.update(rows)
+        return rows
+
+
+def load(
+    rows: Sequence[int],
+    places: Places,
+    settings: ThumbnailSettings,
+    micrographs: OpenMicrographs,
+) -> list[Thumbnail]:
+    """Return thumbnails of picks of one micrograph; placeholders where it cannot be read."""
+    index = int(places.slices[rows[0]])
+    if not 0 <= index < len(micrographs):
+        reason = "The micrograph of this pick is not open."
+        return [Thumbnail(None, NO_MICROGRAPH, reason)] * len(rows)
+    try:
+        image = micrographs.image(index)
+        levels = None
+        if settings.contrast == "micrograph":
+            levels = micrographs.levels(index, image, settings.total_sigma_px)
+        return cut(image, places.coords_yx_px[rows], settings, levels)
+    except PickerOptimizerError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 (a box never ends the gallery)
+        reason = f"{type(error).__name__}: {error}"
+    return [Thumbnail(None, UNREADABLE, reason)] * len(rows)

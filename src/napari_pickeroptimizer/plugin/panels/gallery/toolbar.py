@@ -1,0 +1,167 @@
+"""The gallery's controls: order, filter, size, contrast, and a button for each class."""
+
+from typing import Any
+
+from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QWidget,
+)
+
+from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
+from napari_pickeroptimizer.plugin.panels.flow_layout import FlowLayout
+from napari_pickeroptimizer.plugin.panels.gallery.box_area import MAX_BOX_PX, MIN_BOX_PX
+from napari_pickeroptimizer.plugin.panels.gallery.box_painter import draw_symbol
+from napari_pickeroptimizer.plugin.panels.gallery.model import count_text
+from napari_pickeroptimizer.plugin.panels.gallery.order import SORT_HELP, Show, Sort
+from napari_pickeroptimizer.plugin.preferences import preferences
+
+ZOOM_STEP_PX = 16
+MANY_SELECTED = 999
+
+
+class GalleryTools(QWidget):
+    """A toolbar that takes as many rows as the panel is narrow."""
+
+    labelled = Signal(int)
+    """The button of a class was pressed; 0 for the one that clears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sort_box = _choice(
+            [(sort.value, sort, SORT_HELP[sort]) for sort in Sort], "Order of the picks."
+        )
+        self.show_box = _choice([(s.value, s, "") for s in Show], "Which picks are shown.")
+        self.resort = _button(
+            "Re-sort", "Sort and filter anew, by labels and scores as they are now (F5)."
+        )
+        self.size_slider = QSlider(Qt.Orientation.Horizontal)
+        self.size_slider.setRange(MIN_BOX_PX, MAX_BOX_PX)
+        self.size_slider.setPageStep(ZOOM_STEP_PX)
+        self.size_slider.setValue(preferences().gallery_box_px)
+        self.size_slider.setFixedWidth(76)
+        self.size_slider.setToolTip("Size of the boxes on the screen (Ctrl and the wheel).")
+        self.size_slider.setAccessibleName("Size of the boxes")
+        self.contrast_box = QCheckBox("Contrast by box")
+        self.contrast_box.setToolTip(
+            "On: each box from its own black to its own white, so that faint particles stand "
+            "out. Off: by micrograph, so that carbon and thick ice look as they are."
+        )
+        self.counts = QLabel()
+        self.counts.setToolTip("Picks that are shown, of all; and those selected.")
+        self.class_buttons: dict[int, QPushButton] = {}
+        self._flow = FlowLayout(self)
+        self._flow.setContentsMargins(0, 0, 0, 0)
+        for part in (
+            _labelled("Sort", self.sort_box),
+            self.resort,
+            _labelled("Show", self.show_box),
+            _labelled("Size", self.size_slider),
+            self.contrast_box,
+            self.counts,
+        ):
+            self._flow.addWidget(part)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    @property
+    def choice(self) -> tuple[Sort, Show]:
+        """Order and filter that are chosen."""
+        return list(Sort)[self.sort_box.currentIndex()], list(Show)[
+            self.show_box.currentIndex()
+        ]
+
+    def set_choice(self, sort: Sort, show: Show) -> None:
+        """Choose an order and a filter."""
+        self.sort_box.setCurrentIndex(list(Sort).index(sort))
+        self.show_box.setCurrentIndex(list(Show).index(show))
+
+    def show_counts(self, n_shown: int, n_all: int, n_selected: int) -> None:
+        """Tell how many picks are shown and selected; room is kept for the latter.
+
+        Otherwise the toolbar would need another row when a pick is selected, and move the
+        boxes away from under the mouse.
+        """
+        widest = count_text(n_shown, n_all, min(n_all, MANY_SELECTED)) if n_all else ""
+        self.counts.setMinimumWidth(self.counts.fontMetrics().horizontalAdvance(widest))
+        self.counts.setText(count_text(n_shown, n_all, n_selected) if n_all else "")
+
+    def show_classes(self, vocabulary: Vocabulary) -> None:
+        """Offer the classes that there are."""
+        for old in self.class_buttons.values():
+            self._flow.removeWidget(old)
+            old.hide()
+            old.deleteLater()
+        self.class_buttons = {}
+        for style in (*vocabulary.classes, vocabulary.style(0)):
+            button = self._class_button(style)
+            self.class_buttons[style.class_id] = button
+            self._flow.addWidget(button)
+        self._flow.keep_together(list(self.class_buttons.values()))
+
+    def _class_button(self, style: ClassStyle) -> QPushButton:
+        if style.class_id:
+            tip = f"Label the selected picks {style.name} (key {style.key})."
+            button = _button(f"{style.name} {style.key}", tip)
+            button.setIcon(_symbol_icon(style))
+            button.setIconSize(QSize(12, 12))
+        else:
+            tip = f"Take the labels of the selected picks back (key {style.key})."
+            button = _button(f"clear {style.key}", tip)
+        # a bit narrower than usual: four of them fit into a panel at the side
+        button.setStyleSheet("QPushButton { padding: 3px 2px; }")
+        class_id = style.class_id
+        button.clicked.connect(lambda *_: self.labelled.emit(class_id))
+        return button
+
+
+def _choice(items: Any, tip: str) -> QComboBox:
+    box = QComboBox()
+    for i, (text, value, item_tip) in enumerate(items):
+        box.addItem(text, value)
+        if item_tip:
+            box.setItemData(i, item_tip, Qt.ItemDataRole.ToolTipRole)
+    box.setToolTip(tip)
+    box.setAccessibleName(tip.rstrip("."))
+    return box
+
+
+def _labelled(text: str, widget: QWidget) -> QWidget:
+    both = QWidget()
+    layout = QHBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    label = QLabel(text)
+    label.setBuddy(widget)
+    label.setToolTip(widget.toolTip())
+    layout.addWidget(label)
+    layout.addWidget(widget)
+    return both
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    # a click leaves the focus, and with it the label keys, to the boxes
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def _symbol_icon(style: ClassStyle) -> QIcon:
+    pixmap = QPixmap(24, 24)
+    pixmap.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setPen(QPen(QColor(0, 0, 0, 160), 1.5))
+    painter.setBrush(QColor(style.color))
+    draw_symbol(painter, QRectF(4, 4, 16, 16), style.symbol)
+    painter.end()
+    return QIcon(pixmap)

@@ -1,0 +1,1 @@
+"""The Label panel: classes, keys, suggestions, how micrographs are shown."""

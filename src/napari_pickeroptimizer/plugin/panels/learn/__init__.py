@@ -1,0 +1,1 @@
+"""The Learn panel: fine-tuning on the labels."""

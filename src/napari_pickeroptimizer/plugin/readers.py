@@ -1,0 +1,211 @@
+"""napari readers: micrographs as a lazy stack, picks as points; `get_*` are cheap."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+LayerData = tuple[Any, ...]
+Reader = Callable[[str | Sequence[str]], list[LayerData]]
+PathOrPaths = str | Sequence[str]
+
+IMAGE_SUFFIXES = (".mrc", ".mrcs", ".tif", ".tiff")
+PICK_SUFFIXES = (".star", ".box", ".cbox", ".csv")
+# A STAR names its columns before its rows; optics tables before them are short.
+SNIFFED_BYTES = 64 * 1024
+MRC_HEADER_BYTES = 256
+# what napari takes for "read, and nothing to add"
+HANDLED: list[LayerData] = [(None,)]
+
+
+def get_micrographs_reader(path: PathOrPaths) -> Reader | None:
+    """Return the reader of micrographs, None where `path` holds none.
+
+    Takes MRC files with one section, ``.mrcs`` stacks, directories that hold images, STAR
+    files that name micrographs but no coordinates, globs, and lists of these.
+    """
+    places = _first_files(path)
+    return read_micrographs if places and all(map(_holds_micrographs, places)) else None
+
+
+def get_picks_reader(path: PathOrPaths) -> Reader | None:
+    """Return the reader of picks, None where `path` holds none.
+
+    Takes STAR files with coordinates or with a list of coordinate files, ``.box`` files,
+    tables with x and y, directories with such files and no images, globs, and lists of these.
+    """
+    places = _first_files(path)
+    return read_picks_layer if places and all(map(_holds_picks, places)) else None
+
+
+def read_micrographs(path: PathOrPaths) -> list[LayerData]:
+    """Return one image layer with all micrographs of `path`, read when shown.
+
+    napari asks for many dropped files one by one. Each joins the open stack of its folder,
+    so that they become one layer, not hundreds; so does the folder itself, which may have
+    been opened in part along with picks. ``.box`` files among the micrographs of a folder
+    are opened with them.
+
+    Raises
+    ------
+    MicrographNotFoundError
+        There is no micrograph.
+    """
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.plugin.images.stack import make_stack
+    from napari_pickeroptimizer.plugin.opening import join_open_stack, prepared_stack
+    from napari_pickeroptimizer.plugin.session import asking_viewer
+
+    places = _as_paths(path)
+    micrographs = Micrographs.find([str(p) for p in places])
+    viewer = asking_viewer()
+    if viewer is None:
+        return [make_stack(micrographs, name=_layer_name(places))]
+    boxes = _boxes_beside(places)
+    one_folder = _is_file(places) or (len(places) == 1 and places[0].is_dir())
+    if one_folder and not boxes and join_open_stack(viewer, micrographs):
+        return HANDLED
+    stack = prepared_stack(viewer, micrographs, _layer_name(places))
+    return [stack, *_points_on(stack, boxes, places)] if boxes else [stack]
+
+
+def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
+    """Return one points layer with all picks of `path`, and their micrographs.
+
+    The picks lie on the slices of the open micrographs. Where none of theirs are open, they
+    are looked for near the pick file and in its RELION project, and opened with the picks.
+
+    Raises
+    ------
+    PickFormatError, PicksNotFoundError
+        The picks cannot be understood.
+    """
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.plugin.opening import picks_with_micrographs
+    from napari_pickeroptimizer.plugin.session import asking_viewer
+
+    places = _as_paths(path)
+    picks = read_picks(places[0] if len(places) == 1 else places)
+    return picks_with_micrographs(asking_viewer(), picks, _layer_name(places, "picks"))
+
+
+def _points_on(stack: LayerData, boxes: list[Path], places: list[Path]) -> list[LayerData]:
+    """Return the picks of ``.box`` files on a stack that is not in the viewer yet."""
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.plugin.opening import points_on
+    from napari_pickeroptimizer.plugin.points.layers import make_view
+
+    view = make_view(read_picks(boxes))
+    return [points_on(view, stack, f"{_layer_name(places)} boxes")]
+
+
+def _as_paths(path: PathOrPaths) -> list[Path]:
+    return [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
+
+
+def _layer_name(places: list[Path], fallback: str = "micrographs") -> str:
+    place = places[0]
+    if len(places) > 1 or _is_glob(place):
+        return place.parent.name or fallback
+    return place.stem or fallback
+
+
+def _is_file(places: list[Path]) -> bool:
+    return all(p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES for p in places)
+
+
+def _is_glob(place: Path) -> bool:
+    return glob.has_magic(str(place)) and not place.exists()
+
+
+def _boxes_beside(places: list[Path]) -> list[Path]:
+    """Return the ``.box`` files that lie in a folder of micrographs."""
+    if len(places) != 1 or not places[0].is_dir():
+        return []
+    return sorted(p for p in places[0].glob("*.box") if p.is_file())
+
+
+def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
+    """Return the places of `path`, and in place of a glob its first files."""
+    found: list[Path] = []
+    for place in _as_paths(path):
+        if _is_glob(place):
+            files = glob.iglob(str(place), recursive=True)
+            found += [Path(f) for f in itertools.islice(files, n_most)]
+        else:
+            found.append(place)
+    return found
+
+
+def _holds_micrographs(path: Path) -> bool:
+    if path.is_dir():
+        return _has_files(path, IMAGE_SUFFIXES)
+    suffix = path.suffix.lower()
+    if suffix == ".star":
+        words = _sniff(path)
+        return "_rlnMicrographName" in words and not _star_holds_picks(words)
+    if suffix == ".mrc":
+        return _mrc_sections(path) == 1
+    return suffix in IMAGE_SUFFIXES
+
+
+def _holds_picks(path: Path) -> bool:
+    if path.is_dir():
+        return not _has_files(path, IMAGE_SUFFIXES) and _has_files(path, PICK_SUFFIXES)
+    suffix = path.suffix.lower()
+    if suffix in (".star", ".cbox"):
+        return _star_holds_picks(_sniff(path))
+    if suffix == ".csv":
+        header = _sniff(path).partition("\n")[0].lower()
+        columns = {word.strip(" \"'") for word in header.split(",")}
+        return {"x", "y"} <= columns or {"x_coord", "y_coord"} <= columns
+    return suffix == ".box"
+
+
+def _star_holds_picks(words: str) -> bool:
+    if "_rlnTomoName" in words:  # 3-D particles of tomograms
+        return False
+    return (
+        ("_rlnCoordinateX" in words and "_rlnCoordinateY" in words)
+        or "_rlnMicrographCoordinates" in words
+        or ("_CoordinateX" in words and "_CoordinateY" in words)
+    )
+
+
+def _has_files(folder: Path, suffixes: tuple[str, ...], depth: int = 2) -> bool:
+    """Whether a folder, or one at most `depth` below, holds a file with such a suffix."""
+    try:
+        entries = list(os.scandir(folder))
+        if any(e.name.lower().endswith(suffixes) and e.is_file() for e in entries):
+            return True
+        return depth > 0 and any(
+            _has_files(Path(e.path), suffixes, depth - 1) for e in entries if e.is_dir()
+        )
+    except OSError:
+        return False
+
+
+def _sniff(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(SNIFFED_BYTES).decode("latin-1")
+    except OSError:
+        return ""
+
+
+def _mrc_sections(path: Path) -> int:
+    """Sections that an MRC header tells, in either byte order; 0 where there is no header."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(MRC_HEADER_BYTES)
+    except OSError:
+        return 0
+    if len(header) < MRC_HEADER_BYTES:
+        return 0
+    mode = int.from_bytes(header[12:16], "little")
+    order: Any = "little" if mode < 1 << 16 else "big"
+    return int.from_bytes(header[8:12], order)

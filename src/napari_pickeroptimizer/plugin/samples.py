@@ -1,0 +1,52 @@
+"""napari's Open Sample: simulated micrographs, their picks, and a few labels to begin with."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.images.stack import make_stack
+from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.opening import points_on
+from napari_pickeroptimizer.plugin.points.layers import make_view
+from napari_pickeroptimizer.plugin.session import asking_viewer
+from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+# Small enough to be there in a few seconds, without a download.
+SAMPLE = SimulationSettings(
+    n_micrographs=3,
+    n_particles=50,
+    shape_px=(960, 1024),
+    pixel_size_ang=3.6,
+    labels_per_class=8,
+)
+
+
+def simulated() -> list[tuple[Any, dict[str, Any], str]]:
+    """Return a micrograph stack and its partly labelled picks as layer data.
+
+    The files lie in a temporary folder until Python ends.
+    """
+    asking_viewer()
+    folder = Path(tempfile.mkdtemp(prefix="napari-pickeroptimizer-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    micrographs, picks = simulated_project(folder, SAMPLE)
+    stack = make_stack(micrographs, name="simulated micrographs")
+    view = make_view(picks, diameter_px=SAMPLE.diameter_px)
+    return [stack, points_on(view, stack, "simulated picks")]
+
+
+def simulated_project(folder: Path, settings: SimulationSettings) -> tuple[Micrographs, Picks]:
+    """Simulate a project into `folder`; return micrographs, and picks with its hand labels."""
+    *_, written = simulate_project(folder, settings)
+    assert isinstance(written, ProjectWritten)  # the last event
+    labels = read_picks(written.labels)
+    picks, _ = transfer_labels(read_picks(written.picks), labels)
+    return Micrographs.find(written.micrographs), picks

@@ -1,1 +1,0 @@
-"""One small file a widget; what they do is in `plugin.session` and `plugin.jobs`."""

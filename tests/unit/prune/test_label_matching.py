@@ -1,0 +1,65 @@
+"""A label counts for the pick it lies on, or is reported; no pick is made of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.prune.label_matching import match_labels
+
+MICROGRAPHS = Micrographs.named(["Micrographs/a.mrc", "Micrographs/b.mrc"])
+BOXES = BoxSettings(diameter_px=100)  # labels within 20 px
+PICKS = Picks.from_arrays(
+    ["a.mrc", "a.mrc", "a.mrc", "b.mrc"], x=[10, 60, 500, 10], y=[10, 10, 500, 10]
+)
+
+
+def labelled(names, x, y, label):
+    return match_labels(
+        PICKS, Picks.from_arrays(names, x=x, y=y, label=label), MICROGRAPHS, BOXES
+    )
+
+
+def test_a_label_goes_to_the_nearest_pick_of_its_micrograph() -> None:
+    match = labelled(["Micrographs/a.mrc", "b"], [57.0, 10.0], [10.0, 12.0], [2, 1])
+    assert match.picks.labels.tolist() == [0, 2, 0, 1]
+    assert (match.n_labels, match.n_matched, match.warnings) == (2, 2, [])
+
+
+def test_labels_that_fit_no_pick_are_counted_and_make_none() -> None:
+    names = ["a", "a", "gone.mrc", "b"]
+    match = labelled(names, [300.0, 30.1, 10.0, 10.0], [300.0, 10.0, 10.0, 10.0], [1, 2, 1, 1])
+    assert len(match.picks) == len(PICKS)
+    assert match.picks.labels.tolist() == [0, 0, 0, 1]
+    assert match.lost.tolist() == [0, 1, 2]
+    assert "3 of 4 labels fit no pick (2 of them particles)" in match.warnings[0]
+
+
+def test_of_two_labels_on_a_pick_the_nearer_counts_and_contradiction_is_told() -> None:
+    match = labelled(["a"] * 3, [13.0, 11.0, 14.0], [10.0] * 3, [1, 2, 2])
+    assert match.picks.labels.tolist() == [2, 0, 0, 0]
+    assert match.n_conflicts == 1
+    assert "1 labels lie on a pick" in match.warnings[0]
+
+
+def test_own_labels_stay_where_no_other_comes() -> None:
+    own = PICKS.with_labels([1, 1, 3, 0])
+    labels = Picks.from_arrays("a", x=[60.0], y=[10.0], label=2)
+    assert match_labels(own, labels, MICROGRAPHS, BOXES).picks.labels.tolist() == [1, 2, 3, 0]
+
+
+def test_a_small_particle_still_gets_a_pixel() -> None:
+    labels = Picks.from_arrays("a", x=[60.9], y=[10.0], label=2)
+    match = match_labels(PICKS, labels, MICROGRAPHS, BoxSettings(diameter_px=5))
+    assert match.n_matched == 1
+
+
+def test_labels_without_a_label_are_refused_decisions_told() -> None:
+    with pytest.raises(LabelError, match="expected a column rlnParticleSelectionType"):
+        labelled(["a"], [1.0], [1.0], [0])
+    decided = PICKS.with_columns(predicted=[1, 2, 1, 1])
+    with pytest.raises(LabelError, match="decisions of an earlier pruning"):
+        match_labels(PICKS, decided, MICROGRAPHS, BOXES)
