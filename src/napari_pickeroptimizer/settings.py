@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 from napari_pickeroptimizer.errors import SettingsError
 
@@ -61,18 +61,23 @@ class Range:
         return " and ".join(f"{word} {x:g}" for word, x in limits.items() if x is not None)
 
 
-# Any: as the fields of dataclasses, it stands where the default of the field's type does
-def setting(default: Any = dataclasses.MISSING, **limits: Any) -> Any:
+# Any: as with dataclasses.field, whatever type the field has
+def setting(
+    default: Any = dataclasses.MISSING, *, choices: Any = None, **limits: float
+) -> Any:
     """Return a dataclass field that takes values in a range; None always stands for "not given".
 
     Parameters
     ----------
     default : object, optional
         As in `dataclasses.field`.
-    **limits : float or tuple of str
+    choices : type, optional
+        A `Literal` of the words that are allowed.
+    **limits : float
         As in `Range`. Of a tuple of numbers each has to be in the range.
     """
-    return dataclasses.field(default=default, metadata={_RANGE: Range(**limits)})
+    allowed = Range(**limits, choices=get_args(choices))
+    return dataclasses.field(default=default, metadata={_RANGE: allowed})
 
 
 def range_of(settings: Any, name: str) -> Range:

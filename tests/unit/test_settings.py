@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ class Example:
     rate: float = setting(0.1, above=0)
     share: float = setting(0.0, least=0, below=1)
     n_views: int = setting(1, least=1, most=8)
-    by: str = setting("a", choices=("a", "b"))
+    by: str = setting("a", choices=Literal["a", "b"])
     diameter_px: float | None = setting(None, above=0)
     defocus_um: tuple[float, float] = setting((2.0, 3.5), above=0)
     free: float = -5.0
