@@ -36,11 +36,8 @@ from napari_pickeroptimizer.plugin.scoring.output_layers import show_output_laye
 from napari_pickeroptimizer.plugin.scoring.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
 from napari_pickeroptimizer.prune.decide import PlaceRules, check_probability, frames_of
-from napari_pickeroptimizer.prune.score import (
-    MicrographFailed,
-    MicrographScored,
-    PicksScored,
-)
+from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+from napari_pickeroptimizer.reading import MicrographFailed
 
 Shown = Literal["all", "kept", "rejected"]
 # napari takes a second for the points of a layer this large: those that nobody sees wait.
