@@ -124,9 +124,8 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_pickeroptimizer.plugin import actions, session
-    from napari_pickeroptimizer.plugin.scoring import outputs
-    from napari_pickeroptimizer.plugin.scoring.scores import Scores, summarise_scores
+    from napari_pickeroptimizer.plugin import actions, outputs, session
+    from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
     from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
     from napari_pickeroptimizer.reading import MicrographRows
 

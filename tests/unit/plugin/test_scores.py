@@ -10,7 +10,7 @@ import pytest
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin.scoring.scores import N_DIRECTIONS, Scores, summarise_scores
+from napari_pickeroptimizer.plugin.scores import N_DIRECTIONS, Scores, summarise_scores
 from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
 from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.score import MicrographScored

@@ -15,10 +15,9 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring import outputs
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, summarise_scores
+from napari_pickeroptimizer.plugin import actions, outputs, session
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.lengths import Length
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
