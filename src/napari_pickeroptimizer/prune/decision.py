@@ -182,7 +182,7 @@ class Decision:
     @property
     def blocked(self) -> NDArray[np.bool_]:
         """(n,) whether a pick's place rejects it, whatever its score."""
-        return self.blocked_by != _NOTHING
+        return np.asarray(self.blocked_by != _NOTHING)
 
     # ------------------------------------------------------------------ what changes it
 
@@ -209,7 +209,7 @@ class Decision:
         before = self.blocked_by[here]
         self.blocked_by[here] = _NOTHING
         self._find_blocked(coords_yx_px, frames)
-        changed = here[self.blocked_by[here] != before]
+        changed: NDArray[np.intp] = here[self.blocked_by[here] != before]
         self._set_sorted(changed)
         return changed
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.prune.decision import Counts
+from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
