@@ -14,6 +14,7 @@ from scipy.spatial import KDTree
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError, SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
@@ -169,24 +170,27 @@ def match_to_truth(picks: Picks, truth: Picks, radius_px: float) -> TruthMatches
     if not radius_px > 0:
         raise SettingsError(f"the radius must be positive, got {radius_px} pixels.")
     truth = truth.select(particle_mask(truth))
-    # names that mean one micrograph (a, a.mrc, Micrographs/a.mrc) are one, on both sides
     known = Micrographs.distinct(picks.rows_by_micrograph())
-    pick_rows, _ = known.rows_of(picks)
-    true_rows, without_picks = known.rows_of(truth)
+    pick_groups = group_by_micrograph(known, picks)
+    true_groups = group_by_micrograph(known, truth)
+    true_rows = {g.micrograph: g.rows for g in true_groups if g.micrograph is not None}
     coords, true_coords = picks.coords_yx_px(), truth.coords_yx_px()
     matched = [
-        _matched(m.name, rows, coords[rows], true_coords[true_rows[m]], radius_px)
-        for m, rows in pick_rows.items()
-        if m in true_rows
+        _matched(
+            g.name, g.rows, coords[g.rows], true_coords[true_rows[g.micrograph]], radius_px
+        )
+        for g in pick_groups
+        if g.micrograph in true_rows
     ]
     if not matched:
         raise PickFormatError(
             "picks and truth have no micrograph in common: the picks name "
-            f"{next(iter(pick_rows)).name if pick_rows else 'none'!r}, the truth "
+            f"{next(iter(picks.rows_by_micrograph()), 'none')!r}, the truth "
             f"{next(iter(truth.rows_by_micrograph()), 'none')!r}."
         )
-    without_truth = [m.name for m in pick_rows if m not in true_rows]
-    return TruthMatches(matched, without_truth, list(without_picks))
+    without_truth = [g.name for g in pick_groups if g.micrograph not in true_rows]
+    without_picks = [g.name for g in true_groups if g.micrograph is None]
+    return TruthMatches(matched, without_truth, without_picks)
 
 
 def particle_mask(picks: Picks) -> NDArray[np.bool_]:
