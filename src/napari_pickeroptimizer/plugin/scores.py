@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, forecast_for
 from napari_pickeroptimizer.reading import MicrographFailed
+from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, PROBABILITY_PREFIX
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard

@@ -16,21 +16,21 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
     SettingsError,
 )
-from napari_pickeroptimizer.picks import (
+from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
+from napari_pickeroptimizer.prune.spacing import too_close
+from napari_pickeroptimizer.schema import (
     BY_DISTANCE,
     BY_EDGE,
     BY_LABEL,
     BY_NOTHING,
     BY_SCORE,
     PROBABILITY_PREFIX,
-    Picks,
 )
-from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
-from napari_pickeroptimizer.prune.spacing import too_close
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
     from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.picks import Picks
 
 
 @dataclass(frozen=True)

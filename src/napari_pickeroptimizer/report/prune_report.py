@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
 from napari_pickeroptimizer.prune.output import write_record
 from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE
 from napari_pickeroptimizer.report import facts
@@ -27,6 +26,7 @@ from napari_pickeroptimizer.report.pictures import MicrographShown, Pictures, re
 from napari_pickeroptimizer.report.score_section import score_part
 from napari_pickeroptimizer.report.sections import gallery, reading_note, unique
 from napari_pickeroptimizer.report.words import forecast_part
+from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
