@@ -159,6 +159,19 @@ def labelled(project: Path, picks_star: Path) -> Picks:
     return transfer_labels(read_picks(picks_star), read_picks(project / "labels.star"))[0]
 
 
+@pytest.fixture(scope="session")
+def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a model that scores picks without ever having seen one: where any scores do."""
+    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.weights import initial_network
+
+    boxes = BoxSettings(diameter_px=40)
+    card = ModelCard((1, 2), ("particle", "contaminant"), "resnet18_half", boxes)
+    network = initial_network("bundled", None, 2).eval()
+    return Classifier(network, card).save(tmp_path_factory.mktemp("model") / "m.safetensors")
+
+
 @pytest.fixture
 def make_viewer(request: pytest.FixtureRequest, npe2pm: Any) -> Any:
     """Return how to make a viewer as plugins get it, this plugin the only foreign one."""

@@ -13,19 +13,18 @@ pytestmark = pytest.mark.gui
 SCRIPT = """
     import os, sys, threading
     import napari
-    from napari_pickeroptimizer import FineTuneSettings, Micrographs
     from napari_pickeroptimizer.micrographs import Micrograph
-    from napari_pickeroptimizer.plugin import actions, finetune_layer, session_of
+    from napari_pickeroptimizer.plugin import actions
     from qtpy.QtCore import QTimer
     from qtpy.QtWidgets import QApplication, QDialog
 
-    project, kind = sys.argv[1:]
+    project, model, kind = sys.argv[1:]
     viewer = napari.Viewer()
     actions.open_micrographs(viewer, project + "/Micrographs")
     layer = actions.open_picks(viewer, project + "/labels.star", diameter_px=40)
     _, panel = viewer.window.add_plugin_dock_widget("napari-pickeroptimizer", kind)
     if kind == "Decide":
-        finetune_layer(viewer, layer, FineTuneSettings(diameter_px=40, n_steps=1, n_folds=0))
+        panel.load_model(model)
     else:
         panel.steps.value = 100_000
     panel.device.value = "cpu"
@@ -74,7 +73,7 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize("panel", ["Learn", "Decide"])
-def test_closing_the_window_ends_a_job(panel, qapp, project):
+def test_closing_the_window_ends_a_job(panel, qapp, project, untrained_model):
     done = subprocess.run(
         [
             sys.executable,
@@ -83,6 +82,7 @@ def test_closing_the_window_ends_a_job(panel, qapp, project):
             "-c",
             textwrap.dedent(SCRIPT),
             str(project),
+            str(untrained_model),
             panel,
         ],
         capture_output=True,
