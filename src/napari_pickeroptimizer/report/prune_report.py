@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
 from napari_pickeroptimizer.prune.output import write_record
 from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE
 from napari_pickeroptimizer.reading import (
@@ -44,6 +43,7 @@ from napari_pickeroptimizer.report.tables import (
     text_cell,
 )
 from napari_pickeroptimizer.report.thumbnails import Marks
+from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
 
