@@ -102,7 +102,8 @@ def test_picks_of_nothing_raise_no_alarm(seed: int) -> None:
 def test_one_micrograph_and_a_crowd_are_enough_to_notice_a_flip() -> None:
     picks, truth = session(1, n_micrographs=1, n_truth=200)
     assert (
-        "flipped vertically" in evaluate_picks(picks, changed(truth, "flipped"), RADIUS).warnings[0]
+        "flipped vertically"
+        in evaluate_picks(picks, changed(truth, "flipped"), RADIUS).warnings[0]
     )
 
 
