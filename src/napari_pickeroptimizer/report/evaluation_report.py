@@ -111,7 +111,10 @@ def write_evaluation_report(
         tiles=_tiles(evaluation),
         bar=[],
         warnings=_warnings(evaluation, pictures),
-        sections=[quality_section(evaluation, comparison), scores_by_truth_section(evaluation, threshold)],
+        sections=[
+            quality_section(evaluation, comparison),
+            scores_by_truth_section(evaluation, threshold),
+        ],
         micrographs=MicrographSection(
             _micrograph_sentence(evaluation, f1),
             _micrograph_table(matches, qualities, order, numbers),
