@@ -171,16 +171,14 @@ def test_an_unreliable_forecast_is_called_a_rough_estimate(make_run, tmp_path: P
 
 def test_picks_decided_by_labels_and_places_are_counted(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run()
-    by = np.full(len(result.picks), "score", dtype=object)
-    by[:3] = "label"
-    rejected = np.flatnonzero(result.picks.table["predicted"].to_numpy() > 1)
-    by[rejected[-5:]] = "distance"
-    result = dataclasses.replace(result, picks=result.picks.with_columns(decided_by=by))
-    _, page = read(
-        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
-    )
+    counts = result.record["counts"]
+    counts["kept_by_label"] = 2
+    counts["rejected_by_reason"] |= {"label": 1, "distance": 5}
+    path = write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    _, page = read(path)
     assert "3 picks have the class of your labels" in page.words
     assert "5 are rejected because they are too near to a better pick" in page.words
+    assert "rejected, too near to a better pick 5" in page.words
 
 
 def test_a_micrograph_that_is_gone_is_named_and_stops_nothing(
@@ -227,7 +225,7 @@ def test_a_failed_report_leaves_the_earlier_one(make_run, tmp_path: Path) -> Non
     result, micrographs, classifier = make_run()
     path = tmp_path / "r.html"
     path.write_text("earlier")
-    del result.record["settings"], result.record["threshold"]
+    del result.record["threshold"]
     with pytest.raises(KeyError):
         write_prune_report(path, result, micrographs, classifier.card)
     assert path.read_text() == "earlier"
