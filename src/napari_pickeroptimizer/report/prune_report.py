@@ -19,7 +19,9 @@ from napari_pickeroptimizer.reading import (
     group_by_micrograph,
 )
 from napari_pickeroptimizer.report import provenance
+from napari_pickeroptimizer.report.embedded_images import Marks
 from napari_pickeroptimizer.report.formatting import base_name, count, percent
+from napari_pickeroptimizer.report.highlights import choose_micrographs, choose_picks
 from napari_pickeroptimizer.report.micrograph_chart import share_by_micrograph
 from napari_pickeroptimizer.report.page import (
     Figure,
@@ -32,7 +34,6 @@ from napari_pickeroptimizer.report.page import (
 )
 from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
 from napari_pickeroptimizer.report.score_figures import score_section
-from napari_pickeroptimizer.report.selection import choose_micrographs, choose_picks
 from napari_pickeroptimizer.report.tables import (
     Table,
     count_cell,
@@ -42,7 +43,6 @@ from napari_pickeroptimizer.report.tables import (
     share_cell,
     text_cell,
 )
-from napari_pickeroptimizer.report.thumbnails import Marks
 from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
