@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
-from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.layer_state import layer_state, unwrap
 from napari_pickeroptimizer.plugin.matching import find_stack
-from napari_pickeroptimizer.plugin.navigation import current_slice, rows_on_slice
-from napari_pickeroptimizer.plugin.session import unwrap
+from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,10 @@ class MicrographShown:
 
 def label_counts(layer: Any) -> dict[int, int]:
     """Return how many picks of a layer carry each class id, 0 for no label."""
-    view = view_of(unwrap(layer).metadata)
-    if view is None:
+    state = layer_state(layer)
+    if state is None:
         return {}
-    counts = np.bincount(view.picks.labels, minlength=MAX_CLASS + 1)
+    counts = np.bincount(state.picks.labels, minlength=MAX_CLASS + 1)
     return {class_id: int(n) for class_id, n in enumerate(counts)}
 
 
@@ -63,19 +62,19 @@ def micrograph_shown(
 ) -> MicrographShown:
     """Return the micrograph that is shown; `rows` are the picks on it, where known."""
     viewer, layer = unwrap(viewer), unwrap(layer)
-    view = view_of(layer.metadata)
-    index = current_slice(viewer)
-    if view is None or not 0 <= index < len(view.slice_names):
-        return MicrographShown("", 0, 0 if view is None else len(view.slice_names), 0, 0)
+    state = layer_state(layer)
+    index = slice_shown(viewer)
+    if state is None or not 0 <= index < len(state.slice_names):
+        return MicrographShown("", 0, 0 if state is None else len(state.slice_names), 0, 0)
     if rows is None:
         rows = rows_on_slice(layer, index)
-    stack = find_stack(viewer, view)
-    n_labelled = int((view.picks.labels[rows] != UNLABELLED).sum())
+    stack = find_stack(viewer, state)
+    n_labelled = int((state.picks.labels[rows] != UNLABELLED).sum())
     missing = stack is None or index >= len(stack.shapes_px) or stack.shapes_px[index] is None
     return MicrographShown(
-        view.slice_names[index],
+        state.slice_names[index],
         index + 1,
-        len(view.slice_names),
+        len(state.slice_names),
         len(rows),
         n_labelled,
         missing,

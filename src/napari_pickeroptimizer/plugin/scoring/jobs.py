@@ -23,8 +23,8 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import outputs
-from napari_pickeroptimizer.plugin.layer_state import view_of
-from napari_pickeroptimizer.plugin.outputs import Pruned
+from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.outputs import LayerOutputs
 from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
@@ -32,12 +32,8 @@ from napari_pickeroptimizer.plugin.scores import (
     summarise_scores,
 )
 from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
-from napari_pickeroptimizer.plugin.session import (
-    picks_of,
-    session_of,
-    stack_for,
-    unwrap,
-)
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
+from napari_pickeroptimizer.plugin.transforms import slice_shown
 from napari_pickeroptimizer.prune.score import (
     PicksScored,
     ScoreEvent,
@@ -150,9 +146,9 @@ def score_events(
     Returns
     -------
     Scores
-        Empty ones, for `outputs.begin`.
+        Empty ones, for `LayerState.begin_scores`.
     iterator
-        The events of `score`, then `ScoreSummary`; for `outputs.receive` and `outputs.finish`.
+        The events of `score`, then `ScoreSummary`; for `outputs.take_scores`.
 
     Raises
     ------
@@ -177,7 +173,7 @@ def score_events(
         for event in events:
             yield event
             if isinstance(event, PicksScored):
-                yield summarise_scores(card, event.picks.particle_probability)
+                yield summarise_scores(card, event)
 
     return Scores.begin(picks, model), summarised()
 
@@ -213,25 +209,25 @@ def score_layer(
     scores, events = score_events(viewer, layer, model, device=device)
     if scores.model is not session.model:
         session.set_model(scores.model)
-    before = outputs.begin(viewer, layer, scores)
+    state = picks_state(layer)
+    before = state.begin_scores(scores)
     if threshold is not None:
-        scores.threshold = threshold
+        state.threshold = threshold
     try:
-        scored: PicksScored | None = None
         for event in events:
-            if isinstance(event, PicksScored):
-                scored = event
-            elif isinstance(event, ScoreSummary):
-                assert scored is not None  # it comes after
-                outputs.finish(viewer, layer, scored, event)
-            else:
-                outputs.receive(viewer, layer, event)
+            outputs.take_scores(viewer, layer, event)
             if on_event is not None:
                 on_event(event)
     except BaseException:  # whatever it is, it goes on from here
-        outputs.restore(viewer, layer, before)
+        restore_scores(viewer, layer, before)
         raise
     return scores
+
+
+def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
+    """Go back to the scores that a layer had, unless they are of another model by now."""
+    is_current = before is not None and before.model is session_of(viewer).model
+    picks_state(layer).restore_scores(before if is_current else None)
 
 
 def apply_to_layer(
@@ -242,17 +238,12 @@ def apply_to_layer(
     threshold: float = DEFAULT_THRESHOLD,
     device: str = "auto",
     on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
-) -> Pruned:
+) -> LayerOutputs:
     """Score a layer's picks and show kept and rejected ones, here and now."""
     score_layer(
         viewer, layer, model=model, threshold=threshold, device=device, on_event=on_event
     )
     return outputs.refresh(viewer, layer)
-
-
-def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
-    """Keep the picks of this P(particle) and more (see `outputs.set_threshold`)."""
-    return outputs.set_threshold(viewer, layer, threshold)
 
 
 def load_model(viewer: Any, path: str | Path) -> Classifier:
@@ -271,8 +262,8 @@ def load_model(viewer: Any, path: str | Path) -> Classifier:
 
 def micrographs_first(viewer: Any, layer: Any) -> tuple[str, ...]:
     """Return the micrograph that is seen, as the layer's picks spell it: to score it first."""
-    view, viewer = view_of(unwrap(layer).metadata), unwrap(viewer)
-    if view is None or viewer.dims.ndim < 3:
+    state, viewer = layer_state(layer), unwrap(viewer)
+    if state is None or viewer.dims.ndim < 3:
         return ()
-    here = round(float(viewer.dims.point[-3]))
-    return tuple(name for name, i in view.slice_of.items() if i == here)
+    shown = slice_shown(viewer)
+    return tuple(name for name, i in state.slice_of.items() if i == shown)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.layer_state import count_labels
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
@@ -44,6 +43,12 @@ def what_is_missing(
         keys = ", ".join(s.key for s in vocabulary.classes if s.class_id != PARTICLE)
         return f"Label some false picks too (keys {keys}): so far {given}."
     return ""
+
+
+def count_labels(picks: Picks) -> dict[int, int]:
+    """Return how many picks carry each class id that is used, ascending."""
+    counts = np.bincount(picks.labels, minlength=UNLABELLED + 1)
+    return {i: int(n) for i, n in enumerate(counts) if n and i != UNLABELLED}
 
 
 def label_text(picks: Picks, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:

@@ -13,7 +13,7 @@ from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import ModelCard
-    from napari_pickeroptimizer.plugin.outputs import Pruned
+    from napari_pickeroptimizer.plugin.outputs import LayerOutputs
     from napari_pickeroptimizer.plugin.scores import Scores
     from napari_pickeroptimizer.plugin.session import Session
     from napari_pickeroptimizer.trust import PerformanceForecast
@@ -89,18 +89,20 @@ def outside_text(outside: Mapping[str, int]) -> str:
     )
 
 
-def summary_text(pruned: Pruned, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
+def summary_text(outputs: LayerOutputs, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
     """Return what was kept and rejected, in one or two lines."""
-    counts, n = pruned.counts, len(pruned.picks)
+    counts, n = outputs.counts, len(outputs.picks)
     n_kept = counts.get(PARTICLE, 0)
     rejected = ", ".join(f"{counts[i]} {vocabulary.name(i)}" for i in counts if i > PARTICLE)
     text = f"Kept {n_kept} of {n} picks ({n_kept / n:.0%}). Rejected: {rejected or 'none'}."
-    n_labels = int((pruned.picks.labels != UNLABELLED).sum())
+    n_labels = int((outputs.picks.labels != UNLABELLED).sum())
     if n_labels:
         text += f" Your {n_labels} labels went before the scores."
     if counts.get(UNLABELLED):
         text += f" Not scored: {counts[UNLABELLED]}"
-        text += f" ({pruned.n_outside} outside their micrograph)." if pruned.n_outside else "."
+        text += (
+            f" ({outputs.n_outside} outside their micrograph)." if outputs.n_outside else "."
+        )
     return text
 
 
