@@ -28,10 +28,10 @@ from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, jour
 from napari_pickeroptimizer.plugin.labels.queue import Queue
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
-from napari_pickeroptimizer.prune.decision import Decision, check_probability
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, ScoreEvent
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, check_probability
 from napari_pickeroptimizer.reading import MicrographFailed
 
 METADATA_KEY = "pickeroptimizer"
