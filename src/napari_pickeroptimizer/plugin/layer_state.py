@@ -181,8 +181,8 @@ class LayerState:
     @property
     def slices(self) -> NDArray[np.float64]:
         """(n,) slice of each pick."""
-        names = self.picks.table["micrograph"]
-        return names.map(dict(self.slice_of)).to_numpy(np.float64)
+        slices = self.picks.table["micrograph"].map(dict(self.slice_of))
+        return np.asarray(slices, dtype=np.float64)
 
     # ------------------------------------------------------------------------------ labels
 

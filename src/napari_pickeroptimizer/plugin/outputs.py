@@ -226,7 +226,8 @@ def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:
         "rejected": predicted > PARTICLE,
         "unscored": predicted == UNLABELLED,
     }
-    existing, layers = outputs_of(viewer, layer), {}
+    existing = outputs_of(viewer, layer)
+    layers: dict[str, Any] = {}
     active = viewer.layers.selection.active
     for role in OUTPUT_ROLES:
         rows = np.flatnonzero(masks[role])

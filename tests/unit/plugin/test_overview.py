@@ -9,8 +9,8 @@ pytest.importorskip("napari.components")
 
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions
-from napari_pickeroptimizer.plugin.navigation import go_to_slice
 from napari_pickeroptimizer.plugin.overview import label_counts, micrograph_shown
+from napari_pickeroptimizer.plugin.transforms import show_slice
 
 
 def test_labels_are_counted_by_class(viewer, project):
@@ -24,11 +24,11 @@ def test_the_micrograph_that_is_shown_is_described(viewer, project):
     actions.open_micrographs(viewer, project / "Micrographs")
     layer = actions.open_picks(viewer, project / "picks.star")
     actions.label_picks(layer, [1], 2)
-    go_to_slice(viewer, 2)
+    show_slice(viewer, 2)
     shown = micrograph_shown(viewer, layer)
     assert shown.name == "Micrographs/m2.mrc"
     assert shown.text == "3 of 3: 2 picks, 1 labelled"
-    go_to_slice(viewer, 0)
+    show_slice(viewer, 0)
     assert micrograph_shown(viewer, layer).text == "1 of 3: 1 pick, 0 labelled"
 
 

@@ -81,7 +81,7 @@ def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path)
 
     with pytest.raises(KeyboardInterrupt):
         jobs.score_layer(viewer, layer, device="cpu", on_event=stop)
-    assert session.session_of(viewer).scores[layer] is before
+    assert picks_state(layer).scores is before
 
 
 def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, project: Path) -> None:
