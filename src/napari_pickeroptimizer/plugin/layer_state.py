@@ -517,7 +517,7 @@ def as_rows(rows: Any) -> Rows:
 
 def with_added(picks: Picks, new: Picks) -> Picks:
     """Return picks with those behind them that the user added; they belong to no file."""
-    return concatenate([picks, replace(new, listing=picks.listing)])
+    return concatenate([picks, replace(new, file_list=picks.file_list)])
 
 
 def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:

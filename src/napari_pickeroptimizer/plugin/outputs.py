@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, painting, transforms
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
@@ -29,6 +29,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules, frames_of
 from napari_pickeroptimizer.prune.score import ScoreEvent
+from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 Shown = Literal["all", "kept", "rejected"]
 OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")
