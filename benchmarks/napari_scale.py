@@ -85,11 +85,12 @@ def quick_model(work: Path) -> Any:
         read_picks,
         simulate_project,
     )
-    from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+    from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
     simulation = SimulationSettings(n_micrographs=3, n_particles=20, shape_px=(480, 512))
     *_, project = simulate_project(work / "simulated", simulation)
-    picks, _ = transfer_labels(read_picks(project.picks), read_picks(project.labels))
+    labels = read_picks(project.labels)
+    picks = match_labels_by_name(read_picks(project.picks), labels).picks
     used = picks.labels > 0
     settings = FineTuneSettings(diameter_ang=simulation.particle_ang, n_steps=5, n_folds=2)
     micrographs = Micrographs.find(project.micrographs)

@@ -16,9 +16,9 @@ import numpy as np
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
 from napari_pickeroptimizer.plugin import actions, navigation, outputs, session, suggestions
 from napari_pickeroptimizer.plugin import samples as sample_data
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 EDGE = 4  # the first class id that has no meaning of its own yet
 
@@ -71,7 +71,7 @@ def run(
     (saved,) = export.save_labels(layer, folder / "labels_of_today.star")
     actions.open_micrographs(other, micrographs)
     again = actions.open_picks(
-        other, transfer_labels(truth.with_labels(0), read_picks(saved))[0]
+        other, match_labels_by_name(truth.with_labels(0), read_picks(saved)).picks
     )
     session.session_of(other).set_model(scores.model)
     return {

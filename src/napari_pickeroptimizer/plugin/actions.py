@@ -15,7 +15,6 @@ from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.journal import Recovery
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
 from napari_pickeroptimizer.plugin.opening import (
@@ -23,6 +22,7 @@ from napari_pickeroptimizer.plugin.opening import (
     prepared_stack,
 )
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, unwrap
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 
 def open_micrographs(
@@ -103,10 +103,9 @@ def take_labels(
         How many labels found their pick.
     """
     labels = where if isinstance(where, Picks) else read_picks(where)
-    before = picks_of(layer)
-    after, n_given = transfer_labels(before, labels, radius_px)
-    picks_state(layer).set_picks(after)
-    return n_given
+    matched = match_labels_by_name(picks_of(layer), labels, radius_px)
+    picks_state(layer).set_picks(matched.picks)
+    return matched.n_matched
 
 
 def label_picks(layer: Any, rows: Any, class_id: Any) -> None:

@@ -20,6 +20,7 @@ from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, outputs, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
 
@@ -51,7 +52,7 @@ def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
         jobs.score_layer(viewer, layer, model=blind)
     with pytest.raises(MicrographNotFoundError, match="are not open"):
         jobs.score_layer(viewer, layer, model=some_model())
-    assert len(session.session_of(viewer).scores) == 0
+    assert picks_state(layer).scores is None
 
 
 def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -> None:
