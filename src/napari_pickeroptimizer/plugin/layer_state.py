@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from psygnal import Signal
-from scipy.spatial import KDTree
 
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, SettingsError
@@ -28,6 +27,7 @@ from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, jour
 from napari_pickeroptimizer.plugin.labels.queue import Queue
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.transforms import guess_diameter_px
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, ScoreEvent
@@ -35,7 +35,6 @@ from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, check_prob
 from napari_pickeroptimizer.reading import MicrographFailed
 
 METADATA_KEY = "pickeroptimizer"
-FALLBACK_DIAMETER_PX = 100.0
 
 Role = Literal["picks", "kept", "rejected", "unscored"]
 Rows = NDArray[np.intp]
@@ -337,7 +336,7 @@ class LayerState:
             The picks are not scored.
         """
         if self._decision is None:
-            scores = self._checked_scores()
+            scores = self.checked_scores
             self._decision = Decision(
                 scores.p_particle, scores.other_class(), self.picks.labels, scores.codes,
                 scores.names, forecast=scores.forecast, order=scores.order,
@@ -345,6 +344,19 @@ class LayerState:
             if self.frames:
                 self._decision.set_places(self.picks.coords_yx_px(), self.frames)
         return self._decision
+
+    @property
+    def checked_scores(self) -> Scores:
+        """The scores.
+
+        Raises
+        ------
+        SettingsError
+            The picks are not scored.
+        """
+        if self.scores is None:
+            raise SettingsError("the picks are not scored yet: score them first.")
+        return self.scores
 
     def scored_class(self, rows: Rows | slice = slice(None)) -> NDArray[np.int8]:
         """Return the class that scores and places give picks, 0 for none; no label counts.
@@ -372,7 +384,7 @@ class LayerState:
 
     def decided_picks(self) -> Picks:
         """Return the picks with probabilities, ``predicted`` and ``decided_by``."""
-        scored = self._checked_scores().scored_picks(self.picks)
+        scored = self.checked_scores.scored_picks(self.picks)
         return self.decision.decided(scored, self.threshold)
 
     def begin_scores(self, scores: Scores) -> Scores | None:
@@ -388,7 +400,7 @@ class LayerState:
 
         `frames`, for the end where distances count, are those of `prune.place_rules.frames_of`.
         """
-        scores = self._checked_scores()
+        scores = self.checked_scores
         if isinstance(event, MicrographScored | MicrographFailed):
             self._decision = None
             self.redraw.emit(scores.take_micrograph(event))
@@ -435,11 +447,6 @@ class LayerState:
         if queue is not self.queue:
             self.queue = queue
             self.queue_changed.emit()
-
-    def _checked_scores(self) -> Scores:
-        if self.scores is None:
-            raise SettingsError("the picks are not scored yet: score them first.")
-        return self.scores
 
     def _set_scores(self, scores: Scores | None) -> None:
         self.scores, self._decision, self.frames = scores, None, ()
@@ -518,20 +525,3 @@ def as_rows(rows: Any) -> Rows:
 def with_added(picks: Picks, new: Picks) -> Picks:
     """Return picks with those behind them that the user added; they belong to no file."""
     return concatenate([picks, replace(new, file_list=picks.file_list)])
-
-
-def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:
-    """Return a ring diameter to begin with: the usual distance of a pick to its neighbour.
-
-    It is for the eye only (pickers hardly place two picks closer than one diameter); the
-    user sets the real one.
-    """
-    distances = []
-    for rows in list(picks.rows_by_micrograph().values())[:n_micrographs]:
-        coords = picks.coords_yx_px()[rows]
-        if len(coords) > 1:
-            distances.append(KDTree(coords).query(coords, k=2)[0][:, 1])
-    if not distances:
-        return FALLBACK_DIAMETER_PX
-    guess = float(np.median(np.concatenate(distances)))
-    return round(guess) if guess >= 1 else FALLBACK_DIAMETER_PX

@@ -12,9 +12,13 @@ from typing import Any  # layers and viewers: napari is not imported here
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from napari_pickeroptimizer.picks import Picks
 
 AXIS_LABELS = ("micrograph", "y", "x")
 PIXEL, ANGSTROM = "pixel", "angstrom"
+FALLBACK_DIAMETER_PX = 100.0
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
@@ -87,3 +91,20 @@ def rows_on_slice(layer: Any, index: int) -> NDArray[np.intp]:
     """Return the points of a layer that lie on a slice."""
     points = np.asarray(layer.data)
     return np.flatnonzero(np.rint(points[:, 0]) == index) if len(points) else _NO_ROWS
+
+
+def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:
+    """Return a ring diameter to begin with: the usual distance of a pick to its neighbour.
+
+    It is for the eye only (pickers hardly place two picks closer than one diameter); the
+    user sets the real one.
+    """
+    distances = []
+    for rows in list(picks.rows_by_micrograph().values())[:n_micrographs]:
+        coords = picks.coords_yx_px()[rows]
+        if len(coords) > 1:
+            distances.append(KDTree(coords).query(coords, k=2)[0][:, 1])
+    if not distances:
+        return FALLBACK_DIAMETER_PX
+    guess = float(np.median(np.concatenate(distances)))
+    return round(guess) if guess >= 1 else FALLBACK_DIAMETER_PX

@@ -15,15 +15,14 @@ from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, TO_CHECK, Queue
 from napari_pickeroptimizer.plugin.layer_state import (
-    FALLBACK_DIAMETER_PX,
     METADATA_KEY,
     LayerState,
-    guess_diameter_px,
     layer_state,
     picks_state,
     with_added,
 )
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
+from napari_pickeroptimizer.plugin.transforms import FALLBACK_DIAMETER_PX, guess_diameter_px
 from napari_pickeroptimizer.prune.decision import decide
 from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored
