@@ -16,6 +16,7 @@ import numpy as np
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
 from napari_pickeroptimizer.plugin import actions, navigation, outputs, session, suggestions
 from napari_pickeroptimizer.plugin import samples as sample_data
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
@@ -63,7 +64,7 @@ def run(
     )
     jobs.finetune_layer(viewer, layer, settings)
     scores = jobs.score_layer(viewer, layer, device="cpu")
-    doubtful = np.argsort(np.abs(scores.p_particle - scores.threshold))[:8]
+    doubtful = np.argsort(np.abs(scores.p_particle - picks_state(layer).threshold))[:8]
     navigation.set_queue(viewer, layer, doubtful, "doubtful")
     outputs.choose_shown(viewer, layer, "kept")
 

@@ -38,11 +38,12 @@ _HOMES = {
     "scores_of": "outputs",
     "outputs_of": "outputs",
     # save
-    "picks_of": "session",
+    "picks_of": "editing",
     "save_picks": "actions",
     "export": "panels.export.export",
     "ExportSettings": "panels.export.export",
     # all of it
+    "picks_state": "layer_state",
     "session_of": "session",
 }
 

@@ -13,15 +13,20 @@ pytest.importorskip("napari")
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, outputs, session
+from napari_pickeroptimizer.plugin import actions, outputs, session, writers
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
-from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRows,
+    group_by_micrograph,
+)
 
 N = 5  # picks a micrograph
 NAMES = ("a.mrc", "b.mrc", "c.mrc")
@@ -305,3 +310,61 @@ def test_forgotten_scores_are_gone_from_the_feature_table(viewer: Any, layer: An
     picks_state(layer).forget_scores()
     assert set(layer.features["predicted"]) == {"not scored"}
     assert layer.features["probability"].isna().all()
+
+
+def test_saving_scored_picks_writes_no_column_of_the_display(
+    viewer: Any, project: Any, tmp_path: Any
+) -> None:
+    layer = actions.open_picks(viewer, project / "picks.star")
+    text = (project / "picks.star").read_text()
+    scores = Scores.begin(session.picks_of(layer), some_model())
+    state = picks_state(layer)
+    state.begin_scores(scores)
+    for group in group_by_micrograph(Micrographs.named(scores.names), state.picks):
+        p = np.full((len(group.rows), 3), [0.8, 0.1, 0.1], dtype=np.float32)
+        outputs.take_scores(viewer, layer, MicrographScored(group, p, 0, 1, 3))
+    summary = summarise_scores(scores.card, scores.picks_scored(state.picks))
+    outputs.take_scores(viewer, layer, summary)
+    assert predicted(layer) == [1] * 4  # the feature table shows them
+    assert layer.features["probability"].notna().all()
+    (saved,) = actions.save_picks(layer, tmp_path / "saved.star")
+    assert saved.read_text() == text
+    data, attributes, _ = layer.as_layer_data_tuple()
+    writers.write_points(str(tmp_path / "again.star"), data, attributes)
+    assert (tmp_path / "again.star").read_text() == text
+
+
+@pytest.mark.parametrize("threshold", [0.7, 0.3, float(np.float32(0.7))])
+def test_a_score_of_nearly_the_threshold_is_on_one_side_everywhere(
+    viewer: Any, layer: Any, threshold: float
+) -> None:
+    t = np.float32(threshold)
+    below, above = np.nextafter(t, np.float32(0)), np.nextafter(t, np.float32(1))
+    p = np.resize(np.array([t, below, above], dtype=np.float32), 15)
+    score(viewer, layer, p)
+    made = outputs.set_threshold(viewer, layer, threshold)
+    is_kept = p.astype(np.float64) >= threshold
+    state = picks_state(layer)
+    counts = state.decision.by_micrograph(threshold).n_kept
+    colours = state.vocabulary.palette_rgba[np.where(is_kept, PARTICLE, CONTAMINANT)]
+    np.testing.assert_allclose(layer.border_color, colours, atol=1e-6)
+    assert predicted(layer) == np.where(is_kept, PARTICLE, CONTAMINANT).tolist()
+    np.testing.assert_array_equal(
+        picks_state(made.layers["kept"]).rows, np.flatnonzero(is_kept)
+    )
+    np.testing.assert_array_equal(
+        picks_state(made.layers["rejected"]).rows, np.flatnonzero(~is_kept)
+    )
+    np.testing.assert_array_equal(counts, is_kept.reshape(3, N).sum(axis=1))
+    np.testing.assert_array_equal(made.picks.table["predicted"] == PARTICLE, is_kept)
+
+
+def test_a_cancelled_scoring_gives_the_distances_back_too(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    outputs.set_place_rules(viewer, layer, PlaceRules(min_distance=Length(60, "px")))
+    shown = predicted(layer)
+    scores = Scores.begin(session.picks_of(layer), session.session_of(viewer).model)
+    before = picks_state(layer).begin_scores(scores)
+    outputs.take_scores(viewer, layer, events_of(1 - P)[0])
+    jobs.restore_scores(viewer, layer, before)
+    assert predicted(layer) == shown

@@ -229,7 +229,10 @@ def score_layer(
 def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
     """Go back to the scores that a layer had, unless they are of another model by now."""
     is_current = before is not None and before.model is session_of(viewer).model
-    picks_state(layer).restore_scores(before if is_current else None)
+    state = picks_state(layer)
+    state.restore_scores(before if is_current else None)
+    if is_current and not state.rules.are_off:
+        outputs.set_place_rules(viewer, layer, state.rules)
 
 
 def load_model(viewer: Any, path: str | Path) -> Classifier:
