@@ -94,3 +94,10 @@ def test_examples_use_public_names_only(name):
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
     assert not re.findall(r"(?<![\w_])(?:\w+\.)_[a-z]\w*", text)
     assert "_qt_" not in text
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+def test_every_example_is_shown_in_the_documentation(name):
+    page = EXAMPLES.parent / "how-to" / "script-napari.md"
+    # ruff formats blocks that are called python, and breaks the sign of an inclusion
+    assert f'--8<-- "docs/examples/{name}.py"' in page.read_text(encoding="utf-8")

@@ -86,7 +86,8 @@ def spot_report(spot_project, tmp_path: Path) -> Path:
     )  # fmt: skip
     decision = Decision.of_picks(picks)
     record = {
-        "settings": {"threshold": 0.5},
+        "settings": {},
+        "threshold": 0.5,
         "counts": decision.counts(0.5).to_dict(),
         "micrographs": decision.by_micrograph(0.5).to_dicts(),
         "warnings": ["one warning"],

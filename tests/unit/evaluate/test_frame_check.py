@@ -69,10 +69,10 @@ WORDS = {
 def test_another_frame_is_reported_with_its_figures(change: str, seed: int) -> None:
     picks, truth = session(seed)
     result = evaluate_picks(picks, changed(truth, change), RADIUS)
-    (said,) = result.warnings
-    assert f"with the truth {WORDS[change]}"[:-1] in said
-    assert f"{result.before.n_true} of {len(picks)} picks match as they are" in said
-    assert result.summary()["warnings"] == [said]
+    (warning,) = result.warnings
+    assert f"with the truth {WORDS[change]}"[:-1] in warning
+    assert f"{result.before.n_true} of {len(picks)} picks match as they are" in warning
+    assert result.summary()["warnings"] == [warning]
 
 
 @pytest.mark.parametrize("seed", range(10))

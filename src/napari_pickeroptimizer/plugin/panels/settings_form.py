@@ -38,7 +38,8 @@ def field_options(settings: type, name: str) -> dict[str, Any]:
     default = defaults[name]
     options: dict[str, Any] = {
         "value": 0.0 if default is None else default,
-        "label": label_of(name),
+        # a check box has its words beside it
+        "text" if isinstance(default, bool) else "label": label_of(name),
         "tooltip": help_texts(settings).get(name, ""),
     }
     allowed = range_of(settings, name)

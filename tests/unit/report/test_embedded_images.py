@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pickeroptimizer.report.thumbnails import (
+from napari_pickeroptimizer.report.embedded_images import (
     Marks,
     downsampled,
     draw_marks,

@@ -91,14 +91,14 @@ def draw_marks(
     diameter_px: float,
     key: str,
 ) -> Markup:
-    """Return an SVG to lay over a thumbnail.
+    """Return an SVG to lay over the picture of a micrograph.
 
     Parameters
     ----------
     marks : sequence of Marks
         The first are drawn first.
     shape_px, size_px : (ny, nx)
-        Of the micrograph and of its thumbnail.
+        Of the micrograph and of its picture.
     diameter_px : float
         Particle diameter in micrograph pixels, that of the circles.
     key : str

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer import Picks
-from napari_pickeroptimizer.report.selection import choose_micrographs, choose_picks
+from napari_pickeroptimizer.report.highlights import choose_micrographs, choose_picks
 from napari_pickeroptimizer.trust.sanity import ShareCheck
 
 NAMES = {1: "particle", 2: "contaminant", 3: "carbon"}
