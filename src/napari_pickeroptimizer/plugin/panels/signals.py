@@ -1,4 +1,4 @@
-"""Signals and events that are followed for as long as a widget lives, and no longer."""
+"""Signals that are followed for as long as a widget lives, and no longer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,45 +7,26 @@ from weakref import WeakMethod
 from qtpy.QtWidgets import QWidget
 
 
-def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
-    """Call `callback` on a psygnal signal for as long as the Qt widget lives.
+def follow(widget: QWidget, signal: Any, method: Callable[..., None]) -> None:
+    """Call a method on a signal for as long as a Qt widget lives.
 
-    A method of a panel is held weakly, as by psygnal itself: the panel stays free to go.
+    The method's object is held weakly, here and by the signal: a panel stays free to go.
+
+    Parameters
+    ----------
+    widget : QWidget
+        The widget.
+    signal : psygnal.SignalInstance or napari.utils.events.EventEmitter
+        What is followed. Any: the two have connect and disconnect in common, but no base.
+    method : callable
+        A bound method.
     """
-    signal.connect(callback)
-    held = WeakMethod(callback) if hasattr(callback, "__self__") else lambda: callback
+    signal.connect(method)
+    weak = WeakMethod(method)
 
     def disconnect(*_: Any) -> None:
-        slot = held()
-        if slot is not None:
-            signal.disconnect(slot, missing_ok=True)
-
-    native.destroyed.connect(disconnect)
-
-
-def follow_event(native: QWidget, emitter: Any, callback: Callable[..., None]) -> None:
-    """Call a method on one of napari's own events for as long as the Qt widget lives.
-
-    They are no psygnal signals; the method's object is held as weakly as by `follow`.
-    """
-    emitter.connect(callback)
-    held = WeakMethod(callback)
-
-    def disconnect(*_: Any) -> None:
-        slot = held()
-        if slot is not None:
-            emitter.disconnect(slot)
-
-    native.destroyed.connect(disconnect)
-
-
-def weakly(method: Callable[..., None]) -> Callable[..., None]:
-    """Return a call of a method that leaves its object free to go; then it does nothing."""
-    held = WeakMethod(method)
-
-    def call(*args: Any) -> None:
-        alive = held()
+        alive = weak()
         if alive is not None:
-            alive(*args)
+            signal.disconnect(alive)
 
-    return call
+    widget.destroyed.connect(disconnect)
