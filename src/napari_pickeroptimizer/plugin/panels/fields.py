@@ -12,7 +12,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.panels.signals import follow
-from napari_pickeroptimizer.plugin.points.layers import view_of
+from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.lengths import Length

@@ -13,11 +13,10 @@ from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import actions, navigation
+from napari_pickeroptimizer.plugin import actions, labelling, navigation, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
-from napari_pickeroptimizer.plugin.labels import labelling, suggestions
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.points.matching import find_stack, missing_micrographs
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.plugin.images.stack import StackView

@@ -7,8 +7,7 @@ from magicgui.widgets import SpinBox
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import navigation
-from napari_pickeroptimizer.plugin.labels import suggestions
+from napari_pickeroptimizer.plugin import navigation, suggestions
 from napari_pickeroptimizer.plugin.panels.controls import arrow, button, fill, row_of
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
