@@ -18,7 +18,8 @@ from napari_pickeroptimizer.plugin import actions, navigation, outputs, session,
 from napari_pickeroptimizer.plugin import samples as sample_data
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
+from napari_pickeroptimizer.plugin.readiness import label_text
+from napari_pickeroptimizer.plugin.scoring import jobs
 
 EDGE = 4  # the first class id that has no meaning of its own yet
 
@@ -53,9 +54,9 @@ def run(
     known = np.flatnonzero(truth.labels)
     actions.label_picks(layer, known, truth.labels[known])
     actions.label_picks(layer, asked[:1], EDGE)
-    print("before undo:", model_wording.label_text(session.picks_of(layer), vocabulary))
+    print("before undo:", label_text(session.picks_of(layer), vocabulary))
     actions.undo(layer)
-    print("after undo: ", model_wording.label_text(session.picks_of(layer), vocabulary))
+    print("after undo: ", label_text(session.picks_of(layer), vocabulary))
 
     # 4. Learn, score, and look at the picks that the model is least sure of
     settings = FineTuneSettings(

@@ -34,7 +34,7 @@ SCRIPT = """
                 widget.accept()
 
     def close():
-        assert panel.job.running, panel.status.value
+        assert panel.job.running, panel.status.text()
         print("closing", flush=True)
         viewer.close()
 

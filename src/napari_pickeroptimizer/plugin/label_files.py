@@ -22,8 +22,12 @@ from napari_pickeroptimizer.io.relion import (
 from napari_pickeroptimizer.picks import BY_LABEL, BY_NOTHING, Picks
 from napari_pickeroptimizer.plugin.colouring import without_display_columns
 from napari_pickeroptimizer.plugin.layer_state import view_of
-from napari_pickeroptimizer.plugin.panels.export.destinations import is_tree
 from napari_pickeroptimizer.plugin.session import picks_of, unwrap
+
+
+def is_tree(picks: Picks) -> bool:
+    """Whether picks came as several files, and are written as such."""
+    return picks.listing is not None or len(picks.sources) > 1
 
 
 def write_part(

@@ -40,14 +40,14 @@ def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer,
     before = widget.grid.display.rows.tolist()
     for sort in ("SCORE_DOWN", "DOUBT", "LIKENESS"):
         choose(widget, sort=sort)
-        assert widget.note.text().startswith("Score the picks first")
-        assert not widget.note.isHidden()
+        assert widget.status.text().startswith("Score the picks first")
+        assert not widget.status.isHidden()
         assert widget.tools.choice == (Sort.MICROGRAPH, Show.ALL)
     choose(widget, show="KEPT")
-    assert widget.note.text().startswith("Score the picks first")
+    assert widget.status.text().startswith("Score the picks first")
     assert widget.grid.display.rows.tolist() == before
     choose(widget, sort="MICROGRAPH")
-    assert widget.note.isHidden()
+    assert widget.status.isHidden()
 
 
 def test_scores_sort_filter_and_stay_while_one_works(
@@ -62,7 +62,7 @@ def test_scores_sort_filter_and_stay_while_one_works(
     choose(widget, sort="SCORE_DOWN")
     order = widget.grid.display.rows
     assert (np.diff(p[order]) <= 0).all()
-    look = widget.state.picks.looks(order[:1], widget._session.vocabulary)[0]
+    look = widget.model.picks.looks(order[:1], widget.session.vocabulary)[0]
     assert look.kept
     assert look.score == f"{min(p.max(), 0.99):.2f}"
     choose(widget, show="REJECTED")
@@ -79,10 +79,10 @@ def test_scores_sort_filter_and_stay_while_one_works(
     assert row not in widget.grid.display.rows
     assert not widget.tools.resort.isEnabled()
     # so does the threshold
-    scores = widget._session.scores[opened]
+    scores = widget.session.scores[opened]
     outputs.set_threshold(viewer, opened, 0.25)
     assert scores.threshold == 0.25
-    assert widget.state.picks.threshold == 0.25
+    assert widget.model.picks.threshold == 0.25
     assert len(widget.grid.display) == n_rejected - 1
     qtbot.keyClick(widget.grid, Qt.Key.Key_F5)
     assert len(widget.grid.display) < n_rejected - 1
@@ -95,20 +95,20 @@ def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(
     give_scores(viewer, opened)
     choose(widget, sort="SCORE_UP")
     before = widget.grid.display.rows.tolist()
-    scores = widget._session.scores[opened]
+    scores = widget.session.scores[opened]
     scores.complete = False
     scores.probabilities[:, 0] = 1 - scores.probabilities[:, 0]
-    widget._session.scores_changed.emit(opened)
+    widget.session.scores_changed.emit(opened)
     assert widget.grid.display.rows.tolist() == before
     assert widget.tools.resort.isEnabled()
     scores.complete = True
-    widget._session.scores_changed.emit(opened)
+    widget.session.scores_changed.emit(opened)
     assert widget.grid.display.rows.tolist() != before
     # forgotten scores leave an order that needs none
-    del widget._session.scores[opened]
-    widget._session.scores_changed.emit(opened)
+    del widget.session.scores[opened]
+    widget.session.scores_changed.emit(opened)
     widget.arrange()
-    assert widget.note.text().startswith("Score the picks first")
+    assert widget.status.text().startswith("Score the picks first")
 
 
 def test_likeness_to_the_selected_ones(viewer, show, opened, click, choose):
@@ -121,7 +121,7 @@ def test_likeness_to_the_selected_ones(viewer, show, opened, click, choose):
     assert widget.grid.seen.start == 0
     give_scores(viewer, opened, features=False)
     choose(widget, sort="LIKENESS")
-    assert "Score the picks first" in widget.note.text()
+    assert "Score the picks first" in widget.status.text()
 
 
 def test_tooltips_tell_the_pick(viewer, show, opened):

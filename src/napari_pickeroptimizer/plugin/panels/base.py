@@ -1,7 +1,7 @@
 """What every panel has: its session, errors in words, the theme; and every page of Curate.
 
-A subclass overrides `build` (make the widgets), `connect_signals` (see `Panel.follow`) and `show_state`
-(show what the session holds now); they are called in this order.
+A subclass overrides `build` (make the widgets), `connect_signals` (see `Panel.follow`) and
+`show_state` (show what the session holds now); they are called in this order.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.panels.controls import Note, fill
 from napari_pickeroptimizer.plugin.panels.fields import Fields
-from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.key_forwarding import forward_keys
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors

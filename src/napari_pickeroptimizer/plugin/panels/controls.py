@@ -1,6 +1,7 @@
 """Buttons, texts, rows and folds that the panels are made of."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from qtpy.QtCore import QSize, Qt, QTimer
@@ -190,7 +191,7 @@ class Switch(QWidget):
         group = QButtonGroup(self)
         self._buttons: dict[str, QPushButton] = {}
         for key, (text, tip) in choices.items():
-            made = button(text, tip, lambda key=key: chosen(key), "switch")
+            made = button(text, tip, partial(chosen, key), "switch")
             made.setCheckable(True)
             made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             group.addButton(made)

@@ -11,8 +11,8 @@ from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions
 from napari_pickeroptimizer.plugin.images.stack import stack_of
-from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.lengths import Length
@@ -99,7 +99,9 @@ class LengthBox(Container):
         Units to choose from, of `UNITS`.
     """
 
-    def __init__(self, label: str, tooltip: str, units: tuple[str, ...] = tuple(UNITS)) -> None:
+    def __init__(
+        self, label: str, tooltip: str, units: tuple[str, ...] = tuple(UNITS)
+    ) -> None:
         self.number = FloatSpinBox(value=0, min=0, max=100_000, step=1, tooltip=tooltip)
         # "108" is typed as a whole: its first digit is no length
         self.number.native.setKeyboardTracking(False)

@@ -1,6 +1,7 @@
 """Signals that are followed for as long as a widget lives, and no longer."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakMethod
 
@@ -27,6 +28,7 @@ def follow(widget: QWidget, signal: Any, method: Callable[..., None]) -> None:
     def disconnect(*_: Any) -> None:
         alive = weak()
         if alive is not None:
-            signal.disconnect(alive)
+            with suppress(ValueError):  # it is not connected any more
+                signal.disconnect(alive)
 
     widget.destroyed.connect(disconnect)

@@ -41,7 +41,10 @@ def draw_symbol(
     middle, half = area.center(), corner_scale * area.width() / 2
     painter.drawPolygon(
         QPolygonF(
-            [QPointF(middle.x() + half * x, middle.y() + half * y) for x, y in _CORNERS[symbol]]
+            [
+                QPointF(middle.x() + half * x, middle.y() + half * y)
+                for x, y in _CORNERS[symbol]
+            ]
         )
     )
 

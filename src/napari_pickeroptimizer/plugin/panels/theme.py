@@ -54,9 +54,7 @@ def theme_colors(viewer: Any) -> ThemeColors:
     theme = get_theme(str(viewer.theme))
     names = ("background", "foreground", "primary", "secondary", "text", "highlight")
     values = {name: _hex(getattr(theme, name)) for name in (*names, "warning", "error")}
-    return ThemeColors(
-        **values, is_dark=_luma(values["text"]) > _luma(values["background"])
-    )
+    return ThemeColors(**values, is_dark=_luma(values["text"]) > _luma(values["background"]))
 
 
 def style_sheet(colors: ThemeColors) -> str:

@@ -31,7 +31,7 @@ from napari_pickeroptimizer.plugin.scores import (
     check_finds_particles,
     summarise_scores,
 )
-from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.session import (
     picks_of,
     session_of,
@@ -94,7 +94,7 @@ def finetune_events(
     """
     stack = stack_for(viewer, layer, stack_layer)
     picks = picks_of(layer)
-    missing = what_is_missing(picks, stack, session_of(viewer).vocabulary)
+    missing = missing_to_finetune(picks, stack, session_of(viewer).vocabulary)
     if missing:
         raise LabelError(missing)
     if not settings.class_names:

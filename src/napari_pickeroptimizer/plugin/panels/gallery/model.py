@@ -41,7 +41,7 @@ NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto 
 EMPTY_LAYER = "This layer has no picks yet."
 
 
-class GalleryState:
+class GalleryModel:
     """The picks of a session as a gallery sees them.
 
     Parameters

@@ -290,10 +290,8 @@ def without_class(
         Picks carry its label.
     """
     if n := counts.get(class_id, 0):
-        raise LabelError(
-            f"{plural(n, 'pick')} labelled {vocabulary.name(class_id)}: "
-            "give them another label first."
-        )
+        name, them = vocabulary.name(class_id), "it" if n == 1 else "them"
+        raise LabelError(f"{plural(n, 'pick')} labelled {name}: label {them} otherwise first.")
     return vocabulary.removed(class_id)
 
 

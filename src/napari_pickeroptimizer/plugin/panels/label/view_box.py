@@ -1,6 +1,6 @@
 """How micrographs and rings are displayed: low-pass, resolution, diameter."""
 
-from magicgui.widgets import CheckBox, Container, Label, Slider
+from magicgui.widgets import CheckBox, Container, Label, Slider, Widget
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
@@ -19,8 +19,8 @@ from napari_pickeroptimizer.plugin.session import Session
 DEFAULT_LOW_PASS_ANG = 20
 # Each step of a drag would filter micrographs anew: wait until the mouse rests.
 REST_MS = 120
-LOW_PASS_TIP = "Blur finer detail, on the screen only: files and scores do not change."
-NO_LOW_PASS_TIP = "The pixel size is unknown, so there is no low-pass in Å."
+BLUR_HELP = "Blur finer detail, on the screen only: files and scores do not change."
+UNKNOWN_PIXEL_SIZE = "The pixel size is unknown, so there is no low-pass in Å."
 
 
 class ViewBox(QWidget):
@@ -36,7 +36,7 @@ class ViewBox(QWidget):
         super().__init__()
         self._session = session
         self._showing = False
-        self.low_pass = CheckBox(text="Low-pass", tooltip=LOW_PASS_TIP)
+        self.low_pass = CheckBox(text="Low-pass", tooltip=BLUR_HELP)
         self.resolution = Slider(
             value=DEFAULT_LOW_PASS_ANG,
             min=5,
@@ -48,7 +48,7 @@ class ViewBox(QWidget):
             tooltip="Show micrographs unbinned where no low-pass is on. Slower.",
         )
         self.diameter = DiameterBox(session)
-        self._row = Container(
+        self._row: Container[Widget] = Container(
             widgets=[self.low_pass, self.resolution, Label(value="Å")],
             layout="horizontal",
             labels=False,
@@ -79,9 +79,9 @@ class ViewBox(QWidget):
                 self.resolution.value = round(display.low_pass_ang)
             self.resolution.enabled = on
             self.low_pass.tooltip = (
-                LOW_PASS_TIP
+                BLUR_HELP
                 if display.can_low_pass or self._stack is None
-                else NO_LOW_PASS_TIP
+                else UNKNOWN_PIXEL_SIZE
             )
             self.full.enabled = display.binned and not on
             self.full.value = display.every_pixel

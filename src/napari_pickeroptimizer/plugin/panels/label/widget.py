@@ -122,12 +122,8 @@ class LabelWidget(Page):
             "▸", "Next micrograph with picks (Page down).", lambda: self._go_micrograph(1)
         )
         self.micrograph_name, self.micrograph_text = ElidedLabel(), Note("quiet")
-        names = fill(
-            QVBoxLayout(), self.micrograph_name, self.micrograph_text, spacing_px=0
-        )
-        row = fill(
-            QHBoxLayout(part), names, self.previous_micrograph, self.next_micrograph
-        )
+        names = fill(QVBoxLayout(), self.micrograph_name, self.micrograph_text, spacing_px=0)
+        row = fill(QHBoxLayout(part), names, self.previous_micrograph, self.next_micrograph)
         row.setStretch(0, 1)
         return part
 

@@ -1,24 +1,24 @@
-"""What a session came to, as a recipe for commands and scripts. No Qt."""
+"""What a session did, as a recipe for commands and scripts. No Qt."""
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.digest import labels_digest
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
+from napari_pickeroptimizer.micrographs import Micrographs, Places
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import own_picks
-from napari_pickeroptimizer.plugin.panels.export.destinations import What
-from napari_pickeroptimizer.plugin.panels.export.input_paths import (
-    micrograph_places,
-    picks_places,
-)
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     Recipe,
     only_python,
@@ -29,6 +29,7 @@ from napari_pickeroptimizer.plugin.scoring.jobs import CPU_BATCH, GPU_BATCH
 from napari_pickeroptimizer.plugin.session import session_of, stack_for, unwrap
 from napari_pickeroptimizer.prune.decide import PlaceRules
 
+What = Literal["everything", "kept"]
 LABELS, MODEL = "labels.star", "model.safetensors"
 
 
@@ -100,7 +101,7 @@ def recipe_of(
         notes += [why_not] if why_not else []
     model_file = str((home if training is None else again) / MODEL)
     if scores is not None and scores.complete:
-        notes += _scoring_notes(scores, picks)
+        notes += _added_notes(scores, picks)
     needed = [*labels[:1], *([model_file] if training is None else [])]
     missing = [Path(p).name for p in needed if not Path(p).is_file()]
     if missing:
@@ -129,32 +130,83 @@ def batch_size(device: str) -> int:
 
 
 def _training(card: ModelCard, picks: Picks) -> tuple[dict[str, Any] | None, str]:
-    """Return the settings to teach the model again, or why that is not possible."""
+    """Return the settings to train the model again, or why that is not possible."""
     settings = training_settings(card)
-    told = card.training.get("labels_digest")
-    if settings is None or told is None:
-        return None, "The model came from a file: it is taken as it is."
-    if told != labels_digest(picks):
+    digest = card.training.get("labels_digest")
+    if settings is None or digest is None:
+        return None, "The model came from a file and is used as it is."
+    if digest != labels_digest(picks):
         return None, (
-            "The labels are others than the model was taught by, so it is taken as it is, "
-            "and not taught again."
+            "The labels changed since the model was trained, so the model is used as it is, "
+            "and not trained again."
         )
     unknown = only_python(settings)
     if unknown:
         return None, (
-            f"The model was taught with settings that no option sets ({', '.join(unknown)}), "
-            "so it is taken as it is."
+            f"The model was trained with settings that no option sets ({', '.join(unknown)}), "
+            "so it is used as it is."
         )
     return settings, ""
 
 
-def _scoring_notes(scores: Scores, picks: Picks) -> list[str]:
-    n_behind = int(np.isnan(scores.p_particle).sum()) + max(0, len(picks) - len(scores))
-    n_outside = sum(scores.outside.values())
-    n_unreadable = int(np.isin(scores.codes, [
-        i for i, name in enumerate(scores.names) if name in scores.failures
-    ]).sum())  # fmt: skip
-    n_late = n_behind - n_outside - n_unreadable
-    if n_late <= 0:
+def _added_notes(scores: Scores, picks: Picks) -> list[str]:
+    """Return a note on picks that were added after the scoring."""
+    n_unscored = int(np.isnan(scores.p_particle).sum()) + max(0, len(picks) - len(scores))
+    unreadable = [i for i, name in enumerate(scores.names) if name in scores.failures]
+    n_unreadable = int(np.isin(scores.codes, unreadable).sum())
+    n_added = n_unscored - sum(scores.outside.values()) - n_unreadable
+    if n_added <= 0:
         return []
-    return [f"{n_late} picks were added after the scoring: the commands score them too."]
+    return [f"{n_added} picks were added after the scoring: the commands score them too."]
+
+
+# ----------------------------------------------------------------------- input paths
+
+
+def picks_places(picks: Picks) -> tuple[str, ...]:
+    """Return what to pass to `read_picks` for the same picks; none for picks of no file.
+
+    A tree of files is its list or its folder, files that a glob finds are that glob.
+    """
+    if picks.listing is not None:
+        return (str(absolute(picks.listing.path)),)
+    files = [absolute(source.path) for source in picks.sources]
+    return _as_glob(files) or tuple(str(f) for f in files)
+
+
+def micrograph_places(micrographs: Micrographs) -> Places:
+    """Return what to pass to `Micrographs.find` for the same micrographs."""
+    if micrographs.places is not None:
+        return micrographs.places
+    files = list(dict.fromkeys(absolute(m.path) for m in micrographs))
+    where: list[str] = []
+    for folder in dict.fromkeys(f.parent for f in files):
+        where += _whole_folder(folder, [f for f in files if f.parent == folder])
+    sizes = {m.pixel_size_ang for m in micrographs}
+    size = sizes.pop() if len(sizes) == 1 else None
+    first = next(iter(micrographs), None)
+    in_file = first is not None and first.path.is_file() and open_pixel_size_ang(first.path)
+    return Places(
+        tuple(where), None if size == in_file else size, any(m.flip_y for m in micrographs)
+    )
+
+
+def _whole_folder(folder: Path, files: Sequence[Path]) -> list[str]:
+    """Return a folder if it holds just these images, a glob, or the files one by one."""
+    try:
+        entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
+    except OSError:
+        return [str(f) for f in files]
+    images = {e.name for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES}
+    if images == {f.name for f in files} and not any(e.is_dir() for e in entries):
+        return [str(folder)]
+    return list(_as_glob(sorted(files)) or (str(f) for f in files))
+
+
+def _as_glob(files: Sequence[Path]) -> tuple[str, ...] | None:
+    """Return the glob that finds just these files in this order, None where there is none."""
+    if len(files) < 2 or len({(f.parent, f.suffix) for f in files}) > 1:
+        return None
+    pattern = f"{glob.escape(str(files[0].parent))}/*{files[0].suffix}"
+    matches = [p for p in sorted(glob.glob(pattern)) if not Path(p).name.startswith(".")]
+    return (pattern,) if matches == [str(f) for f in files] else None
