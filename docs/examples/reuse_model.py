@@ -16,8 +16,8 @@ from napari.components import ViewerModel
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions, outputs, session
-from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
+from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.panels.learn.model import model_text
 from napari_pickeroptimizer.plugin.scoring import jobs
 

@@ -278,7 +278,10 @@ def test_a_new_model_forgets_the_scores_in_clear_words(loaded, qtbot, tuned):
     widget = panel(loaded)
     score_all(qtbot, widget)
     session.session_of(loaded).set_model(tuned[0].model)
-    assert widget.status.text() == "The scores were from the previous model: score the picks again."
+    assert (
+        widget.status.text()
+        == "The scores were from the previous model: score the picks again."
+    )
     assert not widget.decisions.isVisibleTo(widget)
     widget.start.click()  # a model that comes while another one scores stops it
     session.session_of(loaded).set_model(tuned[0].model)

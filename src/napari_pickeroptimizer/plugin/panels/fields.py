@@ -15,7 +15,7 @@ from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
-from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.place_rules import Length
 
 UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
     "px": "px",

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.prune.decision import ByMicrograph
+from napari_pickeroptimizer.prune.counts import ByMicrograph
 from napari_pickeroptimizer.trust.sanity import Flag, ShareCheck
 
 

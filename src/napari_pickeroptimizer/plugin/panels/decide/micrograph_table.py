@@ -18,7 +18,7 @@ from napari_pickeroptimizer.plugin.panels.decide.micrograph_rows import (
     MicrographRows,
 )
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
-from napari_pickeroptimizer.prune.decision import ByMicrograph
+from napari_pickeroptimizer.prune.counts import ByMicrograph
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 

@@ -14,8 +14,8 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, 
 from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.scoring import jobs
-from napari_pickeroptimizer.prune.decide import PlaceRules
-from napari_pickeroptimizer.prune.decision import Counts
+from napari_pickeroptimizer.prune.counts import Counts
+from napari_pickeroptimizer.prune.place_rules import PlaceRules
 from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
 

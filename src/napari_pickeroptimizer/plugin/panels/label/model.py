@@ -136,7 +136,7 @@ class LabelModel:
         """Return whether there is something to undo, and to redo."""
         return (False, False) if self.layer is None else labelling.can_undo(self.layer)
 
-    def keys(self) -> list[tuple[str, str]]:
+    def key_help(self) -> list[tuple[str, str]]:
         """Return the keys and what they mean."""
         classes = [(style.key, style.name) for style in self.session.vocabulary]
         return [*classes, ("U", "remove the label"), *OTHER_KEYS]

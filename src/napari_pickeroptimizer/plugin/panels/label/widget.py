@@ -179,7 +179,7 @@ class LabelWidget(Page):
 
     def _show_vocabulary(self) -> None:
         self.classes.show_vocabulary(self.session.vocabulary)
-        self.key_table.show_keys(self.model.keys())
+        self.key_table.show_keys(self.model.key_help())
 
     def _show_missing(self) -> None:
         missing = self.model.missing()

@@ -79,7 +79,7 @@ def test_a_hint_is_needed_until_something_is_labelled(model, layer):
 
 def test_keys_have_the_users_names_of_classes(viewer, model):
     actions.set_vocabulary(viewer, DEFAULT_VOCABULARY.renamed(2, "ice"))
-    assert ("J", "ice") in model.keys()
+    assert ("J", "ice") in model.key_help()
 
 
 def test_labels_of_an_earlier_session_are_offered(viewer, model, layer, project, monkeypatch):
@@ -94,7 +94,10 @@ def test_labels_of_an_earlier_session_are_offered(viewer, model, layer, project,
 
 
 def test_events_of_suggesting_in_words(viewer, model, layer):
-    assert model.take_suggested(layer, BoxesRead("m.mrc", 2, 3, 0.1)) == "Reading micrograph 2 of 3 ..."
+    assert (
+        model.take_suggested(layer, BoxesRead("m.mrc", 2, 3, 0.1))
+        == "Reading micrograph 2 of 3 ..."
+    )
     skipped = MicrographSkipped("m.mrc", "it is gone", 0.1)
     assert model.take_suggested(layer, skipped) == "Left out m.mrc: it is gone"
     assert "unlike each other" in model.suggest_tip()
