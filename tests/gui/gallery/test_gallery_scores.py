@@ -89,7 +89,7 @@ def test_scores_sort_filter_and_stay_while_one_works(
 
 
 def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(
-    viewer, show, opened, choose
+    viewer, show, opened, choose, qtbot
 ):
     widget = show()
     give_scores(viewer, opened)
@@ -98,9 +98,10 @@ def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(
     scores = widget.session.scores[opened]
     scores.complete = False
     scores.probabilities[:, 0] = 1 - scores.probabilities[:, 0]
+    scores._decision = None  # as when scores come in
     widget.session.scores_changed.emit(opened)
+    qtbot.waitUntil(widget.tools.resort.isEnabled)
     assert widget.grid.display.rows.tolist() == before
-    assert widget.tools.resort.isEnabled()
     scores.complete = True
     widget.session.scores_changed.emit(opened)
     assert widget.grid.display.rows.tolist() != before

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.micrographs import Micrograph
-from napari_pickeroptimizer.plugin import matching
+from napari_pickeroptimizer.plugin import matching, outputs
 from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,
@@ -21,7 +21,6 @@ from napari_pickeroptimizer.plugin.panels.gallery.order import (
     Show,
     Sort,
     display,
-    gallery_picks,
     score_text,
 )
 from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
@@ -34,7 +33,10 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     low_pass_sigma_px,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.session import Session
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.plugin.scores import Scores
+    from napari_pickeroptimizer.plugin.session import Session
 
 NO_PICKS = "Open picks to see their boxes: drag a STAR or .box file onto the viewer."
 NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto the viewer."
@@ -62,6 +64,7 @@ class GalleryModel:
     """
 
     def __init__(self, session: Session) -> None:
+        outputs.follow(session)  # before this gallery: decisions know labels when it asks
         self.session = session
         self.layer: Any | None = None
         self.picks: GalleryPicks | None = None
@@ -92,15 +95,17 @@ class GalleryModel:
         points = np.asarray(self.layer.data)  # type: ignore[union-attr]
         if len(points) != len(view.picks):  # napari is in the middle of an edit
             return
-        scores = self.session.scores.get(self.layer)
         slices = points[:, 0] if points.ndim == 2 and len(points) else np.zeros(0)
-        self.picks = gallery_picks(view.picks, slices, scores)
+        self.picks = GalleryPicks.of(view.picks, slices, self.scores)
 
-    def changed_labels(self) -> None:
-        """Read labels anew, and note whether order or filter depend on them."""
+    def changed_labels(self, rows: NDArray[np.intp]) -> None:
+        """Take the labels of some picks over, and note whether the order depends on them."""
         view = self.view
         if view is not None and self.picks is not None and len(view.picks) == len(self.picks):
-            self.picks = replace(self.picks, labels=view.picks.labels)
+            labels, decision = view.picks.labels, self.picks.decision
+            self.picks = replace(self.picks, labels=labels)
+            if decision is not None and self.layer not in self.session.scores:
+                decision.set_labels(rows, labels[rows])  # the session sees to its own
         else:
             self.read()
         if self.sort is Sort.CLASS or self.show not in (Show.ALL, Show.MICROGRAPH):
@@ -108,22 +113,24 @@ class GalleryModel:
 
     def changed_threshold(self) -> None:
         """Take another threshold over; cheap, for it may come at every step of a drag."""
-        scores = self.session.scores.get(self.layer) if self.layer is not None else None
-        if self.picks is None or scores is None:
+        if self.picks is None or self.scores is None:
             return
         # the arrays stay, so this is no copy
-        self.picks = replace(self.picks, threshold=float(scores.threshold))
+        self.picks = replace(self.picks, threshold=float(self.scores.threshold))
         if self.sort in (Sort.DOUBT, Sort.CLASS) or self.show in (Show.KEPT, Show.REJECTED):
             self.stale = True
+
+    @property
+    def scores(self) -> Scores | None:
+        """Scores of this session, also while they come in."""
+        return None if self.layer is None else self.session.scores.get(self.layer)
 
     def changed_scores(self) -> bool:
         """Read scores anew; whether they are all there, so that a new order is due."""
         self.read()
         by_score = self.sort in BY_SCORE or self.show in (Show.KEPT, Show.REJECTED)
-        scores = self.session.scores.get(self.layer) if self.layer is not None else None
-        complete = scores is not None and scores.complete
         self.stale = self.stale or by_score
-        return bool(by_score and complete)
+        return by_score and self.scores is not None and self.scores.complete
 
     # ------------------------------------------------------------------- order
 
@@ -217,13 +224,13 @@ class GalleryModel:
         pick = view.picks.table.iloc[row]
         vocabulary = self.session.vocabulary
         lines = [str(pick["micrograph"]), f"x {pick['x']:.1f}, y {pick['y']:.1f} px"]
-        p, decided = float(picks.probability[row]), int(picks.decided([row])[0])
-        if np.isnan(p):
+        p = float(picks.probability[row])
+        if picks.decision is None or np.isnan(p):
             lines.append("not scored")
         else:
-            verdict = vocabulary.name(decided)
-            lines.append(f"score {score_text(p)}: {verdict}")
-            if picks.blocked is not None and picks.blocked[row]:
+            class_id = int(picks.scored_class(np.array([row]))[0])
+            lines.append(f"score {score_text(p)}: {vocabulary.name(class_id)}")
+            if picks.decision.blocked_by[row]:
                 lines.append(
                     "rejected for its place: too near to a better pick, or to the edge"
                 )

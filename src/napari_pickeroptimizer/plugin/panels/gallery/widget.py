@@ -24,6 +24,7 @@ from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 from napari_pickeroptimizer.plugin.preferences import PLUGIN, preferences
 
 HEIGHT_PX = 280  # two rows of boxes
+STREAM_MS = 500  # while scores stream in they are shown this often
 RESIZE_MS = 150  # until thumbnails are made in the size that was chosen
 OTHER_KEYS = (keys.UNDO_KEY, keys.REDO_KEY, *keys.QUEUE_KEYS)
 HIDDEN = "The pick on the micrograph"
@@ -54,6 +55,7 @@ class GalleryWidget(Panel):
         self._was_shown = False
         self._arranged = self.grid.display
         self._resized = single_shot(self, self._show_boxes, RESIZE_MS)
+        self._stream = single_shot(self, self._show_scores, STREAM_MS)
         self._place = single_shot(self, self._dock_below)  # after napari has docked it
         self.say("")
 
@@ -241,7 +243,7 @@ class GalleryWidget(Panel):
         if layer is not self.model.layer:
             return
         n = 0 if self.model.picks is None else len(self.model.picks)
-        self.model.changed_labels()
+        self.model.changed_labels(np.asarray(rows, dtype=np.intp))
         if self.model.picks is not None and len(self.model.picks) != n:
             self.arrange()  # picks were added
             return
@@ -251,6 +253,13 @@ class GalleryWidget(Panel):
     def _on_scores(self, layer: Any) -> None:
         if layer is not self.model.layer:
             return
+        scores = self.model.scores
+        if scores is None or scores.complete:
+            self._show_scores()
+        elif not self._stream.isActive():
+            self._stream.start()
+
+    def _show_scores(self) -> None:
         if self.model.changed_scores():
             self.arrange()
             return
