@@ -14,11 +14,18 @@ import napari
 import numpy as np
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
-from napari_pickeroptimizer.plugin import actions, navigation, outputs, session, suggestions
+from napari_pickeroptimizer.plugin import (
+    actions,
+    jobs,
+    navigation,
+    outputs,
+    session,
+    suggestions,
+)
 from napari_pickeroptimizer.plugin import samples as sample_data
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
+from napari_pickeroptimizer.plugin.readiness import label_text
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 EDGE = 4  # the first class id that has no meaning of its own yet
@@ -54,9 +61,9 @@ def run(
     known = np.flatnonzero(truth.labels)
     actions.label_picks(layer, known, truth.labels[known])
     actions.label_picks(layer, asked[:1], EDGE)
-    print("before undo:", model_wording.label_text(session.picks_of(layer), vocabulary))
+    print("before undo:", label_text(session.picks_of(layer), vocabulary))
     actions.undo(layer)
-    print("after undo: ", model_wording.label_text(session.picks_of(layer), vocabulary))
+    print("after undo: ", label_text(session.picks_of(layer), vocabulary))
 
     # 4. Learn, score, and look at the picks that the model is least sure of
     settings = FineTuneSettings(

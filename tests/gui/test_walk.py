@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
 DIAMETER_PX = 108.0
@@ -68,11 +69,11 @@ def test_from_files_to_files_by_mouse_and_keys(shown_viewer, scripts, empiar1001
                 seen.setdefault("first model", state.model)
                 assert state.fine_tuned.validation.accuracy > 0.7
             case "decided":
-                scores = state.scores[layer]
+                scores = picks_state(layer).scores
                 assert scores.complete
                 assert np.isfinite(scores.p_particle).mean() > 0.98
             case "threshold":
-                assert state.scores[layer].threshold == pytest.approx(0.7, abs=0.02)
+                assert picks_state(layer).threshold == pytest.approx(0.7, abs=0.02)
                 kept = viewer.layers[f"{layer.name} kept"]
                 assert 0.2 * n < len(kept.data) < 0.95 * n
             case "gallery":

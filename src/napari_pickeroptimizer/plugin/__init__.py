@@ -30,9 +30,9 @@ _HOMES = {
     # learn and decide
     "fine_tune": "functions",
     "apply_model": "functions",
-    "finetune_layer": "scoring.jobs",
-    "load_model": "scoring.jobs",
-    "score_layer": "scoring.jobs",
+    "finetune_layer": "jobs",
+    "load_model": "jobs",
+    "score_layer": "jobs",
     "set_threshold": "outputs",
     "set_place_rules": "outputs",
     "scores_of": "outputs",

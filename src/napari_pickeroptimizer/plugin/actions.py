@@ -1,7 +1,7 @@
 """What a user does on a viewer, for scripts: open, label, undo, recover, save. No Qt.
 
 Every function takes the viewer (`napari.Viewer`, or a `ViewerModel` without a window) or a layer
-of it; the panels only call them. Fine-tuning and scoring are in `scoring.jobs`, thresholds in
+of it; the panels only call them. Fine-tuning and scoring are in `jobs`, thresholds in
 `scoring.outputs`.
 """
 

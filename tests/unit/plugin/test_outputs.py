@@ -16,10 +16,9 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, outputs, session, writers
+from napari_pickeroptimizer.plugin import actions, jobs, outputs, session, writers
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
-from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.reading import (

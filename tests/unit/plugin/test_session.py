@@ -13,7 +13,6 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABE
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.painting import LABEL_WIDTH
-from napari_pickeroptimizer.plugin.scoring import model_wording
 
 SLICES = [2, 2, 0, 1]
 
@@ -147,23 +146,6 @@ def test_saving_keeps_the_text_of_the_file(layer, tmp_path):
     output = tmp_path / "saved.star"
     actions.save_picks(layer, output)
     assert output.read_text() == (tmp_path / "picks.star").read_text()
-
-
-def test_unlabelled_layers_say_what_to_do(viewer, layer):
-    stack = session.micrograph_layers(viewer)[0].metadata["pickeroptimizer"]
-
-    def missing() -> str:
-        return model_wording.what_is_missing(session.picks_of(layer), stack)
-
-    assert "No pick is labelled" in missing()
-    actions.label_picks(layer, [0], CONTAMINANT)
-    assert "Label some particles too" in missing()
-    actions.label_picks(layer, [0], PARTICLE)
-    assert "Label some false picks too" in missing()
-    actions.label_picks(layer, [1], CARBON)
-    assert missing() == ""
-    assert "Open micrographs" in model_wording.what_is_missing(session.picks_of(layer), None)
-    assert "Open picks" in model_wording.what_is_missing(None, stack)
 
 
 def _press(layer, key: str) -> None:

@@ -24,13 +24,13 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
     check_finds_particles,
     summarise_scores,
 )
-from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
 from napari_pickeroptimizer.plugin.transforms import slice_shown
 from napari_pickeroptimizer.prune.score import (
@@ -88,7 +88,7 @@ def finetune_events(
     """
     stack = stack_for(viewer, layer, stack_layer)
     picks = picks_of(layer)
-    missing = what_is_missing(picks, stack, session_of(viewer).vocabulary)
+    missing = missing_to_finetune(picks, stack, session_of(viewer).vocabulary)
     if missing:
         raise LabelError(missing)
     if not settings.class_names:
