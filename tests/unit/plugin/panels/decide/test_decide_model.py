@@ -74,14 +74,16 @@ def test_picks_outside_are_a_question_about_the_picking():
 
 def scores(**others):
     values = {
-        "decision": decision(),
-        "threshold": 0.5,
         "forecast": None,
         "outside": {},
         "complete": True,
         "card": SimpleNamespace(evidence=None),
     }
     return SimpleNamespace(**values | others)
+
+
+def scored(**others):
+    return SimpleNamespace(decision=decision(), threshold=0.5, scores=scores(**others))
 
 
 @pytest.mark.parametrize(
@@ -96,12 +98,12 @@ def scores(**others):
     ],
 )
 def test_why_nothing_is_expected_is_told(others, words):
-    assert words in ThresholdText.of(scores(**others)).expected
+    assert words in ThresholdText.of(scored(**others)).expected
 
 
 def test_a_threshold_in_words():
     forecast = SimpleNamespace(warnings=("few labels.",), at=lambda _threshold: None)
-    text = ThresholdText.of(scores(forecast=forecast, outside={"a": 2}))
+    text = ThresholdText.of(scored(forecast=forecast, outside={"a": 2}))
     assert text.kept == "2 of 5 picks kept (50%)"
     assert text.warnings.splitlines()[0] == "Few labels."
     assert text.warnings.splitlines()[1].startswith("2 picks lie outside")

@@ -18,6 +18,7 @@ from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, SettingsError
 from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
 from napari_pickeroptimizer.plugin.label_files import save_labels
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
     ExportSettings,
@@ -143,12 +144,12 @@ def test_the_files_are_those_of_prune_byte_for_byte(viewer, scored, tmp_path):
     from napari_pickeroptimizer import Classifier, Micrographs, PruneSettings, prune_picks
 
     export(viewer, scored, tmp_path / "out", NO_REPORT)
-    scores = outputs.scores_of(viewer, scored)
+    threshold = picks_state(scored).threshold
     picks = read_picks(session.picks_of(scored).sources[0].path)
     *_, _ = prune_picks(
         Micrographs.find(session.picks_of(scored).sources[0].path.parent / "Micrographs"),
         picks, Classifier.load(tmp_path / "out" / "model.safetensors"), tmp_path / "run",
-        PruneSettings(threshold=scores.threshold, device="cpu", batch_size=jobs.CPU_BATCH),
+        PruneSettings(threshold=threshold, device="cpu", batch_size=jobs.CPU_BATCH),
         labels=read_picks(tmp_path / "out" / "labels.star"),
     )  # fmt: skip
     for name in TWINS:

@@ -11,6 +11,7 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.gallery.model import count_text
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     SCORE_FIRST,
@@ -176,31 +177,26 @@ def test_the_gallery_keeps_what_the_decision_keeps(threshold):
 
 def test_columns_of_scored_files_and_of_sessions():
     picks = Picks.from_arrays("a", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], label=[0, 2, 0])
-    bare = GalleryPicks.of(picks, np.zeros(3))
+    bare = GalleryPicks.of(LayerState.of_picks(picks), np.zeros(3))
     assert not bare.scored
     assert bare.classes().tolist() == [0, 2, 0]
     in_file = picks.with_columns(probability_1=[0.8, 0.1, NAN], probability_2=[0.2, 0.9, NAN])
-    assert GalleryPicks.of(in_file, np.zeros(3)).classes().tolist() == [1, 2, 0]
+    from_file = GalleryPicks.of(LayerState.of_picks(in_file), np.zeros(3))
+    assert from_file.classes().tolist() == [1, 2, 0]
     decision = picks_with(probability=[0.2, 0.7, NAN], other=[3, 2, 2]).decision
-
-    class Scores(SimpleNamespace):
-        def __len__(self):
-            return len(self.decision)
-
-    scores = Scores(decision=decision, threshold=0.6, features=None)
-    columns = GalleryPicks.of(in_file, np.zeros(3), scores)
+    scores = SimpleNamespace(features=None)
+    state = SimpleNamespace(picks=in_file, scores=scores, decision=decision, threshold=0.6)
+    columns = GalleryPicks.of(state, np.zeros(3))
     assert columns.threshold == 0.6
     assert columns.scored_class(np.arange(3)).tolist() == [CARBON, PARTICLE, 0]
-    # scores of another number of picks are not theirs
-    scores.decision = picks_with(probability=[0.2]).decision
-    assert GalleryPicks.of(in_file, np.zeros(3), scores).threshold == 0.5
 
 
 def test_a_model_of_particles_alone_rejects_as_contaminant():
     picks = Picks.from_arrays("a", [1.0, 2.0], [1.0, 2.0]).with_columns(
         probability_1=[0.2, NAN]
     )
-    assert GalleryPicks.of(picks, np.zeros(2)).classes().tolist() == [CONTAMINANT, 0]
+    columns = GalleryPicks.of(LayerState.of_picks(picks), np.zeros(2))
+    assert columns.classes().tolist() == [CONTAMINANT, 0]
 
 
 def test_looks_of_cells(scored):
