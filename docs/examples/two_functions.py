@@ -14,7 +14,7 @@ from napari_pickeroptimizer import plugin
 
 
 def run(viewer: Any, output: Path, n_steps: int = 80) -> Any:
-    """Learn from the labels of a picks layer, and write the picks that are kept."""
+    """Fine-tune on the labels of a picks layer, and write the kept picks."""
     micrographs, picks = viewer.open_sample("napari-pickeroptimizer", "simulated")
     model = plugin.fine_tune(micrographs, picks, diameter_ang=160, n_steps=n_steps)
     kept, rejected = plugin.apply_model(micrographs, picks, model, threshold=0.5)

@@ -18,7 +18,7 @@ class Sender:
 
 def panel(sender: Sender, done: list[str]) -> None:
     """Make a widget in a cycle, as panels are, and let it go."""
-    from napari_pickeroptimizer.plugin.panels.destruction import when_destroyed
+    from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
     from qtpy.QtWidgets import QWidget
 
     from napari_pickeroptimizer.plugin.panels.signals import follow

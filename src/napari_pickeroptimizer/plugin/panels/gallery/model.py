@@ -30,7 +30,7 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     Contrast,
     Places,
     ThumbnailSettings,
-    low_pass_sigma_px,
+    thumbnail_sigma_px,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
 
@@ -195,7 +195,7 @@ class GalleryModel:
         state, micrographs = self.state, self.micrographs
         if state is None or not micrographs:
             return None
-        sigma = low_pass_sigma_px(
+        sigma = thumbnail_sigma_px(
             preferences().low_pass_ang, micrographs[0].pixel_size_ang, state.diameter_px
         )
         box_px = min(BOX_FACTOR * state.diameter_px, MAX_BOX_PX)
