@@ -106,8 +106,6 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
 def test_a_dragged_threshold_recolours_counts_and_settles(loaded, qtbot, tuned):
     from qtpy.QtCore import QPoint, Qt
 
-    from napari_pickeroptimizer.plugin import outputs
-
     widget = panel(loaded)
     score_all(qtbot, widget)
     rest(qtbot, widget)
@@ -127,17 +125,17 @@ def test_a_dragged_threshold_recolours_counts_and_settles(loaded, qtbot, tuned):
     qtbot.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=at(0.9))
     rest(qtbot, widget)
     source = loaded.layers["picks"]
-    scores = outputs.scores_of(loaded, source)
+    state = picks_state(source)
     assert moved
-    assert scores.threshold == pytest.approx(0.9, abs=0.05)
+    assert state.threshold == pytest.approx(0.9, abs=0.05)
     widget.plot._dragged(0.2)
     assert widget.fields.threshold.value == pytest.approx(0.2)
     widget.plot._let_go()
     rest(qtbot, widget)
-    counts = scores.decision.counts(0.2)
+    counts = state.decision.counts(0.2)
     assert len(loaded.layers["picks kept"].data) == counts.kept
     qtbot.keyClick(widget.plot, Qt.Key.Key_Right)
-    assert scores.threshold == pytest.approx(0.21)
+    assert state.threshold == pytest.approx(0.21)
 
 
 def _point(x: float, y: float):

@@ -18,10 +18,9 @@ class Sender:
 
 def panel(sender: Sender, done: list[str]) -> None:
     """Make a widget in a cycle, as panels are, and let it go."""
-    from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
     from qtpy.QtWidgets import QWidget
 
-    from napari_pickeroptimizer.plugin.panels.signals import follow
+    from napari_pickeroptimizer.plugin.panels.signals import follow, when_destroyed
 
     class Panel:
         def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,15 +96,15 @@ def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(
     give_scores(viewer, opened)
     choose(widget, sort="SCORE_UP")
     before = widget.grid.display.rows.tolist()
-    scores = picks_state(opened).scores
-    scores.complete = False
-    scores.probabilities[:, 0] = 1 - scores.probabilities[:, 0]
-    scores._decision = None  # as when scores come in
-    widget.session.scores_changed.emit(opened)
+    state = picks_state(opened)
+    scores = replace(
+        state.scores, probabilities=1 - state.scores.probabilities, complete=False
+    )
+    state.begin_scores(scores)
     qtbot.waitUntil(widget.tools.resort.isEnabled)
     assert widget.grid.display.rows.tolist() == before
     scores.complete = True
-    widget.session.scores_changed.emit(opened)
+    state.scores_changed.emit()
     assert widget.grid.display.rows.tolist() != before
     # forgotten scores leave an order that needs none
     picks_state(opened).forget_scores()
