@@ -251,7 +251,9 @@ def score(
                 of_inside.append(features)
                 if compares:
                     p_particle = found[:, classifier.card.class_ids.index(PARTICLE)]
-                    seen.append(MicrographFigures.of(grey_figures(cut), features, p_particle))
+                    seen.append(
+                        MicrographFigures.of(grey_figures(cut.numpy()), features, p_particle)
+                    )
             if seen:
                 figures[name] = joined(seen)
             if beyond.any():

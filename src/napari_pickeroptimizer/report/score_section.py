@@ -55,10 +55,10 @@ def score_part(
 
 def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
     """Return the user's labels by their scores, out of fold where these are known."""
-    evidence = card.evidence
-    if evidence is not None:
-        p = card.calibration.apply(expit(evidence.logits))
-        is_particle = evidence.is_particle
+    held_out = card.held_out_scores
+    if held_out is not None:
+        p = card.calibration.apply(expit(held_out.logits))
+        is_particle = held_out.is_particle
         told = "Strokes are your labels, scored by models that had not seen them."
     elif "label" in decided.table and (decided.labels != UNLABELLED).any():
         labelled = (decided.labels != UNLABELLED) & np.isfinite(decided.particle_probability)
@@ -74,20 +74,20 @@ def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
 
 
 def _reliability_part(card: ModelCard, p_picks: NDArray[np.float64]) -> dict[str, Any]:
-    evidence = card.evidence
-    if evidence is None:
+    held_out = card.held_out_scores
+    if held_out is None:
         return {"reliability": None, "no_reliability": "Not known. " + why_no_forecast(card)}
-    p = card.calibration.apply(expit(evidence.logits))
+    p = card.calibration.apply(expit(held_out.logits))
     told = ""
     scored = p_picks[np.isfinite(p_picks)]
     if len(scored):
-        share, of_picks = evidence.n_particles / len(p), float(scored.mean())
+        share, of_picks = held_out.n_particles / len(p), float(scored.mean())
         p = with_share(p, of_picks, share)
         told = (
             f" Of your labels {percent(share)} are particles, of all picks about "
             f"{percent(of_picks)}: the scores are brought to the labels' share."
         )
-    measured = reliability(p, evidence.is_particle, n_bins=8)
+    measured = reliability(p, held_out.is_particle, n_bins=8)
     return {
         "reliability": {
             "svg": reliability_diagram(measured),

@@ -44,11 +44,11 @@ def forecast_part(
             "lines": [why_no_forecast(card), *([by_other_rules] if by_other_rules else [])],
         }
     lines = []
-    evidence = card.evidence
-    if evidence is not None:
+    held_out = card.held_out_scores
+    if held_out is not None:
         lines.append(
-            f"The 90 % intervals in brackets come from your labels, {evidence.n_particles} "
-            f"particles and {evidence.n_others} others, each judged by a model that had not "
+            f"The 90 % intervals in brackets come from your labels, {held_out.n_particles} "
+            f"particles and {held_out.n_others} others, each judged by a model that had not "
             "seen it."
         )
     lines.append(

@@ -70,7 +70,7 @@ def no_expectation_text(scores: Scores) -> str:
     """Return why no precision and recall can be told."""
     if not scores.complete:
         return "Precision and recall are told once all picks are scored."
-    if scores.card.evidence is None:
+    if scores.card.held_out_scores is None:
         return (
             "Precision and recall are not known: the model was not cross-validated. Fine-tune "
             "it with 2 folds or more, and some labels of each kind."
@@ -131,7 +131,7 @@ def preset_threshold(
     if forecast is None:
         why = (
             "the model was not cross-validated. Fine-tune it with 2 folds or more."
-            if card.evidence is None
+            if card.held_out_scores is None
             else "no pick is scored."
         )
         raise SettingsError(f"Precision and recall are not known: {why}")
