@@ -23,6 +23,10 @@ BIN := $(VENV)/bin
 # uv resolves and installs much faster than pip; it is itself installed into the environment
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 ARGS ?=
+# A test file is run by one worker, so that its tests share what is costly to make. Each worker
+# has its own virtual screen; one thread each, or they fight for the cores.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+test coverage: export OMP_NUM_THREADS ?= 1
 
 # plots and Qt never look for a real screen here; the GUI tests start their own (pytest-xvfb)
 export MPLBACKEND ?= Agg
@@ -41,14 +45,14 @@ demo: $(VENV)/.base
 	$(BIN)/pickeroptimizer demo --output build/demo $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # PySide6 may abort when Python ends, all tests passed: the report counts, not the exit code
 test-pyside6: $(VENV)-pyside6/.test
 	$(VENV)-pyside6/bin/python tools/gui_tests_with.py pyside6 $(ARGS)
 
 coverage: $(VENV)/.test
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -124,10 +124,10 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_pickeroptimizer.plugin import actions, session
-    from napari_pickeroptimizer.plugin.scoring import outputs
-    from napari_pickeroptimizer.plugin.scoring.scores import Scores, summarise_scores
+    from napari_pickeroptimizer.plugin import actions, outputs, session
+    from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
     from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+    from napari_pickeroptimizer.reading import MicrographRows
 
     clock, rng = Clock(), np.random.default_rng(seed)
     viewer = napari.Viewer(show=True)
@@ -175,7 +175,11 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
             features = np.zeros((len(rows), 1), np.float32)
             done = (i + 1, len(rows_of))
             event = MicrographScored(
-                name, rows, probabilities[rows], 0, *done, features=features
+                MicrographRows(name, None, rows),
+                probabilities[rows],
+                0,
+                *done,
+                features=features,
             )
             outputs.receive(viewer, layer, event)
             QApplication.processEvents()

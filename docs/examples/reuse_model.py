@@ -15,9 +15,9 @@ from typing import Any
 from napari.components import ViewerModel
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.plugin import actions, session
+from napari_pickeroptimizer.plugin import actions, outputs, session
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
 
 
 def run(

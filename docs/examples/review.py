@@ -14,12 +14,11 @@ import napari
 import numpy as np
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
-from napari_pickeroptimizer.plugin import actions, navigation, session
+from napari_pickeroptimizer.plugin import actions, navigation, outputs, session, suggestions
 from napari_pickeroptimizer.plugin import samples as sample_data
-from napari_pickeroptimizer.plugin.labels import suggestions
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
 
 EDGE = 4  # the first class id that has no meaning of its own yet
 

@@ -13,9 +13,9 @@ from typing import Any
 import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
-from napari_pickeroptimizer.plugin import actions, session
+from napari_pickeroptimizer.plugin import actions, outputs, session
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
 
 
 def run(

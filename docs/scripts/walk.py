@@ -19,8 +19,7 @@ from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.labels import keys
+from napari_pickeroptimizer.plugin import keys, session
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.gallery.order import Sort
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from napari_pickeroptimizer.errors import BoxOutsideError, SettingsError
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 # Grey levels beyond this many robust standard deviations tell nothing more.
 CLIP_SIGMA = 10.0
@@ -42,10 +43,10 @@ class BoxSettings:
         Box side in pixels of the working resolution, the network's input.
     """
 
-    diameter_px: float | None = None
-    diameter_ang: float | None = None
-    box_factor: float = 1.5
-    box_px: int = 48
+    diameter_px: float | None = setting(None, above=0)
+    diameter_ang: float | None = setting(None, above=0)
+    box_factor: float = setting(1.5, above=0)
+    box_px: int = setting(48, least=1)
 
     def __post_init__(self) -> None:
         if self.diameter_px is None and self.diameter_ang is None:
@@ -53,10 +54,7 @@ class BoxSettings:
                 "the particle diameter is missing: give it in pixels (--diameter-px) "
                 "or in Angstrom (--diameter-angstrom)."
             )
-        for name in ("diameter_px", "diameter_ang", "box_factor", "box_px"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise SettingsError(f"{name} must be a positive number, got {value}.")
+        check_ranges(self)
 
     def diameter_in(self, pixel_size_ang: float | None) -> float:
         """Return the particle diameter in pixels of a micrograph with that pixel size."""

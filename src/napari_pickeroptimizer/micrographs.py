@@ -278,6 +278,10 @@ class Micrographs:
         }
         return rows, missing
 
+    def first_of_file(self, micrograph: Micrograph) -> Micrograph:
+        """Return the one that stands for a file which was found by two ways."""
+        return self._first_of_file[micrograph.path, micrograph.section]
+
     @cached_property
     def _first_of_file(self) -> dict[tuple[Path, int], Micrograph]:
         """One micrograph a section of a file, though it may have been found twice."""

@@ -105,7 +105,7 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
 def test_a_dragged_threshold_recolours_counts_and_settles(loaded, qtbot, tuned):
     from qtpy.QtCore import QPoint, Qt
 
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)
@@ -146,8 +146,7 @@ def _point(x: float, y: float):
 
 
 def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
-    from napari_pickeroptimizer.plugin import actions, session
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import actions, outputs, session
 
     widget = panel(loaded)
     score_all(qtbot, widget)
@@ -188,7 +187,7 @@ def test_the_switch_shows_one_layer_at_a_time(loaded, qtbot):
 
 
 def test_presets_set_the_threshold_by_what_it_gives(loaded, qtbot):
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)
@@ -233,8 +232,7 @@ def test_the_table_goes_to_micrographs_and_sorts(loaded, qtbot):
 
 
 def test_cancelled_scoring_leaves_what_was_before(loaded, qtbot):
-    from napari_pickeroptimizer.plugin import session
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs, session
 
     widget = panel(loaded)
     layer = loaded.layers["picks"]
@@ -296,7 +294,7 @@ def test_a_deleted_layer_ends_its_scoring(loaded, qtbot):
 
 
 def test_scores_are_thresholded_without_micrographs(loaded, qtbot):
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)
@@ -312,7 +310,7 @@ def test_scores_are_thresholded_without_micrographs(loaded, qtbot):
 
 
 def test_distances_cost_picks_their_place(loaded, qtbot):
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)

@@ -44,8 +44,8 @@ def loaded(viewer, project, picks_star, labelled):
 @pytest.fixture
 def scored(loaded, model):
     """Return the viewer with scores, at a threshold that keeps about half of the picks."""
-    from napari_pickeroptimizer.plugin import session
-    from napari_pickeroptimizer.plugin.scoring import jobs, outputs
+    from napari_pickeroptimizer.plugin import outputs, session
+    from napari_pickeroptimizer.plugin.scoring import jobs
 
     layer = loaded.layers["picks"]
     session.session_of(loaded).set_model(model.model, model)
@@ -149,7 +149,7 @@ def test_nothing_is_replaced_before_it_is_allowed(scored, qtbot, tmp_path):
 
 
 def test_counts_and_commands_follow_the_threshold(scored, qtbot, tmp_path):
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(scored)
     widget.place.value = tmp_path / "out"

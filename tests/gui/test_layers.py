@@ -58,7 +58,7 @@ def test_keys_label_and_never_delete(viewer, project, picks_star, qtbot):
 
 
 def test_a_pick_under_the_cursor_is_labelled_without_a_click(viewer, project, picks_star):
-    from napari_pickeroptimizer.plugin.labels import keys
+    from napari_pickeroptimizer.plugin import keys
 
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
     (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)

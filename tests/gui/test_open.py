@@ -8,7 +8,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
+from napari_pickeroptimizer.plugin.matching import missing_micrographs
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"

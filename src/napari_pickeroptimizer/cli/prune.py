@@ -121,7 +121,8 @@ def prune(
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.prune.lengths import Length
     from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
-    from napari_pickeroptimizer.prune.score import MicrographFailed, PicksScored, ScoreEvent
+    from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent
+    from napari_pickeroptimizer.reading import MicrographFailed
 
     settings = PruneSettings(
         threshold=_threshold(threshold),
@@ -163,7 +164,7 @@ def prune(
     result: Pruned | None = None
     for event in run_with_progress(events, "Pruning", describe):
         if isinstance(event, MicrographFailed):
-            warn(f"{event.reason} Its {len(event.rows)} picks stay unscored.")
+            warn(f"{event.reason} Its {len(event.group.rows)} picks stay unscored.")
         elif isinstance(event, Pruned):
             result = event
     assert result is not None  # the generator's last event

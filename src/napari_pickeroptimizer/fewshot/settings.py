@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import checked_class_names
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.model.backbone import checked_backbone
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,24 +81,24 @@ class FineTuneSettings:
     box_px: int = 48
     base: str | Path = "bundled"
     backbone: str | None = None
-    n_steps: int = 80
-    batch_size: int = 24
-    unlabelled_batch_size: int = 16
-    background_batch_size: int = 16
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    backbone_rate: float = 1.0
-    n_frozen: int = 0
-    branch_weights: tuple[float, float] = (1.0, 1.0)
-    label_smoothing: float = 0.0
-    prior: Prior = "picks"
-    n_unlabelled: int = 512
-    n_background: int = 512
-    n_unlabelled_micrographs: int = 8
-    n_folds: int = 3
-    n_repeats: int = 1
+    n_steps: int = setting(80, least=1)
+    batch_size: int = setting(24, least=1)
+    unlabelled_batch_size: int = setting(16, least=0)
+    background_batch_size: int = setting(16, least=0)
+    learning_rate: float = setting(1e-3, above=0)
+    weight_decay: float = setting(1e-2, least=0)
+    backbone_rate: float = setting(1.0, least=0)
+    n_frozen: int = setting(0, least=0)
+    branch_weights: tuple[float, float] = setting((1.0, 1.0), least=0)
+    label_smoothing: float = setting(0.0, least=0, below=1)
+    prior: Prior = setting("picks", choices=Prior)
+    n_unlabelled: int = setting(512, least=0)
+    n_background: int = setting(512, least=0)
+    n_unlabelled_micrographs: int = setting(8, least=0)
+    n_folds: int = setting(3, least=0)
+    n_repeats: int = setting(1, least=1)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    seed: int = 0
+    seed: int = setting(0, least=0)
     device: str = "auto"
     class_names: Mapping[int, str] = field(default_factory=dict)
 
@@ -105,35 +106,10 @@ class FineTuneSettings:
         object.__setattr__(self, "class_names", checked_class_names(self.class_names))
         if self.backbone is not None:
             checked_backbone(self.backbone)
-        if self.prior not in get_args(Prior):
-            raise SettingsError(f"prior must be picks or even, got {self.prior!r}.")
         _ = self.boxes  # checks the diameter
-        for name in ("n_steps", "batch_size", "n_repeats"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in (
-            "n_folds",
-            "unlabelled_batch_size",
-            "background_batch_size",
-            "n_background",
-            "n_frozen",
-            "backbone_rate",
-            "n_unlabelled",
-            "n_unlabelled_micrographs",
-            "weight_decay",
-        ):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if not self.learning_rate > 0:
-            raise SettingsError(f"learning_rate must be positive, got {self.learning_rate}.")
-        if not 0 <= self.label_smoothing < 1:
-            raise SettingsError(
-                f"label_smoothing must be in [0, 1), got {self.label_smoothing}."
-            )
-        if min(self.branch_weights) < 0 or sum(self.branch_weights) == 0:
-            raise SettingsError(
-                f"branch_weights must not be negative nor all 0, got {self.branch_weights}."
-            )
+        check_ranges(self)
+        if not any(self.branch_weights):
+            raise SettingsError("branch_weights must not all be 0.")
 
     @property
     def boxes(self) -> BoxSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from napari_pickeroptimizer.fewshot.features import (
 )
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks, concatenate
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,29 +74,21 @@ class SuggestSettings:
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
-    n: int = 20
-    by: By = "auto"
+    n: int = setting(20, least=1)
+    by: By = setting("auto", choices=By)
     diameter_px: float | None = None
     diameter_ang: float | None = None
     box_factor: float = 1.5
     box_px: int = 48
     base: str | Path = "bundled"
-    n_micrographs: int = 24
-    n_pool: int = 3000
-    n_views: int = DEFAULT_VIEWS
-    seed: int = 0
+    n_micrographs: int = setting(24, least=1)
+    n_pool: int = setting(3000, least=1)
+    n_views: int = setting(DEFAULT_VIEWS, least=1, most=MAX_VIEWS)
+    seed: int = setting(0, least=0)
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.by not in get_args(By):
-            raise SettingsError(
-                f"by must be one of {', '.join(get_args(By))}, got {self.by!r}."
-            )
-        for name in ("n", "n_micrographs", "n_pool"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not 1 <= self.n_views <= MAX_VIEWS:
-            raise SettingsError(f"n_views must be 1 to {MAX_VIEWS}, got {self.n_views}.")
+        check_ranges(self)
 
     @property
     def boxes(self) -> BoxSettings:

@@ -24,7 +24,7 @@ _HOMES = {
     "recover": "actions",
     "discard_recovery": "actions",
     "set_vocabulary": "actions",
-    "suggest_picks": "labels.suggestions",
+    "suggest_picks": "suggestions",
     "go_to_pick": "navigation",
     "step_queue": "navigation",
     # learn and decide
@@ -32,10 +32,10 @@ _HOMES = {
     "load_model": "scoring.jobs",
     "score_layer": "scoring.jobs",
     "apply_to_layer": "scoring.jobs",
-    "set_threshold": "scoring.outputs",
-    "set_place_rules": "scoring.outputs",
-    "scores_of": "scoring.outputs",
-    "outputs_of": "scoring.outputs",
+    "set_threshold": "outputs",
+    "set_place_rules": "outputs",
+    "scores_of": "outputs",
+    "outputs_of": "outputs",
     # save
     "picks_of": "session",
     "save_picks": "actions",

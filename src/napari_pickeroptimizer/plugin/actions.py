@@ -17,16 +17,15 @@ import numpy as np
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin import labelling, matching
 from napari_pickeroptimizer.plugin.labels.journal import Recovery
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, make_view, view_of
 from napari_pickeroptimizer.plugin.opening import (
     matched_points_data,
     prepared_stack,
 )
-from napari_pickeroptimizer.plugin.points import matching
-from napari_pickeroptimizer.plugin.points.layers import METADATA_KEY, make_view, view_of
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, unwrap
 
 

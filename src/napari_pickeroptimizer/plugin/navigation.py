@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
-from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
+from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
 from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
 
 SUGGESTED, TO_CHECK = "suggested", "labels to check"

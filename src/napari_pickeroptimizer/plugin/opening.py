@@ -10,11 +10,10 @@ from typing import Any
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import labelling, matching
 from napari_pickeroptimizer.plugin.images.locate import locate_micrographs
 from napari_pickeroptimizer.plugin.images.stack import extend_stack, make_stack, stack_of
-from napari_pickeroptimizer.plugin.labels import labelling
-from napari_pickeroptimizer.plugin.points import matching
-from napari_pickeroptimizer.plugin.points.layers import (
+from napari_pickeroptimizer.plugin.layer_state import (
     PicksView,
     make_view,
     points_data,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.matching import find_stack
 from napari_pickeroptimizer.plugin.navigation import current_slice, rows_on_slice
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.points.matching import find_stack
 from napari_pickeroptimizer.plugin.session import unwrap
 
 

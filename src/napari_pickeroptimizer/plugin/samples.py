@@ -13,8 +13,8 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import make_stack
 from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.layer_state import make_view
 from napari_pickeroptimizer.plugin.opening import points_on
-from napari_pickeroptimizer.plugin.points.layers import make_view
 from napari_pickeroptimizer.plugin.session import asking_viewer
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
 from napari_pickeroptimizer.simulate.settings import SimulationSettings

@@ -16,15 +16,14 @@ from psygnal import Signal
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import keys, labelling, matching
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
     stack_of,
     widen_contrast_range,
 )
-from napari_pickeroptimizer.plugin.labels import keys, labelling
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.points import matching
-from napari_pickeroptimizer.plugin.points.layers import (
+from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     adopt,
     view_of,

@@ -16,8 +16,8 @@ import pandas as pd
 
 from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.label_files import write_part
-from napari_pickeroptimizer.plugin.points.layers import read_back, view_of
+from napari_pickeroptimizer.plugin.label_files import write_part
+from napari_pickeroptimizer.plugin.layer_state import read_back, view_of
 
 LayerData = tuple[Any, dict[str, Any], str]
 SUFFIXES = (".star", ".box", ".csv")

@@ -25,6 +25,7 @@ from napari_pickeroptimizer.errors import (
 from napari_pickeroptimizer.fewshot.events import MicrographSkipped
 from napari_pickeroptimizer.pretrain.regions import CARBON, ICE, KINDS, Regions, within
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
@@ -59,10 +60,10 @@ class CollectSettings:
     diameter_px: float | None = None
     diameter_ang: float | None = None
     category: str | None = None
-    border_px: float = 0.0
-    n_per_region_kind: int = 200
+    border_px: float = setting(0.0, least=0)
+    n_per_region_kind: int = setting(200, least=0)
     overwrite: bool = False
-    seed: int = 0
+    seed: int = setting(0, least=0)
 
     def __post_init__(self) -> None:
         _ = self.boxes  # checks the diameter
@@ -70,9 +71,7 @@ class CollectSettings:
             value = getattr(self, name)
             if value is not None and (not value.strip(". ") or set(value) & set('/\\:*?"<>|')):
                 raise SettingsError(f"{name} becomes a file name, which {value!r} cannot be.")
-        for name in ("border_px", "n_per_region_kind", "seed"):
-            if not getattr(self, name) >= 0:
-                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}.")
+        check_ranges(self)
 
     @property
     def boxes(self) -> BoxSettings:

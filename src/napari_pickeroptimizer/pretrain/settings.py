@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from napari_pickeroptimizer.boxes import BoxSettings, window_side
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.model.backbone import RESNET18_HALF, checked_backbone
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 Balance = Literal["category", "class", "row"]
 # They tell where, how often and in which form, not what is learned.
@@ -65,50 +66,31 @@ class PretrainSettings:
 
     backbone: str = RESNET18_HALF
     base: str | Path = "none"
-    n_steps: int = 10_000
-    batch_size: int = 128
-    balance: Balance = "category"
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    branch_weights: tuple[float, float] = (1.0, 1.0)
-    label_smoothing: float = 0.0
+    n_steps: int = setting(10_000, least=1)
+    batch_size: int = setting(128, least=2)
+    balance: Balance = setting("category", choices=Balance)
+    learning_rate: float = setting(1e-3, above=0)
+    weight_decay: float = setting(1e-2, least=0)
+    branch_weights: tuple[float, float] = setting((1.0, 1.0), least=0)
+    label_smoothing: float = setting(0.0, least=0, below=1)
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(contrast=0.3, brightness=0.3)
     )
-    noise_sigma: float = 0.5
-    blur_px: float = 1.0
-    validation_share: float = 0.02
-    report_every: int = 500
-    save_every: int = 500
+    noise_sigma: float = setting(0.5, least=0)
+    blur_px: float = setting(1.0, least=0)
+    validation_share: float = setting(0.02, least=0, below=1)
+    report_every: int = setting(500, least=1)
+    save_every: int = setting(500, least=1)
     half: bool = True
     amp: bool = False
-    seed: int = 0
+    seed: int = setting(0, least=0)
     device: str = "auto"
 
     def __post_init__(self) -> None:
         checked_backbone(self.backbone)
-        for name, least in (
-            ("n_steps", 1), ("batch_size", 2), ("report_every", 1), ("save_every", 1),
-            ("weight_decay", 0), ("noise_sigma", 0), ("blur_px", 0), ("seed", 0),
-        ):  # fmt: skip
-            if not getattr(self, name) >= least:
-                raise SettingsError(
-                    f"{name} must be at least {least}, got {getattr(self, name)}."
-                )
-        if not self.learning_rate > 0:
-            raise SettingsError(f"learning_rate must be positive, got {self.learning_rate}.")
-        for name in ("label_smoothing", "validation_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be in [0, 1), got {getattr(self, name)}.")
-        if min(self.branch_weights) < 0 or sum(self.branch_weights) == 0:
-            raise SettingsError(
-                f"branch_weights must not be negative nor all 0, got {self.branch_weights}."
-            )
-        if self.balance not in get_args(Balance):
-            raise SettingsError(
-                f"balance {self.balance!r} is unknown: choose one of "
-                f"{', '.join(get_args(Balance))}."
-            )
+        check_ranges(self)
+        if not any(self.branch_weights):
+            raise SettingsError("branch_weights must not all be 0.")
 
     @property
     def boxes(self) -> BoxSettings:

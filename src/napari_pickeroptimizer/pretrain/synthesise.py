@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
 from napari_pickeroptimizer.errors import BoxSetError, SettingsError
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
+from napari_pickeroptimizer.settings import check_ranges, setting
 from napari_pickeroptimizer.simulate import (
     SimulatedMicrograph,
     SimulationSettings,
@@ -73,21 +74,16 @@ class SynthesisSettings:
     """
 
     structures: tuple[Path, ...]
-    n_micrographs: int = 20
-    n_workers: int = 1
-    side_px: int = SIDE_PX
+    n_micrographs: int = setting(20, least=1)
+    n_workers: int = setting(1, least=1)
+    side_px: int = setting(SIDE_PX, least=4 * DIAMETER_PX)
     overwrite: bool = False
-    seed: int = 0
+    seed: int = setting(0, least=0)
 
     def __post_init__(self) -> None:
         if not self.structures:
             raise SettingsError("no structure is given: name PDB, mmCIF or MRC files.")
-        for name in ("n_micrographs", "n_workers"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        least = int(4 * DIAMETER_PX)
-        if self.side_px < least:
-            raise SettingsError(f"side_px must be at least {least}, got {self.side_px}.")
+        check_ranges(self)
         names = [entry_name(path) for path in self.structures]
         twice = {name for name in names if names.count(name) > 1}
         if twice:

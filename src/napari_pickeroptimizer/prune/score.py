@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,49 +18,52 @@ from napari_pickeroptimizer.boxes import (
 )
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.errors import (
-    CheckpointError,
-    MicrographNotFoundError,
-    MicrographReadError,
-)
+from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRead,
+    MicrographRows,
+    check_any_found,
+    group_by_micrograph,
+    read_micrographs,
+)
 from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+    from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MicrographScored:
     """The picks of one micrograph have their probabilities.
 
     Parameters
     ----------
-    micrograph : str
-        Name as the picks spell it, as the first of them does where they spell it in two ways.
-    rows : (n,) int
-        Positions in the table of picks.
+    group : MicrographRows
+        The micrograph and its n picks.
     probabilities : (n, n_classes) float32
         P(class); NaN for picks outside the micrograph.
     n_outside : int
         How many lie outside.
     n_done, n_total : int
         Micrographs so far, and in all.
-    features : (n, d) float32
-        The network's features, what it sees in a box before it decides; NaN as above.
+    features : (n, d) float32 or None
+        The network's features of each box, which its decision rests on; NaN as above. None
+        for scores of an earlier run, which keeps none.
+    figures : MicrographFigures or None
+        What the picks look like, for models that can compare it with what they learned from.
     """
 
-    micrograph: str
-    rows: NDArray[np.intp]
+    group: MicrographRows
     probabilities: NDArray[np.float32]
     n_outside: int
     n_done: int
     n_total: int
-    features: NDArray[np.float32] = field(repr=False)
+    features: NDArray[np.float32] | None = field(default=None, repr=False)
+    figures: MicrographFigures | None = field(default=None, repr=False)
 
     @property
     def progress(self) -> float:
@@ -68,7 +71,7 @@ class MicrographScored:
         return self.n_done / self.n_total
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BatchScored:
     """Some picks of a micrograph went through the network, others of it wait.
 
@@ -76,15 +79,15 @@ class BatchScored:
 
     Parameters
     ----------
-    micrograph : str
-        As in `MicrographScored`.
+    group : MicrographRows
+        The micrograph and its picks.
     n_scored, n_picks : int
         Picks of this micrograph so far, and in all.
     n_done, n_total : int
         Micrographs before this one, and in all.
     """
 
-    micrograph: str
+    group: MicrographRows
     n_scored: int
     n_picks: int
     n_done: int
@@ -94,22 +97,6 @@ class BatchScored:
     def progress(self) -> float:
         """Part of the micrographs that is done, 0..1, this one as far as it is."""
         return (self.n_done + self.n_scored / self.n_picks) / self.n_total
-
-
-@dataclass(frozen=True)
-class MicrographFailed:
-    """A micrograph is missing or unreadable: its picks stay unscored."""
-
-    micrograph: str
-    rows: NDArray[np.intp]
-    reason: str
-    n_done: int
-    n_total: int
-
-    @property
-    def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
-        return self.n_done / self.n_total
 
 
 @dataclass(frozen=True)
@@ -202,100 +189,109 @@ def score(
         None of the picks' micrographs is among the given ones.
     """
     classifier = checked_for_picks(classifier).to(choose_device(device))
-    work, missing = _work(micrographs, picks, first)
-    coords_yx_px = picks.coords_yx_px()
+    groups = group_by_micrograph(micrographs, picks, first=first)
+    check_any_found(groups)
+    events: list[MicrographScored | MicrographFailed] = []
+    for event in score_groups(
+        groups, picks.coords_yx_px(), classifier, batch_size=batch_size, n_views=n_views
+    ):
+        if isinstance(event, MicrographScored):
+            events.append(replace(event, features=None))  # large, and of no use below
+        elif isinstance(event, MicrographFailed):
+            events.append(event)
+        yield event
+    yield picks_scored(picks, classifier.card.class_ids, events)
+
+
+def score_groups(
+    groups: Sequence[MicrographRows],
+    coords_yx_px: NDArray[np.float64],
+    classifier: Classifier,
+    *,
+    batch_size: int = 256,
+    n_views: int = DEFAULT_VIEWS,
+) -> Iterator[BatchScored | MicrographScored | MicrographFailed]:
+    """Score the picks of some micrographs; a classifier that is on its device already.
+
+    Parameters
+    ----------
+    groups : sequence of MicrographRows
+        The micrographs, in the order of scoring.
+    coords_yx_px : (n, 2) float64
+        Centres of all picks, (row, column); the groups hold positions in it.
+    classifier, batch_size, n_views
+        As in `score`.
+    """
+    for event in read_micrographs(groups):
+        if isinstance(event, MicrographFailed):
+            yield event
+        else:
+            yield from _score_one(event, coords_yx_px, classifier, batch_size, n_views)
+
+
+def _score_one(
+    read: MicrographRead,
+    coords_yx_px: NDArray[np.float64],
+    classifier: Classifier,
+    batch_size: int,
+    n_views: int,
+) -> Iterator[BatchScored | MicrographScored]:
+    group, card = read.group, classifier.card
+    assert group.micrograph is not None  # read
+    working = working_image(read.image, card.boxes, group.micrograph.pixel_size_ang)
+    rows = group.rows
+    inside = np.flatnonzero(~outside(coords_yx_px[rows], working.shape_px))
     n_features = classifier.network.linear.in_features
-    probabilities = np.full((len(picks), len(classifier.card.class_ids)), np.nan, np.float32)
-    failures: dict[str, str] = {}
-    n_outside_by_name: dict[str, int] = {}
-    figures: dict[str, MicrographFigures] = {}
+    probabilities = np.full((len(rows), len(card.class_ids)), np.nan, np.float32)
+    features = np.full((len(rows), n_features), np.nan, np.float32)
+    figures: list[MicrographFigures] = []
     # costs a little, and is for nothing where the model has nothing to compare with
-    compares = bool(classifier.card.training.get("reference"))
-    compares &= PARTICLE in classifier.card.class_ids
+    compares = bool(card.training.get("reference")) and PARTICLE in card.class_ids
+    for start in range(0, len(inside), batch_size):
+        if start:
+            yield BatchScored(group, start, len(inside), read.n_done - 1, read.n_total)
+        part = inside[start : start + batch_size]
+        windows = cut_windows(working, coords_yx_px[rows[part]], window_side(card.boxes))
+        boxes = render(windows, card.boxes.box_px)
+        p, features[part] = classifier.predict_with_features(boxes, batch_size, n_views)
+        probabilities[part] = p
+        if compares:
+            p_particle = p[:, card.class_ids.index(PARTICLE)]
+            grey = grey_figures(boxes.numpy())
+            figures.append(MicrographFigures.of(grey, features[part], p_particle))
+    yield MicrographScored(
+        group,
+        probabilities,
+        len(rows) - len(inside),
+        read.n_done,
+        read.n_total,
+        features,
+        joined(figures) if figures else None,
+    )
 
-    def read(i: int) -> NDArray[np.float32]:
-        name, _, micrograph = work[i]
-        if micrograph is None:
-            raise MicrographNotFoundError(missing[name])
-        return micrograph.read()
 
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        # the next micrograph is read while this one is classified
-        ahead = reader.submit(read, 0) if work else None
-        for i, (name, rows, micrograph) in enumerate(work):
-            done = (i + 1, len(work))
-            current = ahead
-            ahead = reader.submit(read, i + 1) if i + 1 < len(work) else None
-            assert current is not None
-            try:
-                image = current.result()
-            except (MicrographReadError, MicrographNotFoundError) as error:
-                failures[name] = str(error)
-                yield MicrographFailed(name, rows, str(error), *done)
-                continue
-            assert micrograph is not None  # read
-            boxes = classifier.card.boxes
-            working = working_image(image, boxes, micrograph.pixel_size_ang)
-            beyond = outside(coords_yx_px[rows], working.shape_px)
-            inside = rows[~beyond]
-            seen: list[MicrographFigures] = []
-            of_inside = [np.zeros((0, n_features), np.float32)]
-            for start in range(0, len(inside), batch_size):
-                if start:
-                    yield BatchScored(name, start, len(inside), i, len(work))
-                part = inside[start : start + batch_size]
-                windows = cut_windows(working, coords_yx_px[part], window_side(boxes))
-                cut = render(windows, boxes.box_px)
-                found, features = classifier.predict_with_features(cut, batch_size, n_views)
-                probabilities[part] = found
-                of_inside.append(features)
-                if compares:
-                    p_particle = found[:, classifier.card.class_ids.index(PARTICLE)]
-                    seen.append(
-                        MicrographFigures.of(grey_figures(cut.numpy()), features, p_particle)
-                    )
-            if seen:
-                figures[name] = joined(seen)
-            if beyond.any():
-                n_outside_by_name[name] = int(beyond.sum())
-            of_all = np.full((len(rows), n_features), np.nan, np.float32)
-            of_all[~beyond] = np.concatenate(of_inside)
-            yield MicrographScored(
-                name, rows, probabilities[rows], int(beyond.sum()), *done, of_all
-            )
+def picks_scored(
+    picks: Picks,
+    class_ids: Sequence[int],
+    events: Iterable[MicrographScored | MicrographFailed],
+) -> PicksScored:
+    """Return picks with the probabilities that events of scoring gave them, in any order."""
+    probabilities = np.full((len(picks), len(class_ids)), np.nan, np.float32)
+    failures: dict[str, str] = {}
+    n_outside: dict[str, int] = {}
+    figures: dict[str, MicrographFigures] = {}
+    for event in events:
+        name = event.group.name
+        if isinstance(event, MicrographFailed):
+            failures[name] = event.reason
+            continue
+        probabilities[event.group.rows] = event.probabilities
+        if event.n_outside:
+            n_outside[name] = event.n_outside
+        if event.figures is not None:
+            figures[name] = event.figures
     columns = {
         f"{PROBABILITY_PREFIX}{class_id}": probabilities[:, i].astype(np.float64)
-        for i, class_id in enumerate(classifier.card.class_ids)
+        for i, class_id in enumerate(class_ids)
     }
-    yield PicksScored(picks.with_columns(**columns), failures, n_outside_by_name, figures)
-
-
-_Work = list[tuple[str, "NDArray[np.intp]", "Micrograph | None"]]
-
-
-def _work(
-    micrographs: Micrographs, picks: Picks, first: Sequence[str]
-) -> tuple[_Work, dict[str, str]]:
-    """Return name, rows and image of each micrograph with picks, and why some have no image.
-
-    They come in the order of the picks, a micrograph of two spellings by the first of them;
-    those of `first` before the others.
-    """
-    rows_of, missing = micrographs.rows_of(picks)
-    if missing and not rows_of:
-        raise MicrographNotFoundError(next(iter(missing.values())))
-    by_name = picks.rows_by_micrograph()
-    names = picks.table["micrograph"]
-    work: _Work = [
-        *((str(names.iloc[rows[0]]), rows, m) for m, rows in rows_of.items()),
-        *((name, by_name[name], None) for name in missing),
-    ]
-    turn = {int(by_name[n][0]): i for i, n in reversed([*enumerate(first)]) if n in by_name}
-    asked = np.fromiter(turn, dtype=np.intp)
-
-    def place(rows: NDArray[np.intp]) -> tuple[int, int]:
-        own = np.intersect1d(rows, asked) if len(asked) else ()
-        return min((turn[int(row)] for row in own), default=len(first)), int(rows[0])
-
-    work.sort(key=lambda item: place(item[1]))
-    return work, missing
+    return PicksScored(picks.with_columns(**columns), failures, n_outside, figures)

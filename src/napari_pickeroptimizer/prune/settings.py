@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class PruneSettings:
 
     threshold: float | Literal["auto"] | None = None
     device: str = "auto"
-    batch_size: int = 256
-    n_views: int = DEFAULT_VIEWS
+    batch_size: int = setting(256, least=1)
+    n_views: int = setting(DEFAULT_VIEWS, least=1, most=MAX_VIEWS)
     write_fom: bool = False
     overwrite: bool = False
     precision: float | None = None
@@ -51,10 +51,7 @@ class PruneSettings:
 
     def __post_init__(self) -> None:
         _ = self.threshold_rule  # checks it
-        if self.batch_size < 1:
-            raise SettingsError(f"batch_size must be at least 1, got {self.batch_size}.")
-        if not 1 <= self.n_views <= MAX_VIEWS:
-            raise SettingsError(f"n_views must be 1 to {MAX_VIEWS}, got {self.n_views}.")
+        check_ranges(self)
 
     @property
     def threshold_rule(self) -> ThresholdRule:

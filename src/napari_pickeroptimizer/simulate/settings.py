@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.simulate.shapes import ParticleModel
@@ -25,9 +26,6 @@ HARDER: dict[str, Any] = {  # float and bool by name
     "dirt_chance": 0.7,
     "defocus_spread_ang": 80.0,
 }
-CHANCES = (
-    "carbon_chance", "speckle_chance", "crystalline_chance", "empty_chance", "dirt_chance",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,26 +106,26 @@ class SimulationSettings:
         A number is out of its range; the message names it.
     """
 
-    n_micrographs: int = 6
-    n_particles: int = 150
+    n_micrographs: int = setting(6, least=1)
+    n_particles: int = setting(150, least=0)
     shape_px: tuple[int, int] = (1920, 2048)
-    pixel_size_ang: float = 1.8
-    shape: ShapeName = "lobes"
+    pixel_size_ang: float = setting(1.8, above=0)
+    shape: ShapeName = setting("lobes", choices=ShapeName)
     structure: str | Path | None = None
-    diameter_ang: float | None = None
-    false_share: float = 0.35
-    recall: float = 0.9
-    labels_per_class: int = 20
-    defocus_um: tuple[float, float] = (2.0, 3.5)
-    voltage_kv: float = 300.0
+    diameter_ang: float | None = setting(None, above=0)
+    false_share: float = setting(0.35, least=0, below=1)
+    recall: float = setting(0.9, least=0, most=1)
+    labels_per_class: int = setting(20, least=0)
+    defocus_um: tuple[float, float] = setting((2.0, 3.5), above=0)
+    voltage_kv: float = setting(300.0, above=0)
     spherical_aberration_mm: float = 2.7
-    amplitude_contrast: float = 0.1
-    envelope_b_ang2: float = 120.0
-    dose_e_per_ang2: float = 50.0
-    ice_thickness_ang: tuple[float, float] = (300.0, 600.0)
-    carbon_chance: float = 0.75
-    seed: int = 0
-    pixel_type: PixelType = "float32"
+    amplitude_contrast: float = setting(0.1, least=0, most=1)
+    envelope_b_ang2: float = setting(120.0, least=0)
+    dose_e_per_ang2: float = setting(50.0, above=0)
+    ice_thickness_ang: tuple[float, float] = setting((300.0, 600.0), above=0)
+    carbon_chance: float = setting(0.75, least=0, most=1)
+    seed: int = setting(0, least=0)
+    pixel_type: PixelType = setting("float32", choices=PixelType)
     ctf: bool = True
     shot_noise: bool = True
     solvent_noise: bool = True
@@ -137,55 +135,33 @@ class SimulationSettings:
     ice_balls: bool = True
     aggregates: bool = True
     broken: bool = True
-    overlap_share: float = 0.0
-    denatured_share: float = 0.0
-    speckle_chance: float = 0.0
-    crystalline_chance: float = 0.0
-    empty_chance: float = 0.0
-    dirt_chance: float = 0.0
-    defocus_spread_ang: float = 0.0
+    overlap_share: float = setting(0.0, least=0, most=1)
+    denatured_share: float = setting(0.0, least=0)
+    speckle_chance: float = setting(0.0, least=0, most=1)
+    crystalline_chance: float = setting(0.0, least=0, most=1)
+    empty_chance: float = setting(0.0, least=0, most=1)
+    dirt_chance: float = setting(0.0, least=0, most=1)
+    defocus_spread_ang: float = setting(0.0, least=0)
     detector_mtf: bool = False
-    low_pass_ang: float = 0.0
-    flatten_ang: float = 0.0
+    low_pass_ang: float = setting(0.0, least=0)
+    flatten_ang: float = setting(0.0, least=0)
 
     def __post_init__(self) -> None:
         """Check every number once, so that nothing below asks again."""
-        _check(self.n_micrographs >= 1, "n_micrographs", self.n_micrographs, "1 or more")
-        _check(self.n_particles >= 0, "n_particles", self.n_particles, "0 or more")
-        _check(
-            self.labels_per_class >= 0, "labels_per_class", self.labels_per_class, "0 or more"
-        )
-        _check(self.seed >= 0, "seed", self.seed, "0 or more")
-        if self.diameter_ang is not None:
-            _check(
-                self.diameter_ang > 0, "diameter_ang", self.diameter_ang, "a number above 0"
-            )
-        for name in ("pixel_size_ang", "voltage_kv", "dose_e_per_ang2"):
-            _check(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
-        for name in (
-            "denatured_share", "defocus_spread_ang", "low_pass_ang", "flatten_ang",
-        ):  # fmt: skip
-            _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("recall", "amplitude_contrast", "overlap_share", *CHANCES):
-            _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
-        _check(0 <= self.false_share < 1, "false_share", self.false_share, "0 up to, not 1")
-        _check(self.envelope_b_ang2 >= 0, "envelope_b_ang2", self.envelope_b_ang2, "0 or more")
+        check_ranges(self)
         for name in ("defocus_um", "ice_thickness_ang"):
             low, high = getattr(self, name)
-            _check(0 < low <= high, name, (low, high), "(low, high) with 0 < low <= high")
-        for name, kind in (("shape", ShapeName), ("pixel_type", PixelType)):
-            value, known = getattr(self, name), get_args(kind)
-            _check(value in known, name, value, "one of " + ", ".join(known))
+            if low > high:
+                raise SettingsError(f"{name} must be (low, high), got ({low}, {high}).")
         if self.structure is not None and self.diameter_ang is None:
             return  # checked by `for_model`
         # a pick's box has to fit somewhere
         least = 4 * self.diameter_px
-        _check(
-            min(self.shape_px) >= least,
-            "shape_px",
-            self.shape_px,
-            f"both sides at least 4 particle diameters ({least:.0f} px)",
-        )
+        if min(self.shape_px) < least:
+            raise SettingsError(
+                f"shape_px must be at least 4 particle diameters ({least:.0f} px) along both "
+                f"sides, got {self.shape_px}."
+            )
 
     @property
     def particle_ang(self) -> float:
@@ -221,8 +197,3 @@ class SimulationSettings:
         if self.diameter_ang is not None:
             return self
         return replace(self, diameter_ang=model.diameter_ang)
-
-
-def _check(holds: bool, name: str, value: object, expected: str) -> None:
-    if not holds:
-        raise SettingsError(f"simulation setting {name} is {value!r}: expected {expected}.")

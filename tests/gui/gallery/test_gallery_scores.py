@@ -14,7 +14,7 @@ SEED = 0
 def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
     """Give a layer scores as if a model had; return P(particle)."""
     from napari_pickeroptimizer.plugin import session
-    from napari_pickeroptimizer.plugin.scoring.scores import Scores
+    from napari_pickeroptimizer.plugin.scores import Scores
 
     picks, rng = session.picks_of(layer), np.random.default_rng(SEED)
     codes = np.asarray(layer.data)[:, 0].astype(np.int32)
@@ -55,7 +55,7 @@ def test_scores_sort_filter_and_stay_while_one_works(
 ):
     from qtpy.QtCore import Qt
 
-    from napari_pickeroptimizer.plugin.scoring import outputs
+    from napari_pickeroptimizer.plugin import outputs
 
     widget = show()
     p = give_scores(viewer, opened)

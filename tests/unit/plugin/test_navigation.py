@@ -53,7 +53,7 @@ def test_going_to_a_pick_shows_centres_selects_and_tells(viewer, layer):
 
 
 def test_a_label_key_means_the_pick_that_was_gone_to(viewer, layer):
-    from napari_pickeroptimizer.plugin.labels import keys
+    from napari_pickeroptimizer.plugin import keys
 
     viewer.cursor.position = layer.data_to_world(layer.data[0])  # the mouse rests elsewhere
     go_to_pick(viewer, layer, 1)

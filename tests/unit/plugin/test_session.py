@@ -10,9 +10,8 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
-from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.labels import keys, labelling
-from napari_pickeroptimizer.plugin.points.layers import LABEL_WIDTH, view_of
+from napari_pickeroptimizer.plugin import actions, keys, labelling, session
+from napari_pickeroptimizer.plugin.layer_state import LABEL_WIDTH, view_of
 from napari_pickeroptimizer.plugin.scoring import model_wording
 
 SLICES = [2, 2, 0, 1]

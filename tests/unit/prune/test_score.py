@@ -13,11 +13,11 @@ from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.prune.score import (
     BatchScored,
-    MicrographFailed,
     MicrographScored,
     PicksScored,
     score,
 )
+from napari_pickeroptimizer.reading import MicrographFailed
 
 
 def scored(events: list[object]) -> PicksScored:
@@ -41,11 +41,12 @@ def test_micrographs_come_one_by_one_with_their_rows(spot_project, dark_is_parti
     picks = read_picks(spot_project.picks)
     events = list(score(Micrographs.find(spot_project.micrographs), picks, dark_is_particle))
     parts = [e for e in events if isinstance(e, MicrographScored)]
-    assert [p.micrograph for p in parts] == [f"Micrographs/m{i}.mrc" for i in range(3)]
+    assert [p.group.name for p in parts] == [f"Micrographs/m{i}.mrc" for i in range(3)]
     assert [p.progress for p in parts] == pytest.approx([1 / 3, 2 / 3, 1])
-    np.testing.assert_array_equal(np.concatenate([p.rows for p in parts]), np.arange(72))
+    np.testing.assert_array_equal(np.concatenate([p.group.rows for p in parts]), np.arange(72))
     np.testing.assert_allclose(
-        parts[1].probabilities[:, 0], scored(events).picks.particle_probability[parts[1].rows]
+        parts[1].probabilities[:, 0],
+        scored(events).picks.particle_probability[parts[1].group.rows],
     )
 
 
@@ -88,7 +89,7 @@ def test_unreadable_and_missing_micrographs_leave_their_picks_unscored(
         score(Micrographs.find(tmp_path), read_picks(spot_project.picks), dark_is_particle)
     )
     failed = [e for e in events if isinstance(e, MicrographFailed)]
-    assert [f.micrograph for f in failed] == ["Micrographs/m1.mrc", "Micrographs/m2.mrc"]
+    assert [f.group.name for f in failed] == ["Micrographs/m1.mrc", "Micrographs/m2.mrc"]
     assert "m1.mrc" in failed[0].reason
     assert "'Micrographs/m2.mrc' is not among" in failed[1].reason
     result = scored(events)
@@ -166,7 +167,7 @@ def test_two_spellings_of_one_micrograph_are_one_reading_of_it(
     reads.clear()
     events = list(score(micrographs, picks.with_columns(micrograph=spelled), dark_is_particle))
     assert reads == ["m0.mrc", "m1.mrc", "m2.mrc"]
-    assert [e.micrograph for e in events[:-1]] == ["m0", *names[24::24]]
+    assert [e.group.name for e in events[:-1]] == ["m0", *names[24::24]]
     np.testing.assert_array_equal(
         scored(events).picks.particle_probability, straight.particle_probability
     )
@@ -180,7 +181,7 @@ def test_the_wished_micrographs_come_first_and_change_no_score(
     straight = scored(list(score(micrographs, picks, dark_is_particle))).picks
     first = ("Micrographs/m2.mrc", "nobody's.mrc", "Micrographs/m1.mrc", "Micrographs/m2.mrc")
     events = list(score(micrographs, picks, dark_is_particle, first=first))
-    order = [e.micrograph for e in events if isinstance(e, MicrographScored)]
+    order = [e.group.name for e in events if isinstance(e, MicrographScored)]
     assert order == [f"Micrographs/m{i}.mrc" for i in (2, 1, 0)]
     np.testing.assert_array_equal(
         scored(events).picks.particle_probability, straight.particle_probability
@@ -193,7 +194,7 @@ def test_a_micrograph_is_first_by_any_of_its_spellings(spot_project, dark_is_par
     spelled = picks.with_columns(micrograph=[*names[:-1], "m2"])
     micrographs = Micrographs.find(spot_project.micrographs)
     event = next(score(micrographs, spelled, dark_is_particle, first=["m2"]))
-    assert event.micrograph == "Micrographs/m2.mrc"
+    assert event.group.name == "Micrographs/m2.mrc"
 
 
 def test_a_long_micrograph_can_be_left_between_its_batches(

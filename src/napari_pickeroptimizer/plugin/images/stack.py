@@ -23,7 +23,7 @@ from napari_pickeroptimizer.plugin.images.display import (
     read_shapes,
 )
 from napari_pickeroptimizer.plugin.images.locate import folders_of
-from napari_pickeroptimizer.plugin.points.layers import METADATA_KEY
+from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY
 
 N_CONTRAST_SAMPLES = 3
 N_REASONS = 3

@@ -14,8 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.labels import keys
+from napari_pickeroptimizer.plugin import keys, session
 
 # Widgets that want letters, digits and Delete for themselves.
 TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)

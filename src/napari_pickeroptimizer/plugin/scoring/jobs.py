@@ -22,16 +22,16 @@ from napari_pickeroptimizer.fewshot.events import FineTuned, FineTuneEvent
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring import outputs
-from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
-from napari_pickeroptimizer.plugin.scoring.outputs import Pruned
-from napari_pickeroptimizer.plugin.scoring.scores import (
+from napari_pickeroptimizer.plugin import outputs
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.outputs import Pruned
+from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
     check_finds_particles,
     summarise_scores,
 )
+from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
 from napari_pickeroptimizer.plugin.session import (
     picks_of,
     session_of,

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.points.layers import count_labels
+from napari_pickeroptimizer.plugin.layer_state import count_labels
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings

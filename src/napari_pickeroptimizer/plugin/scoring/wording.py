@@ -13,8 +13,8 @@ from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import ModelCard
-    from napari_pickeroptimizer.plugin.scoring.outputs import Pruned
-    from napari_pickeroptimizer.plugin.scoring.scores import Scores
+    from napari_pickeroptimizer.plugin.outputs import Pruned
+    from napari_pickeroptimizer.plugin.scores import Scores
     from napari_pickeroptimizer.plugin.session import Session
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.forecast import Expectation, Interval

@@ -20,8 +20,8 @@ from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin.scores import ScoreSummary
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
-from napari_pickeroptimizer.plugin.scoring.scores import ScoreSummary
 
 
 def some_model() -> Classifier:

@@ -6,8 +6,8 @@ from weakref import ref
 
 from qtpy.QtWidgets import QWidget
 
+from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.panels.decide.controls import single_shot
-from napari_pickeroptimizer.plugin.scoring import outputs
 from napari_pickeroptimizer.plugin.session import Session
 
 REST_MS = 150

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
-from napari_pickeroptimizer.plugin.scoring import jobs, outputs
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.score import PicksScored
 

@@ -4,8 +4,8 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.panels.form_parts import small_print, tell
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.scoring import wording
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
 
 
 class Verdict(QWidget):

@@ -6,8 +6,8 @@ from magicgui.widgets import ComboBox, FloatSpinBox
 from qtpy.QtCore import Signal
 
 from napari_pickeroptimizer.plugin.panels.form_parts import Fields
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.scoring import wording
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
 
 BY_HAND = "by hand"
 PRESETS: dict[str, Any] = {

@@ -9,7 +9,7 @@ from magicgui.widgets import Container
 from qtpy.QtWidgets import QFileDialog
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import navigation, session
+from napari_pickeroptimizer.plugin import navigation, outputs, session
 from napari_pickeroptimizer.plugin.panels.decide.controls import LengthBox, Switch, single_shot
 from napari_pickeroptimizer.plugin.panels.decide.micrograph_table import MicrographTable
 from napari_pickeroptimizer.plugin.panels.decide.refresh_timer import RefreshTimer
@@ -33,8 +33,8 @@ from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.style import panel_style
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, outputs, wording
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
+from napari_pickeroptimizer.plugin.scores import Scores
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
 from napari_pickeroptimizer.prune.decide import PlaceRules
 
 if TYPE_CHECKING:

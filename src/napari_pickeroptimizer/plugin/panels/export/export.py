@@ -20,12 +20,13 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.label_files import (
+from napari_pickeroptimizer.plugin.label_files import (
     own_picks,
     save_labels,
     write_labels,
     write_part,
 )
+from napari_pickeroptimizer.plugin.outputs import scores_of
 from napari_pickeroptimizer.plugin.panels.export.destinations import (
     default_output,
     formats,
@@ -43,8 +44,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     command_line,
     python_snippet,
 )
-from napari_pickeroptimizer.plugin.scoring.outputs import scores_of
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import stack_for
 from napari_pickeroptimizer.prune.decide import decide, kept
 from napari_pickeroptimizer.prune.finish import Plan, finish, prepare

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.plugin.panels.export.export import Exported
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.decision import Counts
 

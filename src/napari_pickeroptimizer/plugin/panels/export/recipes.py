@@ -13,7 +13,7 @@ from napari_pickeroptimizer.fewshot.digest import labels_digest
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.label_files import own_picks
+from napari_pickeroptimizer.plugin.label_files import own_picks
 from napari_pickeroptimizer.plugin.panels.export.destinations import What
 from napari_pickeroptimizer.plugin.panels.export.input_paths import (
     micrograph_places,
@@ -24,8 +24,8 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     only_python,
     training_settings,
 )
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.scoring.jobs import CPU_BATCH, GPU_BATCH
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
 from napari_pickeroptimizer.plugin.session import session_of, stack_for, unwrap
 from napari_pickeroptimizer.prune.decide import PlaceRules
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.layer_state import count_labels, view_of
 from napari_pickeroptimizer.plugin.panels.export.destinations import (
     default_output,
     formats,
@@ -39,7 +40,6 @@ from napari_pickeroptimizer.plugin.panels.qt_parts import Fold, button
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.style import panel_style
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
-from napari_pickeroptimizer.plugin.points.layers import count_labels, view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 if TYPE_CHECKING:

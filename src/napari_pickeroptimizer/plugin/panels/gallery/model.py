@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.micrographs import Micrograph
+from napari_pickeroptimizer.plugin import matching
+from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,
     GalleryPicks,
@@ -31,8 +33,6 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     ThumbnailSettings,
     low_pass_sigma_px,
 )
-from napari_pickeroptimizer.plugin.points import matching
-from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
 

@@ -7,8 +7,8 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import actions, navigation, session
-from napari_pickeroptimizer.plugin.labels import keys
+from napari_pickeroptimizer.plugin import actions, keys, navigation, session
+from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.panels.docking import dock_below
 from napari_pickeroptimizer.plugin.panels.gallery.box_area import Cells
 from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
@@ -21,7 +21,6 @@ from napari_pickeroptimizer.plugin.panels.gallery.toolbar import ZOOM_STEP_PX, G
 from napari_pickeroptimizer.plugin.panels.key_forwarding import key_name
 from napari_pickeroptimizer.plugin.panels.signals import follow, follow_event, weakly
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
-from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import navigation
-from napari_pickeroptimizer.plugin.labels import suggestions
+from napari_pickeroptimizer.plugin import navigation, suggestions
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.qt_parts import arrow, button, row_of
 from napari_pickeroptimizer.plugin.panels.signals import follow

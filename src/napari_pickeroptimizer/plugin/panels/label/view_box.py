@@ -13,9 +13,9 @@ from napari_pickeroptimizer.plugin.images.stack import (
     set_low_pass,
     stack_of,
 )
+from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.panels.form_parts import DiameterBox, form
 from napari_pickeroptimizer.plugin.panels.signals import follow
-from napari_pickeroptimizer.plugin.points.layers import view_of
 
 DEFAULT_LOW_PASS_ANG = 20
 # Each step of a drag would filter micrographs anew: wait until the hand rests.

@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pickeroptimizer.plugin import actions, navigation, session
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin import actions, labelling, navigation, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.matching import missing_micrographs
 from napari_pickeroptimizer.plugin.overview import label_counts, micrograph_shown
 from napari_pickeroptimizer.plugin.panels.form_parts import (
     TargetBoxes,
@@ -41,7 +41,6 @@ from napari_pickeroptimizer.plugin.panels.qt_parts import (
 )
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
-from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
 from napari_pickeroptimizer.plugin.preferences import PLUGIN
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from napari_pickeroptimizer.fewshot.events import (
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
+from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.panels.form_parts import (
     DiameterBox,
     Fields,
@@ -35,7 +36,6 @@ from napari_pickeroptimizer.plugin.panels.qt_parts import Fold, button
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.style import panel_style
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
-from napari_pickeroptimizer.plugin.points.layers import view_of
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
 

@@ -15,7 +15,7 @@ pytest.importorskip("napari")
 from napari_pickeroptimizer import FineTuneSettings, Picks, read_picks
 from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, SettingsError
-from napari_pickeroptimizer.plugin import actions, session
+from napari_pickeroptimizer.plugin import actions, outputs, session
 from napari_pickeroptimizer.plugin.panels.export import export as exporting
 from napari_pickeroptimizer.plugin.panels.export.destinations import (
     default_output,
@@ -31,7 +31,7 @@ from napari_pickeroptimizer.plugin.panels.export.export import (
     recipe_of,
     save_labels,
 )
-from napari_pickeroptimizer.plugin.scoring import jobs, outputs
+from napari_pickeroptimizer.plugin.scoring import jobs
 
 QUICK = FineTuneSettings(diameter_px=24, n_steps=4, n_folds=2, device="cpu", seed=3)
 TWINS = ("kept.star", "rejected.star", "scored.star")

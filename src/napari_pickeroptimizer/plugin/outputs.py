@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.points import matching
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring.colouring import (
+from napari_pickeroptimizer.plugin import matching
+from napari_pickeroptimizer.plugin.colouring import (
     has_display_columns,
     paint_all,
     paint_rows,
@@ -32,15 +31,13 @@ from napari_pickeroptimizer.plugin.scoring.colouring import (
     visible_rows,
     without_display_columns,
 )
-from napari_pickeroptimizer.plugin.scoring.output_layers import show_output_layers
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.output_layers import show_output_layers
+from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
 from napari_pickeroptimizer.prune.decide import PlaceRules, check_probability, frames_of
-from napari_pickeroptimizer.prune.score import (
-    MicrographFailed,
-    MicrographScored,
-    PicksScored,
-)
+from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+from napari_pickeroptimizer.reading import MicrographFailed
 
 Shown = Literal["all", "kept", "rejected"]
 # napari takes a second for the points of a layer this large: those that nobody sees wait.

@@ -15,8 +15,9 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, PROBABILITY_PREFIX, Picks
 from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
 from napari_pickeroptimizer.prune.decision import Decision
-from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored, PicksScored
+from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, forecast_for
+from napari_pickeroptimizer.reading import MicrographFailed
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
@@ -180,15 +181,16 @@ class Scores:
         """Take one micrograph's scores over; return the rows that are concerned."""
         self.n_done, self.n_total = event.n_done, event.n_total
         self._decision = None
+        name, rows = event.group.name, event.group.rows
         if isinstance(event, MicrographFailed):
-            self.failures[event.micrograph] = event.reason
-            return event.rows
-        self.probabilities[event.rows] = event.probabilities
+            self.failures[name] = event.reason
+            return rows
+        self.probabilities[rows] = event.probabilities
         if event.n_outside:
-            self.outside[event.micrograph] = event.n_outside
-        if self.keeps_features:
-            self._take_features(event)
-        return event.rows
+            self.outside[name] = event.n_outside
+        if self.keeps_features and event.features is not None:
+            self._take_features(rows, event.features)
+        return rows
 
     def finish(self, scored: PicksScored, summarised: ScoreSummary) -> None:
         """Take over what is known once all picks are scored."""
@@ -248,18 +250,18 @@ class Scores:
             forecast=self.forecast, order=order,
         )  # fmt: skip
 
-    def _take_features(self, event: MicrographScored) -> None:
+    def _take_features(self, rows: NDArray[np.intp], features: NDArray[np.float32]) -> None:
         if self._directions is None:
             # always the same directions: likeness does not change from run to run
             rng = np.random.default_rng(0)
-            shape = (event.features.shape[1], N_DIRECTIONS)
+            shape = (features.shape[1], N_DIRECTIONS)
             self._directions = (rng.standard_normal(shape) / np.sqrt(N_DIRECTIONS)).astype(
                 np.float32
             )
             self.features = np.full((len(self), N_DIRECTIONS), np.nan, dtype=np.float16)
         assert self.features is not None  # made with the directions
-        seen = event.features @ self._directions
-        self.features[event.rows] = np.clip(seen, -LARGEST_FLOAT16, LARGEST_FLOAT16)
+        seen = features @ self._directions
+        self.features[rows] = np.clip(seen, -LARGEST_FLOAT16, LARGEST_FLOAT16)
 
     def _blocked(self, picks: Picks, frames: Sequence[Frame]) -> NDArray[np.bool_]:
         """Return which picks their place rejects: at any threshold those that it does at 0.

@@ -20,9 +20,9 @@ from napari_pickeroptimizer.io.relion import (
     SUGGESTION_RANK,
 )
 from napari_pickeroptimizer.picks import BY_LABEL, BY_NOTHING, Picks
+from napari_pickeroptimizer.plugin.colouring import without_display_columns
+from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.panels.export.destinations import is_tree
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring.colouring import without_display_columns
 from napari_pickeroptimizer.plugin.session import picks_of, unwrap
 
 

@@ -10,8 +10,7 @@ pytest.importorskip("napari.components")
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.labels import suggestions
+from napari_pickeroptimizer.plugin import actions, session, suggestions
 from napari_pickeroptimizer.plugin.navigation import TO_CHECK, queue_of
 
 

@@ -9,7 +9,7 @@ import pytest
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin.points import layers
+from napari_pickeroptimizer.plugin import layer_state as layers
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels import labelling
-from napari_pickeroptimizer.plugin.points.layers import PicksView, points_data, view_of
-from napari_pickeroptimizer.plugin.scoring.colouring import DISPLAY_COLUMNS
+from napari_pickeroptimizer.plugin import labelling
+from napari_pickeroptimizer.plugin.colouring import DISPLAY_COLUMNS
+from napari_pickeroptimizer.plugin.layer_state import PicksView, points_data, view_of
 
 Role = Literal["kept", "rejected", "unscored"]
 OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED, class_name
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin import labelling
 from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES
-from napari_pickeroptimizer.plugin.points.layers import view_of
+from napari_pickeroptimizer.plugin.layer_state import view_of
 
 LABEL_KEYS: dict[str, int] = {
     **{style.key: style.class_id for style in STYLES.values()},

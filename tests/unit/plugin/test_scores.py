@@ -10,10 +10,11 @@ import pytest
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin.scoring.scores import N_DIRECTIONS, Scores, summarise_scores
+from napari_pickeroptimizer.plugin.scores import N_DIRECTIONS, Scores, summarise_scores
 from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
 from napari_pickeroptimizer.prune.lengths import Length
-from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored
+from napari_pickeroptimizer.prune.score import MicrographScored
+from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 
 NAMES = ("b.mrc", "a.mrc")
 
@@ -41,7 +42,9 @@ def event(rows: np.ndarray, i: int, seed: int = 0, n_outside: int = 0) -> Microg
     p = rng.dirichlet([1, 1, 1], len(rows)).astype(np.float32)
     p[:n_outside] = np.nan
     features = rng.standard_normal((len(rows), 200)).astype(np.float32)
-    return MicrographScored(NAMES[i], rows, p, n_outside, i + 1, 2, features)
+    return MicrographScored(
+        MicrographRows(NAMES[i], None, rows), p, n_outside, i + 1, 2, features
+    )
 
 
 def complete(picks: Picks, model: Any = None) -> Scores:
@@ -62,7 +65,9 @@ def test_they_come_micrograph_by_micrograph() -> None:
     np.testing.assert_array_equal(rows, np.arange(20))
     assert scores.decision.counts(0.5).unscored == 22
     assert scores.outside == {"b.mrc": 2}
-    scores.take(MicrographFailed("a.mrc", np.arange(20, 40), "broken", 2, 2))
+    scores.take(
+        MicrographFailed(MicrographRows("a.mrc", None, np.arange(20, 40)), "broken", 2, 2)
+    )
     assert scores.failures == {"a.mrc": "broken"}
     assert (scores.n_done, scores.n_total, scores.complete) == (2, 2, False)
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
-from napari_pickeroptimizer.plugin.labels import labelling
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring.scores import Scores
+from napari_pickeroptimizer.plugin import labelling
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import unwrap
 
 # Columns that are put on the layer of all picks, for the eye only.

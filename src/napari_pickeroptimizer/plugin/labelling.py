@@ -20,14 +20,14 @@ from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.history import Change, History
 from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, journal_of
-from napari_pickeroptimizer.plugin.points.layers import (
+from napari_pickeroptimizer.plugin.layer_state import (
     PicksView,
     read_back,
     view_of,
     with_added,
 )
-from napari_pickeroptimizer.plugin.points.matching import layer_by_id
-from napari_pickeroptimizer.plugin.points.painting import paint, repaint
+from napari_pickeroptimizer.plugin.matching import layer_by_id
+from napari_pickeroptimizer.plugin.painting import paint, repaint
 
 Listener = Callable[[Any, NDArray[np.intp]], None]
 

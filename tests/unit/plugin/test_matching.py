@@ -11,8 +11,8 @@ pytest.importorskip("dask.array")
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import StackView, make_stack, stack_of
-from napari_pickeroptimizer.plugin.points.layers import coords_zyx, make_view
-from napari_pickeroptimizer.plugin.points.matching import match
+from napari_pickeroptimizer.plugin.layer_state import coords_zyx, make_view
+from napari_pickeroptimizer.plugin.matching import match
 
 
 def stack(folder, names) -> StackView:
@@ -56,7 +56,7 @@ def test_a_name_that_fits_two_micrographs_is_listed_never_guessed(tmp_path):
 
 def test_missing_micrographs_are_listed_with_reasons(tmp_path, viewer):
     from napari_pickeroptimizer.plugin import actions
-    from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
+    from napari_pickeroptimizer.plugin.matching import missing_micrographs
 
     picks = Picks.from_arrays(["a.mrc", "b.mrc", "x.mrc"], x=[1, 2, 3], y=[4, 5, 6])
     layer = actions.open_picks(viewer, picks)
@@ -74,6 +74,6 @@ def test_missing_micrographs_are_listed_with_reasons(tmp_path, viewer):
 
 
 def test_a_layer_of_another_kind_misses_nothing(viewer):
-    from napari_pickeroptimizer.plugin.points.matching import missing_micrographs
+    from napari_pickeroptimizer.plugin.matching import missing_micrographs
 
     assert missing_micrographs(viewer, viewer.add_points(np.zeros((2, 2)))) == {}

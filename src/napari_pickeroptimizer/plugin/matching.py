@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
-from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
+from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
 
 # In a picks layer's metadata: where its missing micrographs were looked for, by name.
 LOOKED_FOR_KEY = "pickeroptimizer looked for"

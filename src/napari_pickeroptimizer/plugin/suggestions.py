@@ -20,11 +20,11 @@ from napari_pickeroptimizer.fewshot.suggest import (
 )
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import labelling
 from napari_pickeroptimizer.plugin.images.stack import StackView
-from napari_pickeroptimizer.plugin.labels import labelling
+from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
+from napari_pickeroptimizer.plugin.matching import match
 from napari_pickeroptimizer.plugin.navigation import SUGGESTED, TO_CHECK, Queue, set_queue
-from napari_pickeroptimizer.plugin.points.layers import PicksView, view_of
-from napari_pickeroptimizer.plugin.points.matching import match
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for, unwrap
 
 # A column that goes through the core with each pick, to find its row again.

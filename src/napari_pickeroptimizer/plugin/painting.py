@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.points.layers import (
+from napari_pickeroptimizer.plugin.layer_state import (
     LABEL_WIDTH,
     METADATA_KEY,
     RING_WIDTH,

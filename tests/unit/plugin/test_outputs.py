@@ -15,13 +15,13 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, session
-from napari_pickeroptimizer.plugin.points.layers import view_of
-from napari_pickeroptimizer.plugin.scoring import outputs
-from napari_pickeroptimizer.plugin.scoring.scores import Scores, summarise_scores
+from napari_pickeroptimizer.plugin import actions, outputs, session
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.prune.decide import PlaceRules
 from napari_pickeroptimizer.prune.lengths import Length
-from napari_pickeroptimizer.prune.score import MicrographFailed, MicrographScored, PicksScored
+from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 
 N = 5  # picks a micrograph
 NAMES = ("a.mrc", "b.mrc", "c.mrc")
@@ -51,10 +51,12 @@ def events_of(p: np.ndarray, failed: str = "") -> list[Any]:
     for i, name in enumerate(NAMES):
         rows = np.arange(i * N, (i + 1) * N)
         if name == failed:
-            events.append(MicrographFailed(name, rows, "it is broken", i + 1, 3))
+            events.append(
+                MicrographFailed(MicrographRows(name, None, rows), "it is broken", i + 1, 3)
+            )
             continue
         here = probabilities[rows], 0, i + 1, 3, features[rows]
-        events.append(MicrographScored(name, rows, *here))
+        events.append(MicrographScored(MicrographRows(name, None, rows), *here))
     return events
 
 

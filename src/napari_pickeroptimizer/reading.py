@@ -1,0 +1,190 @@
+"""The loop over micrographs: picks grouped once, images read one ahead, a failure an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+    from napari_pickeroptimizer.picks import Picks
+
+
+@dataclass(frozen=True, eq=False)
+class MicrographRows:
+    """The picks of one micrograph.
+
+    Parameters
+    ----------
+    name : str
+        The micrograph as the first of its picks spells it.
+    micrograph : Micrograph or None
+        The image; None where it is missing.
+    rows : (n,) int
+        Positions in the table of picks, ascending.
+    reason : str
+        Why the image is missing.
+    """
+
+    name: str
+    micrograph: Micrograph | None
+    rows: NDArray[np.intp]
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class MicrographRead:
+    """An image is read.
+
+    Parameters
+    ----------
+    group : MicrographRows
+        The micrograph and its picks.
+    image : (ny, nx) float32
+        Its pixels, row 0 the first row of the file.
+    n_done, n_total : int
+        Micrographs so far, this one included, and in all.
+    """
+
+    group: MicrographRows
+    image: NDArray[np.float32]
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
+
+
+@dataclass(frozen=True, eq=False)
+class MicrographFailed:
+    """A micrograph is missing or cannot be read; the others go on.
+
+    Parameters
+    ----------
+    group : MicrographRows
+        The micrograph and its picks.
+    reason : str
+        A sentence for the user.
+    n_done, n_total : int
+        As in `MicrographRead`.
+    """
+
+    group: MicrographRows
+    reason: str
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
+
+
+def group_by_micrograph(
+    micrographs: Micrographs, picks: Picks, *, first: Sequence[str] = ()
+) -> list[MicrographRows]:
+    """Return the picks of each micrograph, in the order of the micrographs' first picks.
+
+    Names that mean one micrograph (``a``, ``a.mrc``, ``Micrographs/a.mrc``) are one group.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Where the picks lie.
+    picks : Picks
+        Picks of any number of micrographs.
+    first : sequence of str
+        Micrographs, as any of their picks spells them, that come before the others, in this
+        order; names that no pick has are passed over.
+
+    Raises
+    ------
+    AmbiguousMicrographError
+        A name fits several micrographs.
+
+    Examples
+    --------
+    >>> from napari_pickeroptimizer.micrographs import Micrographs
+    >>> from napari_pickeroptimizer.picks import Picks
+    >>> picks = Picks.from_arrays(["b", "a.mrc", "b.mrc"], x=[1, 2, 3], y=[1, 2, 3])
+    >>> groups = group_by_micrograph(Micrographs.named(["a.mrc", "b.mrc"]), picks)
+    >>> [(group.name, group.rows.tolist()) for group in groups]
+    [('b', [0, 2]), ('a.mrc', [1])]
+    """
+    rows_of_name = picks.rows_by_micrograph()
+    found, missing = micrographs.resolve_all(rows_of_name)
+    names_of: dict[Micrograph, list[str]] = {}
+    for name, micrograph in found.items():
+        names_of.setdefault(micrographs.first_of_file(micrograph), []).append(name)
+    groups = [
+        (names, MicrographRows(names[0], micrograph, _merged(rows_of_name, names)))
+        for micrograph, names in names_of.items()
+    ]
+    groups += [
+        ([name], MicrographRows(name, None, rows_of_name[name], reason))
+        for name, reason in missing.items()
+    ]
+    turn = {name: i for i, name in reversed([*enumerate(first)])}
+
+    def place(item: tuple[list[str], MicrographRows]) -> tuple[int, int]:
+        names, group = item
+        return min(turn.get(name, len(first)) for name in names), int(group.rows[0])
+
+    return [group for _, group in sorted(groups, key=place)]
+
+
+def check_any_found(groups: Iterable[MicrographRows]) -> None:
+    """Refuse picks of which no micrograph is there; no picks at all are fine.
+
+    Raises
+    ------
+    MicrographNotFoundError
+        All micrographs are missing.
+    """
+    reasons = [group.reason for group in groups if group.micrograph is None]
+    if reasons and all(group.micrograph is None for group in groups):
+        raise MicrographNotFoundError(reasons[0])
+
+
+def read_micrographs(
+    groups: Sequence[MicrographRows],
+) -> Iterator[MicrographRead | MicrographFailed]:
+    """Read the image of each group, in order, the next one while the caller has this one.
+
+    One bad file never ends a run: it is an event. Closing the generator stops the reading.
+    """
+    if not groups:
+        return
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = reader.submit(_read, groups[0])
+        for i, group in enumerate(groups):
+            current, done = ahead, (i + 1, len(groups))
+            if i + 1 < len(groups):
+                ahead = reader.submit(_read, groups[i + 1])
+            try:
+                image = current.result()
+            except (MicrographReadError, MicrographNotFoundError) as error:
+                yield MicrographFailed(group, str(error), *done)
+            else:
+                yield MicrographRead(group, image, *done)
+
+
+def _read(group: MicrographRows) -> NDArray[np.float32]:
+    if group.micrograph is None:
+        raise MicrographNotFoundError(group.reason)
+    return group.micrograph.read()
+
+
+def _merged(rows_of_name: dict[str, NDArray[np.intp]], names: list[str]) -> NDArray[np.intp]:
+    if len(names) == 1:
+        return rows_of_name[names[0]]
+    return np.sort(np.concatenate([rows_of_name[name] for name in names]))
