@@ -19,6 +19,7 @@ N_BISECTIONS = 16
 PRECISION = 1e-10
 N_BISECTIONS_PRECISE = 48
 MAX_SWEEPS = 200
+FLAT = 1e-9  # log likelihood ratios that do not distinguish a class from the others
 LIMITS = (0.1, 0.9)
 
 
@@ -50,6 +51,8 @@ def class_shares(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
             others = np.arange(n_classes) != i
             mixture = shares[others] / shares[others].sum()
             log_ratio = np.log(likelihoods[:, i] / (likelihoods[:, others] @ mixture))
+            if np.abs(log_ratio).max() < FLAT:
+                continue  # all shares are equally likely
             shares[i] = particle_share(
                 log_ratio[None], weights, least=1e-9, n_bisections=N_BISECTIONS_PRECISE
             )[0]

@@ -69,7 +69,8 @@ def _ring_means(
     """Return (n, n_rings) means of (n, ...) values over rings of equal width."""
     ring = np.minimum((radius / largest * n_rings).astype(np.intp), n_rings).ravel()
     membership = (ring[:, None] == np.arange(n_rings)).astype(np.float32)
-    return values.reshape(len(values), -1) @ (membership / np.maximum(membership.sum(0), 1))
+    weights = membership / np.maximum(membership.sum(axis=0), 1)
+    return np.asarray(values.reshape(len(values), -1) @ weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,7 +136,7 @@ def test_a_model_that_begins_like_a_pickle_is_read(tmp_path: Path) -> None:
 def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="of another kind: expected a model written by"):
+    with pytest.raises(CheckpointError, match="of another program: expected a model written by"):
         Classifier.load(path)
 
 
@@ -154,7 +154,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_of_a_newer_version_is_refused_with_the_remedy() -> None:
-    newer = CARD.to_json().replace('"format_version": 2', '"format_version": 3')
+    newer = CARD.to_json().replace('"format_version": 3', '"format_version": 4')
     with pytest.raises(CheckpointError, match="newer version.*update"):
         ModelCard.from_json(newer)
 

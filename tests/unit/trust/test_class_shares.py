@@ -76,6 +76,6 @@ def test_it_is_the_maximum_that_expectation_maximisation_converges_to(n_classes,
 
 
 def test_of_two_classes_both_functions_find_the_same_share() -> None:
-    p = np.random.default_rng(0).beta(2, 1, 500)
-    of_two = particle_share(np.log(p / (1 - p))[None], np.ones(500))[0]
-    assert class_shares(np.stack([p, 1 - p], axis=1))[0] == pytest.approx(of_two, abs=1e-5)
+    p = calibrated([0.7, 0.3])
+    of_two = particle_share(np.log(p[:, 0] / p[:, 1])[None], np.ones(len(p)))[0]
+    assert class_shares(p)[0] == pytest.approx(of_two, abs=1e-5)
