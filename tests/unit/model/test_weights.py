@@ -143,7 +143,7 @@ def test_there_are_no_imagenet_weights_of_the_half_width_resnet(tmp_path: Path) 
         initial_network("imagenet", RESNET18_HALF, 2)
     path = tmp_path / "resnet18.pth"
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), path)
-    with pytest.raises(CheckpointError, match="ImageNet weights of a resnet18_half"):
+    with pytest.raises(CheckpointError, match="ImageNet weights of resnet18_half"):
         initial_network(path, RESNET18_HALF, 2)
 
 
