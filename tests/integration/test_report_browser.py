@@ -16,8 +16,7 @@ from napari_pickeroptimizer import Micrographs, Picks, evaluate_picks
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.prune.decide import decide
-from napari_pickeroptimizer.prune.output import counts, counts_by_micrograph
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, forecast_performance
@@ -85,14 +84,14 @@ def spot_report(spot_project, tmp_path: Path) -> Path:
         (1, 2), ("particle", "contaminant"), "resnet18_half",
         BoxSettings(diameter_px=spot_project.diameter_px), held_out_scores=held_out,
     )  # fmt: skip
-    decided = decide(picks, 0.5)
+    decision = Decision.of_picks(picks)
     record = {
         "settings": {"threshold": 0.5},
-        "counts": counts(decided),
-        "micrographs": counts_by_micrograph(decided, micrographs)[0],
+        "counts": decision.counts(0.5).to_dict(),
+        "micrographs": decision.by_micrograph(0.5).to_dicts(),
         "warnings": ["one warning"],
     }
-    result = Pruned(decided, [], record, forecast)
+    result = Pruned(decision.decided(picks, 0.5), [], record, forecast)
     return write_prune_report(
         tmp_path / "report.html", result, micrographs, Classifier(None, card), command="prune"
     )

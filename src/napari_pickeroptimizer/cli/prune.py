@@ -119,7 +119,7 @@ def prune(
 ) -> None:
     """Score every pick, and write kept and rejected picks in the format they came in."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.prune.lengths import Length
+    from napari_pickeroptimizer.prune.place_rules import Length
     from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
     from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent
     from napari_pickeroptimizer.reading import MicrographFailed

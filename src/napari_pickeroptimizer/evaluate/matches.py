@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError, SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
@@ -132,17 +133,21 @@ def paired(
         Picks and truth have no micrograph in common.
     """
     known = Micrographs.distinct(picks.rows_by_micrograph())
-    pick_rows, _ = known.rows_of(picks)
-    true_rows, without_picks = known.rows_of(truth)
-    common = {m.name: (rows, true_rows[m]) for m, rows in pick_rows.items() if m in true_rows}
+    pick_rows = {group.micrograph: group.rows for group in group_by_micrograph(known, picks)}
+    true_groups = group_by_micrograph(known, truth)
+    true_rows = {group.micrograph: group.rows for group in true_groups if group.micrograph}
+    without_picks = [group.name for group in true_groups if group.micrograph is None]
+    common = {
+        m.name: (rows, true_rows[m]) for m, rows in pick_rows.items() if m and m in true_rows
+    }
     if not common:
         raise PickFormatError(
             "picks and truth have no micrograph in common: the picks name "
-            f"{next(iter(pick_rows)).name if pick_rows else 'none'!r}, the truth "
+            f"{next(iter(picks.rows_by_micrograph()), 'none')!r}, the truth "
             f"{next(iter(truth.rows_by_micrograph()), 'none')!r}."
         )
-    without_truth = [m.name for m in pick_rows if m not in true_rows]
-    return common, without_truth, list(without_picks)
+    without_truth = [m.name for m in pick_rows if m and m not in true_rows]
+    return common, without_truth, without_picks
 
 
 def _matched(

@@ -36,7 +36,7 @@ class FineTuneSettings:
     backbone : str, optional
         See `model.backbone.BACKBONES`; by default that of the base.
     n_steps : int
-        Optimiser steps.
+        Optimiser steps of each training. More of them fit the labels more closely.
     batch_size : int
         Labelled boxes a step, drawn evenly from the classes.
     unlabelled_batch_size : int
@@ -62,13 +62,15 @@ class FineTuneSettings:
     n_unlabelled_micrographs : int
         Most micrographs without labels that are read for that.
     n_folds : int
-        Folds of the cross-validation; 0 for none. Each costs one training.
+        Folds of the cross-validation, each one more training on a part of the labels; 0 for
+        none, and then no precision and recall can be expected of the model.
     n_repeats : int
-        How often the labels are split into folds anew.
+        How often the labels are split into folds anew: steadier figures, in as many times
+        the time.
     augmentation : Augmentation
         How far training boxes are varied.
     seed : int
-        Seed of everything random.
+        Seed of everything random: the same seed and labels give the same model.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     class_names : mapping of int to str

@@ -35,8 +35,9 @@ from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.output_layers import show_output_layers
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
-from napari_pickeroptimizer.prune.decide import PlaceRules, check_probability, frames_of
+from napari_pickeroptimizer.prune.place_rules import PlaceRules, frames_of
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+from napari_pickeroptimizer.prune.threshold import check_probability
 from napari_pickeroptimizer.reading import MicrographFailed
 
 Shown = Literal["all", "kept", "rejected"]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, PROBABILITY_PREFIX, Picks
-from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
-from napari_pickeroptimizer.prune.decision import Decision
+from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.prune.decision import Decision, likeliest_other
+from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, forecast_for
 from napari_pickeroptimizer.reading import MicrographFailed
@@ -163,12 +163,7 @@ class Scores:
 
     def other_of(self, rows: NDArray[np.intp] | slice) -> NDArray[np.int8]:
         """Return the most probable class that is not the particle, of some picks."""
-        seen = self.probabilities[rows]
-        others = [i for i, c in enumerate(self.class_ids) if c != PARTICLE]
-        if not others:
-            return np.full(len(seen), CONTAMINANT, dtype=np.int8)
-        ids = np.array([self.class_ids[i] for i in others], dtype=np.int8)
-        return np.asarray(ids[np.nan_to_num(seen[:, others]).argmax(axis=1)])
+        return likeliest_other(self.probabilities[rows], self.class_ids)
 
     @property
     def decision(self) -> Decision:
@@ -215,18 +210,14 @@ class Scores:
             return np.arange(n, len(picks))
         labels = picks.labels[rows]
         self.labels[rows] = labels
-        concerned = np.zeros(0, dtype=np.intp)
-        if self._decision is not None:
-            self._decision.set_labels(rows, labels)
-            if self.frames:
-                concerned = self._block_again(rows, picks)
-        return concerned
+        if self._decision is None:
+            return np.zeros(0, dtype=np.intp)
+        return self._decision.set_labels(rows, labels)
 
     def set_rules(self, rules: PlaceRules, frames: Sequence[Frame], picks: Picks) -> None:
         """Take other distances over; `frames` are those of `frames_of`."""
-        blocked = self._blocked(picks, frames)
         self.rules, self.frames = rules, frames
-        self.decision.set_blocked(blocked)
+        self.decision.set_places(picks.coords_yx_px(), frames)
 
     def scored_picks(self, picks: Picks) -> Picks:
         """Return picks with their probabilities, as `score` does; added ones have none."""
@@ -241,8 +232,10 @@ class Scores:
         return PicksScored(self.scored_picks(picks), self.failures, self.outside, self.figures)
 
     def decided(self, picks: Picks) -> Picks:
-        """Return picks as `decide` decides them, at the threshold."""
-        return decide(self.scored_picks(picks), self.threshold, self.frames)
+        """Return picks as they are decided at the threshold."""
+        if self.frames and not self.decision.has_places:
+            self.decision.set_places(picks.coords_yx_px(), self.frames)
+        return self.decision.decided(self.scored_picks(picks), self.threshold)
 
     def _decide(self, order: NDArray[np.intp] | None) -> Decision:
         return Decision(
@@ -263,36 +256,6 @@ class Scores:
         seen = features @ self._directions
         self.features[rows] = np.clip(seen, -LARGEST_FLOAT16, LARGEST_FLOAT16)
 
-    def _blocked(self, picks: Picks, frames: Sequence[Frame]) -> NDArray[np.bool_]:
-        """Return which picks their place rejects: at any threshold those that it does at 0.
-
-        Whether a pick is too near to a better one does not depend on worse ones.
-        """
-        if not frames:
-            return np.zeros(len(picks), dtype=bool)
-        by = decide(self.scored_picks(picks), 0.0, frames).table["decided_by"]
-        return by.isin([BY_DISTANCE, BY_EDGE]).to_numpy()
-
-    def _block_again(self, rows: NDArray[np.intp], picks: Picks) -> NDArray[np.intp]:
-        """Find anew which picks are too near, in the micrographs of `rows` only."""
-        touched = np.isin(self.codes, np.unique(self.codes[rows]))
-        frames = [f for f in self.frames if touched[f.rows[:1]].any()]
-        if not frames:
-            return np.zeros(0, dtype=np.intp)
-        here = np.concatenate([f.rows for f in frames])
-        part = self._of_rows(here, picks)
-        blocked = self.decision.blocked.copy()
-        blocked[here] = part._blocked(picks.select(here), _renumbered(frames))
-        changed = np.flatnonzero(blocked != self.decision.blocked)
-        self.decision.set_blocked(blocked)
-        return changed
-
-    def _of_rows(self, rows: NDArray[np.intp], picks: Picks) -> Scores:
-        return replace(
-            self, codes=self.codes[rows], labels=self.labels[rows],
-            probabilities=self.probabilities[rows], features=None, _decision=None,
-        )  # fmt: skip
-
     def _grow(self, picks: Picks) -> None:
         """Make room for picks that were added: they are not scored."""
         n, n_new = len(self), len(picks) - len(self)
@@ -309,23 +272,12 @@ class Scores:
         if self.features is not None:
             nothing = np.full((n_new, N_DIRECTIONS), np.nan, dtype=np.float16)
             self.features = np.concatenate([self.features, nothing])
-        blocked = None if self._decision is None else self._decision.blocked
         self._decision = self._decide(None)
-        if blocked is not None:
-            self._decision.set_blocked(np.append(blocked, np.zeros(n_new, dtype=bool)))
+        if self.frames:
+            self._decision.set_places(picks.coords_yx_px(), self.frames)
 
 
 def _padded(values: NDArray[np.float32], n: int) -> NDArray[np.float64]:
     padded = np.full(n, np.nan)
     padded[: len(values)] = values
     return padded
-
-
-def _renumbered(frames: Iterable[Frame]) -> list[Frame]:
-    """Return frames whose rows are those of the picks of these micrographs alone."""
-    renumbered, start = [], 0
-    for frame in frames:
-        rows = np.arange(start, start + len(frame.rows))
-        renumbered.append(replace(frame, rows=rows))
-        start += len(rows)
-    return renumbered

@@ -1,125 +1,78 @@
-"""What any threshold makes of scored picks: counts, micrographs, expectations. Pure numpy.
+"""THE decision: scores, labels, places and a threshold make class, kept or not, and reason.
 
-A threshold is dragged over a million picks: the scores are sorted once, and each step is a
-search and a few sums. The outcome is that of `prune.decide`, which the outputs are made by.
+Everything that tells what becomes of a pick reads it here: kept and rejected files, counts,
+tables, layers, galleries. A threshold is dragged over a million picks: the scores are sorted
+once, and each step is a search and a few sums; labels and places change it where it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
-from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
+from napari_pickeroptimizer.classes import CONTAMINANT, MAX_CLASS, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.picks import (
+    BY_DISTANCE,
+    BY_EDGE,
+    BY_LABEL,
+    BY_NOTHING,
+    BY_SCORE,
+    PROBABILITY_PREFIX,
+    Picks,
+)
+from napari_pickeroptimizer.prune.counts import ByMicrograph, Counts, Histogram
+from napari_pickeroptimizer.prune.place_rules import Frame, near_edge, too_close
+from napari_pickeroptimizer.prune.threshold import check_probability
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.reading import MicrographRows
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.forecast import Expectation
 
 N_BINS = 100
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many picks a threshold keeps and rejects.
-
-    Parameters
-    ----------
-    n_picks : int
-        All of them.
-    kept, rejected, unscored : int
-        They sum to `n_picks`; a labelled pick counts by its label.
-    kept_by_label, rejected_by_label : int
-        Those of them that a label decided on.
-    rejected_by_place : int
-        Those whose score is high enough, but that are too near to a better one or the edge.
-    rejected_by_class : mapping of int to int
-        Number by class, classes that occur only.
-    """
-
-    n_picks: int
-    kept: int
-    rejected: int
-    unscored: int
-    kept_by_label: int
-    rejected_by_label: int
-    rejected_by_place: int
-    rejected_by_class: Mapping[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class ByMicrograph:
-    """One entry a micrograph, in the order of the picks.
-
-    Parameters
-    ----------
-    names : tuple of str
-        As the picks spell them.
-    n_picks, n_scored, n_kept, n_rejected : (m,) int
-        Picks; those with a score; those kept and rejected.
-    mean_score : (m,) float64
-        Mean P(particle) of the scored ones, NaN where there are none.
-    """
-
-    names: tuple[str, ...]
-    n_picks: NDArray[np.intp]
-    n_scored: NDArray[np.intp]
-    n_kept: NDArray[np.intp]
-    n_rejected: NDArray[np.intp]
-    mean_score: NDArray[np.float64]
-
-    @property
-    def share_kept(self) -> NDArray[np.float64]:
-        """(m,) share of the decided picks that is kept, NaN where none is decided."""
-        decided = self.n_kept + self.n_rejected
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self.n_kept / decided
-
-    def check(self) -> ShareCheck:
-        """Return which micrographs stand out (see `check_shares`)."""
-        return check_shares(self.names, self.n_kept + self.n_rejected, self.n_kept)
-
-
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """Scores in bins from 0 to 1, and where the labelled picks are.
-
-    Parameters
-    ----------
-    edges : (b + 1,) float64
-        Of the bins.
-    counts : (b,) int
-        Scored picks.
-    label_scores : mapping of int to (k,) float64
-        P(particle) of the picks that carry each label.
-    """
-
-    edges: NDArray[np.float64]
-    counts: NDArray[np.intp]
-    label_scores: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+# What can decide on a pick; arrays of reasons hold positions in this tuple.
+REASONS = (BY_NOTHING, BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE)
+_NOTHING, _SCORE, _LABEL, _DISTANCE, _EDGE = (np.int8(i) for i in range(len(REASONS)))
+Rows = NDArray[np.intp] | slice
+# Centres of all picks, the frames, and the frame of each pick, -1 for none.
+_Places = tuple[NDArray[np.float64], Sequence[Frame], NDArray[np.int32]]
+ALL = slice(None)
 
 
 class Decision:
     """Scores, labels and places of picks, ready for any threshold.
+
+    A labelled pick has the class of its label, whatever its score and place. One without a
+    score has class 0. P(particle) at or above the threshold makes a particle, unless the
+    pick's place rejects it; all others are of the likeliest other class. Scores and thresholds
+    are compared in double precision: float32's 0.7 is below 0.7.
+
+    `scored_class`, `predicted`, `is_kept` and `reason` tell of picks, `counts` and
+    `by_micrograph` of their numbers, `decided` writes them into a table. `set_labels` and
+    `set_places` change it in place; the arrays given are never written to, but labels are
+    copied.
 
     Parameters
     ----------
     p_particle : (n,) float
         P(particle), NaN where a pick was not scored.
     other_class : (n,) int8
-        The most probable of the other classes.
+        The likeliest of the other classes, see `likeliest_other`.
     labels : (n,) int8
         The user's labels; they win.
     codes : (n,) int
         Micrograph of each pick, a position in `names`.
     names : sequence of str
         Micrographs.
-    blocked : (n,) bool, optional
-        Picks that their place rejects, whatever their score.
+    blocked_by : (n,) int8, optional
+        Position in `REASONS` of the place rule that rejects a pick whatever its score, 0 for
+        none; `set_places` finds it.
     forecast : PerformanceForecast, optional
         What thresholds are expected to give.
     order : (n,) int, optional
@@ -134,79 +87,212 @@ class Decision:
         codes: NDArray[np.integer],
         names: Sequence[str],
         *,
-        blocked: NDArray[np.bool_] | None = None,
+        blocked_by: NDArray[np.int8] | None = None,
         forecast: PerformanceForecast | None = None,
         order: NDArray[np.intp] | None = None,
     ) -> None:
         # a float32 would be compared with the threshold as such: 0.7 is above float32's 0.7
         self.p_particle = np.asarray(p_particle, dtype=np.float64)
-        self.other_class, self.codes = other_class, codes
+        self.other_class, self.codes = np.asarray(other_class, dtype=np.int8), codes
         self.names, self.forecast = tuple(names), forecast
         self.labels = np.array(labels, dtype=np.int8)
         n = len(self.p_particle)
-        self.blocked = np.zeros(n, dtype=bool) if blocked is None else blocked
-        self._order = np.argsort(self.p_particle) if order is None else order  # NaN last
-        self._n_scored = int(np.isfinite(self.p_particle).sum())
-        self._order = self._order[: self._n_scored]
+        self.blocked_by = np.zeros(n, dtype=np.int8) if blocked_by is None else blocked_by
+        self._places: _Places | None = None
+        order = np.argsort(self.p_particle) if order is None else order  # NaN last
+        self._n_scored = n - int(np.count_nonzero(np.isnan(self.p_particle)))
+        self._order = order[: self._n_scored]
+        self._rank = np.full(n, -1, dtype=np.int32)  # position in the order, -1 unscored
+        self._rank[self._order] = np.arange(self._n_scored, dtype=np.int32)
         self._sorted = self.p_particle[self._order]
         self._codes = codes[self._order]
-        self._other = other_class[self._order]
         self._n_picks_of = self._count(codes)
         self._n_scored_of = self._count(self._codes)
         self._mean_of = self._means()
-        self._set_free()
+        self._set_sorted(ALL)
+        labelled = np.flatnonzero(self.labels)
+        self._n_labelled = np.zeros(MAX_CLASS + 1, dtype=np.intp)
+        self._n_true_of = np.zeros(len(self.names), dtype=np.intp)
+        self._n_decided_of = self._n_scored_of.copy()
+        self._add_labelled(labelled, 1)
+
+    @classmethod
+    def of_picks(
+        cls,
+        picks: Picks,
+        groups: Sequence[MicrographRows] | None = None,
+        *,
+        frames: Sequence[Frame] = (),
+        forecast: PerformanceForecast | None = None,
+    ) -> Self:
+        """Return the decision on scored picks.
+
+        Parameters
+        ----------
+        picks : Picks
+            With a column of P(particle); ``label`` are the user's labels.
+        groups : sequence of MicrographRows, optional
+            The picks by micrograph; by default by the names that they have.
+        frames : sequence of Frame
+            For distances, see `frames_of`; none by default.
+        forecast : PerformanceForecast, optional
+            What thresholds are expected to give.
+
+        Raises
+        ------
+        SettingsError
+            The picks were not scored for particles.
+        """
+        class_ids = picks.class_ids
+        if PARTICLE not in class_ids:
+            raise SettingsError(
+                "the picks have no P(particle): score them with a model whose labels included "
+                "class 1, particle."
+            )
+        if groups is None:
+            codes, uniques = pd.factorize(picks.table["micrograph"])
+            names = [str(name) for name in uniques]
+        else:
+            names = [group.name for group in groups]
+            codes = np.zeros(len(picks), dtype=np.intp)
+            for i, group in enumerate(groups):
+                codes[group.rows] = i
+        columns = [f"{PROBABILITY_PREFIX}{c}" for c in class_ids]
+        probabilities = picks.table[columns].to_numpy(dtype=np.float64)
+        decision = cls(
+            picks.particle_probability,
+            likeliest_other(probabilities, class_ids),
+            picks.labels,
+            codes,
+            names,
+            forecast=forecast,
+        )
+        if frames:
+            decision.set_places(picks.coords_yx_px(), frames)
+        return decision
 
     def __len__(self) -> int:
         return len(self.p_particle)
 
-    def set_labels(self, rows: NDArray[np.intp], labels: NDArray[np.int8]) -> None:
-        """Take other labels of some picks over."""
+    @property
+    def has_places(self) -> bool:
+        """Whether distances cost picks their place."""
+        return self._places is not None
+
+    @property
+    def blocked(self) -> NDArray[np.bool_]:
+        """(n,) whether a pick's place rejects it, whatever its score."""
+        return np.asarray(self.blocked_by != _NOTHING)
+
+    # ------------------------------------------------------------------ what changes it
+
+    def set_labels(self, rows: NDArray[np.intp], labels: NDArray[np.int8]) -> NDArray[np.intp]:
+        """Take other labels of some picks over.
+
+        Returns
+        -------
+        (m,) int
+            Picks besides them whose place counts otherwise now: neighbours of labelled ones.
+        """
+        rows, last = np.unique(np.asarray(rows)[::-1], return_index=True)
+        labels = np.asarray(labels, dtype=np.int8)[::-1][last]
+        self._add_labelled(rows[self.labels[rows] != UNLABELLED], -1)
         self.labels[rows] = labels
-        self._set_free()
+        self._add_labelled(rows[self.labels[rows] != UNLABELLED], 1)
+        self._set_sorted(rows)
+        if self._places is None:
+            return np.zeros(0, dtype=np.intp)
+        coords_yx_px, all_frames, frame_of = self._places
+        touched = np.unique(frame_of[rows])
+        frames = [all_frames[i] for i in touched[touched >= 0]]
+        here = np.concatenate([np.zeros(0, np.intp), *(f.rows for f in frames)])
+        before = self.blocked_by[here]
+        self.blocked_by[here] = _NOTHING
+        self._find_blocked(coords_yx_px, frames)
+        changed: NDArray[np.intp] = here[self.blocked_by[here] != before]
+        self._set_sorted(changed)
+        return changed
 
-    def set_blocked(self, blocked: NDArray[np.bool_]) -> None:
-        """Take over which picks their place rejects."""
-        self.blocked = blocked
-        self._set_free()
+    def set_places(self, coords_yx_px: NDArray[np.float64], frames: Sequence[Frame]) -> None:
+        """Let distances cost picks their place; no frames for none.
 
-    def scored_class(
-        self, threshold: float, rows: NDArray[np.intp] | slice = slice(None)
-    ) -> NDArray[np.int8]:
+        Parameters
+        ----------
+        coords_yx_px : (n, 2) float64
+            Centres, (row, column), in micrograph pixels.
+        frames : sequence of Frame
+            See `frames_of`.
+        """
+        self._places = None
+        if frames:
+            frame_of = np.full(len(self), -1, dtype=np.int32)
+            for i, frame in enumerate(frames):
+                frame_of[frame.rows] = i
+            self._places = (coords_yx_px, frames, frame_of)
+        self.blocked_by = np.zeros(len(self), dtype=np.int8)
+        self._find_blocked(coords_yx_px, frames)
+        self._set_sorted(ALL)
+
+    # ------------------------------------------------------------------ of picks
+
+    def scored_class(self, threshold: float, rows: Rows = ALL) -> NDArray[np.int8]:
         """Return the class that score and place alone give picks, 0 where not scored."""
         p = self.p_particle[rows]
-        said = np.where(
-            (p >= threshold) & ~self.blocked[rows], np.int8(PARTICLE), self.other_class[rows]
-        )
-        said[np.isnan(p)] = UNLABELLED
-        return said
+        is_particle = (p >= threshold) & (self.blocked_by[rows] == _NOTHING)
+        classes = np.where(is_particle, np.int8(PARTICLE), self.other_class[rows])
+        classes[np.isnan(p)] = UNLABELLED
+        return classes
 
-    def predicted(
-        self, threshold: float, rows: NDArray[np.intp] | slice = slice(None)
-    ) -> NDArray[np.int8]:
+    def predicted(self, threshold: float, rows: Rows = ALL) -> NDArray[np.int8]:
         """Return the class of picks: the label, else what score and place give."""
         labels = self.labels[rows]
         return np.where(labels != UNLABELLED, labels, self.scored_class(threshold, rows))
+
+    def is_kept(self, threshold: float, rows: Rows = ALL) -> NDArray[np.bool_]:
+        """Return which picks are kept: those whose class is the particle."""
+        return np.asarray(self.predicted(threshold, rows) == PARTICLE)
+
+    def reason(self, threshold: float, rows: Rows = ALL) -> NDArray[np.object_]:
+        """Return what decided on picks, one of `REASONS` each."""
+        p, blocked_by = self.p_particle[rows], self.blocked_by[rows]
+        reasons = np.where((p >= threshold) & (blocked_by != _NOTHING), blocked_by, _SCORE)
+        reasons[np.isnan(p)] = _NOTHING
+        reasons[self.labels[rows] != UNLABELLED] = _LABEL
+        return np.asarray(np.array(REASONS, dtype=object)[reasons])
+
+    def decided(self, picks: Picks, threshold: float) -> Picks:
+        """Return its picks with the columns ``predicted`` and ``decided_by``."""
+        return picks.with_columns(
+            predicted=self.predicted(threshold), decided_by=self.reason(threshold)
+        )
+
+    # ------------------------------------------------------------------ of their numbers
 
     def counts(self, threshold: float) -> Counts:
         """Return how many picks are kept, rejected and not scored."""
         start = self._start(threshold)
         kept = int(np.count_nonzero(self._free[start:]))
-        by_label = self._n_labelled
-        below = np.bincount(self._other[:start], self._unlabelled[:start], MAX_CLASS + 1)
-        placed = self._placed[start:]
-        by_place = np.bincount(self._other[start:], placed, MAX_CLASS + 1)
-        of_class = (below + by_place).astype(np.intp) + by_label
+        of_class = np.bincount(self._other[:start], minlength=MAX_CLASS + 1)
+        placed = np.bincount(self._placed_by[start:], minlength=len(REASONS))
+        of_reason = placed.astype(np.intp)
+        of_reason[_NOTHING] = 0
+        of_reason[_SCORE] = of_class[PARTICLE + 1 :].sum()
+        of_reason[_LABEL] = self._n_labelled[PARTICLE + 1 :].sum()
+        of_class = of_class + self._n_labelled
         of_class[[UNLABELLED, PARTICLE]] = 0
-        n_kept, rejected = kept + int(by_label[PARTICLE]), int(of_class.sum())
+        n_kept, rejected = kept + int(self._n_labelled[PARTICLE]), int(of_reason.sum())
         return Counts(
             n_picks=len(self),
             kept=n_kept,
             rejected=rejected,
             unscored=len(self) - n_kept - rejected,
-            kept_by_label=int(by_label[PARTICLE]),
-            rejected_by_label=int(by_label[PARTICLE + 1 :].sum()),
-            rejected_by_place=int(np.count_nonzero(placed)),
+            kept_by_label=int(self._n_labelled[PARTICLE]),
             rejected_by_class={int(c): int(of_class[c]) for c in np.flatnonzero(of_class)},
+            rejected_by_reason={
+                reason: int(of_reason[REASONS.index(reason)])
+                for reason in (BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE)
+                if of_reason[REASONS.index(reason)]
+            },
         )
 
     def by_micrograph(self, threshold: float) -> ByMicrograph:
@@ -227,7 +313,7 @@ class Decision:
         edges = np.linspace(0, 1, n_bins + 1)
         below = np.searchsorted(self._sorted, edges[:-1], side="left")
         counts = np.diff(np.append(below, self._n_scored))
-        labelled = np.flatnonzero((self.labels != UNLABELLED) & np.isfinite(self.p_particle))
+        labelled = np.flatnonzero((self.labels != UNLABELLED) & (self._rank >= 0))
         ids = self.labels[labelled]
         return Histogram(
             edges,
@@ -236,24 +322,63 @@ class Decision:
         )
 
     def expectation(self, threshold: float) -> Expectation | None:
-        """Return what a threshold is expected to give; None without a promise."""
+        """Return what a threshold is expected to give; None without a forecast."""
         return None if self.forecast is None else self.forecast.at(threshold)
 
+    # ------------------------------------------------------------------ inside
+
     def _start(self, threshold: float) -> int:
+        """Return the position of the first score at or above a threshold."""
         return int(np.searchsorted(self._sorted, threshold, side="left"))
 
-    def _set_free(self) -> None:
-        """Note what depends on labels and places; in the order of the scores, for slices."""
-        self._unlabelled = self.labels[self._order] == UNLABELLED
-        blocked = self.blocked[self._order]
-        self._free = self._unlabelled & ~blocked
-        self._placed = self._unlabelled & blocked
-        labelled = np.flatnonzero(self.labels)
-        self._n_labelled = np.bincount(self.labels[labelled], minlength=MAX_CLASS + 1)
-        is_true = self.labels[labelled] == PARTICLE
-        self._n_true_of = self._count(self.codes[labelled[is_true]])
-        unscored = np.isnan(self.p_particle[labelled])
-        self._n_decided_of = self._n_scored_of + self._count(self.codes[labelled[unscored]])
+    def _set_sorted(self, rows: Rows) -> None:
+        """Note labels and places in the order of the scores, where a threshold is a slice."""
+        if isinstance(rows, slice):
+            self._other = np.zeros(self._n_scored, dtype=np.int8)
+            self._placed_by = np.zeros(self._n_scored, dtype=np.int8)
+            self._free = np.zeros(self._n_scored, dtype=bool)
+            rows = self._order
+        at = self._rank[rows]
+        rows, at = rows[at >= 0], at[at >= 0]
+        unlabelled, blocked_by = self.labels[rows] == UNLABELLED, self.blocked_by[rows]
+        self._free[at] = unlabelled & (blocked_by == _NOTHING)
+        self._other[at] = np.where(unlabelled, self.other_class[rows], np.int8(UNLABELLED))
+        self._placed_by[at] = np.where(unlabelled, blocked_by, _NOTHING)
+
+    def _add_labelled(self, rows: NDArray[np.intp], sign: int) -> None:
+        """Count labelled picks in, or out again."""
+        labels, codes = self.labels[rows], self.codes[rows]
+        np.add.at(self._n_labelled, labels, sign)
+        np.add.at(self._n_true_of, codes[labels == PARTICLE], sign)
+        np.add.at(self._n_decided_of, codes[self._rank[rows] < 0], sign)
+
+    def _find_blocked(
+        self, coords_yx_px: NDArray[np.float64], frames: Sequence[Frame]
+    ) -> None:
+        """Find which picks of some frames their place rejects, at any threshold.
+
+        Whether a pick is too near to a better one does not depend on worse ones: those that
+        are rejected at a threshold of 0 are rejected at any that their score reaches.
+        """
+        if not frames:
+            return
+        here = np.concatenate([f.rows for f in frames])
+        local, start = [], 0
+        for frame in frames:
+            rows = np.arange(start, start + len(frame.rows))
+            local.append(replace(frame, rows=rows))
+            start += len(rows)
+        coords, p, labels = coords_yx_px[here], self.p_particle[here], self.labels[here]
+        takes_part = (labels == UNLABELLED) & (p >= 0)  # NaN is never at or above
+        at_edge = takes_part & near_edge(coords, local)
+        takes_part &= ~at_edge
+        is_true = labels == PARTICLE
+        groups = ((f.rows[(takes_part | is_true)[f.rows]], f.min_distance_px) for f in local)
+        blocked_by = np.where(at_edge, _EDGE, _NOTHING)
+        blocked_by[takes_part & too_close(coords, np.nan_to_num(p), is_true, groups)] = (
+            _DISTANCE
+        )
+        self.blocked_by[here] = blocked_by
 
     def _count(self, codes: NDArray[np.integer]) -> NDArray[np.intp]:
         return np.bincount(codes, minlength=len(self.names))
@@ -262,3 +387,53 @@ class Decision:
         sums = np.bincount(self._codes, self._sorted, len(self.names))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(sums / self._n_scored_of)
+
+
+def likeliest_other(
+    probabilities: NDArray[np.floating], class_ids: Sequence[int]
+) -> NDArray[np.int8]:
+    """Return the (n,) likeliest class but the particle, of (n, k) probabilities.
+
+    Contaminant where there is no other, as in files, which hold P(particle) alone.
+    """
+    others = [i for i, c in enumerate(class_ids) if c != PARTICLE]
+    if not others:
+        return np.full(len(probabilities), CONTAMINANT, dtype=np.int8)
+    ids = np.array([class_ids[i] for i in others], dtype=np.int8)
+    return np.asarray(ids[np.nan_to_num(probabilities[:, others]).argmax(axis=1)])
+
+
+def decide(picks: Picks, threshold: float = 0.5, frames: Sequence[Frame] = ()) -> Picks:
+    """Return the picks with the columns ``predicted`` and ``decided_by``, see `Decision`.
+
+    Parameters
+    ----------
+    picks : Picks
+        Scored picks; ``label`` are the user's labels.
+    threshold : float
+        Least P(particle) of a kept pick, 0 to 1.
+    frames : sequence of Frame
+        For distances, see `frames_of`; none by default.
+
+    Raises
+    ------
+    SettingsError
+        The threshold is no probability, or the picks were not scored for particles.
+    """
+    check_probability("the threshold", threshold)
+    return Decision.of_picks(picks, frames=frames).decided(picks, threshold)
+
+
+def kept(picks: Picks) -> Picks:
+    """Return the decided picks that are particles."""
+    return picks.select(picks.table["predicted"].to_numpy() == PARTICLE)
+
+
+def rejected(picks: Picks) -> Picks:
+    """Return the decided picks of every other class."""
+    return picks.select(picks.table["predicted"].to_numpy() > PARTICLE)
+
+
+def unscored(picks: Picks) -> Picks:
+    """Return the picks that could not be scored, and have no label."""
+    return picks.select(picks.table["predicted"].to_numpy() == UNLABELLED)

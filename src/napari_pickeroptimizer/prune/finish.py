@@ -16,18 +16,18 @@ import numpy as np
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.prune.decide import Frame, decide, frames_of
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
 from napari_pickeroptimizer.prune.output import (
     RUN_RECORD,
-    counts,
-    counts_by_micrograph,
     earlier_files,
     write_outputs,
     write_record,
 )
+from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.score import PicksScored, checked_for_picks
 from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE, forecast_for
+from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.trust.drift import check_drift
 from napari_pickeroptimizer.trust.sanity import check_run
 from napari_pickeroptimizer.versions import software_versions
@@ -170,22 +170,24 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
     p_particle = scored.picks.particle_probability
     forecast = forecast_for(card, p_particle)
     threshold = settings.threshold_rule.choose(forecast)
-    decided = decide(scored.picks, threshold, plan.frames)
-    used = plan.micrographs.rows_of(scored.picks)[0]
+    groups = group_by_micrograph(plan.micrographs, scored.picks)
+    decision = Decision.of_picks(scored.picks, groups, frames=plan.frames, forecast=forecast)
+    decided = decision.decided(scored.picks, threshold)
+    used = [group.micrograph for group in groups if group.micrograph is not None]
     # micrographs may have been scored in any order; the record is in that of the picks
     place = {name: i for i, name in enumerate(scored.picks.table["micrograph"].unique())}
     drift = check_drift(
         card, _in_order(scored.figures, place), [m.pixel_size_ang for m in used]
     )
-    entries, check = counts_by_micrograph(decided, plan.micrographs)
-    totals = counts(decided, card.names)
+    by_micrograph = decision.by_micrograph(threshold)
+    totals = decision.counts(threshold)
     outside = _in_order(scored.outside, place)
     warnings = [] if plan.matched is None else list(plan.matched.warnings)
     warnings += _outside_warnings(outside)
     warnings += [NO_EVIDENCE] if card.held_out_scores is None else []
     warnings += forecast.warnings if forecast is not None else ()
-    warnings += check_run(int(np.isfinite(p_particle).sum()), totals["kept"])
-    warnings += check.warnings
+    warnings += check_run(int(np.isfinite(p_particle).sum()), totals.kept)
+    warnings += by_micrograph.check().warnings
     warnings += drift.warnings
 
     for path in plan.earlier:
@@ -202,7 +204,7 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
         "forecast": None if forecast is None else forecast.summary(),
         "model": json.loads(card.to_json()),
         "versions": software_versions(),
-        "counts": totals,
+        "counts": totals.to_dict(card.names),
         "labels": None
         if plan.matched is None
         else {"given": plan.matched.n_labels, "matched": plan.matched.n_matched},
@@ -210,7 +212,7 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
         "warnings": warnings,
         "outside": outside,
         "unreadable": _in_order(scored.failures, place),
-        "micrographs": entries,
+        "micrographs": by_micrograph.to_dicts(),
     }
     files.append(write_record(plan.output, record, files))
     return Pruned(decided, files, record, forecast)

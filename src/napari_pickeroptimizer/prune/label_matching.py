@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
@@ -99,16 +100,18 @@ def match_labels(
                 else ": expected a column rlnParticleSelectionType (1 particle, 2 contaminant)."
             )
         )
-    label_rows, _ = micrographs.rows_of(labels)
-    pick_rows, _ = micrographs.rows_of(picks)
+    pick_rows = {
+        group.micrograph: group.rows for group in group_by_micrograph(micrographs, picks)
+    }
     result, distance_of = picks.labels.copy(), np.full(len(picks), np.inf)
     matched = np.zeros(len(labels), dtype=bool)
     n_conflicts = 0
     coords, label_coords = picks.coords_yx_px(), labels.coords_yx_px()
-    for micrograph, rows in label_rows.items():
-        rows = rows[labels.labels[rows] != UNLABELLED]
+    for group in group_by_micrograph(micrographs, labels):
+        micrograph = group.micrograph
+        rows = group.rows[labels.labels[group.rows] != UNLABELLED]
         places = pick_rows.get(micrograph)
-        if places is None or not len(rows):
+        if micrograph is None or places is None or not len(rows):
             continue
         diameter_px = boxes.diameter_in(micrograph.pixel_size_ang)
         distance, nearest = KDTree(coords[places]).query(label_coords[rows])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
@@ -18,15 +18,13 @@ from napari_pickeroptimizer.io.relion import (
     SCORE,
     SELECTION_TYPE,
 )
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE, Picks
-from napari_pickeroptimizer.prune.decide import kept, rejected, unscored
-from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.prune.decision import kept, rejected, unscored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from napari_pickeroptimizer.micrographs import Micrographs
 
 RUN_RECORD = "run.json"
 
@@ -41,64 +39,6 @@ def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray
     if write_fom:
         columns[SCORE] = decided.particle_probability
     return columns
-
-
-def counts(decided: Picks, names: Mapping[int, str] | None = None) -> dict[str, Any]:
-    """Return how many picks there are, kept, rejected by reason and class, and unscored.
-
-    Classes are called as in `names`, those of the model, or else by default.
-
-    A pick rejected for its place is of no class there: its class is only the second best.
-    """
-    predicted = decided.table["predicted"].to_numpy()
-    by = decided.table["decided_by"].to_numpy(dtype=object)
-    is_rejected = predicted > PARTICLE
-    of_class = is_rejected & ((by == BY_SCORE) | (by == BY_LABEL))
-    ids = np.unique(predicted[of_class])
-    reasons = {
-        reason: int((is_rejected & (by == reason)).sum())
-        for reason in (BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE)
-    }
-    return {
-        "picks": len(decided),
-        "kept": int((predicted == PARTICLE).sum()),
-        "kept_by_label": int(((predicted == PARTICLE) & (by == BY_LABEL)).sum()),
-        "rejected": int(is_rejected.sum()),
-        "rejected_by_class": {
-            class_name(int(c), names): int((predicted[of_class] == c).sum()) for c in ids
-        },
-        "rejected_by_reason": {reason: n for reason, n in reasons.items() if n},
-        "unscored": int((predicted == UNLABELLED).sum()),
-    }
-
-
-def counts_by_micrograph(
-    decided: Picks, micrographs: Micrographs
-) -> tuple[list[dict[str, Any]], ShareCheck]:
-    """Return the counts of each micrograph, in the order of the picks, and what stands out.
-
-    A micrograph that the picks spell in two ways is one, called as its first pick does.
-    """
-    predicted = decided.table["predicted"].to_numpy()
-    names = decided.table["micrograph"]
-    rows_of, missing = micrographs.rows_of(decided)
-    by_name = decided.rows_by_micrograph()
-    groups = [*rows_of.values(), *(by_name[name] for name in missing)]
-    groups.sort(key=lambda rows: int(rows[0]))
-    entries: list[dict[str, Any]] = [
-        {
-            "micrograph": str(names.iloc[rows[0]]),
-            "picks": len(rows),
-            "kept": int((predicted[rows] == PARTICLE).sum()),
-            "rejected": int((predicted[rows] > PARTICLE).sum()),
-            "unscored": int((predicted[rows] == UNLABELLED).sum()),
-        }
-        for rows in groups
-    ]
-    n_kept = np.array([e["kept"] for e in entries], dtype=np.intp)
-    n_scored = n_kept + np.array([e["rejected"] for e in entries], dtype=np.intp)
-    check = check_shares([e["micrograph"] for e in entries], n_scored, n_kept)
-    return [{**e, "flag": f} for e, f in zip(entries, check.flags, strict=True)], check
 
 
 def write_outputs(decided: Picks, output: Path, write_fom: bool = False) -> list[Path]:

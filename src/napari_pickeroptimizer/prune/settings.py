@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
-from napari_pickeroptimizer.prune.decide import PlaceRules
-from napari_pickeroptimizer.prune.lengths import NO_LENGTH, Length
+from napari_pickeroptimizer.prune.place_rules import NO_LENGTH, Length, PlaceRules
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
 from napari_pickeroptimizer.settings import check_ranges, setting
 

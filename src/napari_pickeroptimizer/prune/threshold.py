@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.prune.decide import check_probability
 from napari_pickeroptimizer.trust import forecast_performance
 
 if TYPE_CHECKING:
@@ -21,6 +20,18 @@ NO_EVIDENCE = (
     "nothing can be promised for a threshold: the model was not cross-validated, so nobody "
     "knows what its scores are worth. Fine-tune with --folds 3 and a few more labels."
 )
+
+
+def check_probability(name: str, value: float) -> None:
+    """Refuse what is no number from 0 to 1.
+
+    Raises
+    ------
+    SettingsError
+        It is none.
+    """
+    if not 0 <= value <= 1:
+        raise SettingsError(f"{name} is a probability from 0 to 1, got {value}.")
 
 
 @dataclass(frozen=True)

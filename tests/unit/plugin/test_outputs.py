@@ -18,8 +18,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, outputs, session
 from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
-from napari_pickeroptimizer.prune.decide import PlaceRules
-from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 

@@ -11,8 +11,8 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin.scores import N_DIRECTIONS, Scores, summarise_scores
-from napari_pickeroptimizer.prune.decide import Frame, PlaceRules, decide
-from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.decision import decide
+from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 

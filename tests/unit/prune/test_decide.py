@@ -9,16 +9,8 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decide import (
-    Frame,
-    PlaceRules,
-    decide,
-    frames_of,
-    kept,
-    rejected,
-    unscored,
-)
-from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.decision import decide, kept, rejected, unscored
+from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules, frames_of
 
 SCORED = Picks.from_arrays("a.mrc", x=range(5), y=range(5)).with_columns(
     probability_1=[0.7, 0.5, 0.4, 0.1, np.nan],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.prune.spacing import too_close
+from napari_pickeroptimizer.prune.place_rules import too_close
 
 
 def by_definition(coords, score, fixed, distance: float) -> np.ndarray:

@@ -10,9 +10,9 @@ import pytest
 from napari_pickeroptimizer import Micrographs, Picks
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.prune.decide import decide
-from napari_pickeroptimizer.prune.output import counts, counts_by_micrograph
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
+from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, forecast_performance
 
 MakeRun = Callable[..., tuple[Pruned, Micrographs, Classifier]]
@@ -67,13 +67,14 @@ def make_run(tmp_path: Path) -> MakeRun:
             held_out_scores=held_out,
         )
         picks = scored_picks(names, n_picks, side_px)
-        decided = decide(picks, threshold)
+        decision = Decision.of_picks(picks, group_by_micrograph(micrographs, picks))
+        decided = decision.decided(picks, threshold)
         forecast = None
         if held_out is not None:
             forecast = forecast_performance(
                 held_out, card.calibration, picks.particle_probability
             )
-        entries, check = counts_by_micrograph(decided, micrographs)
+        by_micrograph = decision.by_micrograph(threshold)
         record = {
             "command": "prune",
             "started": "2026-01-02T03:04:05+00:00",
@@ -83,11 +84,14 @@ def make_run(tmp_path: Path) -> MakeRun:
             "threshold": threshold,
             "expectation": forecast.at(threshold).to_dict() if forecast else None,
             "versions": {"napari-pickeroptimizer": "0.1"},
-            "counts": counts(decided),
+            "counts": decision.counts(threshold).to_dict(),
             "outside": {},
             "unreadable": {},
-            "warnings": [*(forecast.warnings if forecast else ()), *check.warnings],
-            "micrographs": entries,
+            "warnings": [
+                *(forecast.warnings if forecast else ()),
+                *by_micrograph.check().warnings,
+            ],
+            "micrographs": by_micrograph.to_dicts(),
             "files": ["kept.star", "scored/a.star", "scored/b.star"],
         }
         # of a classifier the report asks for the card only

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
-from napari_pickeroptimizer.prune.decision import Histogram
+from napari_pickeroptimizer.prune.counts import Histogram
 
 # napari's point symbols as pyqtgraph calls them
 SYMBOLS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.prune.decision import Counts
+from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def rejected_text(counts: Counts, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -
     )
     parts = [f"{counts.rejected:,} rejected" + (f": {classes}" if classes else "")]
     if counts.rejected_by_place:
-        parts.append(f"{counts.rejected_by_place:,} of them for their place")
+        parts.append(f"{counts.rejected_by_place:,} for their place")
     if counts.unscored:
         parts.append(f"{counts.unscored:,} not scored")
     by_label = counts.kept_by_label + counts.rejected_by_label

@@ -6,7 +6,7 @@ from magicgui.widgets import ComboBox, Container, FloatSpinBox
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
 
-from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.place_rules import Length
 
 UNITS = {"px": "px", "Å": "ang", "diameters": "diameters"}
 

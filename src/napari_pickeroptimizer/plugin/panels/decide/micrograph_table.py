@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableVi
 
 from napari_pickeroptimizer.plugin.panels.style import warning_color
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
-from napari_pickeroptimizer.prune.decision import ByMicrograph
+from napari_pickeroptimizer.prune.counts import ByMicrograph
 
 
 @dataclass(frozen=True)

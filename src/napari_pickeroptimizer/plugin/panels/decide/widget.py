@@ -35,7 +35,7 @@ from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
-from napari_pickeroptimizer.prune.decide import PlaceRules
+from napari_pickeroptimizer.prune.place_rules import PlaceRules
 
 if TYPE_CHECKING:
     import napari.viewer

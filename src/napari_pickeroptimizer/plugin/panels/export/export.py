@@ -46,10 +46,10 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import stack_for
-from napari_pickeroptimizer.prune.decide import decide, kept
+from napari_pickeroptimizer.prune.decision import Decision, kept
 from napari_pickeroptimizer.prune.finish import Plan, finish, prepare
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
-from napari_pickeroptimizer.prune.output import counts, output_columns
+from napari_pickeroptimizer.prune.output import output_columns
 from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.prune.settings import PruneSettings
 
@@ -238,12 +238,13 @@ def _kept_only(
     threshold, frames, names = scores.threshold, tuple(scores.frames), scores.card.names
 
     def write() -> Iterator[ExportStep | Exported]:
-        decided = decide(scored.picks, threshold, frames)
+        decision = Decision.of_picks(scored.picks, frames=frames)
+        decided = decision.decided(scored.picks, threshold)
         part = kept(decided)
         files = write_part(part, output, output_columns(part, settings.write_fom))
         steps = next_steps(part, output)
         yield Exported(
-            output, files, counts(decided, names), steps, None,
+            output, files, decision.counts(threshold).to_dict(names), steps, None,
             command_line(recipe), python_snippet(recipe),
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.plugin.panels.export.export import Exported
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import Session
-from napari_pickeroptimizer.prune.decision import Counts
+from napari_pickeroptimizer.prune.counts import Counts
 
 
 def what_is_missing(session: Session) -> str:

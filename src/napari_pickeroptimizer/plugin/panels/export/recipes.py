@@ -27,7 +27,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.scoring.jobs import CPU_BATCH, GPU_BATCH
 from napari_pickeroptimizer.plugin.session import session_of, stack_for, unwrap
-from napari_pickeroptimizer.prune.decide import PlaceRules
+from napari_pickeroptimizer.prune.place_rules import PlaceRules
 
 LABELS, MODEL = "labels.star", "model.safetensors"
 

@@ -17,8 +17,7 @@ from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Places
 from napari_pickeroptimizer.model.checkpoint import ModelCard
-from napari_pickeroptimizer.prune.decide import PlaceRules
-from napari_pickeroptimizer.prune.lengths import Length
+from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.settings import PruneSettings
 
 PROGRAM = "pickeroptimizer"
@@ -173,7 +172,7 @@ def python_snippet(recipe: Recipe) -> str:
     if augments:
         lines.append("from napari_pickeroptimizer.fewshot.augment import Augmentation")
     if recipe.rules != PlaceRules():
-        lines.append("from napari_pickeroptimizer.prune.lengths import Length")
+        lines.append("from napari_pickeroptimizer.prune.place_rules import Length")
     lines += ["", f"micrographs = Micrographs.find({_found(recipe.micrographs)})"]
     lines.append(f"picks = read_picks({_listed(recipe.picks)}).with_labels(0)")
     labels = f"read_picks({_listed(recipe.labels)})" if recipe.labels else "None"

@@ -1,0 +1,262 @@
+"""What a pick's place may cost it: distances to better picks and to the micrograph's edge."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_pickeroptimizer.errors import (
+    MicrographNotFoundError,
+    MicrographReadError,
+    SettingsError,
+)
+from napari_pickeroptimizer.reading import group_by_micrograph
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.picks import Picks
+
+_UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
+    "": "px", "px": "px", "a": "ang", "å": "ang", "ang": "ang", "angstrom": "ang",
+    "d": "diameters", "diameter": "diameters", "diameters": "diameters",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length that is so many pixels on each micrograph.
+
+    Parameters
+    ----------
+    value : float
+        How much, 0 or more.
+    unit : str
+        ``px`` (micrograph pixels), ``ang`` (Å) or ``diameters`` (of the particle).
+    """
+
+    value: float = 0.0
+    unit: Literal["px", "ang", "diameters"] = "px"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("px", "ang", "diameters"):
+            raise SettingsError(f"unit {self.unit!r} is unknown: px, ang or diameters.")
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise SettingsError(f"a distance must be 0 or more, got {self.value}.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what ``30``, ``30px``, ``50A``, ``50Å`` or ``0.5d`` (diameters) means.
+
+        Raises
+        ------
+        SettingsError
+            It is no length.
+
+        Examples
+        --------
+        >>> Length.parse("0.5d")
+        Length(value=0.5, unit='diameters')
+        """
+        found = re.fullmatch(r"\s*([0-9.eE+-]*[0-9.])\s*([a-zåÅA-Z]*)\s*", text)
+        try:
+            assert found is not None
+            return cls(float(found[1]), _UNITS[found[2].lower()])
+        except (AssertionError, KeyError, ValueError) as error:
+            if isinstance(error, SettingsError):
+                raise
+            raise SettingsError(
+                f"{text!r} is no distance: expected pixels (30), Å (50A) or particle "
+                "diameters (0.5d)."
+            ) from error
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {'Å' if self.unit == 'ang' else self.unit}"
+
+    def in_px(self, pixel_size_ang: float | None, diameter_px: float | None) -> float:
+        """Return the length in pixels of one micrograph.
+
+        Raises
+        ------
+        SettingsError
+            It is in Å and the pixel size is unknown, or in diameters and those are.
+        """
+        if self.unit == "px" or self.value == 0:
+            return self.value
+        if self.unit == "ang":
+            if pixel_size_ang is None:
+                raise SettingsError(
+                    f"a distance of {self} needs the micrographs' pixel size: pass it "
+                    "(--pixel-size), or give the distance in pixels or diameters (0.5d)."
+                )
+            return self.value / pixel_size_ang
+        if diameter_px is None:
+            raise SettingsError(
+                f"a distance of {self} needs the particle diameter: give it in pixels."
+            )
+        return self.value * diameter_px
+
+
+NO_LENGTH = Length()
+
+
+@dataclass(frozen=True)
+class PlaceRules:
+    """What a pick's place may cost it, whatever its score; off by default.
+
+    Parameters
+    ----------
+    min_distance : Length
+        Of two unlabelled picks nearer than this the less probable one is rejected.
+    edge_distance : Length
+        Picks whose centre is nearer than this to the micrograph's edge are rejected.
+    """
+
+    min_distance: Length = NO_LENGTH
+    edge_distance: Length = NO_LENGTH
+
+    @property
+    def are_off(self) -> bool:
+        """Whether no pick is rejected for its place."""
+        return self.min_distance.value == self.edge_distance.value == 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One micrograph as far as places on it matter.
+
+    Parameters
+    ----------
+    rows : (m,) int
+        Its picks, rows of the table.
+    shape_px : tuple of int or None
+        (ny, nx); None for a micrograph that cannot be read.
+    min_distance_px, edge_distance_px : float
+        Least distances on this micrograph.
+    """
+
+    rows: NDArray[np.intp]
+    shape_px: tuple[int, int] | None
+    min_distance_px: float
+    edge_distance_px: float
+
+
+def frames_of(
+    picks: Picks, micrographs: Micrographs, boxes: BoxSettings, rules: PlaceRules
+) -> list[Frame]:
+    """Return the frames of the picks' micrographs; of pixels no more than headers are read.
+
+    Picks of micrographs that are not there are in no frame: they could not be scored either.
+
+    Raises
+    ------
+    SettingsError
+        A distance is in Å and a micrograph's pixel size is unknown.
+    """
+    if rules.are_off:
+        return []
+    frames = []
+    for group in group_by_micrograph(micrographs, picks):
+        micrograph = group.micrograph
+        if micrograph is None:
+            continue
+        size = micrograph.pixel_size_ang
+        diameter_px = boxes.diameter_in(size)
+        shape_px = None
+        if rules.edge_distance.value:
+            # scoring has told those that cannot be read
+            with suppress(MicrographNotFoundError, MicrographReadError):
+                shape_px = micrograph.shape_px()
+        frames.append(
+            Frame(
+                group.rows,
+                shape_px,
+                rules.min_distance.in_px(size, diameter_px),
+                rules.edge_distance.in_px(size, diameter_px),
+            )
+        )
+    return frames
+
+
+def near_edge(coords_yx_px: NDArray[np.float64], frames: Sequence[Frame]) -> NDArray[np.bool_]:
+    """Return which of (n, 2) centres are nearer to an edge than their frame allows."""
+    near = np.zeros(len(coords_yx_px), dtype=bool)
+    for frame in frames:
+        if frame.shape_px is None or frame.edge_distance_px <= 0:
+            continue
+        # pixel 0 is centred half a pixel inside the edge
+        from_start = coords_yx_px[frame.rows] + 0.5
+        from_end = np.asarray(frame.shape_px, dtype=np.float64) - from_start
+        least = np.minimum(from_start, from_end).min(axis=1)
+        near[frame.rows] = least < frame.edge_distance_px
+    return near
+
+
+def too_close(
+    coords_yx_px: NDArray[np.float64],
+    score: NDArray[np.float64],
+    fixed: NDArray[np.bool_],
+    groups: Iterable[tuple[NDArray[np.intp], float]],
+) -> NDArray[np.bool_]:
+    """Return which picks lie nearer than a distance to a better pick that stays.
+
+    The best pick stays and removes its near neighbours, then the best of what is left, and so
+    on. Equal scores go by place (y, then x), so that the order of the rows does not matter;
+    only of two picks at one place the earlier row stays.
+
+    Parameters
+    ----------
+    coords_yx_px : (n, 2) float64
+        Centres.
+    score : (n,) float64
+        The higher the better.
+    fixed : (n,) bool
+        Picks that stay whatever is near, and go before all others.
+    groups : iterable of ((m,) int, float)
+        Rows of each micrograph, and its least distance in pixels; other rows stay.
+
+    Returns
+    -------
+    (n,) bool
+        True for picks to be removed.
+    """
+    order = np.lexsort((coords_yx_px[:, 1], coords_yx_px[:, 0], -score, ~fixed))
+    rank = np.empty(len(order), dtype=np.intp)
+    rank[order] = np.arange(len(order))  # stable: the earlier of equal rows is better
+    found = []
+    for rows, distance in groups:
+        if distance <= 0 or len(rows) < 2:
+            continue
+        coords = coords_yx_px[rows]
+        pairs = cKDTree(coords).query_pairs(distance, output_type="ndarray")
+        between = coords[pairs[:, 0]] - coords[pairs[:, 1]]
+        pairs = pairs[(between**2).sum(axis=1) < distance**2]  # a pick at the distance stays
+        if len(pairs):
+            found.append(rows[pairs])
+    removed = np.zeros(len(score), dtype=bool)
+    if not found:
+        return removed
+    pairs = np.concatenate(found)
+    swap = rank[pairs[:, 0]] > rank[pairs[:, 1]]
+    better, worse = np.where(swap[:, None], pairs[:, ::-1], pairs).T
+    free = ~fixed[worse]
+    better, worse = better[free], worse[free]
+    # All picks without a better neighbour stay at once; what they remove is gone in the next
+    # round. The same result as one by one, in a few rounds however many picks there are.
+    while len(worse):
+        waits = np.zeros(len(score), dtype=bool)
+        waits[worse] = True
+        goes = np.zeros(len(score), dtype=bool)
+        goes[worse[~waits[better]]] = True
+        removed |= goes
+        open_ = ~(goes[better] | goes[worse])
+        better, worse = better[open_], worse[open_]
+    return removed
