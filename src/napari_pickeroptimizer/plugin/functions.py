@@ -4,8 +4,6 @@
 Learn and Decide panels do, in one call.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -15,6 +15,7 @@ from napari_pickeroptimizer.trust.class_shares import particle_share
 from napari_pickeroptimizer.trust.posterior import WEAK_PRIOR, binned, posterior
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.trust.held_out import HeldOutScores
 
 LEVEL = 0.90
@@ -358,3 +359,18 @@ def _too_easy(
         "easier cases than the picks, so the expected precision and recall are too high. Also "
         "label some picks of both kinds at random."
     ]
+
+
+def no_forecast_reason(card: ModelCard) -> str:
+    """Return why a model without out-of-fold scores has no forecast, and what to do about it."""
+    settings = card.training.get("settings") or {}
+    if settings.get("n_folds") in (0, 1):
+        return (
+            "No expected precision: the model was not cross-validated (--folds 0). Fine-tune "
+            "again with --folds 3."
+        )
+    return (
+        "No expected precision: the model was not cross-validated. It is of an earlier version, "
+        "or there were too few labels of a class. Fine-tune again with at least ten labels of "
+        "particles and ten of others."
+    )

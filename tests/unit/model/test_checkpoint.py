@@ -136,7 +136,9 @@ def test_a_model_that_begins_like_a_pickle_is_read(tmp_path: Path) -> None:
 def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="of another program: expected a model written by"):
+    with pytest.raises(
+        CheckpointError, match="of another program: expected a model written by"
+    ):
         Classifier.load(path)
 
 

@@ -1,41 +1,40 @@
-"""What is to be done when a widget is destroyed, whoever destroys it and in whichever thread."""
+"""Callbacks for the destruction of a widget, in whichever thread it happens."""
 
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
-_WAITING: "set[_OnDestroyed]" = set()
+_PENDING: "set[_OnDestroyed]" = set()
 
 
 def when_destroyed(widget: QWidget, callback: Callable[[], Any]) -> None:
     """Call `callback` once, when a widget is destroyed.
 
-    Connect nothing but a bound method to ``destroyed`` directly. A panel that is closed is part
-    of a cycle; Python may collect it in a worker thread. Functions that only the widget refers
-    to are emptied with it, the widget itself is destroyed later, by the main thread, and to
-    call an emptied function ends napari with a segmentation fault.
+    Do not connect functions to ``destroyed`` directly. A closed panel is part of a reference
+    cycle, which Python may collect in a worker thread. A function that only the widget refers
+    to is cleared with it, but the widget itself is destroyed later, by the main thread; to
+    call the cleared function then ends napari with a segmentation fault.
 
     Parameters
     ----------
     widget : QWidget
         The widget.
     callback : callable
-        Lives until then; it must not refer to the widget, which would keep it from being
-        collected.
+        It must not refer to the widget, which would then never be collected.
     """
     _OnDestroyed(widget, callback)
 
 
 class _OnDestroyed:
-    """Is itself referred to from outside the widget, so that it is not collected with it."""
+    """A callback that is referenced from outside the widget, and so not collected with it."""
 
     def __init__(self, widget: QWidget, callback: Callable[[], Any]) -> None:
         self._callback = callback
-        _WAITING.add(self)
+        _PENDING.add(self)
         widget.destroyed.connect(self.call)
 
     def call(self, *_: Any) -> None:
-        """Do it, and let go of it."""
-        _WAITING.discard(self)
+        """Call the callback, and drop the reference."""
+        _PENDING.discard(self)
         self._callback()
