@@ -81,10 +81,11 @@ def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
     hand.tab(tabs, "Decide")
     yield from score(hand, curate.decide)
     drag_threshold(hand, curate.decide, 0.5, 0.7)
-    hand.settle(1)
+    _follow_layers(hand, curate.decide)
     yield "threshold"
 
     _, gallery = viewer.window.add_plugin_dock_widget(PLUGIN, "Gallery")
+    hand.wait(lambda: len(gallery.grid.display) and gallery.grid.viewport().width() > 100)
     hand.settle(1)
     correct_one(hand, gallery)
     yield "gallery"
@@ -94,7 +95,7 @@ def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
     hand.tab(tabs, "Decide")
     list(score(hand, curate.decide))
     hand.click(_button(curate.decide.switch, "Kept"))
-    hand.settle(1)
+    _follow_layers(hand, curate.decide)
     yield "kept"
 
     hand.tab(tabs, "Export")
@@ -169,7 +170,7 @@ def score(hand: Hand, panel: Any) -> Iterator[str]:
     hand.wait(lambda: _part(panel) > 0.3 or not panel.job.running)
     yield "scoring"
     hand.wait(lambda: not panel.job.running)
-    hand.settle(1)
+    _follow_layers(hand, panel)
     yield "decided"
 
 
@@ -198,6 +199,12 @@ def correct_one(hand: Hand, gallery: Any) -> None:
     cell = gallery.grid.cell_rect(0).center()
     hand.click(gallery.grid.viewport(), cell.x(), cell.y())
     hand.press(Qt.Key.Key_J, widget=gallery.grid)
+
+
+def _follow_layers(hand: Hand, panel: Any) -> None:
+    """Wait until the layers show what was decided, and leave time to look at it."""
+    hand.wait(lambda: not panel.refresh_timer.waiting)
+    hand.settle(1)
 
 
 def _open_fold(hand: Hand, fold: Any) -> None:

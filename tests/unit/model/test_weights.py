@@ -216,7 +216,5 @@ def test_bundled_weights_are_the_start_of_a_network_of_any_classes() -> None:
     network = initial_network("bundled", None, 2)
     assert network.linear.out_features == 2
     assert torch.equal(network.features[0].weight, start.features[0].weight)
-    with pytest.raises(
-        CheckpointError, match="holds a .*, not the resnet50 of --b"
-    ):
+    with pytest.raises(CheckpointError, match="holds a .*, not the resnet50 of --b"):
         initial_network("bundled", "resnet50", 2)

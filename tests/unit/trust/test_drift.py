@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import cache
 from typing import Any
 
@@ -111,7 +112,12 @@ def test_other_data_are_told_with_the_figure_that_tells(what: str, seed: int) ->
 def test_the_grey_figure_that_differs_most_is_named() -> None:
     boxes, features, p, number = seen(300)
     told = drift(0, (boxes + 3.0, features, p, number)).warnings
-    assert "largest difference being in grey level at radius 6 of 6 (2." in told[0]
+    named = re.search(
+        r"largest difference being in (.+) \((\S+) here, (\S+) at fine-tuning\)", told[0]
+    )
+    assert named is not None, told
+    assert named[1].startswith("grey level at radius")  # those are what was raised, by 3
+    assert float(named[2]) - float(named[3]) == pytest.approx(3, abs=0.5)
 
 
 def test_another_pixel_size_is_told_and_a_rounded_one_is_not() -> None:
