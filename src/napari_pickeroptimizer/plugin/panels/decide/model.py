@@ -260,7 +260,7 @@ def no_expectation_text(scores: Scores) -> str:
     """Return why there is no expected precision and recall."""
     if not scores.complete:
         return "Expected precision and recall follow once all picks are scored."
-    if scores.card.evidence is None:
+    if scores.card.held_out_scores is None:
         return (
             "No expected precision: the model was not cross-validated. Fine-tune with 3 folds "
             "and some labels of each class."
