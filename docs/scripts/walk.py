@@ -20,8 +20,8 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import keys, session
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.gallery.order import Sort
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 PLUGIN = "napari-pickeroptimizer"
 KEYS = {PARTICLE: Qt.Key.Key_K, CONTAMINANT: Qt.Key.Key_J}
@@ -134,7 +134,8 @@ def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
     """Point at picks that are known, micrograph by micrograph, and press their key."""
     viewer = session.unwrap(viewer)
     picks = session.picks_of(layer)
-    known, _ = transfer_labels(picks.with_labels(0), route.truth, route.diameter_px / 2)
+    unlabelled = picks.with_labels(0)
+    known = match_labels_by_name(unlabelled, route.truth, route.diameter_px / 2).picks
     slices = layer.data[:, 0].astype(int)
     rng = np.random.default_rng(0)
     left = dict.fromkeys(KEYS, route.n_per_class)

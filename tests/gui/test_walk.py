@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 
@@ -55,14 +56,14 @@ def walk_and_check(viewer: Any, steps: Iterator[str], route: Any) -> dict[str, A
                 seen.setdefault("first model", state.model)
                 seen.setdefault("first result", state.fine_tuned)
             case "decided":
-                scores = state.scores[layer]
+                scores = picks_state(layer).scores
                 assert scores.complete
                 assert np.isfinite(scores.p_particle).mean() > 0.98
             case "threshold":
-                scores = state.scores[layer]
-                assert scores.threshold == pytest.approx(0.7, abs=0.02)
+                known = picks_state(layer)
+                assert known.threshold == pytest.approx(0.7, abs=0.02)
                 kept = viewer.layers[f"{layer.name} kept"]
-                assert len(kept.data) == scores.decision.counts(scores.threshold).kept
+                assert len(kept.data) == known.decision.counts(known.threshold).kept
                 seen["share kept"] = len(kept.data) / n
             case "gallery":
                 (changed,) = np.flatnonzero(picks.labels != labels)
