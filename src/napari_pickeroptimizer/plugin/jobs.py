@@ -60,8 +60,12 @@ class JobFailed:
 
 
 def leave_a_core_free() -> None:
-    """Have torch use one core less than there are, so that the window stays alive meanwhile."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    """Have torch use one core less than there are, so that the window stays alive meanwhile.
+
+    It never uses more than it was allowed, as by ``OMP_NUM_THREADS``.
+    """
+    n_cores = os.cpu_count() or 2
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), n_cores - 1)))
 
 
 def guarded(events: Iterator[Any]) -> Iterator[Any]:
