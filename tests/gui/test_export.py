@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -81,7 +82,9 @@ def run_shell(script: str, cwd: Path) -> None:
     assert run.returncode == 0, run.stderr + run.stdout
 
 
-def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_path):
+def test_panel_command_line_and_python_keep_the_same_picks(
+    scored, qtbot, tmp_path, monkeypatch
+):
     from qtpy.QtWidgets import QApplication
 
     from napari_pickeroptimizer import read_picks
@@ -107,7 +110,8 @@ def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_pa
     run_shell(command, tmp_path)
     snippet = widget.again.snippet.text.replace("my out_again", "by python")
     (tmp_path / "script.py").write_text(snippet)
-    run_shell(f"'{sys.executable}' script.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("script.py", run_name="__main__")
     shown = session.picks_of(layer).particle_probability
     for folder in ("my out", "my out_again", "by python"):
         again = read_picks(tmp_path / folder / "kept.star")
