@@ -128,7 +128,7 @@ $(VENV)/.dev: $(VENV)/.test
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.base
-	$(INSTALL) --editable '.[docs]'
+	$(INSTALL) --editable . --group docs
 	touch $@
 
 clean:
