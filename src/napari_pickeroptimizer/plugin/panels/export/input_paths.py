@@ -9,11 +9,11 @@ from pathlib import Path
 
 from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
-from napari_pickeroptimizer.micrographs import Micrographs, Places
+from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths
 from napari_pickeroptimizer.picks import Picks
 
 
-def picks_places(picks: Picks) -> tuple[str, ...]:
+def picks_paths(picks: Picks) -> tuple[str, ...]:
     """Return what to pass to `read_picks` for the same picks; none for picks of no file.
 
     A tree of files is its list or its folder, files that a glob finds are that glob.
@@ -24,10 +24,10 @@ def picks_places(picks: Picks) -> tuple[str, ...]:
     return _as_glob(files) or tuple(str(f) for f in files)
 
 
-def micrograph_places(micrographs: Micrographs) -> Places:
+def micrograph_paths(micrographs: Micrographs) -> SearchPaths:
     """Return what to pass to `Micrographs.find` for the same micrographs."""
-    if micrographs.places is not None:
-        return micrographs.places
+    if micrographs.search_paths is not None:
+        return micrographs.search_paths
     files = list(dict.fromkeys(absolute(m.path) for m in micrographs))
     where: list[str] = []
     for folder in dict.fromkeys(f.parent for f in files):
@@ -36,7 +36,7 @@ def micrograph_places(micrographs: Micrographs) -> Places:
     size = sizes.pop() if len(sizes) == 1 else None
     first = next(iter(micrographs), None)
     told = first is not None and first.path.is_file() and open_pixel_size_ang(first.path)
-    return Places(
+    return SearchPaths(
         tuple(where), None if size == told else size, any(m.flip_y for m in micrographs)
     )
 

@@ -16,8 +16,8 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import own_picks
 from napari_pickeroptimizer.plugin.panels.export.destinations import What
 from napari_pickeroptimizer.plugin.panels.export.input_paths import (
-    micrograph_places,
-    picks_places,
+    micrograph_paths,
+    picks_paths,
 )
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     Recipe,
@@ -85,7 +85,7 @@ def recipe_of(
     scores: Scores | None = session.scores.get(layer)
     model = session.model if scores is None else scores.model
     n_new = int((picks.table["source"].to_numpy() < 0).sum())
-    files = picks_places(picks)
+    files = picks_paths(picks)
     added = home / f"{Path(LABELS).stem}_added.star"
     places, labels = files, ()
     notes = []
@@ -108,7 +108,7 @@ def recipe_of(
             f"{' and '.join(missing)} will be there once everything is exported with it."
         )
     return Recipe(
-        micrographs=micrograph_places(stack_for(viewer, layer, None).micrographs),
+        micrographs=micrograph_paths(stack_for(viewer, layer, None).micrographs),
         picks=places,
         labels=labels,
         model=model_file,
