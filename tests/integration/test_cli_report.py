@@ -19,7 +19,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def scored(spot_project, tmp_path: Path) -> Path:
-    """``pruned/scored.star`` as a run writes it, and the record of a run that promised."""
+    """``pruned/scored.star`` as a run writes it, and the record of a run with a forecast."""
     truth = read_picks(spot_project.picks)
     is_particle = read_picks(spot_project.labels).labels == 1
     p = np.where(is_particle, 0.8, 0.2) + np.linspace(-0.1, 0.1, len(truth))
@@ -39,7 +39,7 @@ def scored(spot_project, tmp_path: Path) -> Path:
     return path
 
 
-def test_evaluate_writes_a_report_with_pictures_and_the_promise(
+def test_evaluate_writes_a_report_with_pictures_and_the_forecast(
     run: Run, spot_project, scored: Path, tmp_path: Path
 ) -> None:
     report = tmp_path / "new" / "evaluation.html"
@@ -50,7 +50,9 @@ def test_evaluate_writes_a_report_with_pictures_and_the_promise(
     text = report.read_text()
     assert code == 0
     assert f"Report: {report}" in said
-    assert "Promised precision: 0.970 (0.930–1.000); measured 1.000, within it." in text
+    assert (
+        "Expected precision: 0.970 (0.930–1.000); measured 1.000, within the interval." in text
+    )
     assert "data:image/jpeg" in text
 
 

@@ -184,10 +184,10 @@ def prune(
 
 def _write_report(output: Path, result: Any, micrographs: Any, classifier: Any) -> Path:
     """Write the report into the folder of the run, as one of its files."""
-    from napari_pickeroptimizer.report.prune_report import ReportWritten, reporting_run
+    from napari_pickeroptimizer.report.prune_report import ReportWritten, run_report_events
 
     command = command_as_typed()
-    *_, last = reporting_run(output, result, micrographs, classifier, command=command)
+    *_, last = run_report_events(output, result, micrographs, classifier.card, command=command)
     assert isinstance(last, ReportWritten)  # its last event
     return last.path
 
