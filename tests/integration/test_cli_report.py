@@ -11,7 +11,7 @@ import pytest
 
 from napari_pickeroptimizer.cli import demo as demo_module
 from napari_pickeroptimizer.cli import evaluate as evaluate_module
-from napari_pickeroptimizer.cli.typed import as_if_typed, command_as_typed
+from napari_pickeroptimizer.cli.command_record import running_as, running_command
 from napari_pickeroptimizer.io import read_picks, write_picks
 
 Run = Callable[..., tuple[int, str, str]]
@@ -97,15 +97,15 @@ def test_the_record_is_found_beside_files_and_above_folders(scored: Path) -> Non
     assert find([str(scored)]) is None
 
 
-def test_a_command_is_what_was_typed_or_what_stands_for_it(
+def test_the_recorded_command_is_the_command_line_or_the_one_it_stands_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.argv", ["/usr/bin/pickeroptimizer", "prune", "--picks", "a b"])
-    assert command_as_typed() == "pickeroptimizer prune --picks 'a b'"
-    with as_if_typed("pickeroptimizer finetune"):
-        assert command_as_typed() == "pickeroptimizer finetune"
+    assert running_command() == "pickeroptimizer prune --picks 'a b'"
+    with running_as("pickeroptimizer finetune"):
+        assert running_command() == "pickeroptimizer finetune"
     monkeypatch.setattr("sys.argv", ["/usr/bin/pytest", "-x"])
-    assert command_as_typed() is None
+    assert running_command() is None
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_pickeroptimizer.cli.command_record import running_command
 from napari_pickeroptimizer.cli.options import FlipYOption, JsonOption, find_micrographs
 from napari_pickeroptimizer.cli.show import out, percent, print_json, print_table, warn
-from napari_pickeroptimizer.cli.typed import command_as_typed
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
 from napari_pickeroptimizer.io import read_picks
@@ -76,7 +76,7 @@ def evaluate(
             images,
             record=run_record_beside(picks),
             inputs={"picks": picks, "truth": truth, "micrographs": micrographs},
-            command=command_as_typed(),
+            command=running_command(),
         )
     if as_json:
         print_json(evaluation.summary())

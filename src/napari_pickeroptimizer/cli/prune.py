@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.cli.command_record import running_command
 from napari_pickeroptimizer.cli.options import (
     DeviceOption,
     FlipYOption,
@@ -25,7 +26,6 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
-from napari_pickeroptimizer.cli.typed import command_as_typed
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.registry import expected
@@ -186,7 +186,7 @@ def _write_report(output: Path, result: Any, micrographs: Any, classifier: Any) 
     """Write the report into the folder of the run, as one of its files."""
     from napari_pickeroptimizer.report.prune_report import ReportWritten, run_report_events
 
-    command = command_as_typed()
+    command = running_command()
     *_, last = run_report_events(output, result, micrographs, classifier.card, command=command)
     assert isinstance(last, ReportWritten)  # its last event
     return last.path

@@ -1,4 +1,4 @@
-"""Files in, files out: one module a format, lossless; nothing here knows torch or Qt."""
+"""Reading and writing files without loss, one module a format; without torch or Qt."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
-"""Fine-tuning and pruning as two plain functions of layers, for scripts and for the menu.
+"""Fine-tuning and pruning as two functions of layers, for scripts and for the menu.
 
 `panels.function_forms` makes a form of each, for *Layers ▸ Classify*. What they do is what the
 Learn and Decide panels do, in one call.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +15,8 @@ from napari.utils import progress
 from napari_pickeroptimizer.errors import MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.plugin import outputs
+from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.images.stack import stack_of
-from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.plugin.session import Session, session_with
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
@@ -135,7 +132,7 @@ def show_kept(session: Session, picks: Points) -> tuple[Points, Points]:
 
 
 def session_on(micrographs: Image | None, picks: Points | None) -> Session:
-    """Return the session of two layers, which works on them from now on.
+    """Return the session of two layers, after making them its current layers.
 
     Raises
     ------

@@ -12,7 +12,9 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.report import provenance
+from napari_pickeroptimizer.report.embedded_images import Marks
 from napari_pickeroptimizer.report.formatting import count, figure, percent
+from napari_pickeroptimizer.report.highlights import PickSelection, highest
 from napari_pickeroptimizer.report.page import (
     GallerySection,
     MicrographSection,
@@ -22,7 +24,6 @@ from napari_pickeroptimizer.report.page import (
     write_page,
 )
 from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
-from napari_pickeroptimizer.report.selection import PickSelection, highest
 from napari_pickeroptimizer.report.tables import (
     Table,
     count_cell,
@@ -30,11 +31,10 @@ from napari_pickeroptimizer.report.tables import (
     name_cell,
     numbered,
 )
-from napari_pickeroptimizer.report.thumbnails import Marks
 from napari_pickeroptimizer.report.truth_figures import (
     compare_forecast,
     quality_section,
-    score_section,
+    scores_by_truth_section,
 )
 from napari_pickeroptimizer.versions import software_versions
 
@@ -111,7 +111,10 @@ def write_evaluation_report(
         tiles=_tiles(evaluation),
         bar=[],
         warnings=_warnings(evaluation, pictures),
-        sections=[quality_section(evaluation, comparison), score_section(evaluation, threshold)],
+        sections=[
+            quality_section(evaluation, comparison),
+            scores_by_truth_section(evaluation, threshold),
+        ],
         micrographs=MicrographSection(
             _micrograph_sentence(evaluation, f1),
             _micrograph_table(matches, qualities, order, numbers),

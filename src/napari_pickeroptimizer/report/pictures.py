@@ -25,20 +25,20 @@ from napari_pickeroptimizer.reading import (
     MicrographRows,
     read_micrographs,
 )
-from napari_pickeroptimizer.report.formatting import base_name
-from napari_pickeroptimizer.report.thumbnails import (
+from napari_pickeroptimizer.report.embedded_images import (
     Marks,
     downsampled,
     draw_marks,
     jpeg_uri,
     to_grey,
 )
+from napari_pickeroptimizer.report.formatting import base_name
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.report.selection import PickSelection
+    from napari_pickeroptimizer.report.highlights import PickSelection
 
 # Side of a box in its picture: finer than the network's input, coarser than most micrographs.
 LEAST_PX, BOX_PX = 8, 80
@@ -48,7 +48,7 @@ BOX_QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Thumbnail:
+class MicrographPicture:
     """One micrograph, small, with its picks.
 
     Parameters
@@ -79,7 +79,7 @@ class ShownMicrograph:
         Its name as the picks spell it.
     caption : str
         Its counts or figures.
-    picture : Thumbnail or None
+    picture : MicrographPicture or None
         None where it could not be read.
     reason : str
         Why not.
@@ -88,7 +88,7 @@ class ShownMicrograph:
     number: int
     name: str
     caption: str
-    picture: Thumbnail | None
+    picture: MicrographPicture | None
     reason: str = ""
 
 
@@ -118,7 +118,7 @@ class Pictures:
 
     Parameters
     ----------
-    thumbnails : dict
+    micrograph_pictures : dict
         By micrograph.
     boxes : dict
         Data URI by position of the pick.
@@ -126,7 +126,7 @@ class Pictures:
         Reason by micrograph that could not be read.
     """
 
-    thumbnails: dict[str, Thumbnail] = field(default_factory=dict)
+    micrograph_pictures: dict[str, MicrographPicture] = field(default_factory=dict)
     boxes: dict[int, Markup] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class Pictures:
         """Return the micrographs to show; numbers and captions are by position in `names`."""
         return [
             ShownMicrograph(
-                number, names[i], captions[i], self.thumbnails.get(names[i]),
+                number, names[i], captions[i], self.micrograph_pictures.get(names[i]),
                 self.failures.get(names[i], ""),
             )
             for i, number in numbers.items()
@@ -218,8 +218,8 @@ def read_pictures(
                 diameter = settings.diameter_in(pixel_size)
                 if name in marks:
                     key = f"k{event.n_done}"
-                    thumbnail = make_thumbnail(event.image, marks[name], diameter, key)
-                    pictures.thumbnails[name] = thumbnail
+                    picture = make_picture(event.image, marks[name], diameter, key)
+                    pictures.micrograph_pictures[name] = picture
                 boxes = _cut(event.image, coords_yx_px[rows], settings, pixel_size)
             except PickerOptimizerError as error:
                 pictures.failures[name] = str(error)
@@ -229,15 +229,15 @@ def read_pictures(
     return pictures
 
 
-def make_thumbnail(
+def make_picture(
     image: NDArray[np.float32], marks: Sequence[Marks], diameter_px: float, key: str
-) -> Thumbnail:
+) -> MicrographPicture:
     """Return a (ny, nx) micrograph, downsampled, with picks over it."""
     small = downsampled(image)
     ny, nx = small.shape
     shape_px = (image.shape[0], image.shape[1])
     drawn = draw_marks(marks, shape_px, (ny, nx), diameter_px, key)
-    return Thumbnail(jpeg_uri(to_grey(small)), drawn, nx, ny)
+    return MicrographPicture(jpeg_uri(to_grey(small)), drawn, nx, ny)
 
 
 def _cut(

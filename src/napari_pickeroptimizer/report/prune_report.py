@@ -19,7 +19,9 @@ from napari_pickeroptimizer.reading import (
     group_by_micrograph,
 )
 from napari_pickeroptimizer.report import provenance
+from napari_pickeroptimizer.report.embedded_images import Marks
 from napari_pickeroptimizer.report.formatting import base_name, count, percent
+from napari_pickeroptimizer.report.highlights import choose_micrographs, choose_picks
 from napari_pickeroptimizer.report.micrograph_chart import share_by_micrograph
 from napari_pickeroptimizer.report.page import (
     Figure,
@@ -32,7 +34,6 @@ from napari_pickeroptimizer.report.page import (
 )
 from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
 from napari_pickeroptimizer.report.score_figures import score_section
-from napari_pickeroptimizer.report.selection import choose_micrographs, choose_picks
 from napari_pickeroptimizer.report.tables import (
     Table,
     count_cell,
@@ -42,8 +43,7 @@ from napari_pickeroptimizer.report.tables import (
     share_cell,
     text_cell,
 )
-from napari_pickeroptimizer.report.thumbnails import Marks
-from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
+from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
 
@@ -141,7 +141,7 @@ def prune_report_events(
         Last.
     """
     record, decided = result.record, result.picks
-    threshold = threshold_of(record)
+    threshold = float(record["threshold"])
     groups = group_by_micrograph(micrographs, decided)
     counts = MicrographCounts.of(record)
     unusual, typical = choose_micrographs(counts.check)
@@ -167,7 +167,7 @@ def prune_report_events(
         subtitle=f"{count(len(decided))} picks on {count(len(groups))} micrographs",
         summary=_summary(result, card, threshold),
         tiles=_tiles(record["counts"], result.forecast, threshold),
-        bar=_bar(decided, card.names),
+        bar=_bar(record["counts"], card.names),
         warnings=_warnings(record, card, pictures),
         sections=[score_section(decided, card, result.forecast, threshold)],
         micrographs=_micrograph_section(counts, record, unusual, typical, numbers, pictures),
@@ -205,12 +205,6 @@ class MicrographCounts:
             return np.asarray(self.n_kept / self.n_scored)
 
 
-def threshold_of(record: Mapping[str, Any]) -> float:
-    """Return the threshold of a run's record."""
-    threshold = record.get("threshold")
-    return float(record["settings"]["threshold"] if threshold is None else threshold)
-
-
 def _title(record: Mapping[str, Any]) -> str:
     files = record.get("inputs", {}).get("picks") or []
     if not files:
@@ -221,8 +215,8 @@ def _title(record: Mapping[str, Any]) -> str:
 
 def _summary(result: Pruned, card: ModelCard, threshold: float) -> Summary:
     """Return what the threshold is expected to give, or why that is not known."""
-    by_other_rules = other_rules_sentence(result.picks)
-    forecast, held_out = result.forecast, card.evidence
+    by_other_rules = other_rules_sentence(result.record["counts"])
+    forecast, held_out = result.forecast, card.held_out_scores
     if forecast is None or held_out is None:
         n, n_kept = result.record["counts"]["picks"], result.record["counts"]["kept"]
         kept = f"{n_kept:,} of {n:,} picks ({percent(n_kept / max(n, 1))})"
@@ -263,47 +257,34 @@ def _tiles(
     return tiles
 
 
-def _bar(decided: Picks, names: Mapping[int, str]) -> list[tuple[str, str, int]]:
+def _bar(counts: Mapping[str, Any], names: Mapping[int, str]) -> list[tuple[str, str, int]]:
     """Return the numbers of picks that are kept, rejected by class or place, and unscored."""
-    predicted = decided.table["predicted"].to_numpy()
-    decided_by = _decided_by(decided)
-    by_place = np.isin(decided_by, list(PLACE_REASONS))
-    bar = [("kept", "kept", predicted == PARTICLE)]
+    ids = {class_name(c, names): c for c in CLASS_NAMES}
+    bar = [("kept", "kept", counts["kept"])]
     bar += [
-        (f"c{c}", f"rejected as {class_name(c, names)}", (predicted == c) & ~by_place)
-        for c in CLASS_NAMES
-        if c != PARTICLE
+        (f"c{ids[name]}", f"rejected as {name}", n)
+        for name, n in counts["rejected_by_class"].items()
     ]
     bar += [
-        ("place", f"rejected, {words}", (predicted > PARTICLE) & (decided_by == rule))
+        ("place", f"rejected, {words}", counts["rejected_by_reason"].get(rule, 0))
         for rule, words in PLACE_REASONS.items()
     ]
-    bar.append(("unscored", "unscored", predicted == UNLABELLED))
-    return [
-        (kind, name, int(chosen.sum()))
-        for kind, name, chosen in bar
-        if kind == "kept" or chosen.any()
-    ]
+    bar.append(("unscored", "unscored", counts["unscored"]))
+    return [(kind, name, n) for kind, name, n in bar if n or kind == "kept"]
 
 
-def _decided_by(decided: Picks) -> NDArray[np.object_]:
-    """Return (n,) the rule that decided on each pick."""
-    if "decided_by" not in decided.table:
-        return np.full(len(decided), BY_SCORE, dtype=object)
-    return decided.table["decided_by"].to_numpy(dtype=object)
-
-
-def other_rules_sentence(decided: Picks) -> str:
+def other_rules_sentence(counts: Mapping[str, Any]) -> str:
     """Return how many picks labels and distances decided on; empty if none."""
-    decided_by = _decided_by(decided)
+    rejected = counts["rejected_by_reason"]
     parts = []
-    n_labelled = int((decided_by == BY_LABEL).sum())
+    n_labelled = counts["kept_by_label"] + rejected.get(BY_LABEL, 0)
     if n_labelled:
         parts.append(f"{n_labelled:,} picks have the class of your labels")
-    for rule, words in PLACE_REASONS.items():
-        n = int((decided_by == rule).sum())
-        if n:
-            parts.append(f"{n:,} are rejected because they are {words}")
+    parts += [
+        f"{rejected[rule]:,} are rejected because they are {words}"
+        for rule, words in PLACE_REASONS.items()
+        if rule in rejected
+    ]
     return f"Whatever their score, {'; '.join(parts)}." if parts else ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
@@ -18,6 +19,7 @@ from napari_pickeroptimizer.report.charts import (
 )
 from napari_pickeroptimizer.report.formatting import percent
 from napari_pickeroptimizer.report.page import Figure, FigureSection
+from napari_pickeroptimizer.report.svg import element
 from napari_pickeroptimizer.report.tables import Cell, Table, count_cell, numbered
 from napari_pickeroptimizer.trust import Calibration, Interval, reliability
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
@@ -64,7 +66,7 @@ def _histogram(decided: Picks, card: ModelCard, threshold: float) -> Figure:
 
 def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
     """Return the scores of the user's labels, out-of-fold where known, and a sentence on them."""
-    held_out = card.evidence
+    held_out = card.held_out_scores
     if held_out is not None:
         p = card.calibration.apply(expit(held_out.logits))
         is_particle = held_out.is_particle
@@ -106,10 +108,9 @@ def _other_thresholds(forecast: PerformanceForecast, threshold: float) -> Figure
     rows = []
     for expected in map(forecast.at, thresholds):
         name = f"{expected.threshold:.2f}"
-        if expected.threshold == threshold:
-            name += " (this run)"
+        note = "this run" if expected.threshold == threshold else ""
         cells = (_interval_cell(v) for v in (expected.precision, expected.recall))
-        rows.append([Cell(name), count_cell(expected.n_kept), *cells])
+        rows.append([_noted(name, note), count_cell(expected.n_kept), *cells])
     columns = numbered("threshold", "kept", "precision", "recall")
     table = Table(list(columns), rows, chosen=thresholds.index(threshold))
     return Figure(
@@ -121,11 +122,18 @@ def _other_thresholds(forecast: PerformanceForecast, threshold: float) -> Figure
 
 
 def _interval_cell(value: Interval) -> Cell:
-    return Cell(f"{value.mean:.2f} ({value.low:.2f}–{value.high:.2f})")
+    return _noted(f"{value.mean:.2f}", f"{value.low:.2f}–{value.high:.2f}")
+
+
+def _noted(value: str, note: str) -> Cell:
+    """Return a cell with a note, which a phone shows below the value."""
+    if not note:
+        return Cell(value)
+    return Cell(Markup("{} {}").format(value, element("span", note, class_="quiet")))
 
 
 def _reliability(card: ModelCard, p_picks: NDArray[np.float64]) -> Figure:
-    held_out = card.evidence
+    held_out = card.held_out_scores
     if held_out is None:
         return Figure(RELIABILITY, no_forecast_reason(card))
     p, adjusted = card.calibration.apply(expit(held_out.logits)), ""

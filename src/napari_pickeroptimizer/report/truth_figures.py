@@ -160,7 +160,7 @@ def _comparison_sentence(name: str, expected: Interval, measured: Interval) -> s
     )
 
 
-def score_section(evaluation: Evaluation, threshold: float | None) -> FigureSection:
+def scores_by_truth_section(evaluation: Evaluation, threshold: float | None) -> FigureSection:
     """Return the charts of scores by truth; none where the picks have no scores."""
     p = evaluation.picks.particle_probability[evaluation.matches.rows]
     scored = np.isfinite(p)

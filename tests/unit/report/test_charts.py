@@ -1,4 +1,4 @@
-"""Charts of known data: what is drawn, where, and what is told to those who do not see it."""
+"""Charts of known data: what is drawn and where, and the texts for screen readers."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def test_a_histogram_of_nothing_is_drawn_all_the_same() -> None:
 def test_reliability_shows_a_point_for_every_filled_bin() -> None:
     measured = reliability([0.1, 0.1, 0.9, 0.9, 0.9], [False, False, True, True, False], 5)
     svg = reliability_diagram(measured)
-    told = [c.find("title").text for g in parts(svg, "points") for c in g]
-    assert len(told) == 2
-    assert "predicted 0.90, observed 0.67" in told[1]
-    assert "3 labels" in told[1]
+    titles = [c.find("title").text for g in parts(svg, "points") for c in g]
+    assert len(titles) == 2
+    assert "predicted 0.90, observed 0.67" in titles[1]
+    assert "3 labels" in titles[1]
     assert f"ECE {measured.ece:.3f}" in svg
 
 

@@ -1,4 +1,4 @@
-"""Whole reports: what they say, what they never hold, and that they are always written."""
+"""Whole reports: their contents, what they must not contain, and that they are always written."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ VOID = {"meta", "img", "br", "input", "wbr", "link", "hr"}
 
 
 class Page(HTMLParser):
-    """Checks that every element is closed, and gathers what the page refers to and says."""
+    """Checks that every element is closed, and collects links, ids, tags and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.refers: list[tuple[str, str]] = []
         self.ids: list[str] = []
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.tags: list[str] = []
         self.feed(text)
         assert not self.open
@@ -53,11 +53,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "script"):
-            self.said.append(data)
+            self.texts.append(data)
 
     @property
     def words(self) -> str:
-        return " ".join(" ".join(self.said).split())
+        return " ".join(" ".join(self.texts).split())
 
 
 def read(path: Path) -> tuple[str, Page]:
@@ -117,6 +117,7 @@ def test_nothing_comes_from_elsewhere(make_run, tmp_path: Path) -> None:
     text, page = read(
         write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
     )
+    assert page.refers
     for tag, target in page.refers:
         assert target.startswith(("#", "data:image/")), (tag, target)
     assert all(target[1:] in page.ids for _, target in page.refers if target[0] == "#")
@@ -154,7 +155,7 @@ def test_without_cross_validation_it_says_why_there_is_no_expected_precision(
         write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
     )
     assert "no expected precision" in page.words
-    assert "--folds 3" in page.words
+    assert "with 3 folds" in page.words
     assert "Other thresholds" not in page.words
     assert "expected precision 0" not in page.words.lower()
 
@@ -171,16 +172,14 @@ def test_an_unreliable_forecast_is_called_a_rough_estimate(make_run, tmp_path: P
 
 def test_picks_decided_by_labels_and_places_are_counted(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run()
-    by = np.full(len(result.picks), "score", dtype=object)
-    by[:3] = "label"
-    rejected = np.flatnonzero(result.picks.table["predicted"].to_numpy() > 1)
-    by[rejected[-5:]] = "distance"
-    result = dataclasses.replace(result, picks=result.picks.with_columns(decided_by=by))
-    _, page = read(
-        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
-    )
+    counts = result.record["counts"]
+    counts["kept_by_label"] = 2
+    counts["rejected_by_reason"] |= {"label": 1, "distance": 5}
+    path = write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    _, page = read(path)
     assert "3 picks have the class of your labels" in page.words
     assert "5 are rejected because they are too near to a better pick" in page.words
+    assert "rejected, too near to a better pick 5" in page.words
 
 
 def test_a_micrograph_that_is_gone_is_named_and_stops_nothing(
@@ -227,7 +226,7 @@ def test_a_failed_report_leaves_the_earlier_one(make_run, tmp_path: Path) -> Non
     result, micrographs, classifier = make_run()
     path = tmp_path / "r.html"
     path.write_text("earlier")
-    del result.record["settings"], result.record["threshold"]
+    del result.record["threshold"]
     with pytest.raises(KeyError):
         write_prune_report(path, result, micrographs, classifier.card)
     assert path.read_text() == "earlier"
@@ -310,6 +309,7 @@ def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
     assert "True, but rejected" in page.words
     assert all(f"m000{i}.mrc" in page.words for i in range(6))
     assert "No run.json lies beside the picks" in page.words
+    assert page.refers
     for tag, target in page.refers:
         assert target.startswith(("#", "data:image/")), (tag, target)
     for chart in re.findall(r"<svg class=\"chart.*?</svg>", text, flags=re.DOTALL):
@@ -317,11 +317,11 @@ def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("forecast", "said"),
+    ("forecast", "position"),
     [((0.95, 0.95), "within the"), ((0.5, 0.95), "above the"), ((0.95, 0.2), "above the")],
 )
 def test_expected_stands_beside_measured(
-    forecast: tuple[float, float], said: str, tmp_path: Path
+    forecast: tuple[float, float], position: str, tmp_path: Path
 ) -> None:
     picks, truth = judged()
     record = {"command": "prune", "threshold": 0.5, "expectation": expectation(*forecast)}
@@ -331,7 +331,7 @@ def test_expected_stands_beside_measured(
     assert f"Expected precision: {forecast[0]:.3f}" in page.words
     # what a run calls recall is among its picks
     assert f"measured {evaluation.kept_true:.3f}" in page.words
-    assert said in page.words
+    assert position in page.words
     assert "data:image" not in path.read_text().replace("img-src data:", "")
 
 
@@ -348,7 +348,7 @@ def test_a_forecast_is_compared_at_its_own_threshold(tmp_path: Path) -> None:
     assert "at the run's threshold of 0.70" in page.words
 
 
-def test_warnings_of_the_evaluation_are_told(tmp_path: Path) -> None:
+def test_warnings_of_the_evaluation_are_shown(tmp_path: Path) -> None:
     picks, truth = judged()
     evaluation = dataclasses.replace(
         evaluate_picks(picks, truth, 2), warnings=("it is flipped",)

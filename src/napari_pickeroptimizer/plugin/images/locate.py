@@ -1,4 +1,4 @@
-"""Where the micrographs of picks lie on disk, when nobody has opened them. No Qt, no napari."""
+"""Finding the micrographs of picks on disk. No Qt, no napari."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_FOLDERS = 200
 
 @dataclass(frozen=True)
 class Located:
-    """What was found of the micrographs that picks name.
+    """The micrographs of picks that were found.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Located:
 
 
 def locate_micrographs(picks: Picks) -> Located:
-    """Find the micrographs that picks name, without being told where.
+    """Find the micrographs of picks without a given folder.
 
     A name is a path relative to the working directory, to the folder of the pick file, or to
     one above it (RELION's names are relative to the project folder); else the base name of an
@@ -82,7 +82,7 @@ def locate_micrographs(picks: Picks) -> Located:
 def folders_of(
     items: Iterable[Micrograph], pixel_size_ang: float | None = None
 ) -> SearchPaths:
-    """Return where to find micrographs again: the folders they lie in."""
+    """Return the folders of micrographs, to find them again."""
     folders = {str(absolute(m.path).parent): None for m in items}
     return SearchPaths(tuple(folders), pixel_size_ang)
 
@@ -156,7 +156,7 @@ def _rings(folders: set[Path]) -> Iterator[list[Path]]:
 
 
 def _images_in(folders: Iterable[Path]) -> Micrographs:
-    """Return the images that lie in folders, headers not read; thumbnails stay behind."""
+    """Return the images in folders without reading headers; thumbnails are left out."""
     best: dict[Path, Path] = {}
     for folder in folders:
         try:
@@ -171,7 +171,7 @@ def _images_in(folders: Iterable[Path]) -> Micrographs:
 
 
 def _pixel_size_ang(picks: Picks) -> float | None:
-    """Return the micrographs' pixel size that the pick file tells, where it is one file."""
+    """Return the pixel size of the micrographs in the pick file, if there is only one file."""
     if len(picks.sources) != 1 or not isinstance(picks.sources[0], StarSource):
         return None
     return common_pixel_size_ang(picks.sources[0].document)

@@ -1,4 +1,4 @@
-"""`Micrographs` as one lazy (T, y, x) stack for napari, for the eye. No Qt."""
+"""`Micrographs` as one lazy (T, y, x) stack for display in napari. No Qt."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.images.display import (
     MAX_DISPLAY_PX,
     Display,
@@ -24,12 +25,11 @@ from napari_pickeroptimizer.plugin.images.display import (
 )
 from napari_pickeroptimizer.plugin.images.locate import folders_of
 from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY
+from napari_pickeroptimizer.plugin.preferences import preferences
 
 N_CONTRAST_SAMPLES = 3
 N_REASONS = 3
 CONTRAST_PERCENTILES = (0.5, 99.5)
-PIXEL, ANGSTROM = "pixel", "angstrom"
-AXIS_LABELS = ("micrograph", "y", "x")
 FULL_RESOLUTION = 1 << 30
 
 Preferred = Literal["preferred"]
@@ -38,7 +38,7 @@ PREFERRED: Preferred = "preferred"
 
 @dataclass(frozen=True)
 class StackView:
-    """What a micrograph layer shows.
+    """The view of a micrograph layer.
 
     Parameters
     ----------
@@ -73,18 +73,6 @@ class StackView:
     source: SliceSource | None = field(default=None, repr=False, compare=False)
 
     @property
-    def points_scale(self) -> tuple[float, float, float]:
-        """World size of (slice, y pixel, x pixel): Å where the pixel size is known."""
-        size = self.pixel_size_ang or 1.0
-        return (1.0, size, size)
-
-    @property
-    def units(self) -> tuple[str, str, str]:
-        """Units of the world's axes."""
-        unit = ANGSTROM if self.pixel_size_ang else PIXEL
-        return (PIXEL, unit, unit)
-
-    @property
     def canvas_px(self) -> tuple[int, int]:
         """(ny, nx) in micrograph pixels that hold every micrograph."""
         known = [s for s in self.shapes_px if s is not None] or [(1, 1)]
@@ -92,7 +80,7 @@ class StackView:
 
     @property
     def display(self) -> Display:
-        """How the slices are computed."""
+        """Size and filter of the slices."""
         ny, nx = self.canvas_px
         sigma_px = 0.0
         if self.low_pass_ang and self.pixel_size_ang:
@@ -103,7 +91,7 @@ class StackView:
 
 
 def stack_of(metadata: Mapping[str, Any]) -> StackView | None:
-    """Return the view that a layer's metadata hold, None for a layer that is not ours."""
+    """Return the view in the metadata of a layer, None for a layer of another origin."""
     view = metadata.get(METADATA_KEY)
     return view if isinstance(view, StackView) else None
 
@@ -148,9 +136,8 @@ def make_stack(
     view = _prepared(_with_low_pass(view, low_pass))
     attributes = {
         "name": name,
-        **_frame(view),
-        "units": view.units,
-        "axis_labels": AXIS_LABELS,
+        **transforms.stack_transform(view.pixel_size_ang, view.binning),
+        "axis_labels": transforms.AXIS_LABELS,
         "contrast_limits": view.contrast,
         "colormap": "gray",
         "interpolation2d": "linear",
@@ -191,7 +178,7 @@ def set_low_pass(stack_layer: Any, low_pass_ang: float | None) -> None:
 
 
 def set_full_resolution(stack_layer: Any, on: bool) -> None:
-    """Show every pixel of the micrographs (where no low-pass is on), or as many as a screen has.
+    """Show micrographs at full resolution (without a low-pass), or at that of a screen.
 
     Raises
     ------
@@ -206,7 +193,7 @@ def set_full_resolution(stack_layer: Any, on: bool) -> None:
 
 
 def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
-    """Add micrographs behind those of a layer; whether they could be.
+    """Append micrographs to those of a layer; return whether that was possible.
 
     They cannot where their pixel size is another one: the layer has one scale.
     Micrographs that are there already are not added again.
@@ -235,7 +222,7 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
 
 
 def widen_contrast_range(stack_layer: Any) -> None:
-    """Let the contrast sliders of a layer go well beyond the limits that were chosen for it."""
+    """Extend the range of a layer's contrast sliders well beyond the chosen limits."""
     view = stack_of(stack_layer.metadata)
     if view is not None:
         limits = tuple(stack_layer.contrast_limits)
@@ -244,15 +231,13 @@ def widen_contrast_range(stack_layer: Any) -> None:
 
 
 def preferred_low_pass_ang() -> float | None:
-    """Return the low-pass of the user's preferences, None where it is switched off."""
-    from napari_pickeroptimizer.plugin.preferences import preferences
-
+    """Return the low-pass in the user's preferences, None if it is off."""
     low_pass_ang = preferences().low_pass_ang
     return low_pass_ang if low_pass_ang > 0 else None
 
 
 def contrast_limits(source: SliceSource, readable: NDArray[np.intp]) -> tuple[float, float]:
-    """Return grey levels between which a few of the readable slices lie.
+    """Return contrast limits from a few of the readable slices.
 
     The first one is read last, so that it is at hand: it is shown next.
     """
@@ -277,7 +262,7 @@ def common_pixel_size_ang(micrographs: Micrographs) -> float | None:
 
 
 def _with_low_pass(view: StackView, low_pass_ang: float | None) -> StackView:
-    """Return the view with a low-pass, where there can be one, and the binning it allows."""
+    """Return the view with a low-pass, if possible, and the binning that it allows."""
     low_pass_ang = low_pass_ang if view.pixel_size_ang else None
     binning = choose_binning(
         view.canvas_px,
@@ -301,16 +286,6 @@ def _source(view: StackView, kept: SliceSource | None = None) -> SliceSource:
     return SliceSource(view.micrographs.items, view.display, kept)
 
 
-def _frame(view: StackView) -> dict[str, Any]:
-    scale = view.points_scale
-    # the first displayed pixel's centre is the mean of the pixels it stands for
-    shift = (view.binning - 1) / 2
-    return {
-        "scale": (1.0, scale[1] * view.binning, scale[2] * view.binning),
-        "translate": (0.0, scale[1] * shift, scale[2] * shift),
-    }
-
-
 def _as_dask(view: StackView) -> da.Array:
     assert view.source is not None  # prepared by all who call
     # one layer of the graph however many slices there are, unlike a stack of delayed ones
@@ -318,18 +293,18 @@ def _as_dask(view: StackView) -> da.Array:
 
 
 def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
-    """Make a layer show another view of the same, or of more, micrographs."""
+    """Show another view of the same micrographs, or of more, in a layer."""
     old = stack_of(layer.metadata)
     assert old is not None  # checked by all who call
     # of more of the same, what was computed stays
     view = _prepared(view) if sample else replace(view, source=_source(view, old.source))
     limits = _carried(layer.contrast_limits, old.contrast, view.contrast)
     layer.metadata = {**layer.metadata, METADATA_KEY: view}
-    frame = _frame(view)
     with dask.config.set(scheduler="synchronous"):  # most of the time threads wait here
         layer.data = _as_dask(view)
     if view.binning != old.binning or view.pixel_size_ang != old.pixel_size_ang:
-        layer.scale, layer.translate = frame["scale"], frame["translate"]
+        transform = transforms.stack_transform(view.pixel_size_ang, view.binning)
+        layer.scale, layer.translate = transform["scale"], transform["translate"]
     if view.contrast != old.contrast:
         layer.contrast_limits_range = _wide(view.contrast, limits)
         layer.contrast_limits = limits
@@ -338,14 +313,14 @@ def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
 def _carried(
     limits: Sequence[float], old: tuple[float, float], new: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return contrast limits that lie to `new` as `limits` do to `old`."""
+    """Return contrast limits that relate to `new` as `limits` to `old`."""
     factor = (new[1] - new[0]) / (old[1] - old[0])
     low, high = (new[0] + (value - old[0]) * factor for value in limits)
     return (float(low), float(high))
 
 
 def _wide(contrast: tuple[float, float], limits: Sequence[float]) -> tuple[float, float]:
-    """Return the range of the contrast sliders: well beyond the limits that were chosen."""
+    """Return the range of the contrast sliders, well beyond the chosen limits."""
     low, high = contrast
     return (min(2 * low - high, limits[0]), max(2 * high - low, limits[1]))
 
@@ -358,7 +333,7 @@ def _checked(layer: Any) -> StackView:
 
 
 def _warn_of(unreadable: Mapping[str, str], n_micrographs: int) -> None:
-    """Warn once, not once a micrograph: each warning is a box on the screen."""
+    """Warn once instead of once a micrograph: each warning opens a box."""
     if not unreadable:
         return
     shown = " ".join(list(unreadable.values())[:N_REASONS])

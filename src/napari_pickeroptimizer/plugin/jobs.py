@@ -1,0 +1,258 @@
+"""Fine-tuning and scoring on layers. No Qt.
+
+The long jobs are prepared on the main thread, run as generators that touch no layer (in a
+worker, or in `finetune_layer` and `score_layer` right here), and are committed on the main
+thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError, SettingsError
+from napari_pickeroptimizer.fewshot.events import FineTuned, FineTuneEvent
+from napari_pickeroptimizer.fewshot.finetune import finetune
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.model.checkpoint import Classifier
+from napari_pickeroptimizer.plugin import outputs
+from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
+from napari_pickeroptimizer.plugin.scores import (
+    Scores,
+    ScoreSummary,
+    check_finds_particles,
+    summarise_scores,
+)
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
+from napari_pickeroptimizer.plugin.transforms import slice_shown
+from napari_pickeroptimizer.prune.score import (
+    PicksScored,
+    ScoreEvent,
+    checked_for_picks,
+    score,
+)
+
+# A CPU looks at so many boxes in a third of a second: no cancelled job goes on for longer.
+CPU_BATCH = 32
+GPU_BATCH = 256
+
+
+@dataclass(frozen=True)
+class JobFailed:
+    """The last event of a job that raised."""
+
+    error: Exception
+
+    @property
+    def text(self) -> str:
+        """The message of our own errors; of others also the type, which helps to report them."""
+        if isinstance(self.error, PickerOptimizerError):
+            return str(self.error)
+        return f"{type(self.error).__name__}: {self.error}"
+
+
+def leave_a_core_free() -> None:
+    """Leave one core to the window: torch uses the others."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+
+
+def guarded(events: Iterator[Any]) -> Iterator[Any]:
+    """Yield the events of a job; an error becomes the last event instead of being raised.
+
+    The worker of superqt takes every RuntimeError for its own deletion and drops it, but
+    RuntimeError is what torch raises when a GPU is full.
+    """
+    try:
+        yield from events
+    except Exception as error:  # noqa: BLE001 (whatever it is, the user shall read it)
+        yield JobFailed(error)
+
+
+def finetune_events(
+    viewer: Any, layer: Any, settings: FineTuneSettings, *, stack_layer: Any = None
+) -> Iterator[FineTuneEvent]:
+    """Prepare fine-tuning on a layer's labels; the iterator itself touches no layer.
+
+    Raises
+    ------
+    LabelError, MicrographNotFoundError
+        At once, where something is missing.
+    """
+    stack = stack_for(viewer, layer, stack_layer)
+    picks = picks_of(layer)
+    missing = missing_to_finetune(picks, stack, session_of(viewer).vocabulary)
+    if missing:
+        raise LabelError(missing)
+    if not settings.class_names:
+        settings = replace(settings, class_names=session_of(viewer).vocabulary.names())
+    labelled = picks.labels != UNLABELLED
+    # Picks without a label may lie on micrographs that are not open, labels may not.
+    return finetune(
+        stack.micrographs, picks.select(labelled), settings, picks.select(~labelled)
+    )
+
+
+def finetune_layer(
+    viewer: Any,
+    layer: Any,
+    settings: FineTuneSettings,
+    *,
+    stack_layer: Any = None,
+    on_event: Callable[[FineTuneEvent], None] | None = None,
+) -> FineTuned:
+    """Fine-tune on a layer's labels and wait; the session uses the model."""
+    last = None
+    for last in finetune_events(viewer, layer, settings, stack_layer=stack_layer):
+        if on_event is not None:
+            on_event(last)
+    assert isinstance(last, FineTuned)  # the core's last event
+    session_of(viewer).set_model(last.model, last)
+    return last
+
+
+def score_events(
+    viewer: Any,
+    layer: Any,
+    model: Classifier | None = None,
+    *,
+    stack_layer: Any = None,
+    device: str = "auto",
+    first: Sequence[str] = (),
+) -> tuple[Scores, Iterator[ScoreEvent | ScoreSummary]]:
+    """Prepare scoring of a layer's picks; the iterator itself touches no layer.
+
+    Parameters
+    ----------
+    viewer, layer : napari.Viewer, napari.layers.Points
+        Where the picks are.
+    model : Classifier, optional
+        By default the session's.
+    stack_layer : napari.layers.Image, optional
+        Their micrographs, by default those they were matched to.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    first : sequence of str
+        Micrographs to begin with, as the picks spell them.
+
+    Returns
+    -------
+    Scores
+        Empty ones, for `LayerState.begin_scores`.
+    iterator
+        The events of `score`, then `ScoreSummary`; for `outputs.take_scores`.
+
+    Raises
+    ------
+    SettingsError, CheckpointError, LabelError, MicrographNotFoundError
+        At once, where something is missing.
+    """
+    model = model or session_of(viewer).model
+    if model is None:
+        raise SettingsError("there is no model: fine-tune one, or choose a model file.")
+    card = checked_for_picks(model).card
+    check_finds_particles(card)
+    batch_size = CPU_BATCH if choose_device(device).type == "cpu" else GPU_BATCH
+    stack = stack_for(viewer, layer, stack_layer)
+    picks = picks_of(layer)
+    if not len(picks):
+        raise LabelError(f"layer {layer.name!r} has no picks.")
+    events = score(
+        stack.micrographs, picks, model, device=device, batch_size=batch_size, first=first
+    )
+
+    def summarised() -> Iterator[ScoreEvent | ScoreSummary]:
+        for event in events:
+            yield event
+            if isinstance(event, PicksScored):
+                yield summarise_scores(card, event)
+
+    return Scores.begin(picks, model), summarised()
+
+
+def score_layer(
+    viewer: Any,
+    layer: Any,
+    *,
+    model: Classifier | None = None,
+    stack_layer: Any = None,
+    threshold: float | None = None,
+    device: str = "auto",
+    on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
+) -> Scores:
+    """Score a layer's picks and wait; show the kept and rejected ones.
+
+    Where that fails, the layer has the scores that it had before.
+
+    Parameters
+    ----------
+    viewer, layer : napari.Viewer, napari.layers.Points
+        Where the picks are.
+    model : Classifier, optional
+        By default the session's; any other becomes the session's.
+    stack_layer : napari.layers.Image, optional
+        Their micrographs, by default those they were matched to.
+    threshold : float, optional
+        Least P(particle) of a kept pick; by default as before, 0.5 at first.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    on_event : callable, optional
+        Called with every event.
+    """
+    viewer, layer = unwrap(viewer), unwrap(layer)
+    session = session_of(viewer)
+    scores, events = score_events(viewer, layer, model, stack_layer=stack_layer, device=device)
+    if scores.model is not session.model:
+        session.set_model(scores.model)
+    state = picks_state(layer)
+    before = state.begin_scores(scores)
+    if threshold is not None:
+        state.threshold = threshold
+    try:
+        for event in events:
+            outputs.take_scores(viewer, layer, event)
+            if on_event is not None:
+                on_event(event)
+    except BaseException:  # whatever it is, it goes on from here
+        restore_scores(viewer, layer, before)
+        raise
+    return scores
+
+
+def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
+    """Restore the earlier scores of a layer, unless they are of another model."""
+    is_current = before is not None and before.model is session_of(viewer).model
+    state = picks_state(layer)
+    state.restore_scores(before if is_current else None)
+    if is_current and not state.rules.are_off:
+        outputs.set_place_rules(viewer, layer, state.rules)
+
+
+def load_model(viewer: Any, path: str | Path) -> Classifier:
+    """Read a model file for the session.
+
+    Raises
+    ------
+    CheckpointError, SettingsError
+        The file is no model, or one that cannot score picks.
+    """
+    model = checked_for_picks(Classifier.load(path))
+    check_finds_particles(model.card)
+    session_of(viewer).set_model(model)
+    return model
+
+
+def micrographs_first(viewer: Any, layer: Any) -> tuple[str, ...]:
+    """Return the name of the current micrograph, to score it first."""
+    state, viewer = layer_state(layer), unwrap(viewer)
+    if state is None or viewer.dims.ndim < 3:
+        return ()
+    shown = slice_shown(viewer)
+    return tuple(name for name, i in state.slice_of.items() if i == shown)
