@@ -24,8 +24,9 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 ARGS ?=
 # A test file is run by one worker, so that its tests share what is costly to make. Each worker
-# has its own virtual screen; one thread each, or they fight for the cores.
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# has its own virtual screen; one thread each, or they fight for the cores. A crash of a worker
+# ends the run: xdist would start another worker, and then wait for the lost tests for ever.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 test coverage: export OMP_NUM_THREADS ?= 1
 
 # plots and Qt never look for a real screen here; the GUI tests start their own (pytest-xvfb)

@@ -1,4 +1,4 @@
-"""Yesterday's model on today's picks: a threshold by what it shall give, and one file.
+"""Yesterday's model on today's picks: a threshold for a given precision, and one file.
 
 python docs/examples/reuse_model.py --model model.safetensors --micrographs MotionCorr/job002 \
     --picks AutoPick/job006/autopick.star --precision 0.9 --output AutoPick/job006_kept
@@ -30,8 +30,8 @@ def run(
     precision: float = 0.9,
     device: str = "auto",
 ) -> export.Exported:
-    """Score picks with a saved model, and write those that are kept at a wished precision."""
-    # 1. Picks find their micrographs by name, whichever way the files spell it
+    """Score picks with a saved model, and write those kept at a given expected precision."""
+    # 1. The micrographs of the picks are found by name
     actions.open_micrographs(viewer, micrographs)
     layer = actions.open_picks(viewer, picks, name="new picks")
 
@@ -40,26 +40,26 @@ def run(
     print(model_wording.model_text(session.session_of(viewer)))
     scores = jobs.score_layer(viewer, layer, device=device)
 
-    # 3. What a threshold gives is told by the labels that were held out in training
+    # 3. The out-of-fold scores of the labels give the expected precision of a threshold
     if scores.forecast is None:
         print("The model was not cross-validated: nothing is promised, 0.5 it is.")
         threshold = 0.5
     else:
         try:
             threshold = scores.forecast.threshold_for_precision(precision)
-        except SettingsError as error:  # it tells the most that can be had
+        except SettingsError as error:  # its message names the best that can be reached
             print(error)
             threshold = scores.forecast.best_f1()
         print(scores.forecast.at(threshold).sentence())
     pruned = outputs.set_threshold(viewer, layer, threshold)
     print(wording.summary_text(pruned))
 
-    # 4. Only the kept picks, as their input is: a file, or a tree of files
+    # 4. Only the kept picks, in the format of the input: a file, or a tree of files
     return export.export(viewer, layer, output, export.ExportSettings(what="kept"))
 
 
 def main() -> None:
-    """Run it without a window."""
+    """Run the example without a window."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("model", "micrographs", "picks", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)

@@ -1,6 +1,6 @@
-"""A second look: suggestions, doubtful picks, undo, classes of one's own, a second window.
+"""Review: suggestions, uncertain picks, undo, a class of your own, a second viewer.
 
-python docs/examples/review.py            # opens two windows and leaves them open
+python docs/examples/review.py            # opens two windows and keeps them open
 python docs/examples/review.py --close    # runs through and closes them
 """
 
@@ -20,7 +20,7 @@ from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
 
-EDGE = 4  # the first class id that has no meaning of its own yet
+EDGE = 4  # the first class id without a default meaning
 
 
 def run(
@@ -30,26 +30,26 @@ def run(
     simulation: SimulationSettings,
     n_steps: int = 80,
 ) -> dict[str, Any]:
-    """Label what is suggested, look at what is doubtful, go on in another viewer."""
+    """Label suggestions, look at uncertain picks, and continue in another viewer."""
     micrographs, truth = sample_data.simulated_project(folder, simulation)
     actions.open_micrographs(viewer, micrographs)
     layer = actions.open_picks(
         viewer, truth.with_labels(0), name="picks", diameter_px=simulation.diameter_px
     )
 
-    # 1. A class of one's own: it goes into the model and the report by its name
+    # 1. A class of your own; the model and the report use its name
     vocabulary = session.session_of(viewer).vocabulary.added("edge")
     actions.set_vocabulary(viewer, vocabulary)
 
-    # 2. Which picks to label: unlike each other as long as there is no model. The viewer
-    #    goes to the first; N and B go on and back, and so does this
+    # 2. Suggestions: diverse picks while there is no model. The viewer goes to the first;
+    #    the keys N and B go to the next and the previous, and so does this
     queue = suggestions.suggest_picks(viewer, layer, 6, device="cpu")
     asked = [int(queue.rows[0])]
     while (row := navigation.step_queue(viewer, layer, +1)) is not None and row not in asked:
         asked.append(row)
     print(f"asked for {len(asked)} picks, on {navigation.current_micrograph(viewer, layer)}")
 
-    # 3. Labels, one too many, and that one taken back
+    # 3. Labels, one of them by mistake, and undo
     known = np.flatnonzero(truth.labels)
     actions.label_picks(layer, known, truth.labels[known])
     actions.label_picks(layer, asked[:1], EDGE)
@@ -57,7 +57,7 @@ def run(
     actions.undo(layer)
     print("after undo: ", model_wording.label_text(session.picks_of(layer), vocabulary))
 
-    # 4. Learn, score, and look at the picks that the model is least sure of
+    # 4. Fine-tune, score, and look at the most uncertain picks
     settings = FineTuneSettings(
         diameter_ang=simulation.particle_ang, n_steps=n_steps, n_folds=0, device="cpu"
     )
@@ -67,7 +67,7 @@ def run(
     navigation.set_queue(viewer, layer, doubtful, "doubtful")
     outputs.choose_shown(viewer, layer, "kept")
 
-    # 5. The labels alone, and another viewer that goes on from them
+    # 5. The labels alone in a file, and another viewer that continues with them
     (saved,) = export.save_labels(layer, folder / "labels_of_today.star")
     actions.open_micrographs(other, micrographs)
     again = actions.open_picks(
@@ -93,7 +93,7 @@ def open_docks(viewer: Any) -> list[Any]:
 
 
 def main() -> None:
-    """Run it in two windows."""
+    """Run the example in two windows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("review"))
     parser.add_argument("--close", action="store_true", help="close the windows at the end")

@@ -1,6 +1,6 @@
 """A pruning session in napari, by script: the same functions as behind the panels.
 
-python docs/examples/scripted_session.py            # opens a window and leaves it open
+python docs/examples/scripted_session.py            # opens a window and keeps it open
 python docs/examples/scripted_session.py --close    # runs through and closes it
 """
 
@@ -22,7 +22,7 @@ def run(
     viewer: Any, folder: Path, simulation: SimulationSettings, n_steps: int = 80
 ) -> export.Exported:
     """Simulate a project, prune its picks in the viewer, and write the results."""
-    # 1. A small project whose truth is known, laid out as by RELION
+    # 1. A small simulated project in RELION's layout
     *_, project = simulate_project(folder, simulation)
 
     # 2. One stack of micrographs, one layer of picks on it
@@ -31,20 +31,20 @@ def run(
         viewer, project.picks, name="picks", diameter_px=simulation.diameter_px
     )
 
-    # 3. Labels: by row, as a key does for the picks that are selected ...
+    # 3. Labels: by row, as a key does for the selected picks ...
     actions.label_picks(picks, [0], class_id=1)
-    # ... and those that somebody gave before, in a file
+    # ... and earlier labels from a file
     n_labels = actions.take_labels(picks, project.labels)
     print(f"{n_labels} labels: {model_wording.label_text(session.picks_of(picks))}")
 
-    # 4. Learn from them; the model is now the viewer's
+    # 4. Fine-tune; the viewer now has a model
     settings = FineTuneSettings(
         diameter_ang=simulation.particle_ang, n_steps=n_steps, n_folds=2, device="cpu"
     )
     jobs.finetune_layer(viewer, picks, settings)
     print(model_wording.model_text(session.session_of(viewer)))
 
-    # 5. Score all picks, and decide: two more layers, the source is untouched
+    # 5. Score all picks and set a threshold: two more layers, the source is unchanged
     jobs.score_layer(viewer, picks, device="cpu")
     pruned = outputs.set_threshold(viewer, picks, 0.4)
     print(wording.summary_text(pruned))
@@ -57,7 +57,7 @@ def run(
 
 
 def main() -> None:
-    """Run it in a window of its own."""
+    """Run the example in a window."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("scripted_session"))
     parser.add_argument("--close", action="store_true", help="close the window at the end")

@@ -1,4 +1,4 @@
-r"""Make the README's film: the walk in a few dozen pictures, with the pointer drawn in.
+r"""Make the animation of the README: a session in a few dozen pictures, with the mouse pointer.
 
     xvfb-run -a -s "-screen 0 1920x1080x24" python docs/scripts/film.py PROJECT \
         docs/images/walk.webp
@@ -36,12 +36,12 @@ class Camera:
         self._last = 0.0
 
     def now_and_then(self) -> None:
-        """Take a picture if the last one is some time ago."""
+        """Take a picture, unless the last one is recent."""
         if time.monotonic() - self._last > SECONDS_BETWEEN:
             self.take(FRAME_MS)
 
     def take(self, milliseconds: int) -> None:
-        """Take a picture that is shown for so long."""
+        """Take a picture that is shown for the given time."""
         image = Image.fromarray(
             self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
         )
@@ -57,7 +57,7 @@ class Camera:
 
 
 def main() -> None:
-    """Walk, and write the film."""
+    """Run the session and write the animation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("project", type=Path)
     parser.add_argument("output", type=Path)

@@ -1,4 +1,4 @@
-"""A hand on the mouse and the keyboard of a napari window: real Qt events, nothing called.
+"""Mouse and keyboard of a napari window, as real Qt events: no function of ours is called.
 
 What a script does with it, a user could do. Used by the recorded walk and its test.
 """
@@ -53,7 +53,7 @@ class Hand:
         return max(found, key=lambda w: w.width() * w.height())
 
     def settle(self, seconds: float | None = None) -> None:
-        """Let Qt do what is pending."""
+        """Process pending Qt events."""
         end = time.monotonic() + (self.pause if seconds is None else seconds)
         while True:
             QApplication.processEvents()
@@ -64,7 +64,7 @@ class Hand:
     def wait(
         self, until: Callable[[], Any], seconds: float = 600, *, tick: float = 0.2
     ) -> None:
-        """Wait for something that the user would see, showing what happens meanwhile."""
+        """Wait for something visible, while Qt events are processed."""
         end = time.monotonic() + seconds
         while not until():
             if time.monotonic() > end:
@@ -102,7 +102,7 @@ class Hand:
         y: float | None = None,
         keys: Any = NO_KEYS,
     ) -> None:
-        """Click a widget, in its middle unless told where."""
+        """Click a widget, at its centre by default."""
         place = _place(widget, x, y)
         self.move(widget, place.x(), place.y())
         QTest.mouseClick(widget, LEFT, keys, place)
@@ -152,7 +152,7 @@ class Hand:
     # ----------------------------------------------------------------------- keyboard
 
     def press(self, key: Any, keys: Any = NO_KEYS, *, widget: QWidget | None = None) -> None:
-        """Press a key, on the canvas unless told where."""
+        """Press a key, on the canvas by default."""
         QTest.keyClick(widget or self.canvas, key, keys)
         self.settle()
         self.on_move()

@@ -3,7 +3,7 @@
     pickeroptimizer demo --output DEMO
     python docs/scripts/screenshot_report.py DEMO/pruned/report.html docs/images/report.jpg
 
-On the left the top of the page, on the right its micrographs as a dark screen shows them.
+On the left the top of the page, on the right its micrographs in the dark theme.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WINDOW_PX = (1060, 1330)
 WIDTH_PX = 1700
 DARK = "--blink-settings=preferredColorScheme=0"
-# leaves the micrographs at the top of the page
-ABOVE = "header, nav, .promise, .tiles, .parts-bar, .parts-key, .warnings, #scores"
+# without these the micrographs are at the top of the page
+ABOVE = "header, nav, .summary, .tiles, .stacked-bar, .bar-key, .warnings, #scores"
 
 
 def shoot(text: str, *options: str) -> Image.Image:
-    """Return what a window shows of a page with that text."""
+    """Return a screenshot of a page with that text."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise SystemExit(f"no browser found: {', '.join(BROWSERS)}")

@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation: every state of the walk, in two sizes and both themes.
+"""Take the pictures of the documentation: every state of a session, in two sizes and both themes.
 
     xvfb-run -a -s "-screen 0 1920x1080x24" python docs/scripts/screenshots.py PROJECT docs/images
 

@@ -1,4 +1,4 @@
-"""The whole walk through the plugin by mouse and keys: open, label, learn, decide, export.
+"""A whole session in the plugin by mouse and keys: open, label, learn, decide, export.
 
 One walk for three uses: a test checks what every state holds, one script takes its picture,
 another makes it a film. `walk` yields the name of each state when it is on the screen.
@@ -187,7 +187,7 @@ def threshold_place(panel: Any, threshold: float) -> Any:
 
 
 def correct_one(hand: Hand, gallery: Any) -> None:
-    """Sort the gallery by doubt, click the box of greatest doubt, and call it a contaminant."""
+    """Sort the gallery by uncertainty, and label the most uncertain box a contaminant."""
     box = gallery.tools.sort_box
     hand.click(box)
     hand.press(Qt.Key.Key_Home, widget=box.view())

@@ -1,7 +1,7 @@
-"""The vocabulary of classes: ids as in RELION 5's ``rlnParticleSelectionType`` (1 to 6).
+"""Classes: their ids are those of RELION 5's ``rlnParticleSelectionType`` (1 to 6).
 
-RELION 5 shows these ids in six colours and extracts by them (``--selection_type``); any
-value outside 1..6 is a fatal error there, so nothing else is ever written.
+RELION 5 shows the ids in six colours and can extract one of them (``--selection_type``). Any
+value outside 1..6 is a fatal error in RELION, so no other value is written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def class_name(class_id: int, names: Mapping[int, str] | None = None) -> str:
     class_id : int
         0 to 6.
     names : mapping of int to str, optional
-        Names of the user's own; a class that is not in it has its default name.
+        The user's names; other classes have their default names.
 
     Examples
     --------
@@ -49,34 +49,34 @@ def class_name(class_id: int, names: Mapping[int, str] | None = None) -> str:
 
 
 def checked_class_names(names: Mapping[int, str]) -> dict[int, str]:
-    """Return names of the user's own by class id, ascending, if they can be told apart.
+    """Return the user's names by class id, ascending, after checking that they are distinct.
 
     Raises
     ------
     SettingsError
-        An id is not 1 to 6, a name is empty or longer than a line, or two classes, those with
-        their default names among them, would have the same.
+        An id is not 1 to 6, a name is empty or longer than a line, or two classes would have
+        the same name (default names included).
 
     Examples
     --------
     >>> checked_class_names({4: " edge "})
     {4: 'edge'}
     """
-    found: dict[int, str] = {}
+    checked: dict[int, str] = {}
     for class_id, name in sorted(names.items()):
         if class_id not in CLASS_NAMES:
             raise SettingsError(
                 f"class {class_id} cannot be named {name!r}: classes are 1 to {MAX_CLASS}."
             )
-        found[class_id] = str(name).strip()
-        if not found[class_id] or not found[class_id].isprintable():
+        checked[class_id] = str(name).strip()
+        if not checked[class_id] or not checked[class_id].isprintable():
             raise SettingsError(f"class {class_id} needs a name of one line, got {name!r}.")
     taken = {class_name(UNLABELLED): UNLABELLED}
-    for class_id, name in {**CLASS_NAMES, **found}.items():
+    for class_id, name in {**CLASS_NAMES, **checked}.items():
         other = taken.setdefault(name.lower(), class_id)
         if other != class_id:
             raise SettingsError(
                 f"classes {other} and {class_id} would both be called {name!r}: give one of "
                 "them another name."
             )
-    return found
+    return checked

@@ -26,6 +26,7 @@ from napari_pickeroptimizer.io.images import (
     open_pixel_size_ang,
 )
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
+from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
@@ -306,7 +307,7 @@ def _name_keys(name: str) -> tuple[set[str], set[str], set[str]]:
         full.add(str(posix.with_suffix("")))
         base.add(posix.stem)
     else:
-        stem = posix.name.removesuffix(".star").removesuffix(".box").removesuffix(".csv")
+        stem = posix.stem if posix.suffix in KNOWN_SUFFIXES else posix.name
         base |= {stem, PICK_FILE_SUFFIX.sub("", stem)}
     return full, base, {CRYOSPARC_UID.sub("", b) for b in base}
 

@@ -4,80 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, PickFormatError
+from napari_pickeroptimizer.schema import (
+    BY_LABEL,
+    BY_NOTHING,
+    BY_SCORE,
+    COLUMNS,
+    DECIDED_BY,
+    LABEL,
+    MICROGRAPH,
+    PARTIAL_LABEL,
+    PICKER_SCORE,
+    PREDICTED,
+    PROBABILITY,
+    PROBABILITY_PREFIX,
+    SELECTION_TYPE,
+    SUGGESTION,
+    X,
+    Y,
+    columns_in,
+    parse_columns,
+)
+from napari_pickeroptimizer.sources import (
+    FileList,
+    FrameSource,
+    PickSource,
+    StarfileBlocks,
+    with_rows,
+)
 
-PROBABILITY_PREFIX = "probability_"
 NO_SOURCE = -1
-# What decided on a pick, the values of the column `decided_by`.
-BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE = "score", "label", "distance", "edge"
-BY_NOTHING = "none"
-
-
-class PickSource(Protocol):
-    """One pick file as it was read: able to write itself again with fewer rows.
-
-    Attributes
-    ----------
-    path : Path
-        The file it was read from.
-    encoding : str
-        Text encoding that gives the file's bytes back.
-    holds_columns : bool
-        Whether the format has room for extra columns (STAR and CSV do, .box does not).
-    """
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-
-    @property
-    def encoding(self) -> str: ...  # noqa: D102
-
-    @property
-    def holds_columns(self) -> bool: ...  # noqa: D102
-
-    def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
-        """Return the file's text with only `rows`, and `columns` added or replaced.
-
-        `rows` ascend. `columns` maps a STAR label without underscore
-        (``rlnParticleSelectionType``) to one value for each of `rows`. A format without
-        named columns uses ``rlnAutopickFigureOfMerit`` as its score where it has one, and
-        ignores the rest.
-        """
-        ...
-
-
-class PickListing(Protocol):
-    """The index of a tree of per-micrograph files (``autopick.star``, a directory, ...).
-
-    Attributes
-    ----------
-    path : Path
-        The index file, or the directory.
-    root : Path
-        Folder that the per-micrograph files' places in the tree are relative to.
-    """
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-
-    @property
-    def root(self) -> Path: ...  # noqa: D102
-
-    def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
-        """Return ``{file name: text}`` of the index files for a new tree.
-
-        `written` maps each source file that was written to its new place; files that are
-        not in it are left out of the index.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -99,28 +62,20 @@ class Picks:
         ``source``, ``source_row`` (int32, int64)
             where the pick came from: position in `sources` (-1: nowhere) and row in it;
 
-        and, where known,
+        and, where known, the others of `schema.COLUMNS` (the picker's score, P(particle),
+        the class that was decided and what it is due to, ranks of suggestions) and
 
-        ``picker_score`` (float64)
-            the picker's own figure of merit;
         ``probability_<id>`` (float64)
-            P(class) of the classifier, NaN where a pick was not scored;
-        ``predicted`` (int8)
-            class decided from the probabilities, 0 = not scored;
-        ``suggestion`` (float64)
-            rank among the picks that were suggested for labelling, NaN or 0 for none;
-        ``decided_by`` (str)
-            what that class is due to: ``score``, the user's ``label``, a better pick within
-            the least ``distance``, the micrograph's ``edge``, or ``none`` where not scored.
+            P(class) of the classifier, NaN where a pick was not scored.
     sources : tuple of PickSource
         The untouched files, for lossless writing.
-    listing : PickListing or None
-        The index, when the picks came as a tree of per-micrograph files.
+    file_list : FileList or None
+        Where the picks came as a tree of per-micrograph files, the list of these.
     """
 
     table: pd.DataFrame
     sources: tuple[PickSource, ...] = ()
-    listing: PickListing | None = None
+    file_list: FileList | None = None
 
     @classmethod
     def from_arrays(
@@ -145,20 +100,62 @@ class Picks:
         """
         x_px = np.atleast_1d(np.asarray(x, dtype=np.float64))
         n = len(x_px)
-        names = [micrograph] * n if isinstance(micrograph, str) else list(micrograph)
-        table = pd.DataFrame(
-            {
-                "micrograph": pd.Series(names, dtype="str"),
-                "x": x_px,
-                "y": np.broadcast_to(np.asarray(y, dtype=np.float64), (n,)),
-                "label": checked_labels(label, n),
-                "source": np.full(n, source, dtype=np.int32),
-                "source_row": np.arange(n, dtype=np.int64),
-            }
-        )
+        columns: dict[str, Any] = {
+            MICROGRAPH.name: [micrograph] * n
+            if isinstance(micrograph, str)
+            else [*micrograph],
+            X.name: x_px,
+            Y.name: np.broadcast_to(np.asarray(y, dtype=np.float64), (n,)),
+            LABEL.name: checked_labels(label, n),
+        }
         if picker_score is not None:
-            table["picker_score"] = np.asarray(picker_score, dtype=np.float64)
-        return cls(table, sources)
+            columns[PICKER_SCORE.name] = np.asarray(picker_score, dtype=np.float64)
+        return cls(make_table(columns, source, np.arange(n)), sources)
+
+    @classmethod
+    def from_starfile(cls, blocks: StarfileBlocks) -> Picks:
+        """Take the picks out of what ``starfile.read`` returns.
+
+        Parameters
+        ----------
+        blocks : pandas.DataFrame or dict of them
+            One block, or all blocks of a file by name, optics and others included.
+
+        Returns
+        -------
+        Picks
+            `to_starfile` and `write_picks` give all blocks and columns back.
+
+        Raises
+        ------
+        PickFormatError
+            No block has ``rlnCoordinateX`` and ``rlnCoordinateY``, several have, or a value
+            makes no sense.
+
+        Examples
+        --------
+        >>> block = pd.DataFrame({"rlnMicrographName": ["a.mrc", "a.mrc"]})
+        >>> block = block.assign(rlnCoordinateX=[10.0, 30.0], rlnCoordinateY=[20.0, 40.0])
+        >>> picks = Picks.from_starfile(block.assign(rlnAnglePsi=[90.0, 0.0]))
+        >>> picks.select(picks.table["x"] > 20).with_labels(1).to_starfile().T
+                                      0
+        rlnMicrographName         a.mrc
+        rlnCoordinateX             30.0
+        rlnCoordinateY             40.0
+        rlnAnglePsi                 0.0
+        rlnParticleSelectionType      1
+        """
+        source = FrameSource.of(blocks)
+        block = source.table
+        columns = parse_columns(
+            {
+                c.name: (label, block[label].to_numpy())
+                for c, label in columns_in(map(str, block))
+            },
+            lambda row: f"row {row + 1} of block {source.picks_name!r}",
+        )
+        columns.setdefault(MICROGRAPH.name, MICROGRAPH.all_missing(len(block)))
+        return cls(make_table(columns, 0, np.arange(len(block))), (source,))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -171,24 +168,23 @@ class Picks:
     @property
     def was_suggested(self) -> NDArray[np.bool_]:
         """(n,) whether a pick was suggested for labelling, for its score or its features."""
-        if "suggestion" not in self.table:
+        if SUGGESTION.name not in self.table:
             return np.zeros(len(self), dtype=bool)
-        rank = self.table["suggestion"].to_numpy(dtype=np.float64)
+        rank = self.table[SUGGESTION.name].to_numpy(dtype=np.float64)
         return np.asarray(np.nan_to_num(rank) > 0)
 
     @property
     def class_ids(self) -> tuple[int, ...]:
         """Class ids for which there are probability columns, ascending."""
-        found = [c for c in self.table.columns if c.startswith(PROBABILITY_PREFIX)]
-        return tuple(sorted(int(c.removeprefix(PROBABILITY_PREFIX)) for c in found))
+        names = [c for c in self.table.columns if c.startswith(PROBABILITY_PREFIX)]
+        return tuple(sorted(int(c.removeprefix(PROBABILITY_PREFIX)) for c in names))
 
     @property
     def particle_probability(self) -> NDArray[np.float64]:
         """(n,) P(particle), NaN where a pick was not scored."""
-        column = f"{PROBABILITY_PREFIX}{PARTICLE}"
-        if column not in self.table:
-            return np.full(len(self), np.nan)
-        return self.table[column].to_numpy(dtype=np.float64)
+        if PROBABILITY.name not in self.table:
+            return PROBABILITY.all_missing(len(self))
+        return self.table[PROBABILITY.name].to_numpy(dtype=np.float64)
 
     def coords_yx_px(self) -> NDArray[np.float64]:
         """Return the (n, 2) centres, (row, column), in micrograph pixels."""
@@ -217,6 +213,81 @@ class Picks:
             table[name] = np.asarray(values)
         return replace(self, table=table)
 
+    def star_columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns that writing adds by default: (n,) values by STAR label.
+
+        ``rlnParticleSelectionType`` is the user's label, else the class that was decided.
+        RELION 5 stops at values outside 1..6: where only some picks have a class, the classes
+        go to the private column ``poLabel`` (0 = none) instead. ``poParticleProbability`` is
+        P(particle), ``poDecidedBy`` what decided; by it, labels and decisions are told apart
+        on reading. The others of `added_columns` follow.
+        """
+        labels = classes = self.labels
+        if PREDICTED.name in self.table:
+            predicted = self.table[PREDICTED.name].to_numpy(dtype=np.int8)
+            classes = np.where(labels != UNLABELLED, labels, predicted)
+        columns: dict[str, NDArray[Any]] = {}
+        added = self.added_columns()
+        by = added.pop(DECIDED_BY.star, None)
+        if classes.any():
+            columns[SELECTION_TYPE if classes.all() else PARTIAL_LABEL] = classes
+            if PROBABILITY.star in added:
+                if by is None:
+                    by = np.where(classes == UNLABELLED, BY_NOTHING, BY_SCORE)
+                columns[PROBABILITY.star] = added[PROBABILITY.star]
+                columns[DECIDED_BY.star] = np.where(labels != UNLABELLED, BY_LABEL, by)
+        return columns | added
+
+    def added_columns(self) -> dict[str, NDArray[Any]]:
+        """Return those of `schema.COLUMNS` that are added, where a pick has one: by label."""
+        columns = {}
+        for column in COLUMNS:
+            if column.is_added and column.name in self.table:
+                values = self.table[column.name].to_numpy(dtype=column.dtype)
+                if not column.is_missing(values).all():
+                    columns[column.star] = values
+        return columns
+
+    def place_columns(self) -> dict[str, NDArray[Any]]:
+        """Return micrograph, x, y and the picker's score where known, by STAR label."""
+        return {
+            column.star: self.table[column.name].to_numpy(dtype=column.dtype)
+            for column in (MICROGRAPH, X, Y, PICKER_SCORE)
+            if column.name in self.table
+        }
+
+    def to_starfile(self) -> StarfileBlocks:
+        """Return picks as ``starfile.read`` would: a DataFrame, or several by block name.
+
+        Picks of one STAR, or of DataFrames, are all its blocks and columns without the rows
+        that are gone, and with `star_columns`. Others, and those that the user added to a
+        file's, become one block of micrograph, x, y, the picker's score and `star_columns`.
+        ``starfile.write`` takes either.
+        """
+        columns = self.star_columns()
+        is_one_file = len(self.sources) == 1 and (self.table["source"] == 0).all()
+        parsed = self.sources[0].blocks() if is_one_file else None
+        if parsed is None:
+            return pd.DataFrame({**self.place_columns(), **columns})
+        blocks, name = parsed
+        rows = self.table["source_row"].to_numpy(dtype=np.int64)
+        blocks[name] = with_rows(blocks[name], rows, columns)
+        return blocks[name] if len(blocks) == 1 else blocks
+
+
+def make_table(columns: Mapping[str, Any], source: Any, source_row: Any) -> pd.DataFrame:
+    """Return a table of picks: (n,) values by name, and the file and the row each is from."""
+    n = len(columns[X.name])
+    return pd.DataFrame(
+        {
+            **columns,
+            MICROGRAPH.name: pd.Series(columns[MICROGRAPH.name], dtype="str"),
+            LABEL.name: columns.get(LABEL.name, LABEL.all_missing(n)),
+            "source": np.full(n, source, dtype=np.int32),
+            "source_row": np.asarray(source_row, dtype=np.int64),
+        }
+    )
+
 
 def checked_labels(label: ArrayLike, n: int) -> NDArray[np.int8]:
     """Return `label` as (n,) int8 after checking that every id is 0..6."""
@@ -233,7 +304,7 @@ def checked_labels(label: ArrayLike, n: int) -> NDArray[np.int8]:
 
 
 def concatenate(parts: Iterable[Picks]) -> Picks:
-    """Join picks into one table; sources are renumbered, a common listing is kept."""
+    """Join picks into one table; sources are renumbered, a common list of files is kept."""
     parts = list(parts)
     if not parts:
         raise PickFormatError("no picks to join: the list of pick sets is empty.")
@@ -244,11 +315,12 @@ def concatenate(parts: Iterable[Picks]) -> Picks:
         renumbered = np.where(source < 0, source, source + len(sources)).astype(np.int32)
         tables.append(part.table.assign(source=renumbered))
         sources.extend(part.sources)
-    listings = {id(part.listing): part.listing for part in parts}
-    listing = next(iter(listings.values())) if len(listings) == 1 else None
+    lists = {id(part.file_list): part.file_list for part in parts}
+    file_list = next(iter(lists.values())) if len(lists) == 1 else None
     table = pd.concat(tables, ignore_index=True)
-    if "predicted" in table:  # parts that were not decided on have nothing there
-        table["predicted"] = table["predicted"].fillna(UNLABELLED).astype(np.int8)
-    if "decided_by" in table:
-        table["decided_by"] = table["decided_by"].fillna(BY_NOTHING)
-    return Picks(table, tuple(sources), listing)
+    for column in COLUMNS:  # parts without a column have nothing there
+        if column.name in table and not isinstance(column.missing, float):
+            table[column.name] = table[column.name].fillna(column.missing)
+            if column.dtype is np.int8:
+                table[column.name] = table[column.name].astype(np.int8)
+    return Picks(table, tuple(sources), file_list)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,95 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.filterwarnings(f"ignore::{category}"))
 
 
+@pytest.fixture
+def fail_at_once(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
+    """Return a function that fails the test if a Qt slot or a thread has raised.
+
+    pytest-qt and pytest collect such exceptions and tell them when the test ends: a wait for
+    what a broken slot should have done would last until its limit.
+    """
+    raised: list[threading.ExceptHookArgs] = []
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        raised.append(args)
+        before(args)
+
+    def fail() -> None:
+        request.node.qt_exception_capture_manager.fail_if_exceptions_occurred("CALL")
+        if raised:
+            kind, value = raised[0].exc_type.__name__, raised[0].exc_value
+            pytest.fail(f"{raised[0].thread} raised {kind}: {value}")
+
+    threading.excepthook = hook
+    yield fail
+    threading.excepthook = before
+
+
+@pytest.fixture
+def qtbot(request: pytest.FixtureRequest, fail_at_once: Callable[[], None]) -> Any:
+    """Return pytest-qt's, whose waits end as soon as a slot or a thread raises."""
+    from pytestqt.qtbot import QtBot
+
+    class WatchfulBot(QtBot):
+        def waitUntil(self, callback: Any, *, timeout: int = 5000) -> None:
+            def watched() -> Any:
+                fail_at_once()
+                return callback()
+
+            super().waitUntil(watched, timeout=timeout)
+
+    request.getfixturevalue("qapp")
+    return WatchfulBot(request)
+
+
+class Gate:
+    """Holds the reading of micrographs in worker threads until the test lets them through.
+
+    So a job is surely at work while a test does what is done meanwhile.
+    """
+
+    LIMIT_S = 120
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(0)
+        self._open = False
+        self.n_held = 0
+
+    def let(self, n: int) -> None:
+        """Let the next `n` readings through."""
+        self._free.release(n)
+
+    def open(self) -> None:
+        """Hold nothing any more."""
+        self._open = True
+        self._free.release(1000)
+
+    def pass_through(self) -> None:
+        """Wait, in a worker thread, until the gate lets this reading through."""
+        if self._open or threading.current_thread() is threading.main_thread():
+            return  # what the window shows is read in the main thread
+        self.n_held += 1
+        if not self._free.acquire(timeout=self.LIMIT_S):
+            raise TimeoutError("the test did not open its gate")
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Return a gate that all readings of micrographs in worker threads have to pass."""
+    from napari_pickeroptimizer.micrographs import Micrograph
+
+    held, read = Gate(), Micrograph.read
+
+    def read_when_let(micrograph: Micrograph, *args: Any, **options: Any) -> Any:
+        held.pass_through()
+        return read(micrograph, *args, **options)
+
+    monkeypatch.setattr(Micrograph, "read", read_when_let)
+    yield held
+    held.open()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Many small steps on few cores are fastest so, and the same in every thread."""
@@ -66,6 +157,19 @@ def labelled(project: Path, picks_star: Path) -> Picks:
     from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 
     return transfer_labels(read_picks(picks_star), read_picks(project / "labels.star"))[0]
+
+
+@pytest.fixture(scope="session")
+def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a model that scores picks without ever having seen one: where any scores do."""
+    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.weights import initial_network
+
+    boxes = BoxSettings(diameter_px=40)
+    card = ModelCard((1, 2), ("particle", "contaminant"), "resnet18_half", boxes)
+    network = initial_network("bundled", None, 2).eval()
+    return Classifier(network, card).save(tmp_path_factory.mktemp("model") / "m.safetensors")
 
 
 @pytest.fixture

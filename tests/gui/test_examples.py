@@ -62,6 +62,14 @@ def test_a_session_by_script_and_its_model_on_other_picks(viewer, tmp_path, caps
     assert "cross-validated" in said.lower()
 
 
+def test_from_labels_to_kept_picks_in_two_calls(viewer, tmp_path, capsys):
+    from napari_pickeroptimizer import read_picks
+
+    (written,) = script("two_functions").run(viewer, tmp_path / "kept.star", n_steps=2)
+    assert f"{len(read_picks(written))} picks kept" in capsys.readouterr().out
+    assert viewer.layers["simulated picks kept"].visible
+
+
 def test_a_review_by_script_with_two_viewers(viewer, tmp_path, capsys):
     from napari.components import ViewerModel
 
@@ -86,3 +94,10 @@ def test_examples_use_public_names_only(name):
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
     assert not re.findall(r"(?<![\w_])(?:\w+\.)_[a-z]\w*", text)
     assert "_qt_" not in text
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+def test_every_example_is_shown_in_the_documentation(name):
+    page = EXAMPLES.parent / "how-to" / "script-napari.md"
+    # ruff formats blocks that are called python, and breaks the sign of an inclusion
+    assert f'--8<-- "docs/examples/{name}.py"' in page.read_text(encoding="utf-8")

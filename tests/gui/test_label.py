@@ -267,15 +267,13 @@ def test_deleted_and_renamed_layers_are_followed(viewer, panel, layer):
 
 
 def test_a_closed_panel_leaves_nothing_behind(viewer, panel, layer, qtbot):
-    from qtpy.QtWidgets import QApplication
-
     from napari_pickeroptimizer.plugin import actions, session
 
     dock = viewer.window.dock_widgets
     assert dock
     viewer.window.remove_dock_widget("all")
-    panel.native.deleteLater()
-    QApplication.processEvents()
+    with qtbot.waitSignal(panel.native.destroyed):
+        panel.native.deleteLater()
     del panel
     actions.label_picks(layer, [0], CARBON)
     viewer.dims.set_current_step(0, 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
@@ -67,8 +65,8 @@ def test_it_learns_and_tells_how_well_in_words_and_plots(loaded, qtbot, tmp_path
     widget.restore.click()
     assert state.model is first
     assert not widget.restore.isEnabled()
-    widget.save_model(tmp_path / "no" / "such" / "folder" / "m.safetensors")
-    assert "Not saved" in widget.result.value or "Saved" in widget.result.value
+    widget.save_model(tmp_path / "mine.safetensors" / "is_no_folder.safetensors")
+    assert widget.result.value.startswith("Not saved: ")
 
 
 def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
@@ -78,10 +76,9 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     state = session.session_of(loaded)
     widget.start.click()
     qtbot.waitUntil(lambda: "step" in widget.job.text, timeout=TIMEOUT_MS)
-    start = time.monotonic()
     widget.job._cancel.changed.emit(True)
-    assert time.monotonic() - start < 0.2  # not even one step of the training
     assert not widget.job.running
+    assert widget.job._leaving  # nobody waited for the end of a step
     assert widget.result.value == "Cancelled: nothing changed."
     assert state.model is None
     assert widget.start.isEnabled()
@@ -204,12 +201,10 @@ def test_label_keys_work_while_the_panel_has_the_focus(loaded, qtbot):
     widget = panel(loaded)
     layer = loaded.layers["picks"]
     layer.mode = "select"
-    layer.selected_data = {0}
-    before = session.picks_of(layer).labels[0]
-    widget.load.setFocus()
-    qtbot.keyClick(widget.load, Qt.Key.Key_J)
-    if before != CONTAMINANT and widget.load.hasFocus():
-        assert session.picks_of(layer).labels[0] == CONTAMINANT
+    row = int((session.picks_of(layer).labels != CONTAMINANT).argmax())
+    layer.selected_data = {row}
+    qtbot.keyClick(widget.load, Qt.Key.Key_J)  # events go to it whatever has the focus
+    assert session.picks_of(layer).labels[row] == CONTAMINANT
     widget.diameter.number.native.setFocus()
     labels = session.picks_of(layer).labels.copy()
     qtbot.keyClick(widget.diameter.number.native, Qt.Key.Key_1)  # a digit of the diameter

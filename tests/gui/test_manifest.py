@@ -44,8 +44,12 @@ def test_the_plugin_is_installed_with_its_manifest(manifest):
 
 
 @pytest.mark.parametrize(
-    "name", ["Curate picks", "Gallery", "Label", "Learn", "Decide", "Export"]
-)
+    "name",
+    [
+        "Curate picks", "Gallery", "Label", "Learn", "Decide", "Export",
+        "Fine-tune a model", "Apply a model",
+    ],
+)  # fmt: skip
 def test_every_panel_opens_on_an_empty_viewer_and_on_two(viewer, name, manifest):
     assert name in {w.display_name for w in manifest.contributions.widgets}
     dock, widget = viewer.window.add_plugin_dock_widget(manifest.name, name)

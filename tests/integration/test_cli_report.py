@@ -11,7 +11,7 @@ import pytest
 
 from napari_pickeroptimizer.cli import demo as demo_module
 from napari_pickeroptimizer.cli import evaluate as evaluate_module
-from napari_pickeroptimizer.cli.typed import as_if_typed, command_as_typed
+from napari_pickeroptimizer.cli.command_record import running_as, running_command
 from napari_pickeroptimizer.io import read_picks, write_picks
 
 Run = Callable[..., tuple[int, str, str]]
@@ -19,7 +19,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def scored(spot_project, tmp_path: Path) -> Path:
-    """``pruned/scored.star`` as a run writes it, and the record of a run that promised."""
+    """``pruned/scored.star`` as a run writes it, and the record of a run with a forecast."""
     truth = read_picks(spot_project.picks)
     is_particle = read_picks(spot_project.labels).labels == 1
     p = np.where(is_particle, 0.8, 0.2) + np.linspace(-0.1, 0.1, len(truth))
@@ -39,7 +39,7 @@ def scored(spot_project, tmp_path: Path) -> Path:
     return path
 
 
-def test_evaluate_writes_a_report_with_pictures_and_the_promise(
+def test_evaluate_writes_a_report_with_pictures_and_the_forecast(
     run: Run, spot_project, scored: Path, tmp_path: Path
 ) -> None:
     report = tmp_path / "new" / "evaluation.html"
@@ -50,7 +50,9 @@ def test_evaluate_writes_a_report_with_pictures_and_the_promise(
     text = report.read_text()
     assert code == 0
     assert f"Report: {report}" in said
-    assert "Promised precision: 0.970 (0.930–1.000); measured 1.000, within it." in text
+    assert (
+        "Expected precision: 0.970 (0.930–1.000); measured 1.000, within the interval." in text
+    )
     assert "data:image/jpeg" in text
 
 
@@ -95,15 +97,15 @@ def test_the_record_is_found_beside_files_and_above_folders(scored: Path) -> Non
     assert find([str(scored)]) is None
 
 
-def test_a_command_is_what_was_typed_or_what_stands_for_it(
+def test_the_recorded_command_is_the_command_line_or_the_one_it_stands_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.argv", ["/usr/bin/pickeroptimizer", "prune", "--picks", "a b"])
-    assert command_as_typed() == "pickeroptimizer prune --picks 'a b'"
-    with as_if_typed("pickeroptimizer finetune"):
-        assert command_as_typed() == "pickeroptimizer finetune"
+    assert running_command() == "pickeroptimizer prune --picks 'a b'"
+    with running_as("pickeroptimizer finetune"):
+        assert running_command() == "pickeroptimizer finetune"
     monkeypatch.setattr("sys.argv", ["/usr/bin/pytest", "-x"])
-    assert command_as_typed() is None
+    assert running_command() is None
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from PIL import Image
 from napari_pickeroptimizer import Micrographs, Picks, evaluate_picks
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
@@ -86,14 +86,15 @@ def spot_report(spot_project, tmp_path: Path) -> Path:
     )  # fmt: skip
     decision = Decision.of_picks(picks)
     record = {
-        "settings": {"threshold": 0.5},
+        "settings": {},
+        "threshold": 0.5,
         "counts": decision.counts(0.5).to_dict(),
         "micrographs": decision.by_micrograph(0.5).to_dicts(),
         "warnings": ["one warning"],
     }
     result = Pruned(decision.decided(picks, 0.5), [], record, forecast)
     return write_prune_report(
-        tmp_path / "report.html", result, micrographs, Classifier(None, card), command="prune"
+        tmp_path / "report.html", result, micrographs, card, command="prune"
     )
 
 
@@ -184,7 +185,7 @@ def test_an_evaluation_is_drawn(open_page: Browser, spot_project, tmp_path: Path
     interval = {"mean": 0.9, "low": 0.8, "high": 1.0}
     expectation = {"threshold": 0.5, "precision": interval, "recall": interval}
     page = write_evaluation_report(
-        tmp_path / "evaluation.html", evaluate_picks(picks, labels, 5), picks, labels,
+        tmp_path / "evaluation.html", evaluate_picks(picks, labels, 5),
         Micrographs.find(spot_project.micrographs),
         record=json.loads(json.dumps({"threshold": 0.5, "expectation": expectation})),
     )  # fmt: skip

@@ -83,12 +83,12 @@ class TestConcatenate:
         assert joined.table.index.tolist() == [0, 1, 2, 3, 4]
         assert joined.labels.dtype == np.int8
 
-    def test_a_common_listing_stays_and_two_go(self) -> None:
+    def test_a_common_file_list_stays_and_two_go(self) -> None:
         first, second = object(), object()
         a = Picks(_of_one_source("a").table, ("a",), first)  # type: ignore[arg-type]
         b = Picks(_of_one_source("b").table, ("b",), second)  # type: ignore[arg-type]
-        assert concatenate([a, a]).listing is first
-        assert concatenate([a, b]).listing is None
+        assert concatenate([a, a]).file_list is first
+        assert concatenate([a, b]).file_list is None
 
     def test_nothing_to_join(self) -> None:
         with pytest.raises(PickFormatError, match="list of pick sets is empty"):

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
+from napari_pickeroptimizer.cli.command_record import PROGRAM, running_as
 from napari_pickeroptimizer.cli.evaluate import evaluate
 from napari_pickeroptimizer.cli.finetune import finetune
 from napari_pickeroptimizer.cli.options import DeviceOption, SeedOption
 from napari_pickeroptimizer.cli.prune import prune
 from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
-from napari_pickeroptimizer.cli.typed import PROGRAM, as_if_typed
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 FOLDS = 3  # without any, nothing could be promised
@@ -41,7 +41,7 @@ def demo(
     def step(*words: object) -> AbstractContextManager[None]:
         command = shlex.join([PROGRAM, *map(str, words)])
         out.print(f"\n$ {command}", style="cyan", markup=False)
-        return as_if_typed(command)
+        return running_as(command)
 
     with step(
         "finetune", "--micrographs", micrographs[0], "--labels", project.labels,

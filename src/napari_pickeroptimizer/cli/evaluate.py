@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_pickeroptimizer.cli.command_record import running_command
 from napari_pickeroptimizer.cli.options import FlipYOption, JsonOption, find_micrographs
 from napari_pickeroptimizer.cli.show import out, percent, print_json, print_table, warn
-from napari_pickeroptimizer.cli.typed import command_as_typed
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
 from napari_pickeroptimizer.io import read_picks
@@ -25,12 +25,15 @@ def evaluate(
     radius_px: Annotated[
         float,
         typer.Option(
-            "--radius-px", help="A pick this near to a true centre is true; half a diameter."
+            "--radius-px",
+            help="A pick this near to a true centre is true; half a diameter is usual.",
         ),
     ],
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", "-t", help="Judge at this P(particle), not as decided."),
+        typer.Option(
+            "--threshold", "-t", help="Judge at this P(particle) instead of as decided."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -49,43 +52,41 @@ def evaluate(
 ) -> None:
     """Print precision and recall of picks before and after pruning."""
     if report is not None:
-        _check_report(report)
+        _check_report_path(report)
     elif micrographs:
         raise SettingsError(
             "--micrographs are for the pictures of a report: give --report too."
         )
-    found = find_micrographs(micrographs, None, flip_y) if micrographs else None
-    judged, true = read_picks(picks), read_picks(truth)
-    result = evaluate_picks(judged, true, radius_px, threshold, found)
-    if result.micrographs_without_truth:
-        n = len(result.micrographs_without_truth)
+    images = find_micrographs(micrographs, None, flip_y) if micrographs else None
+    evaluation = evaluate_picks(
+        read_picks(picks), read_picks(truth), radius_px, threshold, images
+    )
+    if evaluation.matches.without_truth:
+        n = len(evaluation.matches.without_truth)
         warn(f"{n} micrographs with picks have no truth and are left out.")
-    for sentence in result.warnings:
-        warn(sentence)
+    for warning in evaluation.warnings:
+        warn(warning)
     if report is not None:
+        # jinja and pillow, for a report only
         from napari_pickeroptimizer.report import write_evaluation_report
 
-        inputs: dict[str, Any] = {"picks": picks, "truth": truth, "micrographs": micrographs}
         write_evaluation_report(
             report,
-            result,
-            judged,
-            true,
-            found,
-            threshold=threshold,
+            evaluation,
+            images,
             record=run_record_beside(picks),
-            inputs=inputs,
-            command=command_as_typed(),
+            inputs={"picks": picks, "truth": truth, "micrographs": micrographs},
+            command=running_command(),
         )
     if as_json:
-        print_json(result.summary())
+        print_json(evaluation.summary())
         return
-    print_evaluation(result)
+    print_evaluation(evaluation)
     if report is not None:
         out.print(f"Report: {report}", markup=False)
 
 
-def _check_report(report: Path) -> None:
+def _check_report_path(report: Path) -> None:
     if report.is_dir():
         raise SettingsError(
             f"--report {report} is a folder: give a file, such as report.html."
@@ -94,24 +95,23 @@ def _check_report(report: Path) -> None:
         raise SettingsError(f"--report {report}: a report is a web page, call it .html.")
 
 
-def run_record_beside(places: list[str]) -> dict[str, Any] | None:
+def run_record_beside(paths: list[str]) -> dict[str, Any] | None:
     """Return the record of the run that wrote the picks, None where none is beside them.
 
     ``run.json`` lies beside ``scored.star``, and above ``scored/autopick.star``.
     """
-    for place in places:
-        path = Path(place)
+    for path in map(Path, paths):
         for folder in (path, path.parent, path.parent.parent):
             try:
                 record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            if isinstance(record, dict) and record.get("command") == "prune":
+            if isinstance(record, dict) and record.get("command") in ("prune", "decide"):
                 return record
     return None
 
 
-def print_evaluation(result: Evaluation) -> None:
+def print_evaluation(evaluation: Evaluation) -> None:
     """Print an evaluation as a table."""
     rows = [
         [
@@ -121,15 +121,17 @@ def print_evaluation(result: Evaluation) -> None:
             percent(quality.recall),
             f"{quality.f1:.3f}",
         ]
-        for name, quality in (("before", result.before), ("after", result.after))
+        for name, quality in (("before", evaluation.before), ("after", evaluation.after))
     ]
     print_table(
-        f"Picks against {result.before.n_truth:,} true centres, radius {result.radius_px:g} px",
+        f"Picks against {evaluation.before.n_truth:,} true centres, "
+        f"radius {evaluation.radius_px:g} px",
         ["", "picks", "precision", "recall", "F1"],
         rows,
     )
+    auc = evaluation.roc_auc
     out.print(
-        f"Kept {percent(result.kept_true)} of the true picks, removed "
-        f"{percent(result.removed_false)} of the false ones; ROC AUC "
-        + ("–" if result.roc_auc != result.roc_auc else f"{result.roc_auc:.4f}")
+        f"Kept {percent(evaluation.kept_true)} of the true picks, removed "
+        f"{percent(evaluation.removed_false)} of the false ones; ROC AUC "
+        + ("–" if auc != auc else f"{auc:.4f}")
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.cli.command_record import running_command
 from napari_pickeroptimizer.cli.options import (
     DeviceOption,
     FlipYOption,
@@ -25,9 +26,9 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
     warn,
 )
-from napari_pickeroptimizer.cli.typed import command_as_typed
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.io.registry import expected
 from napari_pickeroptimizer.picks import Picks
 
 
@@ -38,7 +39,7 @@ def prune(
         typer.Option(
             "--picks",
             "-p",
-            help="Any readable pick file (.star, autopick.star, .box, .csv), or a directory or "
+            help=f"Any readable pick file ({expected()}, autopick.star), or a directory or "
             "quoted glob of per-micrograph files; may be repeated.",
         ),
     ],
@@ -183,10 +184,10 @@ def prune(
 
 def _write_report(output: Path, result: Any, micrographs: Any, classifier: Any) -> Path:
     """Write the report into the folder of the run, as one of its files."""
-    from napari_pickeroptimizer.report.prune_report import ReportWritten, reporting_run
+    from napari_pickeroptimizer.report.prune_report import ReportWritten, run_report_events
 
-    command = command_as_typed()
-    *_, last = reporting_run(output, result, micrographs, classifier, command=command)
+    command = running_command()
+    *_, last = run_report_events(output, result, micrographs, classifier.card, command=command)
     assert isinstance(last, ReportWritten)  # its last event
     return last.path
 

@@ -31,15 +31,16 @@ from napari_pickeroptimizer.cli.show import (
 )
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks, write_new_star, write_picks
-from napari_pickeroptimizer.io.relion import PARTIAL_LABEL, PARTICLE_PROBABILITY
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.schema import (
+    PARTIAL_LABEL,
+    PROBABILITY,
+    SUGGESTION,
+    SUGGESTION_REASON,
+    SUGGESTION_SCORE,
+)
 
 N_SHOWN = 30
-RANK_COLUMN, REASON_COLUMN, SCORE_COLUMN = (
-    "poSuggestionRank",
-    "poSuggestionReason",
-    "poSuggestionScore",
-)
 By = Annotated[
     str,
     typer.Option(
@@ -186,15 +187,15 @@ def write_suggestions(picks: Picks, output: Path) -> list[Path]:
     """
     columns: dict[str, NDArray[Any]] = {
         PARTIAL_LABEL: np.zeros(len(picks), dtype=np.int8),
-        RANK_COLUMN: picks.table["suggestion"].to_numpy(),
-        REASON_COLUMN: picks.table["suggestion_reason"].to_numpy(dtype=object),
+        SUGGESTION.star: picks.table[SUGGESTION.name].to_numpy(),
+        SUGGESTION_REASON.star: picks.table[SUGGESTION_REASON.name].to_numpy(dtype=object),
     }
-    scores = picks.table["suggestion_score"].to_numpy(dtype=np.float64)
+    scores = picks.table[SUGGESTION_SCORE.name].to_numpy(dtype=np.float64)
     if not np.isnan(scores).any():
-        columns[SCORE_COLUMN] = scores
+        columns[SUGGESTION_SCORE.star] = scores
     probability = picks.particle_probability
     if not np.isnan(probability).all():
-        columns[PARTICLE_PROBABILITY] = probability
+        columns[PROBABILITY.star] = probability
     if output.suffix.lower() == ".star":
         return [write_new_star(picks, output, columns=columns)]
     return write_picks(picks, output, columns=columns)

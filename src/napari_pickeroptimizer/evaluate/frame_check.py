@@ -1,4 +1,4 @@
-"""Are picks and truth in the same frame? Flipped, swapped and scaled ones are noticed."""
+"""Whether picks and truth have the same coordinate frame, or one is flipped, swapped or scaled."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 Points = NDArray[np.float64]
-# More tell nothing new; the check stays fast for thousands of micrographs.
-MOST_MICROGRAPHS = 20
-MOST_PICKS = 5000
-# How far the truth is shifted to see what matches by chance, in radii.
+# Enough for the check, and fast for thousands of micrographs.
+MAX_MICROGRAPHS = 20
+MAX_PICKS = 5000
+# Shifts of the truth, in radii, after which only chance matches remain.
 SHIFTS = 4.0 * np.array([[0, 1], [1, 0], [0, -1], [-1, 0], [0.7, 0.7], [-0.7, -0.7]])
-# Another frame is told of if it explains so much more, beyond chance, of what there is ...
+# Another frame is reported if its F1, less that by chance, is higher by this much ...
 LEAST_GAIN = 0.07
-# ... by at least so many standard deviations: a dozen frames are tried.
+# ... and its number of matches by so many standard deviations: several frames are tried.
 LEAST_SIGMA = 6.0
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """Matches in one frame: picks near a centre, and how many would be by chance."""
+    """Matches in one frame: picks near a true centre, and the number expected by chance."""
 
     n_matched: int
     n_by_chance: float
@@ -40,10 +40,10 @@ def frame_warning(
     radius_px: float,
     shapes_px: Sequence[tuple[int, int] | None],
 ) -> str | None:
-    """Return a warning if the truth fits far better turned over, swapped or scaled.
+    """Return a warning if the truth fits far better flipped, swapped or scaled.
 
-    Every frame is judged by the matches beyond those that come by chance, which are counted
-    with the truth shifted by some radii: so neither crowded picks nor few of them mislead.
+    Frames are compared by the F1 beyond chance. Matches by chance are counted with the truth
+    shifted by a few radii, so that neither crowded nor few picks are misleading.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ def frame_warning(
     radius_px : float
         Largest distance of a match.
     shapes_px : sequence of (ny, nx) or None
-        Of each micrograph; where unknown, a flip is found from the coordinates themselves.
+        Of each micrograph; if unknown, a flip is found from the coordinates alone.
     """
     usable = [
         (p, t, s) for (p, t), s in zip(pairs, shapes_px, strict=True) if len(p) and len(t)
     ]
-    usable = _some(usable)
+    usable = _subset(usable)
     n_picks = sum(len(p) for p, _, _ in usable)
     if not n_picks:
         return None
@@ -80,16 +80,16 @@ def frame_warning(
     )
 
 
-def _some(
+def _subset(
     usable: list[tuple[Points, Points, tuple[int, int] | None]],
 ) -> list[tuple[Points, Points, tuple[int, int] | None]]:
-    """Return some micrographs, evenly over all, and not too many picks."""
-    step = max(1, len(usable) // MOST_MICROGRAPHS)
+    """Return micrographs evenly spread over all, with a limited number of picks."""
+    step = max(1, len(usable) // MAX_MICROGRAPHS)
     chosen, n = [], 0
-    for item in usable[::step][:MOST_MICROGRAPHS]:
+    for item in usable[::step][:MAX_MICROGRAPHS]:
         chosen.append(item)
         n += len(item[0])
-        if n >= MOST_PICKS:
+        if n >= MAX_PICKS:
             break
     return chosen
 
@@ -100,14 +100,14 @@ _Frame = tuple[str, str, list[tuple[Points, Points]], float]
 def _frames(
     usable: list[tuple[Points, Points, tuple[int, int] | None]], radius_px: float
 ) -> list[_Frame]:
-    """Return name, advice, picks with the truth moved, and scale of every other frame."""
+    """Return every other frame: name, advice, picks with the transformed truth, and scale."""
     pairs = [(p, t) for p, t, _ in usable]
 
     def moved(change: Callable[[Points], Points]) -> list[tuple[Points, Points]]:
         return [(p, change(t)) for p, t in pairs]
 
-    found: list[_Frame] = []
-    for axis, name, size in ((0, "turned upside down", "height"), (1, "mirrored", "width")):
+    frames: list[_Frame] = []
+    for axis, name, size in ((0, "flipped vertically", "height"), (1, "mirrored", "width")):
         letter = "yx"[axis]
         if all(s is not None for _, _, s in usable):
             ends = [float(s[axis] - 1) for _, _, s in usable if s is not None]
@@ -115,21 +115,21 @@ def _frames(
         else:
             end = _mirror(pairs, axis, radius_px)
             ends, value = [end] * len(pairs), f"{end:.0f} - {letter}"
-        found.append(
+        frames.append(
             (
                 f"{name} ({letter} = {value})",
                 "One of them counts "
                 + ("rows from the other end" if axis == 0 else "columns from the other end")
-                + f": turn its {letter} over"
+                + f": reverse its {letter}"
                 + (", or see --flip-y of finetune and prune for TIFF." if axis == 0 else "."),
                 [(p, _flipped(t, axis, e)) for (p, t), e in zip(pairs, ends, strict=True)],
                 1.0,
             )
         )
-    found.append(("x and y swapped", "Swap its columns.", moved(lambda t: t[:, ::-1]), 1.0))
+    frames.append(("x and y swapped", "Swap its columns.", moved(lambda t: t[:, ::-1]), 1.0))
     for scale, text in ((2.0, "2"), (4.0, "4"), (0.5, "1/2"), (0.25, "1/4")):
-        # between the centres of pixel 0: a pixel of the coarse one is several of the fine one
-        found.append(
+        # pixel centres: pixel 0 of the coarse image covers several pixels of the fine one
+        frames.append(
             (
                 f"scaled by {text}",
                 "One of them was made on binned micrographs, or its pixel size is another: "
@@ -138,7 +138,7 @@ def _frames(
                 scale,
             )
         )
-    return found
+    return frames
 
 
 def _flipped(points: Points, axis: int, end: float) -> Points:
@@ -148,9 +148,10 @@ def _flipped(points: Points, axis: int, end: float) -> Points:
 
 
 def _mirror(pairs: list[tuple[Points, Points]], axis: int, radius_px: float) -> float:
-    """Return the sum of the coordinates that most of the possible pairs have.
+    """Return the most frequent sum of the coordinates of a pick and a true centre.
 
-    Mirrored picks lie where the other coordinate agrees and this one adds up to the side.
+    If the axis is mirrored, true pairs agree in the other coordinate, and their sum in this
+    one is constant: the side less one.
     """
     sums = []
     for picks, truth in pairs:
@@ -159,7 +160,7 @@ def _mirror(pairs: list[tuple[Points, Points]], axis: int, radius_px: float) -> 
     values = np.sort(np.concatenate(sums))
     if not len(values):
         return 0.0
-    # the window of two radii that holds most of them
+    # the densest window of two radii
     stop = np.searchsorted(values, values + 2 * radius_px, side="right")
     first = int(np.argmax(stop - np.arange(len(values))))
     return float(np.median(values[first : stop[first]]))
@@ -169,12 +170,13 @@ def _fit(pairs: list[tuple[Points, Points]], radius_px: float) -> _Fit:
     n_picks, n_truth = (sum(len(pair[i]) for pair in pairs) for i in (0, 1))
 
     def f1(shift: Points) -> tuple[float, int]:
-        hits = found = 0
+        n_hits = n_found = 0
         for picks, truth in pairs:
-            hits += _n_within(picks, truth + shift, radius_px)
-            found += _n_within(truth + shift, picks, radius_px)
-        both = hits / n_picks + found / n_truth
-        return (2 * hits / n_picks * found / n_truth / both if both else 0.0), hits
+            n_hits += _n_within(picks, truth + shift, radius_px)
+            n_found += _n_within(truth + shift, picks, radius_px)
+        precision, recall = n_hits / n_picks, n_found / n_truth
+        total = precision + recall
+        return (2 * precision * recall / total if total else 0.0), n_hits
 
     own, n_matched = f1(np.zeros(2))
     by_chance = [f1(shift * radius_px) for shift in SHIFTS]

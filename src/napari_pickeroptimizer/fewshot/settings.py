@@ -72,7 +72,7 @@ class FineTuneSettings:
     seed : int
         Seed of everything random: the same seed and labels give the same model.
     device : str
-        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        Where the network runs: ``auto`` (a GPU, if there is one), ``cpu``, ``cuda`` or ``mps``.
     class_names : mapping of int to str
         Names of your own for classes 1 to 6, such as ``{4: "edge"}``; the others have theirs.
     """

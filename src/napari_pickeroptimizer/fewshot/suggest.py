@@ -26,7 +26,13 @@ from napari_pickeroptimizer.fewshot.features import (
     sample_features,
 )
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
-from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks, concatenate
+from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.schema import (
+    PROBABILITY_PREFIX,
+    SUGGESTION,
+    SUGGESTION_REASON,
+    SUGGESTION_SCORE,
+)
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
 
 By = Literal["auto", "diversity", "uncertainty", "mixed", "disagreement"]
 
-RANK, REASON, SCORE = "suggestion", "suggestion_reason", "suggestion_score"
+RANK, REASON, SCORE = SUGGESTION.name, SUGGESTION_REASON.name, SUGGESTION_SCORE.name
 # Reasons have no spaces: they are written into STAR and CSV columns.
 DIVERSE, UNCERTAIN = "unlike-the-others", "model-unsure"
 PICKER_SURE, PICKER_UNSURE = "picker-sure-model-not", "model-sure-picker-not"

@@ -1,8 +1,8 @@
-"""Files in, files out: one module a format, lossless; nothing here knows torch or Qt."""
+"""Reading and writing files without loss, one module a format; without torch or Qt."""
 
 from __future__ import annotations
 
 from napari_pickeroptimizer.io.read import read_picks
-from napari_pickeroptimizer.io.write import star_columns, write_new_star, write_picks
+from napari_pickeroptimizer.io.write import write_new_star, write_picks
 
-__all__ = ["read_picks", "star_columns", "write_new_star", "write_picks"]
+__all__ = ["read_picks", "write_new_star", "write_picks"]

@@ -18,37 +18,27 @@ from napari_pickeroptimizer.classes import (
     class_name,
 )
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.assemble import (
-    FilePicks,
-    check_coordinates,
-    labels_and_decisions,
-    labels_from_numbers,
-)
-from napari_pickeroptimizer.io.relion import (
-    DECIDED_BY,
-    PARTIAL_LABEL,
-    PARTICLE_PROBABILITY,
-    SCORE,
-    SELECTION_TYPE,
-)
-from napari_pickeroptimizer.io.rows import as_numbers
+from napari_pickeroptimizer.io.fields import format_values
+from napari_pickeroptimizer.io.file_picks import FilePicks
+from napari_pickeroptimizer.io.pick_format import PickFormat
 from napari_pickeroptimizer.io.text import kept_text, read_text
-from napari_pickeroptimizer.io.tokens import star_tokens
+from napari_pickeroptimizer.schema import (
+    COLUMNS,
+    DECIDED_BY,
+    LABEL,
+    PROBABILITY,
+    column_of,
+    header_names,
+    parse_columns,
+    plain_name,
+)
+from napari_pickeroptimizer.sources import PickSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-# Header names, in small letters without separators. napari's own CSV calls rows axis-0.
-ALIASES = {
-    "x": {"x", "xcoordinate", "xcoord", "coordinatex", "rlncoordinatex", "axis1"},
-    "y": {"y", "ycoordinate", "ycoord", "coordinatey", "rlncoordinatey", "axis0"},
-    "label": {"label", "rlnparticleselectiontype", "polabel"},
-    "score": {"score", "pickerscore", "confidence", "fom", "rlnautopickfigureofmerit"},
-    "micrograph": {"micrograph", "micrographname", "rlnmicrographname", "imagename"},
-    "decided_by": {"decidedby", "podecidedby"},
-}
 _LABEL_IDS = {
     "": UNLABELLED,
     "unlabelled": UNLABELLED,
@@ -58,28 +48,29 @@ _LABEL_IDS = {
     "ice": CONTAMINANT,
     "carbon": CARBON,
 }
-_NEW_NAMES = {SELECTION_TYPE: "label", PARTIAL_LABEL: "label", SCORE: "score"}
-_NEW_NAMES |= {PARTICLE_PROBABILITY: "probability", DECIDED_BY: "decided_by"}
 
 
 @dataclass(frozen=True, eq=False)
-class CsvSource:
-    """A CSV of picks: `render` copies its lines, fields appended or replaced."""
+class CsvSource(PickSource):
+    """A CSV of picks: `render` copies its lines, fields appended or replaced.
 
-    path: Path
+    Parameters
+    ----------
+    header_line : int
+        Line number (0-based) of the header.
+    positions : mapping of str to int
+        Position of each column of `Picks` in the header.
+    names_labels : bool
+        Whether the column of labels holds names rather than ids.
+    """
+
     lines: list[str]
     header_line: int
     row_lines: NDArray[np.int64]
     delimiter: str
     header: tuple[str, ...]
-    roles: Mapping[str, int]
-    names_labels: bool  # the label column holds names, not ids
-    encoding: str = "utf-8"
-
-    @property
-    def holds_columns(self) -> bool:
-        """A CSV has room for columns."""
-        return True
+    positions: Mapping[str, int]
+    names_labels: bool
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`, and `columns` added or replaced.
@@ -88,50 +79,50 @@ class CsvSource:
         """
         lines = list(self.lines)
         kept = self.row_lines[rows].tolist()
-        for column, values in columns.items():
-            name = _NEW_NAMES.get(column, column)
-            position = self._position(name)
-            tokens = star_tokens(values)
-            if name == "label" and position is not None and self.names_labels:
-                tokens = [_label_token(int(v)) for v in values]
+        for label, values in columns.items():
+            name, position = self._place(label)
+            fields = _csv_fields(values, self.delimiter)
             if position is None:
                 lines[self.header_line] = self._appended(lines[self.header_line], name)
-                changed = [
-                    self._appended(lines[i], t) for i, t in zip(kept, tokens, strict=True)
-                ]
-            else:
-                changed = [
-                    self._replaced(lines[i], position, t)
-                    for i, t in zip(kept, tokens, strict=True)
-                ]
-            for i, line in zip(kept, changed, strict=True):
-                lines[i] = line
+            elif position == self.positions.get(LABEL.name) and self.names_labels:
+                fields = [_label_field(int(v)) for v in values]
+            for i, field in zip(kept, fields, strict=True):
+                lines[i] = (
+                    self._appended(lines[i], field)
+                    if position is None
+                    else self._replaced(lines[i], position, field)
+                )
         return kept_text(lines, self.row_lines, rows)
 
-    def _position(self, name: str) -> int | None:
-        if name in self.roles:
-            return self.roles[name]
-        return self.header.index(name) if name in self.header else None
+    def _place(self, label: str) -> tuple[str, int | None]:
+        """Return what a STAR label is called here, and its position if it is there."""
+        column = column_of(label)
+        name = label if column is None else column.csv_name
+        if column is not None and column.name in self.positions:
+            return name, self.positions[column.name]
+        return name, self.header.index(name) if name in self.header else None
 
-    def _appended(self, line: str, token: str) -> str:
+    def _appended(self, line: str, field: str) -> str:
         stop = len(line.rstrip("\r"))
-        return line[:stop] + self.delimiter + token + line[stop:]
+        return line[:stop] + self.delimiter + field + line[stop:]
 
-    def _replaced(self, line: str, position: int, token: str) -> str:
+    def _replaced(self, line: str, position: int, field: str) -> str:
         stop = len(line.rstrip("\r"))
         d = re.escape(self.delimiter)
         fields = re.findall(rf'((?:^|{d}) *)("(?:[^"]|"")*"|[^{d}]*)', line[:stop])
         start, _ = fields[position]
-        fields[position] = (start, token)
+        fields[position] = (start, field)
         return "".join(a + b for a, b in fields) + line[stop:]
 
 
-def read_csv(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
+def read_csv(
+    path: str | Path, *, micrograph: str | None = None, listed: bool = False
+) -> FilePicks:
     """Read a CSV of picks with a header line; coordinates are 0-based centres in pixels.
 
-    Columns are found by name, see `ALIASES`. Labels are class ids 0 to 6, or ``particle``,
-    ``contaminant``, ``negative`` and ``ice`` (both read as contaminant), ``carbon``.
-    Fields may be separated by commas, semicolons or tabs.
+    Columns are found by name, see `schema.COLUMNS`. Labels are class ids 0 to 6, or
+    ``particle``, ``contaminant``, ``negative`` and ``ice`` (both read as contaminant),
+    ``carbon``. Fields may be separated by commas, semicolons or tabs.
 
     Parameters
     ----------
@@ -140,6 +131,8 @@ def read_csv(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
     micrograph : str, optional
         Name of the micrograph if there is no such column; by default the file's own
         without ``.csv``.
+    listed : bool, optional
+        Makes no difference here.
 
     Raises
     ------
@@ -158,73 +151,74 @@ def read_csv(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
     header_line, row_lines = filled[0], np.array(filled[1:], dtype=np.int64)
     delimiter = max(",;\t", key=lines[header_line].count)
     header, *rows = _fields([lines[i].rstrip("\r") for i in filled], delimiter)
-    roles = _roles(path, header)
+    positions = _positions(path, header)
 
     def where(row: int) -> str:
         return f"{path}, row {row + 1} (line {int(row_lines[row]) + 1})"
 
     _check_widths(rows, len(row_lines), header, where)
-
-    def column(role: str) -> NDArray[np.object_]:
-        values = np.empty(len(rows), dtype=object)
-        values[:] = [r[roles[role]].strip() for r in rows]
-        return values
-
-    x, y = (as_numbers(column(role), header[roles[role]], where) for role in "xy")
-    check_coordinates(x, y, where)
-    classes, names_labels = None, False
-    if "label" in roles:
-        classes, names_labels = _labels(column("label"), header[roles["label"]], where)
-    probability = decided_by = None
-    if "decided_by" in roles and "probability" in header:
-        # ours; in a file of another program a probability may be anything
-        roles["probability"] = header.index("probability")
-        probability = as_numbers(column("probability"), "probability", where)
-        decided_by = column("decided_by")
-    label, predicted = labels_and_decisions(classes, probability, decided_by)
-    names: str | NDArray[np.object_] = path.stem if micrograph is None else micrograph
-    score = None
-    if "score" in roles:
-        score = as_numbers(column("score"), header[roles["score"]], where)
+    values: dict[str, tuple[str, NDArray[Any]]] = {}
+    for name, position in positions.items():
+        fields = np.empty(len(rows), dtype=object)
+        fields[:] = [row[position].strip() for row in rows]
+        values[name] = header[position], fields
+    names_labels = False
+    if LABEL.name in values:
+        title, fields = values[LABEL.name]
+        values[LABEL.name] = title, _label_ids(fields, title, where)
+        names_labels = any(v.lower() in _LABEL_IDS for v in set(fields.tolist()) if v)
     return FilePicks(
-        source=CsvSource(
-            path, lines, header_line, row_lines, delimiter, tuple(header), roles,
-            names_labels, encoding,
+        CsvSource(
+            path, encoding, lines, header_line, row_lines, delimiter, tuple(header), positions,
+            names_labels,
         ),
-        x=x,
-        y=y,
-        micrograph=column("micrograph") if "micrograph" in roles else names,
-        label=label,
-        picker_score=score,
-        particle_probability=probability,
-        predicted=predicted,
-        decided_by=decided_by,
+        parse_columns(values, where),
+        path.stem if micrograph is None else micrograph,
     )  # fmt: skip
+
+
+def _holds_picks(head: str) -> bool:
+    header = head.partition("\n")[0].lower()
+    columns = {name.strip(" \"'") for name in header.split(",")}
+    # napari's own axis-0 and axis-1 are left to napari
+    return {"x", "y"} <= columns or {"x_coord", "y_coord"} <= columns
+
+
+FORMAT = PickFormat(
+    name="CSV",
+    title="CSV with a header line that names x and y",
+    suffixes=(".csv",),
+    holds_picks=_holds_picks,
+    read=read_csv,
+)
 
 
 def _fields(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
 
 
-def _roles(path: Path, header: Sequence[str]) -> dict[str, int]:
-    """Map each role (x, y, label, ...) to the position of the column that plays it."""
-    plain = [re.sub(r"[\s_\-]|^\ufeff", "", name).lower() for name in header]
-    roles: dict[str, int] = {}
-    for role, names in ALIASES.items():
-        found = [i for i, name in enumerate(plain) if name in names]
-        if len(found) > 1:
-            listed = ", ".join(header[i] for i in found)
+def _positions(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """Map each column of `Picks` that a header names to its position."""
+    plain = [plain_name(name) for name in header]
+    positions: dict[str, int] = {}
+    for column in COLUMNS:
+        names = header_names(column)
+        fitting = [i for i, name in enumerate(plain) if name in names]
+        if len(fitting) > 1:
+            listed = ", ".join(header[i] for i in fitting)
             raise PickFormatError(
-                f"{path}: several columns can be {role} ({listed}): keep one."
+                f"{path}: several columns can be {column.csv_name} ({listed}): keep one."
             )
-        if found:
-            roles[role] = found[0]
-    if not {"x", "y"} <= set(roles):
+        if fitting:
+            positions[column.name] = fitting[0]
+    if not {"x", "y"} <= set(positions):
         raise PickFormatError(
             f"{path}: the header has no columns x and y; found {', '.join(header[:5])}. "
             "The first line must name the columns, for example: x,y,label"
         )
-    return roles
+    if DECIDED_BY.name not in positions:  # another program's probability may be anything
+        positions.pop(PROBABILITY.name, None)
+    return positions
 
 
 def _check_widths(
@@ -244,22 +238,30 @@ def _check_widths(
         )
 
 
-def _labels(
-    values: NDArray[np.object_], column: str, where: Callable[[int], str]
-) -> tuple[NDArray[np.int8], bool]:
-    """Return (n,) int8 labels, and whether the column holds names."""
-    known = {v: _LABEL_IDS[v.lower()] for v in set(values.tolist()) if v.lower() in _LABEL_IDS}
-    numbers = np.array([known.get(v, v) for v in values.tolist()], dtype=object)
-    for row, value in enumerate(numbers.tolist()):
-        if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.0*)?", value):
+def _label_ids(
+    values: NDArray[np.object_], title: str, where: Callable[[int], str]
+) -> NDArray[np.object_]:
+    """Return (n,) class ids, as numbers or digits, in place of names."""
+    ids = {v: _LABEL_IDS.get(v.lower(), v) for v in set(values.tolist())}
+    for row, value in enumerate(values.tolist()):
+        if isinstance(ids[value], str) and not re.fullmatch(r"-?\d+(\.0*)?", value):
             raise PickFormatError(
-                f"{where(row)}: {column} is {value!r}, which is no class: expected "
+                f"{where(row)}: {title} is {value!r}, which is no class: expected "
                 f"{', '.join(n for n, i in _LABEL_IDS.items() if i)}, or an id from 0 to 6."
             )
-    labels = labels_from_numbers(numbers.astype(np.float64), column, where)
-    return labels, any(v for v in known)
+    return np.array([ids[v] for v in values.tolist()], dtype=object)
 
 
-def _label_token(label: int) -> str:
+def _csv_fields(values: NDArray[Any], delimiter: str) -> list[str]:
+    if values.dtype.kind in "fiu":
+        return format_values(values)
+    special = f'{delimiter}"\r\n'
+    return [
+        '"' + v.replace('"', '""') + '"' if any(c in special for c in v) else v
+        for v in map(str, values.tolist())
+    ]
+
+
+def _label_field(label: int) -> str:
     name = "" if label == UNLABELLED else class_name(label)
     return name if name in _LABEL_IDS else str(label)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.assemble import FilePicks, check_coordinates
-from napari_pickeroptimizer.io.relion import SCORE
-from napari_pickeroptimizer.io.rows import as_numbers, parse_rows, replace_tokens
+from napari_pickeroptimizer.io.fields import format_values, parse_fields, replace_fields
+from napari_pickeroptimizer.io.file_picks import FilePicks
+from napari_pickeroptimizer.io.pick_format import PickFormat
 from napari_pickeroptimizer.io.text import kept_text, read_text
-from napari_pickeroptimizer.io.tokens import star_tokens
+from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers, parse_columns
+from napari_pickeroptimizer.sources import PickSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,34 +26,31 @@ _SCORE_POSITION = 4
 
 
 @dataclass(frozen=True, eq=False)
-class BoxSource:
+class BoxSource(PickSource):
     """A ``.box`` file: `render` copies the lines of the rows that stay."""
 
-    path: Path
     lines: list[str]
     row_lines: NDArray[np.int64]
     n_columns: int
-    encoding: str = "utf-8"
-
-    @property
-    def holds_columns(self) -> bool:
-        """A .box has no room for columns."""
-        return False
+    holds_columns = False
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`; a score replaces the fifth column."""
         lines = self.lines
-        if SCORE in columns and self.n_columns > _SCORE_POSITION:
+        score = columns.get(PICKER_SCORE.star)
+        if score is not None and self.n_columns > _SCORE_POSITION:
             lines = list(lines)
             kept = self.row_lines[rows].tolist()
-            score = {_SCORE_POSITION: star_tokens(columns[SCORE])}
-            changed = replace_tokens([lines[i] for i in kept], score, [], self.n_columns)
+            scores = {_SCORE_POSITION: format_values(score)}
+            changed = replace_fields([lines[i] for i in kept], scores, [], self.n_columns)
             for i, line in zip(kept, changed, strict=True):
                 lines[i] = line
         return kept_text(lines, self.row_lines, rows)
 
 
-def read_box(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
+def read_box(
+    path: str | Path, *, micrograph: str | None = None, listed: bool = False
+) -> FilePicks:
     """Read an EMAN ``.box`` file.
 
     The centre is corner + size / 2, not rounded; crYOLO and napari-boxmanager write boxes
@@ -66,6 +64,8 @@ def read_box(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
         Name of the micrograph; by default the file's own without ``.box``. Where it is
         given (the file is one of many), an empty file has no picks; otherwise it is an
         error.
+    listed : bool, optional
+        Makes no difference here.
 
     Raises
     ------
@@ -94,16 +94,25 @@ def read_box(path: str | Path, *, micrograph: str | None = None) -> FilePicks:
             f"{where(0)}: {n_columns} values in the row; an EMAN .box has 4 (x, y of the "
             "corner, width, height) or 5 (and a score)."
         )
-    values = parse_rows(rows, n_columns, range(n_columns), where)
-    names = ("x", "y", "width", "height", "score")
-    numbers = [as_numbers(v, n, where) for v, n in zip(values, names, strict=False)]
+    values = parse_fields(rows, n_columns, range(n_columns), where)
+    titles = ("x", "y", "width", "height", "score")
+    numbers = [as_numbers(v, t, where) for v, t in zip(values, titles, strict=False)]
     x_corner, y_corner, width, height = numbers[:4]
-    x, y = x_corner + width / 2, y_corner + height / 2
-    check_coordinates(x, y, where)
+    columns = {X.name: x_corner + width / 2, Y.name: y_corner + height / 2}
+    if n_columns > _SCORE_POSITION:
+        columns[PICKER_SCORE.name] = numbers[_SCORE_POSITION]
     return FilePicks(
-        source=BoxSource(path, lines, row_lines, n_columns, encoding),
-        x=x,
-        y=y,
-        micrograph=path.stem if micrograph is None else micrograph,
-        picker_score=numbers[_SCORE_POSITION] if n_columns > _SCORE_POSITION else None,
+        BoxSource(path, encoding, lines, row_lines, n_columns),
+        parse_columns({name: (name, v) for name, v in columns.items()}, where),
+        path.stem if micrograph is None else micrograph,
     )
+
+
+FORMAT = PickFormat(
+    name="BOX",
+    title="EMAN box: x, y of the corner, width, height and perhaps a score",
+    suffixes=(".box",),
+    holds_picks=lambda head: True,
+    read=read_box,
+    cannot_hold="classes and probabilities: a STAR is written for those",
+)

@@ -5,37 +5,21 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pickeroptimizer.classes import MAX_CLASS
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, PicksNotFoundError
-from napari_pickeroptimizer.io.assemble import FilePicks, assemble
-from napari_pickeroptimizer.io.csv_table import read_csv
-from napari_pickeroptimizer.io.eman import read_box
-from napari_pickeroptimizer.io.listing import (
-    Entry,
-    Folder,
-    read_list_file,
-    read_suffix_file,
-    suffix_of,
-)
+from napari_pickeroptimizer.io.coordinate_lists import CoordinateList, Folder, list_in
+from napari_pickeroptimizer.io.file_picks import FilePicks, join_files
 from napari_pickeroptimizer.io.project import absolute, common_folder
-from napari_pickeroptimizer.io.relion import COORDINATE_FILE, picks_of_document, read_star
-from napari_pickeroptimizer.io.star import StarDocument
+from napari_pickeroptimizer.io.registry import SUFFIXES, expected, format_of
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.picks import PickListing, Picks
+    from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.sources import FileList
 
-PICK_SUFFIXES = (".star", ".box", ".csv")
-_LATER = {
-    ".cbox": "a crYOLO .cbox file, which is not read yet: pass crYOLO's EMAN/*.box or "
-    "STAR/*.star files",
-    ".cs": "a cryoSPARC file, which is not read yet: convert it to .star with csparc2star.py",
-    ".csg": "a cryoSPARC group, which is not read yet: convert its .cs to .star with "
-    "csparc2star.py",
-}
 # What RELION puts into every job folder beside the results.
 _BOOKKEEPING = ("job.star", "RELION_OUTPUT_NODES.star")
 
@@ -81,33 +65,30 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
       micrograph     x     y  label
     0          a  14.0  24.0      1
     """
-    places = [
+    paths = [
         Path(p).expanduser() for p in ([where] if isinstance(where, str | Path) else where)
     ]
     if label is not None and label not in range(MAX_CLASS + 1):
         raise LabelError(f"label {label} is no class id: expected 1 to {MAX_CLASS}.")
-    if not places:
+    if not paths:
         raise PicksNotFoundError("no picks: the list of files is empty.")
-    folders = [p for p in places if p.is_dir()]
-    files = _unique([f for p in places if not p.is_dir() for f in _matches(p)])
+    folders = [p for p in paths if p.is_dir()]
+    files = _unique([f for p in paths if not p.is_dir() for f in _matches(p)])
     root = common_folder(files) if len(files) > 1 else None
     parts = [_read_folder(f) for f in folders]
     parts += [_read_file(f, _name_below(root, f)) for f in files]
-    listing = parts[0][1] if len(parts) == 1 else None
-    return assemble([f for part, _ in parts for f in part], listing, label)
+    file_list = parts[0][1] if len(parts) == 1 else None
+    return join_files([f for part, _ in parts for f in part], file_list, label)
 
 
-_Part = tuple[list[FilePicks], "PickListing | None"]
-
-
-def _matches(place: Path) -> list[Path]:
-    if place.exists():
-        return [place]
-    found = [Path(f) for f in sorted(glob.glob(str(place), recursive=True))]
-    found = [f for f in found if f.is_file()]
-    if not found:
-        raise PicksNotFoundError(f"no picks at {place}: nothing is there.")
-    return found
+def _matches(path: Path) -> list[Path]:
+    if path.exists():
+        return [path]
+    files = [Path(f) for f in sorted(glob.glob(str(path), recursive=True))]
+    files = [f for f in files if f.is_file()]
+    if not files:
+        raise PicksNotFoundError(f"no picks at {path}: nothing is there.")
+    return files
 
 
 def _unique(files: list[Path]) -> list[Path]:
@@ -121,89 +102,61 @@ def _name_below(root: Path | None, file: Path) -> str | None:
     return absolute(file).relative_to(root).with_suffix("").as_posix()
 
 
-def _read_file(path: Path, micrograph: str | None = None) -> _Part:
-    if path.suffix.lower() != ".star":
-        return [_reader(path)(path, micrograph=micrograph)], None
-    if suffix_of(path) is not None:
-        suffix_file = read_suffix_file(path)
-        return _read_entries(suffix_file.entries), suffix_file
-    if micrograph is not None and path.stat().st_size == 0:
-        return [read_star(path, micrograph=micrograph)], None
-    document = StarDocument.read(path)
-    lists = document.blocks_with(COORDINATE_FILE)
-    if lists:
-        listing = read_list_file(document, lists[0])
-        return _read_entries(listing.entries), listing
-    return [picks_of_document(document, micrograph)], None
+def _read_file(
+    path: Path, micrograph: str | None = None
+) -> tuple[list[FilePicks], FileList | None]:
+    parsed = _parse(path, micrograph)
+    if isinstance(parsed, FilePicks):
+        return [parsed], None
+    return [_picks_in(f.path, f.micrograph, listed=True) for f in parsed.files], parsed
 
 
-def _read_entries(entries: Sequence[Entry]) -> list[FilePicks]:
-    return [
-        read_star(e.path, micrograph=e.micrograph, listed=True)
-        if e.path.suffix.lower() == ".star"
-        else _reader(e.path)(e.path, micrograph=e.micrograph)
-        for e in entries
-    ]
+def _picks_in(path: Path, micrograph: str | None, *, listed: bool = False) -> FilePicks:
+    """Read a file that is one of many, and therefore no list of others."""
+    parsed = _parse(path, micrograph, listed=listed)
+    if isinstance(parsed, FilePicks):
+        return parsed
+    raise PickFormatError(
+        f"{path} is a list of pick files in a folder of pick files: pass the list itself."
+    )
 
 
-def _reader(path: Path) -> Callable[..., FilePicks]:
-    suffix = path.suffix.lower()
-    readers: dict[str, Callable[..., FilePicks]] = {
-        ".star": read_star,
-        ".box": read_box,
-        ".csv": read_csv,
-    }
-    if suffix in readers:
-        return readers[suffix]
-    what = _LATER.get(suffix, f"no pick file: expected {', '.join(PICK_SUFFIXES)}")
-    raise PickFormatError(f"{path} is {what}.")
+def _parse(
+    path: Path, micrograph: str | None, *, listed: bool = False
+) -> FilePicks | CoordinateList:
+    pick_format = format_of(path)
+    if pick_format is None:
+        raise PickFormatError(f"{path} is no pick file: expected {expected()}.")
+    if pick_format.read is None:
+        raise PickFormatError(f"{path} is {pick_format.instead}.")
+    return pick_format.read(path, micrograph=micrograph, listed=listed)
 
 
-def _read_folder(folder: Path) -> _Part:
-    index = _index_of(folder)
-    if index is not None:
-        return _read_file(index)
+def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
+    list_file = list_in(folder)
+    if list_file is not None:
+        return _read_file(list_file)
     files = [
         Path(parent) / name
         for parent, _, names in os.walk(folder, followlinks=True)
         for name in names
-        if Path(name).suffix.lower() in PICK_SUFFIXES and not _is_aside(name)
+        if Path(name).suffix.lower() in SUFFIXES and not _is_aside(name)
     ]
     if not files:
         raise PicksNotFoundError(
-            f"no picks in {folder}: expected {', '.join(PICK_SUFFIXES)} files in it or below."
+            f"no picks in {folder}: expected {expected()} files in it or below."
         )
-    kinds = Counter(f.suffix.lower() for f in files)
-    if len(kinds) > 1:  # crYOLO, for one, writes the same picks in several formats
-        found = ", ".join(f"{n} {suffix}" for suffix, n in sorted(kinds.items()))
+    counts = Counter(f.suffix.lower() for f in files)
+    if len(counts) > 1:  # crYOLO, for one, writes the same picks in several formats
+        listed = ", ".join(f"{n} {suffix}" for suffix, n in sorted(counts.items()))
         raise PickFormatError(
-            f"{folder} holds pick files of several formats ({found}), perhaps the same picks "
-            f"twice. Pass those of one: {folder}/**/*{min(kinds)}"
+            f"{folder} holds pick files of several formats ({listed}), perhaps the same picks "
+            f"twice. Pass those of one: {folder}/**/*{min(counts)}"
         )
-    read, root = _reader(files[0]), absolute(folder)
-    parts = [read(f, micrograph=_name_below(root, f)) for f in sorted(files)]
+    root = absolute(folder)
+    parts = [_picks_in(f, _name_below(root, f)) for f in sorted(files)]
     return parts, Folder(folder, folder)
 
 
 def _is_aside(name: str) -> bool:
     return name.startswith(".") or name in _BOOKKEEPING or name.endswith("_pipeline.star")
-
-
-def _index_of(folder: Path) -> Path | None:
-    """Return the list file, suffix file or particles STAR that speaks for a folder."""
-    stars = sorted(
-        f for f in folder.glob("*.star") if f.is_file() and not f.name.startswith(".")
-    )
-    lists = []
-    for star in stars:
-        with star.open("rb") as file:
-            if COORDINATE_FILE.encode() in file.read(4096):
-                lists.append(star)
-    lists = lists or [f for f in stars if suffix_of(f) is not None]
-    lists = lists or [f for f in stars if f.name == "particles.star"]
-    if len(lists) > 1:
-        raise PickFormatError(
-            f"{folder} holds several lists of picks ({', '.join(f.name for f in lists)}): "
-            "pass one of these files."
-        )
-    return lists[0] if lists else None

@@ -5,38 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.assemble import (
-    FilePicks,
-    check_coordinates,
-    labels_and_decisions,
-    labels_from_numbers,
+from napari_pickeroptimizer.io.coordinate_lists import (
+    COORDINATE_FILE,
+    CoordinateList,
+    read_list_file,
+    read_suffix_file,
+    suffix_of,
 )
+from napari_pickeroptimizer.io.fields import format_values
+from napari_pickeroptimizer.io.file_picks import FilePicks
+from napari_pickeroptimizer.io.pick_format import PickFormat
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
-from napari_pickeroptimizer.io.tokens import star_tokens
+from napari_pickeroptimizer.schema import (
+    MICROGRAPH,
+    X,
+    Y,
+    columns_in,
+    parse_columns,
+    tomogram_label,
+)
+from napari_pickeroptimizer.sources import PickSource, with_partial_label
 
-X = "rlnCoordinateX"
-Y = "rlnCoordinateY"
-MICROGRAPH = "rlnMicrographName"
-COORDINATE_FILE = "rlnMicrographCoordinates"
-SCORE = "rlnAutopickFigureOfMerit"
-SELECTION_TYPE = "rlnParticleSelectionType"
-# RELION stops at a selection type outside 1..6, so a partly labelled set goes into a column
-# of our own, which RELION carries along and does not look at.
-PARTIAL_LABEL = "poLabel"
-PARTICLE_PROBABILITY = "poParticleProbability"
-DECIDED_BY = "poDecidedBy"
-SUGGESTION_RANK = "poSuggestionRank"
-NUMBERS = (X, Y, SCORE, PARTICLE_PROBABILITY, PARTIAL_LABEL, SELECTION_TYPE, SUGGESTION_RANK)
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class StarSource:
+class StarSource(PickSource):
     """A STAR file of picks: `render` copies its text, without the rows that went.
 
     A table that lost all rows keeps its header.
@@ -45,44 +46,40 @@ class StarSource:
     document: StarDocument
     block: StarBlock | None  # None: an empty per-micrograph file
 
-    @property
-    def path(self) -> Path:
-        """The file it was read from."""
-        return self.document.path
-
-    @property
-    def encoding(self) -> str:
-        """Encoding that restores the file's bytes."""
-        return self.document.encoding
-
-    @property
-    def holds_columns(self) -> bool:
-        """STAR has room for columns."""
-        return True
-
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
-        """Return the file's text with only `rows`, and `columns` added or replaced.
-
-        A column ``poLabel`` of the file follows the classes that are written: it is read before
-        ``rlnParticleSelectionType``, and would else say what was so once.
-        """
+        """Return the file's text with only `rows`, and `columns` added or replaced."""
         if self.block is None:
             return self.document.text()
-        tokens = {name: star_tokens(values) for name, values in columns.items()}
-        if SELECTION_TYPE in tokens and PARTIAL_LABEL in self.block.columns:
-            tokens.setdefault(PARTIAL_LABEL, tokens[SELECTION_TYPE])
-        return self.document.render(self.block, rows, tokens)
+        fields = {label: format_values(values) for label, values in columns.items()}
+        fields = with_partial_label(fields, self.block.columns)
+        return self.document.render(self.block, rows, fields)
+
+    def blocks(self) -> tuple[dict[str, Any], str] | None:
+        """Return the blocks as ``starfile.read`` would, and the name of the picks'."""
+        if self.block is None:
+            return None
+        blocks: dict[str, Any] = {}
+        for block in self.document.blocks:
+            if block.is_loop:
+                columns = self.document.strings(block, block.columns)
+                blocks[block.name] = pd.DataFrame(
+                    {label: _numbers_if_all(values) for label, values in columns.items()}
+                )
+            else:
+                blocks[block.name] = self.document.pairs(block)
+        return blocks, self.block.name
 
 
 def read_star(
     path: str | Path, *, micrograph: str | None = None, listed: bool = False
-) -> FilePicks:
-    """Read the picks of a STAR file.
+) -> FilePicks | CoordinateList:
+    """Read the picks of a STAR file, or the list of coordinate files that it is.
 
     Parameters
     ----------
     path : str or Path
-        A particles STAR, or the coordinate file of one micrograph.
+        A particles STAR, the coordinate file of one micrograph, or a list of these:
+        ``autopick.star`` and its like (RELION 4, 5), ``coords_suffix_autopick.star`` (3).
     micrograph : str, optional
         Name of the micrograph if the table has no ``rlnMicrographName``; by default the
         file's own name without ``.star``. Where it is given (the file is one of many), an
@@ -93,73 +90,85 @@ def read_star(
     Raises
     ------
     PicksNotFoundError
-        Nothing is at `path`.
+        Nothing is at `path`, or a listed file is missing.
     PickFormatError
         No table has ``rlnCoordinateX`` and ``rlnCoordinateY``, several have, coordinates
         are three-dimensional or not finite, or a row does not fit its header.
     """
     path = Path(path)
+    if not listed and suffix_of(path) is not None:
+        return read_suffix_file(path)
     if micrograph is not None and path.is_file() and path.stat().st_size == 0:
-        return picks_of_document(StarDocument(path, [""], ()), micrograph)
-    return picks_of_document(StarDocument.read(path), micrograph, listed=listed)
-
-
-def picks_of_document(
-    document: StarDocument, micrograph: str | None = None, *, listed: bool = False
-) -> FilePicks:
-    """Take the picks out of a STAR document (see `read_star`)."""
-    block = _coordinates_block(document, may_be_empty=micrograph is not None)
-    if block is None:
-        nothing = np.empty(0)
-        return FilePicks(StarSource(document, None), nothing, nothing, micrograph or "")
-    wanted = [c for c in NUMBERS if c in block.columns]
-    text = [c for c in (MICROGRAPH, DECIDED_BY) if c in block.columns]
-    values = document.strings(block, wanted + text)
-    numbers = {c: document.as_numbers(block, c, values[c]) for c in wanted}
-
-    def where(row: int) -> str:
-        return document.where(block, row)
-
-    check_coordinates(numbers[X], numbers[Y], where)
-    classes = None
-    for column in (PARTIAL_LABEL, SELECTION_TYPE):
-        if column in numbers and classes is None:
-            classes = labels_from_numbers(numbers[column], column, where)
-    probability, decided_by = numbers.get(PARTICLE_PROBABILITY), values.get(DECIDED_BY)
-    label, predicted = labels_and_decisions(classes, probability, decided_by)
-    return FilePicks(
-        source=StarSource(document, block),
-        x=numbers[X],
-        y=numbers[Y],
-        micrograph=micrograph
-        if micrograph is not None and (listed or MICROGRAPH not in values)
-        else _micrograph_names(document, block, values),
-        label=label,
-        picker_score=numbers.get(SCORE),
-        particle_probability=probability,
-        predicted=predicted,
-        decided_by=decided_by,
-        suggestion=numbers.get(SUGGESTION_RANK),
+        return _picks_of(StarDocument(path, [""], ()), micrograph, listed)
+    document = StarDocument.read(path)
+    lists = [] if listed else document.blocks_with(COORDINATE_FILE)
+    return (
+        read_list_file(document, lists[0])
+        if lists
+        else _picks_of(document, micrograph, listed)
     )
 
 
-def _micrograph_names(
-    document: StarDocument,
-    block: StarBlock,
-    values: Mapping[str, NDArray[np.object_]],
-) -> str | NDArray[np.object_]:
-    if MICROGRAPH in values:
-        return values[MICROGRAPH]
+def _holds_picks(head: str) -> bool:
+    """Whether a STAR that begins so holds picks in two dimensions, or lists files of them."""
+    if "_rlnTomoName" in head:
+        return False
+    # crYOLO's labels lack the prefix: reading says what to pass instead
+    return f"_{COORDINATE_FILE}" in head or any(
+        f"_{prefix}CoordinateX" in head and f"_{prefix}CoordinateY" in head
+        for prefix in ("rln", "")
+    )
+
+
+FORMAT = PickFormat(
+    name="STAR",
+    title="RELION STAR: particles, coordinates of one micrograph, or a list of these",
+    suffixes=(".star",),
+    holds_picks=_holds_picks,
+    read=read_star,
+)
+
+
+def _picks_of(document: StarDocument, micrograph: str | None, listed: bool) -> FilePicks:
+    block = _coordinates_block(document, may_be_empty=micrograph is not None)
+    source = StarSource(document.path, document.encoding, document, block)
+    if block is None:
+        return FilePicks(source, {c.name: c.all_missing(0) for c in (X, Y)}, micrograph or "")
+    labels = {
+        column.name: label
+        for column, label in columns_in(block.columns)
+        if not (column is MICROGRAPH and listed)
+    }
+    strings = document.strings(block, list(labels.values()))
+    columns = parse_columns(
+        {name: (label, strings[label]) for name, label in labels.items()},
+        lambda row: document.where(block, row),
+    )
+    if MICROGRAPH.name not in columns and micrograph is None:
+        micrograph = _micrograph_of(document, block)
+    return FilePicks(source, columns, micrograph or "")
+
+
+def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
+    """Convert a column of strings to integers or floats, if each of them is one."""
+    try:
+        return pd.to_numeric(strings)
+    except ValueError:
+        return strings
+
+
+def _micrograph_of(document: StarDocument, block: StarBlock) -> str:
     if "rlnImageName" in block.columns:
         raise PickFormatError(
-            f"{document.path}: {block.title} holds particles without the column {MICROGRAPH}, "
-            "so their micrographs are unknown. Pass the particles STAR of the extraction job."
+            f"{document.path}: {block.title} holds particles without the column "
+            f"{MICROGRAPH.star}, so their micrographs are unknown. Pass the particles STAR of "
+            "the extraction job."
         )
     return document.path.stem
 
 
 def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlock | None:
-    candidates = document.blocks_with(X, Y)
+    candidates = document.blocks_with(X.star, Y.star)
     _refuse_three_dimensions(document)
     if len(candidates) > 1:
         named = [b for b in candidates if b.name == "particles"]
@@ -178,25 +187,21 @@ def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlo
 
 def _refuse_three_dimensions(document: StarDocument) -> None:
     for block in document.blocks:
-        three_dimensional = [
-            c
-            for c in block.columns
-            if c in ("rlnTomoName", "rlnCoordinateZ") or c.startswith("rlnCenteredCoordinate")
-        ]
-        if three_dimensional:
+        label = tomogram_label(block.columns)
+        if label is not None:
             raise PickFormatError(
-                f"{document.path}: {block.title} is of a tomogram ({three_dimensional[0]}). "
+                f"{document.path}: {block.title} is of a tomogram ({label}). "
                 "This package prunes picks on two-dimensional micrographs."
             )
 
 
 def _what_instead(document: StarDocument) -> str:
     """Say what a STAR without picks seems to be, and what to pass instead."""
-    expected = f"no table has the columns {X} and {Y}"
+    expected = f"no table has the columns {X.star} and {Y.star}"
     columns = [c for b in document.blocks for c in b.columns]
-    if any({X, Y} <= set(b.columns) for b in document.blocks):
-        return f"has {X} and {Y}, but not as a loop_ table: write it as a loop."
-    if MICROGRAPH in columns and "rlnImageName" not in columns:
+    if any({X.star, Y.star} <= set(b.columns) for b in document.blocks):
+        return f"has {X.star} and {Y.star}, but not as a loop_ table: write it as a loop."
+    if MICROGRAPH.star in columns and "rlnImageName" not in columns:
         return (
             f"is a micrographs STAR: {expected}. Pass the coordinates: a particles STAR, an "
             "autopick.star, or the folder of the picking job."

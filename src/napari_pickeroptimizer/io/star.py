@@ -1,7 +1,7 @@
 """STAR files as text: every line stays as it is, rows go, columns come.
 
 A `StarDocument` never builds a table anew. It remembers which lines of the file are rows of
-which block; writing copies the lines, leaves out rows, appends or replaces single tokens.
+which block; writing copies the lines, leaves out rows, appends or replaces single fields.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.rows import as_numbers, parse_rows, replace_tokens, token_spans
+from napari_pickeroptimizer.io.fields import field_spans, parse_fields, replace_fields
 from napari_pickeroptimizer.io.text import kept_text, read_text
+from napari_pickeroptimizer.schema import as_numbers
 
 # Lines that may be something else than a row begin with one of these.
 _SPECIAL_STARTS = frozenset("#_dDlL\r\ufeff")
@@ -137,7 +137,7 @@ class StarDocument:
         """
         rows = [self.lines[i] for i in block.row_lines.tolist()]
         positions = [block.columns.index(c) for c in columns]
-        values = parse_rows(
+        values = parse_fields(
             rows, len(block.columns), positions, lambda row: self.where(block, row)
         )
         return dict(zip(columns, values, strict=True))
@@ -153,20 +153,14 @@ class StarDocument:
             A value is no number; file, row and line are named.
         """
         return {
-            column: self.as_numbers(block, column, values)
+            column: as_numbers(values, column, lambda row: self.where(block, row))
             for column, values in self.strings(block, columns).items()
         }
 
-    def as_numbers(
-        self, block: StarBlock, column: str, values: NDArray[Any]
-    ) -> NDArray[np.float64]:
-        """Convert the strings of one column to (n,) float64, or name the row that is none."""
-        return as_numbers(values, column, lambda row: self.where(block, row))
-
     def pairs(self, block: StarBlock) -> dict[str, str]:
         """Return the label-value pairs of a block that is no loop."""
-        tokens = ([t for _, _, t in token_spans(self.lines[i])] for i in block.column_lines)
-        return {t[0].removeprefix("_"): t[1] if len(t) > 1 else "" for t in tokens}
+        pairs = ([f for _, _, f in field_spans(self.lines[i])] for i in block.column_lines)
+        return {p[0].removeprefix("_"): p[1] if len(p) > 1 else "" for p in pairs}
 
     def where(self, block: StarBlock, row: int) -> str:
         """Name a row for a message: file, data row (from 1) and line (from 1)."""
@@ -188,8 +182,8 @@ class StarDocument:
             Rows to keep, ascending. With none, the header stays without rows: RELION
             itself never writes such a table, this package's reader accepts it.
         columns : mapping of str to (k,) str, optional
-            For each label, one token for each of `rows`, quoted where it needs it. A column
-            that exists is replaced token by token, spacing untouched; a new one goes to
+            For each label, one field for each of `rows`, quoted where it needs it. A column
+            that exists is replaced field by field, spacing untouched; a new one goes to
             the end of the rows and of the header, numbered where the header is.
         """
         lines = self.lines
@@ -204,7 +198,7 @@ class StarDocument:
         lines = list(self.lines)
         old = {block.columns.index(c): v for c, v in columns.items() if c in block.columns}
         new = {c: v for c, v in columns.items() if c not in block.columns}
-        changed = replace_tokens(
+        changed = replace_fields(
             [lines[i] for i in kept_lines], old, list(new.values()), len(block.columns)
         )
         for i, line in zip(kept_lines, changed, strict=True):

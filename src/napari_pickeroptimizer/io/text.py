@@ -1,4 +1,4 @@
-"""Read a pick file as text, or say plainly why it is none."""
+"""Pick files as text: read them, and leave out the lines of rows that are gone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_text(path: str | Path) -> tuple[str, str]:
         )
     if b"\0" in data[:65536]:
         raise PickFormatError(
-            f"{path} is a binary file where text was expected: pass .star, .box or .csv files."
+            f"{path} is a binary file where text was expected: is it damaged, or misnamed?"
         )
     try:
         return data.decode("utf-8"), "utf-8"

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.atomic import write_text_atomic
+from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.project import absolute, common_folder
-from napari_pickeroptimizer.io.relion import (
-    DECIDED_BY,
-    MICROGRAPH,
-    PARTIAL_LABEL,
-    PARTICLE_PROBABILITY,
-    SCORE,
-    SELECTION_TYPE,
-    X,
-    Y,
-)
-from napari_pickeroptimizer.io.tokens import star_tokens
-from napari_pickeroptimizer.picks import BY_LABEL, BY_NOTHING, BY_SCORE
+from napari_pickeroptimizer.io.registry import format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,32 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_pickeroptimizer.picks import Picks
-
-
-def star_columns(picks: Picks) -> dict[str, NDArray[Any]]:
-    """Return the columns that `write_picks` adds by default, (n,) each.
-
-    ``rlnParticleSelectionType`` is the user's label, else the class that was decided. RELION
-    5 stops at values outside 1..6: where only some picks have a class, the classes go to the
-    private column ``poLabel`` (0 = none) instead. ``poParticleProbability`` is P(particle),
-    ``poDecidedBy`` what decided; by it, labels and decisions are told apart on reading.
-    """
-    labels = classes = picks.labels
-    if "predicted" in picks.table:
-        predicted = picks.table["predicted"].to_numpy(dtype=np.int8)
-        classes = np.where(labels != UNLABELLED, labels, predicted)
-    columns: dict[str, NDArray[Any]] = {}
-    if classes.any():
-        columns[SELECTION_TYPE if classes.all() else PARTIAL_LABEL] = classes
-    probability = picks.particle_probability
-    if not np.isnan(probability).all():
-        columns[PARTICLE_PROBABILITY] = probability
-        if classes.any():
-            by = np.where(classes == UNLABELLED, BY_NOTHING, BY_SCORE).astype(object)
-            if "decided_by" in picks.table:
-                by = picks.table["decided_by"].to_numpy(dtype=object)
-            columns[DECIDED_BY] = np.where(labels != UNLABELLED, BY_LABEL, by)
-    return columns
 
 
 def write_picks(
@@ -77,7 +40,7 @@ def write_picks(
         others, else one beside it, ``kept_added.star`` for ``kept.star`` or ``kept/``.
     columns : mapping of str to (n,) array, optional
         Columns to add or replace, by STAR label, one value a pick; floats are written with
-        six decimals. By default `star_columns`. Formats without columns leave them out.
+        six decimals. By default `Picks.star_columns`. Formats without columns leave them out.
 
     Returns
     -------
@@ -91,8 +54,8 @@ def write_picks(
         of another format.
     """
     output = Path(output).expanduser()
-    columns = star_columns(picks) if columns is None else columns
-    is_tree = picks.listing is not None or len(picks.sources) > 1
+    columns = picks.star_columns() if columns is None else columns
+    is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
     if not picks.sources or (is_new.all() and len(picks) and not is_tree):
         return [write_new_star(picks, output, columns=columns)]
@@ -113,7 +76,7 @@ def write_new_star(
     """Write picks to one new STAR table, whatever they came from; return its path.
 
     The table has micrograph, x, y, the picker's score where known, and `columns` (by
-    default `star_columns`); nothing else of the files they came from.
+    default `Picks.star_columns`); nothing else of the files they came from.
 
     Raises
     ------
@@ -126,14 +89,8 @@ def write_new_star(
         raise PickFormatError(
             f"cannot write these picks to {output}: give a name ending in .star."
         )
-    values: dict[str, NDArray[Any]] = {
-        MICROGRAPH: picks.table["micrograph"].to_numpy(dtype=object),
-        X: picks.table["x"].to_numpy(),
-        Y: picks.table["y"].to_numpy(),
-    }
-    if "picker_score" in picks.table:
-        values[SCORE] = picks.table["picker_score"].to_numpy()
-    values.update(star_columns(picks) if columns is None else columns)
+    values = picks.place_columns()
+    values.update(picks.star_columns() if columns is None else columns)
     header = [
         "",
         "data_",
@@ -141,8 +98,8 @@ def write_new_star(
         "loop_ ",
         *(f"_{c} #{i} " for i, c in enumerate(values, start=1)),
     ]
-    tokens = [star_tokens(v) for v in values.values()]
-    rows = [" ".join(row) + " " for row in zip(*tokens, strict=True)]
+    fields = [format_values(v) for v in values.values()]
+    rows = [" ".join(row) + " " for row in zip(*fields, strict=True)]
     return write_text_atomic(output, "\n".join([*header, *rows, " ", ""]))
 
 
@@ -164,12 +121,14 @@ def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
 
 
 def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> list[Path]:
-    if output.is_file() or output.suffix.lower() in (".star", ".box", ".csv"):
+    if output.is_file() or format_of(output) is not None:
         raise PickFormatError(
             f"these picks come from {len(picks.sources)} files: {output} must be a folder."
         )
-    listing = picks.listing
-    root = common_folder([s.path for s in picks.sources]) if listing is None else listing.root
+    file_list = picks.file_list
+    root = (
+        common_folder([s.path for s in picks.sources]) if file_list is None else file_list.root
+    )
     root = absolute(root)
     targets = [output / absolute(s.path).relative_to(root) for s in picks.sources]
     inputs = _inputs(picks)
@@ -186,7 +145,7 @@ def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
         if source.path not in written:
             target.unlink(missing_ok=True)
     paths = list(written.values())
-    for name, text in {} if listing is None else listing.render(written).items():
+    for name, text in {} if file_list is None else file_list.render(written).items():
         _refuse_input(inputs, output / name)
         paths.append(write_text_atomic(output / name, text))
     return paths
@@ -214,8 +173,8 @@ def _check_output_file(picks: Picks, output: Path) -> None:
 
 def _inputs(picks: Picks) -> set[str]:
     inputs = {os.path.realpath(s.path) for s in picks.sources}
-    if picks.listing is not None:
-        inputs.add(os.path.realpath(picks.listing.path))
+    if picks.file_list is not None:
+        inputs.add(os.path.realpath(picks.file_list.path))
     return inputs
 
 

@@ -28,10 +28,11 @@ _HOMES = {
     "go_to_pick": "navigation",
     "step_queue": "navigation",
     # learn and decide
+    "fine_tune": "functions",
+    "apply_model": "functions",
     "finetune_layer": "scoring.jobs",
     "load_model": "scoring.jobs",
     "score_layer": "scoring.jobs",
-    "apply_to_layer": "scoring.jobs",
     "set_threshold": "outputs",
     "set_place_rules": "outputs",
     "scores_of": "outputs",

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
-from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import labelling
 from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import unwrap
+from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 # Columns that are put on the layer of all picks, for the eye only.
 DISPLAY_COLUMNS = ("predicted", f"{PROBABILITY_PREFIX}{PARTICLE}")

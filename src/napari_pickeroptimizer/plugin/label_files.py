@@ -13,17 +13,19 @@ from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.io import write_new_star, write_picks
 from napari_pickeroptimizer.io.project import absolute
-from napari_pickeroptimizer.io.relion import (
-    DECIDED_BY,
-    PARTIAL_LABEL,
-    SELECTION_TYPE,
-    SUGGESTION_RANK,
-)
-from napari_pickeroptimizer.picks import BY_LABEL, BY_NOTHING, Picks
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.colouring import without_display_columns
 from napari_pickeroptimizer.plugin.layer_state import view_of
 from napari_pickeroptimizer.plugin.panels.export.destinations import is_tree
 from napari_pickeroptimizer.plugin.session import picks_of, unwrap
+from napari_pickeroptimizer.schema import (
+    BY_LABEL,
+    BY_NOTHING,
+    DECIDED_BY,
+    PARTIAL_LABEL,
+    SELECTION_TYPE,
+    SUGGESTION,
+)
 
 
 def write_part(
@@ -51,10 +53,10 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
     complete = len(labels) > 0 and bool(labels.all())
     columns: dict[str, NDArray[Any]] = {SELECTION_TYPE if complete else PARTIAL_LABEL: labels}
     if "predicted" in picks.table or "decided_by" in picks.table:
-        columns[DECIDED_BY] = np.where(labels != UNLABELLED, BY_LABEL, BY_NOTHING)
+        columns[DECIDED_BY.star] = np.where(labels != UNLABELLED, BY_LABEL, BY_NOTHING)
     if picks.was_suggested.any():
         rank = picks.table["suggestion"].to_numpy(dtype=np.float64)
-        columns[SUGGESTION_RANK] = np.nan_to_num(rank)
+        columns[SUGGESTION.star] = np.nan_to_num(rank)
     if not is_tree(picks):
         return write_picks(picks, path, columns=columns)
     is_new = picks.table["source"].to_numpy() < 0

@@ -199,7 +199,7 @@ def with_added(view: PicksView, new: Picks) -> PicksView:
             known = str(name) in view.slice_names
             at = view.slice_names.index(str(name)) if known else len(view.slice_names)
             slice_of[str(name)] = at
-    picks = concatenate([view.picks, replace(new, listing=view.picks.listing)])
+    picks = concatenate([view.picks, replace(new, file_list=view.picks.file_list)])
     return replace(view, picks=picks, slice_of=slice_of)
 
 

@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_pickeroptimizer.io import eman, relion
+from napari_pickeroptimizer.io.images import MRC_SUFFIXES, TIFF_SUFFIXES
+from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES, format_of
+
 LayerData = tuple[Any, ...]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 PathOrPaths = str | Sequence[str]
 
-IMAGE_SUFFIXES = (".mrc", ".mrcs", ".tif", ".tiff")
-PICK_SUFFIXES = (".star", ".box", ".cbox", ".csv")
+IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES  # pictures are left to napari
 # A STAR names its columns before its rows; optics tables before them are short.
 SNIFFED_BYTES = 64 * 1024
 MRC_HEADER_BYTES = 256
@@ -126,7 +129,8 @@ def _boxes_beside(places: list[Path]) -> list[Path]:
     """Return the ``.box`` files that lie in a folder of micrographs."""
     if len(places) != 1 or not places[0].is_dir():
         return []
-    return sorted(p for p in places[0].glob("*.box") if p.is_file())
+    (suffix,) = eman.FORMAT.suffixes
+    return sorted(p for p in places[0].glob(f"*{suffix}") if p.is_file())
 
 
 def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
@@ -146,8 +150,8 @@ def _holds_micrographs(path: Path) -> bool:
         return _has_files(path, IMAGE_SUFFIXES)
     suffix = path.suffix.lower()
     if suffix == ".star":
-        words = _sniff(path)
-        return "_rlnMicrographName" in words and not _star_holds_picks(words)
+        head = _head(path)
+        return "_rlnMicrographName" in head and not relion.FORMAT.holds_picks(head)
     if suffix == ".mrc":
         return _mrc_sections(path) == 1
     return suffix in IMAGE_SUFFIXES
@@ -155,25 +159,9 @@ def _holds_micrographs(path: Path) -> bool:
 
 def _holds_picks(path: Path) -> bool:
     if path.is_dir():
-        return not _has_files(path, IMAGE_SUFFIXES) and _has_files(path, PICK_SUFFIXES)
-    suffix = path.suffix.lower()
-    if suffix in (".star", ".cbox"):
-        return _star_holds_picks(_sniff(path))
-    if suffix == ".csv":
-        header = _sniff(path).partition("\n")[0].lower()
-        columns = {word.strip(" \"'") for word in header.split(",")}
-        return {"x", "y"} <= columns or {"x_coord", "y_coord"} <= columns
-    return suffix == ".box"
-
-
-def _star_holds_picks(words: str) -> bool:
-    if "_rlnTomoName" in words:  # 3-D particles of tomograms
-        return False
-    return (
-        ("_rlnCoordinateX" in words and "_rlnCoordinateY" in words)
-        or "_rlnMicrographCoordinates" in words
-        or ("_CoordinateX" in words and "_CoordinateY" in words)
-    )
+        return not _has_files(path, IMAGE_SUFFIXES) and _has_files(path, KNOWN_SUFFIXES)
+    pick_format = format_of(path)
+    return pick_format is not None and pick_format.holds_picks(_head(path))
 
 
 def _has_files(folder: Path, suffixes: tuple[str, ...], depth: int = 2) -> bool:
@@ -189,7 +177,7 @@ def _has_files(folder: Path, suffixes: tuple[str, ...], depth: int = 2) -> bool:
         return False
 
 
-def _sniff(path: Path) -> str:
+def _head(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(SNIFFED_BYTES).decode("latin-1")

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decision import Decision, likeliest_other
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, forecast_for
 from napari_pickeroptimizer.reading import MicrographFailed
+from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard

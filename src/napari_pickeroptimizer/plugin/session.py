@@ -14,7 +14,11 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 from psygnal import Signal
 
-from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimizerError
+from napari_pickeroptimizer.errors import (
+    MicrographNotFoundError,
+    PickerOptimizerError,
+    SettingsError,
+)
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import keys, labelling, matching
 from napari_pickeroptimizer.plugin.images.stack import (
@@ -125,7 +129,7 @@ class Session:
         """
         if picks_layer is not None:
             picks_layer = unwrap(picks_layer)
-            adopt_layer(self.viewer, picks_layer)
+            adopt_layer(self.viewer, picks_layer, stack_layer)
             self._chosen_picks = ref(picks_layer)
         if stack_layer is not None:
             self._chosen_stack = ref(unwrap(stack_layer))
@@ -195,6 +199,26 @@ def session_of(viewer: Any) -> Session:
     return session
 
 
+def session_with(layer: Any) -> Session:
+    """Return the session of the viewer that a layer is in.
+
+    Raises
+    ------
+    SettingsError
+        It is in no viewer that has a session, nor in the current one.
+    """
+    layer = unwrap(layer)
+    asking_viewer()
+    for session in list(_sessions.values()):
+        viewer = session.viewer_ref()
+        if viewer is not None and layer in viewer.layers:
+            return session
+    raise SettingsError(
+        f"layer {layer.name!r} is in no viewer that the plugin knows: add it to one, and call "
+        "session_of(viewer)."
+    )
+
+
 def asking_viewer() -> Any | None:
     """Return the viewer that a reader is asked by, its session begun; None without a window.
 
@@ -228,8 +252,8 @@ def picks_of(layer: Any) -> Picks:
     return labelling.current_view(unwrap(layer)).picks
 
 
-def adopt_layer(viewer: Any, layer: Any) -> None:
-    """Take a Points layer of another origin on as picks of the open micrographs.
+def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
+    """Take a Points layer of another origin on as picks of micrographs, by default the newest.
 
     Raises
     ------
@@ -239,7 +263,7 @@ def adopt_layer(viewer: Any, layer: Any) -> None:
     session, viewer = session_of(viewer), unwrap(viewer)
     if view_of(layer.metadata) is not None:
         return
-    stacks = micrograph_layers(viewer)
+    stacks = micrograph_layers(viewer) if stack_layer is None else [unwrap(stack_layer)]
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
     stack = stack_of(stacks[-1].metadata)

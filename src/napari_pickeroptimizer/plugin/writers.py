@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError
+from napari_pickeroptimizer.io.registry import SUFFIXES
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import write_part
 from napari_pickeroptimizer.plugin.layer_state import read_back, view_of
 
 LayerData = tuple[Any, dict[str, Any], str]
-SUFFIXES = (".star", ".box", ".csv")
 
 
 def write_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import class_name
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL
+from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
 from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
 
 

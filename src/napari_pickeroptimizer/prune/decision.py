@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CONTAMINANT, MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.picks import (
+from napari_pickeroptimizer.prune.counts import ByMicrograph, Counts, Histogram
+from napari_pickeroptimizer.prune.place_rules import Frame, near_edge, too_close
+from napari_pickeroptimizer.prune.threshold import check_probability
+from napari_pickeroptimizer.schema import (
     BY_DISTANCE,
     BY_EDGE,
     BY_LABEL,
     BY_NOTHING,
     BY_SCORE,
     PROBABILITY_PREFIX,
-    Picks,
 )
-from napari_pickeroptimizer.prune.counts import ByMicrograph, Counts, Histogram
-from napari_pickeroptimizer.prune.place_rules import Frame, near_edge, too_close
-from napari_pickeroptimizer.prune.threshold import check_probability
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.reading import MicrographRows
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.forecast import Expectation

@@ -12,14 +12,14 @@ from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
-from napari_pickeroptimizer.io.relion import (
-    DECIDED_BY,
-    PARTICLE_PROBABILITY,
-    SCORE,
-    SELECTION_TYPE,
-)
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decision import kept, rejected, unscored
+from napari_pickeroptimizer.schema import (
+    DECIDED_BY,
+    PICKER_SCORE,
+    PROBABILITY,
+    SELECTION_TYPE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +33,12 @@ def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray
     """Return the columns that scored picks gain in a STAR file, by label."""
     columns: dict[str, NDArray[Any]] = {
         SELECTION_TYPE: decided.table["predicted"].to_numpy(dtype=np.int8),
-        PARTICLE_PROBABILITY: decided.particle_probability,
-        DECIDED_BY: decided.table["decided_by"].to_numpy(dtype=object),
+        PROBABILITY.star: decided.particle_probability,
+        DECIDED_BY.star: decided.table["decided_by"].to_numpy(dtype=object),
     }
     if write_fom:
-        columns[SCORE] = decided.particle_probability
-    return columns
+        columns[PICKER_SCORE.star] = decided.particle_probability
+    return columns | decided.added_columns()
 
 
 def write_outputs(decided: Picks, output: Path, write_fom: bool = False) -> list[Path]:
@@ -95,7 +95,7 @@ def earlier_files(output: Path) -> list[Path]:
 
 def _place(picks: Picks, output: Path, name: str) -> Path:
     """Return a file of the only source's kind, or a folder for a tree of files."""
-    if picks.listing is not None or len(picks.sources) > 1:
+    if picks.file_list is not None or len(picks.sources) > 1:
         return output / name
     suffix = picks.sources[0].path.suffix if picks.sources else ".star"
     return output / f"{name}{suffix}"

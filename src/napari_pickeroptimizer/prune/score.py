@@ -20,7 +20,6 @@ from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
-from napari_pickeroptimizer.picks import PROBABILITY_PREFIX, Picks
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRead,
@@ -29,11 +28,13 @@ from napari_pickeroptimizer.reading import (
     group_by_micrograph,
     read_micrographs,
 )
+from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.picks import Picks
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The charts of the scores: histograms, reliability, curves. Numbers in, SVG out."""
+"""Charts of scores and thresholds: histogram, reliability, curves, intervals; all as SVG."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from napari_pickeroptimizer.report.formatting import tick
 from napari_pickeroptimizer.report.svg import (
     Frame,
     Scale,
@@ -22,15 +24,14 @@ from napari_pickeroptimizer.report.svg import (
 )
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
-    from napari_pickeroptimizer.trust import Band, Reliability
+    from napari_pickeroptimizer.trust import Band, Interval, Reliability
 
 UNIT_TICKS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 SCORE_TITLE = "P(particle)"
 RUG = 12.0  # height of a row of labels under a histogram
-# A highest bar this many times the median one would leave nothing to see of the others.
-TOWERING = 12.0
+# With a highest bar this many times the median one, counts are drawn on a square-root scale.
+MAX_BAR_RATIO = 12.0
+# Points of fewer labels (in the median) scatter too much to be joined by a line.
 LEAST_TO_JOIN = 10
 
 
@@ -41,11 +42,11 @@ class Bars:
     Parameters
     ----------
     name : str
-        What they are, in the plural.
+        Their name, in the plural.
     kind : str
         Class of the bars, which the style sheet colours.
     scores : (n,) float
-        P(particle); NaN is left out.
+        P(particle); NaN is ignored.
     """
 
     name: str
@@ -61,16 +62,16 @@ def score_histogram(
     rugs: Sequence[Bars] = (),
     n_bins: int = 40,
 ) -> Markup:
-    """Return a histogram of P(particle): bars on each other, and others that hang below.
+    """Return a stacked histogram of P(particle), with other groups stacked downwards.
 
     Parameters
     ----------
     up, down : sequence of Bars
         Groups stacked upwards from the axis, and downwards.
     threshold : float, optional
-        Where a line is drawn.
+        Position of a vertical line.
     rugs : sequence of Bars
-        Groups of which each member is drawn as a stroke under the axis.
+        Groups with a stroke under the axis for each member.
     n_bins : int
         Bins from 0 to 1.
     """
@@ -82,7 +83,7 @@ def score_histogram(
     above, hanging = (sum(n, np.zeros(n_bins, int)) for n in (counts_up, counts_down))
     highest, lowest = max(1, int(above.max())), int(hanging.max())
     filled = (above + hanging)[above + hanging > 0]
-    root = bool(len(filled) and filled.max() > TOWERING * np.median(filled))
+    root = bool(len(filled) and filled.max() > MAX_BAR_RATIO * np.median(filled))
     below = RUG * len(rugs) + (6 if rugs else 0)
     frame = plot_frame(below=below)
     base, upper, lower = _two_sided(frame, highest, lowest, root)
@@ -96,12 +97,12 @@ def score_histogram(
         *(bar for side in bars for bar in side),
         element("line", class_="base", x1=frame.left, x2=frame.right, y1=base, y2=base),
         *(_rug(group, frame, 4 + i * RUG) for i, group in enumerate(rugs)),
-        frame.x_axis(UNIT_TICKS, SCORE_TITLE, _short, below=below),
+        frame.x_axis(UNIT_TICKS, SCORE_TITLE, tick, below=below),
     ]
     if threshold is not None:
         layers.append(frame.vertical(threshold, f"threshold {threshold:.2f}"))
-    told = "; ".join(f"{np.isfinite(g.scores).sum():,} {g.name}" for g in (*up, *down, *rugs))
-    return frame.svg(f"Histogram of P(particle): {told}.", *layers)
+    sizes = "; ".join(f"{np.isfinite(g.scores).sum():,} {g.name}" for g in (*up, *down, *rugs))
+    return frame.svg(f"Histogram of P(particle): {sizes}.", *layers)
 
 
 def _two_sided(
@@ -130,9 +131,9 @@ def _bars(
         for i in np.flatnonzero(n):
             start, end = y.at(under[i]), y.at(under[i] + n[i])
             left, right = x.at(edges[i]), x.at(edges[i + 1])
-            told = f"{_short(edges[i])}–{_short(edges[i + 1])}: {n[i]:,} {group.name}"
+            title = f"{tick(edges[i])}–{tick(edges[i + 1])}: {n[i]:,} {group.name}"
             rectangles.append(
-                element("rect", element("title", told), x=left + 0.5, y=min(start, end),
+                element("rect", element("title", title), x=left + 0.5, y=min(start, end),
                         width=right - left - 1, height=abs(end - start))
             )  # fmt: skip
         drawn.append(element("g", *rectangles, class_=f"bars {group.kind}"))
@@ -146,11 +147,14 @@ def _count_axis(
     """Return the axis of counts, which are positive on both sides of zero."""
 
     def values(scale: Scale, most: int, about: int) -> list[float]:
-        return root_ticks(most, scale) if scale.root else _whole(ticks(0, most, about))
+        return root_ticks(most, scale) if scale.root else _integers(ticks(0, most, about))
 
-    axis = Frame(frame.x, upper).y_axis(values(upper, highest, 5), "", _count)
+    def write(value: float) -> str:
+        return f"{value:,.0f}"
+
+    axis = Frame(frame.x, upper).y_axis(values(upper, highest, 5), "", write)
     if lower is not None:
-        axis += Frame(frame.x, lower).y_axis(values(lower, lowest, 3)[1:], "", _count)
+        axis += Frame(frame.x, lower).y_axis(values(lower, lowest, 3)[1:], "", write)
     middle = (frame.top + frame.bottom) / 2
     caption = element(
         "text", title, class_="axis-title", text_anchor="middle",
@@ -172,9 +176,9 @@ def reliability_diagram(measured: Reliability, n_label: str = "labels") -> Marku
     Parameters
     ----------
     measured : Reliability
-        Bins of predictions and what was found in them.
+        Bins of predictions, and the share of particles in each.
     n_label : str
-        What was counted, in the plural.
+        What the bins count, in the plural.
     """
     frame = plot_frame()
     filled = np.flatnonzero(measured.counts > 0)
@@ -192,31 +196,31 @@ def reliability_diagram(measured: Reliability, n_label: str = "labels") -> Marku
         u, v = frame.x.at(measured.mean_predicted[i]), frame.y.at(measured.observed[i])
         low, high = frame.y.at(measured.low[i]), frame.y.at(measured.high[i])
         whiskers.append(f"M{number(u)} {number(low)}V{number(high)}")
-        told = (
+        title = (
             f"predicted {measured.mean_predicted[i]:.2f}, observed {measured.observed[i]:.2f} "
             f"({measured.low[i]:.2f}–{measured.high[i]:.2f}), {n:,} {n_label}"
         )
-        points.append(element("circle", element("title", told), cx=u, cy=v, r=5.0))
+        points.append(element("circle", element("title", title), cx=u, cy=v, r=5.0))
     x, y = measured.mean_predicted[filled], measured.observed[filled]
     layers = [
-        frame.y_axis(UNIT_TICKS, "share of particles", _short),
+        frame.y_axis(UNIT_TICKS, "share of particles", tick),
         element("g", *counts, class_="bars count"),
         element("path", class_="diagonal", d=polyline(frame.x([0, 1]), frame.y([0, 1]))),
         *_joined(frame, x, y, measured.counts[filled]),
         element("path", class_="whiskers", d="".join(whiskers)),
         element("g", *points, class_="points"),
-        frame.x_axis(UNIT_TICKS, "predicted P(particle)", _short),
+        frame.x_axis(UNIT_TICKS, "predicted P(particle)", tick),
     ]
     ece = "" if np.isnan(measured.ece) else f"ECE {measured.ece:.3f}"
     layers.append(element("text", ece, class_="note", x=frame.left + 12, y=frame.top + 18))
-    told = f"Reliability of P(particle) over {int(measured.counts.sum()):,} {n_label}; {ece}."
-    return frame.svg(told, *layers)
+    n = int(measured.counts.sum())
+    return frame.svg(f"Reliability of P(particle) over {n:,} {n_label}; {ece}.", *layers)
 
 
 def _joined(
     frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.intp]
 ) -> list[Markup]:
-    """Join points only where most of them are of enough labels to make a line of."""
+    """Return the line through the points; none if most points are of few labels."""
     if not len(counts) or np.median(counts) < LEAST_TO_JOIN:
         return []
     return [element("path", class_="line observed", d=polyline(frame.x(x), frame.y(y)))]
@@ -229,7 +233,7 @@ class Curve:
     Parameters
     ----------
     name, kind : str
-        What it is, and the class that the style sheet colours.
+        Its name, and the class that the style sheet colours.
     mean : (m,) float
         The line.
     low, high : (m,) float, optional
@@ -258,9 +262,9 @@ def threshold_curves(
     thresholds : (m,) float
         Ascending.
     curves : sequence of Curve
-        What is drawn, the first at the bottom.
+        The first is drawn first, below the others.
     threshold : float, optional
-        Where a line is drawn.
+        Position of a vertical line.
     """
     frame = plot_frame()
     x = frame.x(thresholds)
@@ -273,16 +277,16 @@ def threshold_curves(
             element("path", element("title", curve.name), class_=f"line {curve.kind}",
                     d=polyline(x, frame.y(curve.mean)))
         )  # fmt: skip
-    layers = [frame.y_axis(UNIT_TICKS, "share", _short), *bands, *lines,
-              frame.x_axis(UNIT_TICKS, "threshold on P(particle)", _short)]  # fmt: skip
-    told = " and ".join(c.name for c in curves) + " against the threshold"
+    layers = [frame.y_axis(UNIT_TICKS, "share", tick), *bands, *lines,
+              frame.x_axis(UNIT_TICKS, "threshold on P(particle)", tick)]  # fmt: skip
+    description = " and ".join(c.name for c in curves) + " against the threshold"
     if threshold is not None:
         layers.append(frame.vertical(threshold, f"threshold {threshold:.2f}", low=True))
         i = int(np.abs(thresholds - threshold).argmin())
-        told += f"; at {threshold:.2f}: " + ", ".join(
+        description += f"; at {threshold:.2f}: " + ", ".join(
             f"{c.name} {c.mean[i]:.2f}" for c in curves if np.isfinite(c.mean[i])
         )
-    return frame.svg(told[:1].upper() + told[1:] + ".", *layers)
+    return frame.svg(description[:1].upper() + description[1:] + ".", *layers)
 
 
 def plane_curve(
@@ -298,7 +302,7 @@ def plane_curve(
 ) -> Markup:
     """Return one share against another (ROC, precision against recall), and a point on it."""
     frame = plot_frame()
-    layers = [frame.y_axis(UNIT_TICKS, titles[1], _short)]
+    layers = [frame.y_axis(UNIT_TICKS, titles[1], tick)]
     if diagonal:
         layers.append(
             element("path", class_="diagonal", d=polyline(frame.x([0, 1]), frame.y([0, 1])))
@@ -315,7 +319,7 @@ def plane_curve(
                 class_="chosen",
             )
         )  # fmt: skip
-    layers.append(frame.x_axis(UNIT_TICKS, titles[0], _short))
+    layers.append(frame.x_axis(UNIT_TICKS, titles[0], tick))
     if note:
         layers.append(
             element("text", note, class_="note", x=frame.right - 12, y=frame.bottom - 14,
@@ -324,15 +328,53 @@ def plane_curve(
     return frame.svg(description, *layers)
 
 
-def _short(value: float) -> str:
-    """Return 0.2 for 0.2, 0 for 0.0."""
-    return f"{value:g}" if abs(value - round(value, 3)) < 1e-9 else f"{value:.3f}"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _whole(values: list[float]) -> list[float]:
-    """Leave out halves of picks."""
+def _integers(values: list[float]) -> list[float]:
+    """Return the ticks that are whole numbers: there are no half picks."""
     return [v for v in values if v == int(v)]
+
+
+def expected_and_measured(rows: Sequence[tuple[str, Interval, Interval]]) -> Markup:
+    """Return the expected interval of each quantity and, below it, the measured one.
+
+    Parameters
+    ----------
+    rows : sequence of (name, expected, measured)
+        Shares, 0 to 1.
+    """
+    values = [v for _, *pair in rows for e in pair for v in (e.mean, e.low, e.high)]
+    lowest = min((v for v in values if np.isfinite(v)), default=0.0)
+    low = max(0.0, np.floor((lowest - 0.02) * 20) / 20)
+    height = 76.0 + 62.0 * len(rows)
+    frame = Frame(Scale((low, 1.0), (98.0, 504.0)), Scale((0, 1), (height - 58, 14.0)),
+                  height=height)  # fmt: skip
+    x_ticks = ticks(low, 1.0)
+    grid = (
+        element("line", class_="grid", x1=u, x2=u, y1=frame.top, y2=frame.bottom)
+        for u in frame.x(x_ticks)
+    )
+    layers = [element("g", *grid, class_="axis")]
+    for i, (name, expected, measured) in enumerate(rows):
+        y = 44.0 + 62.0 * i
+        layers += [
+            element("text", name, class_="row-name", x=88.0, y=y, dy="0.35em",
+                    text_anchor="end"),
+            _interval(frame, expected, y - 11, "expected"),
+            _interval(frame, measured, y + 11, "measured"),
+        ]  # fmt: skip
+    layers.append(frame.x_axis(x_ticks, "share", tick))
+    figures = "; ".join(
+        f"{name}: expected {e.mean:.3f}, measured {m.mean:.3f}" for name, e, m in rows
+    )
+    return frame.svg(f"Expected and measured. {figures}.", *layers)
+
+
+def _interval(frame: Frame, interval: Interval, y: float, kind: str) -> Markup:
+    title = f"{kind} {interval.mean:.3f} ({interval.low:.3f}–{interval.high:.3f})"
+    u, left, right = frame.x([interval.mean, interval.low, interval.high])
+    d = f"M{number(u)} {number(y - 7)}l7 7l-7 7l-7 -7Z"
+    marker = (
+        element("circle", cx=u, cy=y, r=5.5) if kind == "expected" else element("path", d=d)
+    )
+    ends = np.isfinite([left, right]).all()
+    line = element("line", x1=left, x2=right, y1=y, y2=y) if ends else Markup("")
+    return element("g", element("title", title), line, marker, class_=f"estimate {kind}")

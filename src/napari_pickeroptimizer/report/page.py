@@ -1,38 +1,185 @@
-"""The page around a report: template, style, script; one file that needs nothing from elsewhere."""
+"""What a report consists of, and the page made of it: one file that loads nothing else."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from napari_pickeroptimizer.io.atomic import atomic_path
+from napari_pickeroptimizer.report import formatting
+from napari_pickeroptimizer.versions import software_versions
 
-DASH = "–"
-GAP = "\N{NO-BREAK SPACE}"
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.report.pictures import Gallery, ShownMicrograph
+    from napari_pickeroptimizer.report.provenance import Entries
+    from napari_pickeroptimizer.report.tables import Table
+
+Legend = Sequence[tuple[str, str]]  # (kind of the symbol, name)
 
 
-def write_page(path: str | Path, template: str, values: Mapping[str, Any]) -> Path:
-    """Fill a template and write the page in one step; return its path.
+@dataclass(frozen=True)
+class Summary:
+    """The box on top: a sentence, and what qualifies it.
 
-    The page is written in pieces as the template makes them, never held as a whole.
+    Parameters
+    ----------
+    sentence : str
+        The result.
+    lines : sequence of str
+        One paragraph each.
+    state : str
+        ``good``, ``weak`` (warnings qualify the result) or ``none`` (there is none).
+    """
+
+    sentence: str
+    lines: Sequence[str] = ()
+    state: str = "good"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure in large type, with its name above and a note below; `kind` colours it."""
+
+    name: str
+    value: str
+    note: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart or a table with its caption; without either, the caption says why.
+
+    Parameters
+    ----------
+    title, caption : str
+        Its heading, and the text below.
+    chart : Markup, optional
+        An SVG.
+    legend : sequence of (str, str)
+        Symbols of the chart with their names.
+    table : Table, optional
+        Instead of a chart.
+    """
+
+    title: str
+    caption: str
+    chart: Markup | None = None
+    legend: Legend = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class FigureSection:
+    """Figures side by side under a heading; `key` is the section's id in the page."""
+
+    key: str
+    title: str
+    intro: str
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class MicrographSection:
+    """The micrographs: a chart over all of them, a table, and pictures of some.
+
+    Parameters
+    ----------
+    intro : str
+        A sentence or two.
+    table : Table
+        One row a micrograph.
+    pictures : sequence of (str, list of ShownMicrograph)
+        Headings, and what is shown under each.
+    legend : sequence of (str, str)
+        Of the marks in the pictures.
+    overview : Figure, optional
+        The chart.
+    """
+
+    intro: str
+    table: Table
+    pictures: Sequence[tuple[str, list[ShownMicrograph]]]
+    legend: Legend
+    overview: Figure | None = None
+
+
+@dataclass(frozen=True)
+class GallerySection:
+    """Boxes under a heading."""
+
+    title: str
+    intro: str
+    galleries: Sequence[Gallery]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Parameters
+    ----------
+    kind, title, subtitle : str
+        The head of the page.
+    summary : Summary
+        The result.
+    tiles : sequence of Tile
+        The main figures.
+    bar : sequence of (str, str, int)
+        Kind, name and number of picks of each segment of a bar; may be empty.
+    warnings : sequence of str
+        Each is shown once.
+    sections : sequence of FigureSection
+        The charts.
+    micrographs : MicrographSection
+        The micrographs.
+    boxes : GallerySection or None
+        The boxes.
+    provenance : sequence of (str, list of (str, str))
+        Inputs, settings, versions, ...: headings, and names with values.
+    command : str or None
+        The command line, where there was one.
+    """
+
+    kind: str
+    title: str
+    subtitle: str
+    summary: Summary
+    tiles: Sequence[Tile]
+    bar: Sequence[tuple[str, str, int]]
+    warnings: Sequence[str]
+    sections: Sequence[FigureSection]
+    micrographs: MicrographSection
+    boxes: GallerySection | None
+    provenance: Sequence[tuple[str, Entries]]
+    command: str | None = None
+
+
+def write_page(path: str | Path, page: Page) -> Path:
+    """Write a page in one step, and return its path.
+
+    It is written in pieces as the template makes them, so memory does not grow with it.
     """
     path = Path(path)
-    stream = (
-        environment()
-        .get_template(template)
-        .stream(
-            **values, style=_markup("style.css"), script=_markup("page.js"), policy=_policy()
-        )
-    )
+    stream = environment().get_template("report.html").stream(
+        page=page,
+        warnings=list(dict.fromkeys(filter(None, page.warnings))),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=software_versions()["napari-pickeroptimizer"],
+        style=_markup("style.css"),
+        script=_markup("page.js"),
+        policy=_policy(),
+    )  # fmt: skip
     stream.enable_buffering(64)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         stream.dump(file, encoding="utf-8")
@@ -41,113 +188,37 @@ def write_page(path: str | Path, template: str, values: Mapping[str, Any]) -> Pa
 
 @cache
 def environment() -> jinja2.Environment:
-    """Return the templates' environment: everything is escaped, nothing may be undefined."""
+    """Return the environment of the templates: text is escaped, an undefined name an error."""
     made = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
+        loader=jinja2.FunctionLoader(source),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters |= {
-        "count": count,
-        "percent": percent,
-        "figure": figure,
-        "name": base_name,
-        "score": score,
-        "breaks": breaks,
+        "count": formatting.count,
+        "percent": formatting.percent,
+        "base_name": formatting.base_name,
+        "score": formatting.score,
+        "breakable": formatting.breakable,
     }
     return made
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a template, the style sheet or the script."""
     return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
 def _markup(name: str) -> Markup:
-    return Markup(_source(name))  # noqa: S704 (our own files)
+    return Markup(source(name))  # noqa: S704 (our own files)
 
 
 def _policy() -> Markup:
     """Return what the browser may load: our style, this one script, images inside the page."""
-    digest = base64.b64encode(hashlib.sha256(_source("page.js").encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(source("page.js").encode()).digest()).decode()
     return Markup(  # noqa: S704 (a digest)
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'"
     )
-
-
-def count(value: int) -> str:
-    """Return a number of things.
-
-    Examples
-    --------
-    >>> count(41230)
-    '41,230'
-    """
-    return f"{value:,}"
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    r"""Return a share in per cent, a dash where there is none; 0 and 100 % only if exactly so.
-
-    Examples
-    --------
-    >>> percent(0.686), percent(0.9999), percent(0.001), percent(1.0), percent(None)
-    ('69\xa0%', '>\xa099\xa0%', '<\xa01\xa0%', '100\xa0%', '–')
-    """
-    if value is None or value != value:
-        return DASH
-    text = f"{100 * value:.{digits}f}"
-    least = 10.0**-digits
-    if value < 1 and float(text) == 100:
-        return f">{GAP}{100 - least:.{digits}f}{GAP}%"
-    if value > 0 and float(text) == 0:
-        return f"<{GAP}{least:.{digits}f}{GAP}%"
-    return f"{text}{GAP}%"
-
-
-def figure(value: float | None, digits: int = 2) -> str:
-    """Return a figure, a dash where there is none.
-
-    Examples
-    --------
-    >>> figure(0.9512), figure(float("nan"))
-    ('0.95', '–')
-    """
-    return DASH if value is None or value != value else f"{value:.{digits}f}"
-
-
-def breaks(name: str) -> Markup:
-    """Return a path or a file name that may be broken behind its separators.
-
-    Examples
-    --------
-    >>> breaks("a/b_1.mrc")
-    Markup('a/<wbr>b_<wbr>1.mrc')
-    """
-    return Markup("<wbr>").join(re.split(r"(?<=[/\\_])", str(name)))
-
-
-def score(value: float) -> str:
-    r"""Return a probability; 0 and 1 are never said of what is only near them.
-
-    Examples
-    --------
-    >>> score(0.62), score(0.9991), score(0.0002)
-    ('0.62', '>\xa00.99', '<\xa00.01')
-    """
-    if value == value and value > 0.995:
-        return f">{GAP}0.99"
-    return f"<{GAP}0.01" if value < 0.005 else figure(value)
-
-
-def base_name(name: str) -> str:
-    """Return the last part of a path, of whatever system.
-
-    Examples
-    --------
-    >>> base_name("Movies/a_0001.mrc")
-    'a_0001.mrc'
-    """
-    return str(name).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]

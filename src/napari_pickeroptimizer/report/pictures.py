@@ -1,9 +1,9 @@
-"""The micrographs that are shown, each read once more, one after the other."""
+"""Pictures of a report: the micrographs it shows and boxes of picks, cut from one more reading."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,21 +19,28 @@ from napari_pickeroptimizer.boxes import (
     working_image,
 )
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.report.images import (
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRead,
+    MicrographRows,
+    read_micrographs,
+)
+from napari_pickeroptimizer.report.embedded_images import (
     Marks,
+    downsampled,
     draw_marks,
     jpeg_uri,
-    reduced,
     to_grey,
 )
+from napari_pickeroptimizer.report.formatting import base_name
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.report.highlights import PickSelection
 
-# Side of a box in its picture: finer than what the network sees, coarser than most micrographs.
+# Side of a box in its picture: finer than the network's input, coarser than most micrographs.
 LEAST_PX, BOX_PX = 8, 80
 # Grey levels of boxes span the micrograph's median and this many robust standard deviations.
 BOX_SIGMA = 3.5
@@ -41,29 +48,15 @@ BOX_QUALITY = 80
 
 
 @dataclass(frozen=True)
-class MicrographShown:
-    """The pictures of one more micrograph are made, or it could not be read."""
-
-    micrograph: str
-    n_done: int
-    n_total: int
-
-    @property
-    def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
-        return self.n_done / self.n_total
-
-
-@dataclass(frozen=True)
-class Thumbnail:
+class MicrographPicture:
     """One micrograph, small, with its picks.
 
     Parameters
     ----------
     uri : Markup
-        The image itself.
+        The image as a data URI.
     marks : Markup
-        An SVG to lie over it.
+        An SVG to lay over it.
     width, height : int
         Of both, in pixels.
     """
@@ -74,13 +67,58 @@ class Thumbnail:
     height: int
 
 
+@dataclass(frozen=True)
+class ShownMicrograph:
+    """A micrograph with its picture.
+
+    Parameters
+    ----------
+    number : int
+        Its number on the page, which table, chart and picture share.
+    name : str
+        Its name as the picks spell it.
+    caption : str
+        Its counts or figures.
+    picture : MicrographPicture or None
+        None where it could not be read.
+    reason : str
+        Why not.
+    """
+
+    number: int
+    name: str
+    caption: str
+    picture: MicrographPicture | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ShownBox:
+    """A box in a gallery; `kind` is ``kept`` or ``rejected``."""
+
+    uri: Markup
+    p_particle: float
+    kind: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Boxes under a heading, and how many more could not be read."""
+
+    title: str
+    caption: str
+    boxes: list[ShownBox]
+    n_missing: int
+
+
 @dataclass
 class Pictures:
     """What was read for the page.
 
     Parameters
     ----------
-    thumbnails : dict
+    micrograph_pictures : dict
         By micrograph.
     boxes : dict
         Data URI by position of the pick.
@@ -88,103 +126,135 @@ class Pictures:
         Reason by micrograph that could not be read.
     """
 
-    thumbnails: dict[str, Thumbnail] = field(default_factory=dict)
+    micrograph_pictures: dict[str, MicrographPicture] = field(default_factory=dict)
     boxes: dict[int, Markup] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
+    def micrographs(
+        self, numbers: Mapping[int, int], names: Sequence[str], captions: Mapping[int, str]
+    ) -> list[ShownMicrograph]:
+        """Return the micrographs to show; numbers and captions are by position in `names`."""
+        return [
+            ShownMicrograph(
+                number, names[i], captions[i], self.micrograph_pictures.get(names[i]),
+                self.failures.get(names[i], ""),
+            )
+            for i, number in numbers.items()
+        ]  # fmt: skip
+
+    def galleries(
+        self, selections: Iterable[PickSelection], picks: Picks, is_kept: NDArray[np.bool_]
+    ) -> list[Gallery]:
+        """Return the galleries of which any box could be read."""
+        return [
+            Gallery(s.title, s.caption, boxes, len(s.rows) - len(boxes))
+            for s in selections
+            if (boxes := list(self._boxes(s.rows, picks, is_kept)))
+        ]
+
+    def _boxes(
+        self, rows: NDArray[np.intp], picks: Picks, is_kept: NDArray[np.bool_]
+    ) -> Iterator[ShownBox]:
+        names, x, y = (picks.table[c].to_numpy() for c in ("micrograph", "x", "y"))
+        p = picks.particle_probability
+        for row in map(int, rows):
+            if row in self.boxes:
+                kind = "kept" if is_kept[row] else "rejected"
+                caption = (
+                    f"{kind}, P(particle) {p[row]:.3f}, {base_name(names[row])}, "
+                    f"x {x[row]:.0f}, y {y[row]:.0f} px"
+                )
+                yield ShownBox(self.boxes[row], float(p[row]), kind, caption)
+
+    def warning(self, *, except_for: Iterable[str] = ()) -> str:
+        """Return a warning where micrographs could not be read, else an empty text."""
+        failures = {n: r for n, r in self.failures.items() if n not in except_for}
+        if not failures:
+            return ""
+        name, reason = next(iter(failures.items()))
+        n = len(failures)
+        which = base_name(name) if n == 1 else f"{n} micrographs, the first {base_name(name)},"
+        return f"{which} could not be read again for the pictures of this report: {reason}"
+
 
 def read_pictures(
-    micrographs: Micrographs,
+    groups: Iterable[MicrographRows],
     picks: Picks,
     settings: BoxSettings,
     *,
-    thumbnails: Mapping[str, Sequence[Marks]],
-    boxes: Mapping[str, NDArray[np.intp]],
-) -> Pictures:
-    """Read the micrographs that are needed, and make the pictures (see `reading_pictures`)."""
-    reading = reading_pictures(
-        micrographs, picks, settings, thumbnails=thumbnails, boxes=boxes
-    )
-    try:
-        while True:
-            next(reading)
-    except StopIteration as stop:
-        made: Pictures = stop.value
-    return made
-
-
-def reading_pictures(
-    micrographs: Micrographs,
-    picks: Picks,
-    settings: BoxSettings,
-    *,
-    thumbnails: Mapping[str, Sequence[Marks]],
-    boxes: Mapping[str, NDArray[np.intp]],
-) -> Generator[MicrographShown, None, Pictures]:
-    """Read the micrographs that are needed, one at a time, and return the pictures.
+    marks: Mapping[str, Sequence[Marks]],
+    selections: Sequence[PickSelection],
+) -> Generator[MicrographRead | MicrographFailed, None, Pictures]:
+    """Read the micrographs that are shown, or whose boxes are, and return their pictures.
 
     Parameters
     ----------
-    micrographs : Micrographs
-        Where the picks lie.
+    groups : iterable of MicrographRows
+        All micrographs of the picks.
     picks : Picks
         All picks.
     settings : BoxSettings
-        Diameter and box size; how finely boxes are shown is settled here.
-    thumbnails : mapping
-        What is to be drawn on each micrograph that is shown, by name.
-    boxes : mapping
-        Positions of the picks that are shown as boxes, by micrograph.
+        Diameter and size of the boxes; their resolution is chosen here.
+    marks : mapping
+        What to draw on each micrograph that is shown, by name.
+    selections : sequence of PickSelection
+        Picks whose boxes are shown.
     """
     coords_yx_px = picks.coords_yx_px()
-    made = Pictures()
-    names = list(dict.fromkeys([*thumbnails, *boxes]))
-    for number, name in enumerate(names):
-        try:
-            micrograph = micrographs.resolve(name)
-            image = micrograph.read()
-            if name in thumbnails:
-                diameter = settings.diameter_in(micrograph.pixel_size_ang)
-                made.thumbnails[name] = make_thumbnail(
-                    image, thumbnails[name], diameter, f"k{number}"
-                )
-            rows = boxes.get(name, np.zeros(0, np.intp))
-            made.boxes.update(_boxes(image, rows, coords_yx_px[rows], settings, micrograph))
-        except (PickerOptimizerError, OSError) as error:
-            made.failures[name] = str(error)
-        yield MicrographShown(name, number + 1, len(names))
-    return made
+    shown_rows = np.unique(
+        np.concatenate([np.zeros(0, np.intp), *(s.rows for s in selections)])
+    )
+    rows_of = {g.name: np.intersect1d(g.rows, shown_rows) for g in groups}
+    needed = [g for g in groups if g.name in marks or len(rows_of[g.name])]
+    pictures = Pictures()
+    for event in read_micrographs(needed):
+        name, micrograph = event.group.name, event.group.micrograph
+        if isinstance(event, MicrographFailed) or micrograph is None:
+            pictures.failures[name] = getattr(event, "reason", "")
+        else:
+            rows = rows_of[name]
+            try:
+                pixel_size = micrograph.pixel_size_ang
+                diameter = settings.diameter_in(pixel_size)
+                if name in marks:
+                    key = f"k{event.n_done}"
+                    picture = make_picture(event.image, marks[name], diameter, key)
+                    pictures.micrograph_pictures[name] = picture
+                boxes = _cut(event.image, coords_yx_px[rows], settings, pixel_size)
+            except PickerOptimizerError as error:
+                pictures.failures[name] = str(error)
+            else:
+                pictures.boxes |= {int(rows[i]): uri for i, uri in boxes.items()}
+        yield event
+    return pictures
 
 
-def make_thumbnail(
+def make_picture(
     image: NDArray[np.float32], marks: Sequence[Marks], diameter_px: float, key: str
-) -> Thumbnail:
-    """Return a (ny, nx) micrograph made small, with picks over it."""
-    small = reduced(image)
+) -> MicrographPicture:
+    """Return a (ny, nx) micrograph, downsampled, with picks over it."""
+    small = downsampled(image)
     ny, nx = small.shape
-    shape = (image.shape[0], image.shape[1])
-    drawn = draw_marks(marks, shape, (ny, nx), diameter_px, key)
-    return Thumbnail(jpeg_uri(to_grey(small)), drawn, nx, ny)
+    shape_px = (image.shape[0], image.shape[1])
+    drawn = draw_marks(marks, shape_px, (ny, nx), diameter_px, key)
+    return MicrographPicture(jpeg_uri(to_grey(small)), drawn, nx, ny)
 
 
-def _boxes(
+def _cut(
     image: NDArray[np.float32],
-    rows: NDArray[np.intp],
     coords_yx_px: NDArray[np.float64],
     settings: BoxSettings,
-    micrograph: Micrograph,
+    pixel_size_ang: float | None,
 ) -> dict[int, Markup]:
-    if not len(rows):
+    """Return the boxes at (n, 2) coordinates by position, without those outside the image."""
+    inside = np.flatnonzero(~outside(coords_yx_px, (image.shape[0], image.shape[1])))
+    if not len(inside):
         return {}
-    inside = ~outside(coords_yx_px, (image.shape[0], image.shape[1]))
-    side_px = settings.box_factor * settings.diameter_in(micrograph.pixel_size_ang)
-    # no finer than the micrograph is: the browser enlarges as well
+    side_px = settings.box_factor * settings.diameter_in(pixel_size_ang)
+    # no finer than the micrograph: the browser enlarges as well
     settings = dataclasses.replace(settings, box_px=int(np.clip(side_px, LEAST_PX, BOX_PX)))
-    working = working_image(image, settings, micrograph.pixel_size_ang)
+    working = working_image(image, settings, pixel_size_ang)
     windows = cut_windows(working, coords_yx_px[inside], window_side(settings))
     pixels = render(windows, settings.box_px)[:, 0].numpy()
     grey = np.clip((pixels / BOX_SIGMA + 1) * 127.5, 0, 255).round().astype(np.uint8)
-    return {
-        int(row): jpeg_uri(box, BOX_QUALITY)
-        for row, box in zip(rows[inside], grey, strict=True)
-    }
+    return {int(i): jpeg_uri(box, BOX_QUALITY) for i, box in zip(inside, grey, strict=True)}

@@ -1,9 +1,9 @@
-"""The report of a pruning run: what was done, what it is worth, what to look at."""
+"""The report of a pruning run: expected precision, scores, micrographs, boxes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,53 +11,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
-from napari_pickeroptimizer.picks import BY_DISTANCE, BY_EDGE, BY_LABEL, BY_SCORE
 from napari_pickeroptimizer.prune.output import write_record
 from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE
-from napari_pickeroptimizer.report import facts
-from napari_pickeroptimizer.report.choose import (
-    boxes_by_micrograph,
-    choose_micrographs,
-    galleries,
-    shares,
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRead,
+    group_by_micrograph,
 )
-from napari_pickeroptimizer.report.micrograph_section import marks, micrograph_part
-from napari_pickeroptimizer.report.page import base_name, count, percent, write_page
-from napari_pickeroptimizer.report.pictures import MicrographShown, Pictures, reading_pictures
-from napari_pickeroptimizer.report.score_section import score_part
-from napari_pickeroptimizer.report.sections import gallery, reading_note, unique
-from napari_pickeroptimizer.report.words import forecast_part
+from napari_pickeroptimizer.report import provenance
+from napari_pickeroptimizer.report.embedded_images import Marks
+from napari_pickeroptimizer.report.formatting import base_name, count, percent
+from napari_pickeroptimizer.report.highlights import choose_micrographs, choose_picks
+from napari_pickeroptimizer.report.micrograph_chart import share_by_micrograph
+from napari_pickeroptimizer.report.page import (
+    Figure,
+    GallerySection,
+    MicrographSection,
+    Page,
+    Summary,
+    Tile,
+    write_page,
+)
+from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
+from napari_pickeroptimizer.report.score_figures import score_section
+from napari_pickeroptimizer.report.tables import (
+    Table,
+    count_cell,
+    figure_cell,
+    name_cell,
+    numbered,
+    share_cell,
+    text_cell,
+)
+from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.finish import Pruned
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 REPORT = "report.html"
-SECTIONS = [
-    ("scores", "Scores"),
-    ("micrographs", "Micrographs"),
-    ("boxes", "Boxes"),
-    ("how", "How it was made"),
-]
-PLACE_WORDS = {BY_DISTANCE: "too near to a better pick", BY_EDGE: "too near to the edge"}
+PLACE_REASONS = {BY_DISTANCE: "too near to a better pick", BY_EDGE: "too near to the edge"}
+N_WARNINGS = 5
+
+
+@dataclass(frozen=True)
+class ReportWritten:
+    """The last event: the report is written."""
+
+    path: Path
+    progress: float = 1.0
+
+
+ReportEvent = MicrographRead | MicrographFailed | ReportWritten
 
 
 def write_prune_report(
     path: str | Path,
     result: Pruned,
     micrographs: Micrographs,
-    classifier: Classifier,
+    card: ModelCard,
     *,
     command: str | None = None,
 ) -> Path:
-    """Write the report of a pruning run, one HTML file that needs nothing from elsewhere.
+    """Write the report of a pruning run, one HTML file that loads nothing else.
 
-    `reporting` is the same as a generator, which tells how far it is.
+    `prune_report_events` does the same as a generator of events.
 
     Parameters
     ----------
@@ -67,222 +90,314 @@ def write_prune_report(
         The last event of `prune_picks`.
     micrographs : Micrographs
         Where the picks lie.
-    classifier : Classifier
-        The model that scored them.
+    card : ModelCard
+        Of the model that scored them.
     command : str, optional
-        The command line as typed.
+        The command line.
 
     Returns
     -------
     Path
         The file.
     """
-    written = Path(path)
-    for event in reporting(path, result, micrographs, classifier, command=command):
-        if isinstance(event, ReportWritten):
-            written = event.path
-    return written
+    for _ in prune_report_events(path, result, micrographs, card, command=command):
+        pass
+    return Path(path)
 
 
-@dataclass(frozen=True)
-class ReportWritten:
-    """The last event: the report is there."""
-
-    path: Path
-    progress: float = 1.0
-
-
-def reporting_run(
+def run_report_events(
     output: str | Path,
     result: Pruned,
     micrographs: Micrographs,
-    classifier: Classifier,
+    card: ModelCard,
     *,
     command: str | None = None,
-) -> Iterator[MicrographShown | ReportWritten]:
-    """Write ``report.html`` into the folder of a run, as one of the files of its record."""
+) -> Iterator[ReportEvent]:
+    """Write ``report.html`` into the folder of a run, and into the files of its record."""
     output = Path(output)
-    for event in reporting(output / REPORT, result, micrographs, classifier, command=command):
-        if isinstance(event, ReportWritten):
-            *files, _ = result.files  # the record is the last
-            write_record(output, result.record, [*files, event.path])
-        yield event
+    yield from prune_report_events(output / REPORT, result, micrographs, card, command=command)
+    *files, _ = result.files  # the record is the last
+    write_record(output, result.record, [*files, output / REPORT])
 
 
-def reporting(
+def prune_report_events(
     path: str | Path,
     result: Pruned,
     micrographs: Micrographs,
-    classifier: Classifier,
+    card: ModelCard,
     *,
     command: str | None = None,
-) -> Iterator[MicrographShown | ReportWritten]:
-    """Write the report of a pruning run; closing the generator leaves what was there.
+) -> Iterator[ReportEvent]:
+    """Write the report of a pruning run; closing the generator leaves an earlier report as it is.
 
-    Micrographs are read again only for what is shown of them, one at a time; one that cannot
-    be read is named in the report.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, replaced in one step.
-    result : Pruned
-        The last event of `prune_picks`.
-    micrographs : Micrographs
-        Where the picks lie.
-    classifier : Classifier
-        The model that scored them.
-    command : str, optional
-        The command line as typed.
+    Only the micrographs that are shown are read again, one at a time; one that cannot be read
+    is named in the report. Parameters are those of `write_prune_report`.
 
     Yields
     ------
-    MicrographShown
+    MicrographRead, MicrographFailed
         As micrographs are read.
     ReportWritten
         Last.
     """
     record, decided = result.record, result.picks
-    card = classifier.card
-    threshold = threshold_of(record)
-    counted = shares(decided, micrographs)
-    unusual, typical = choose_micrographs(counted.deviation)
-    links = {i: str(k) for k, i in enumerate([*unusual, *typical], start=1)}
-    chosen = galleries(decided, threshold, names=card.names)
-    by_name = dict(zip(counted.names, counted.rows, strict=True))
-    pictures = yield from reading_pictures(
-        micrographs,
-        decided,
-        card.boxes,
-        thumbnails={counted.names[i]: marks(decided, counted.rows[i]) for i in links},
-        boxes=boxes_by_micrograph(chosen, by_name),
+    threshold = float(record["threshold"])
+    groups = group_by_micrograph(micrographs, decided)
+    counts = MicrographCounts.of(record)
+    unusual, typical = choose_micrographs(counts.check)
+    numbers = {i: k for k, i in enumerate([*unusual, *typical], start=1)}
+    shown = {counts.names[i] for i in numbers}
+    selections = choose_picks(decided, threshold, card.names)
+    pictures = yield from read_pictures(
+        groups, decided, card.boxes,
+        marks={g.name: _marks(decided, g.rows) for g in groups if g.name in shown},
+        selections=selections,
+    )  # fmt: skip
+    is_kept = decided.table["predicted"].to_numpy() == PARTICLE
+    galleries = pictures.galleries(selections, decided, is_kept)
+    boxes_intro = (
+        "Boxes are cut as the network gets them, but at a higher resolution; grey levels are "
+        "relative to the micrograph. The figure is P(particle)."
+        if galleries
+        else "None of the micrographs could be read again."
     )
-    predicted = decided.table["predicted"].to_numpy()
-    boxes = [gallery(c, decided, predicted == PARTICLE, pictures) for c in chosen]
-    forecast = result.forecast
-    values = {
-        **head(record, decided),
-        "sections": SECTIONS,
-        "forecast": forecast_part(
-            forecast, card, threshold, record["counts"], by_other_rules(decided)
-        ),
-        "tiles": _tiles(record["counts"], forecast, threshold),
-        "bar": _bar(decided, card.names),
-        "n_picks": len(decided),
-        "warnings": _warnings(record, pictures),
-        **score_part(decided, card, forecast, threshold),
-        "micrographs": micrograph_part(counted, record, unusual, typical, links, pictures),
-        "galleries": [b for b in boxes if b.boxes],
-        "boxes_words": (
-            "Every box is cut as the model sees it, but finer; its grey levels are relative to "
-            "its micrograph. The figure is P(particle)."
-            if any(b.boxes for b in boxes)
-            else "None of the micrographs could be read again."
-        ),
-        "command": command,
-        "facts": _facts(record, card),
-    }
-    yield ReportWritten(write_page(path, "prune.html", values))
+    page = Page(
+        kind="Pruning report",
+        title=_title(record),
+        subtitle=f"{count(len(decided))} picks on {count(len(groups))} micrographs",
+        summary=_summary(result, card, threshold),
+        tiles=_tiles(record["counts"], result.forecast, threshold),
+        bar=_bar(record["counts"], card.names),
+        warnings=_warnings(record, card, pictures),
+        sections=[score_section(decided, card, result.forecast, threshold)],
+        micrographs=_micrograph_section(counts, record, unusual, typical, numbers, pictures),
+        boxes=GallerySection("Boxes", boxes_intro, galleries),
+        provenance=_provenance(record, card),
+        command=command,
+    )
+    yield ReportWritten(write_page(path, page))
 
 
-def threshold_of(record: Mapping[str, Any]) -> float:
-    """Return the threshold of a run."""
-    told = record.get("threshold")
-    return float(record["settings"]["threshold"] if told is None else told)
+@dataclass(frozen=True, eq=False)
+class MicrographCounts:
+    """The record's counts of each micrograph, as arrays, and what is unusual in them."""
+
+    names: list[str]
+    n_kept: NDArray[np.intp]
+    n_scored: NDArray[np.intp]
+    check: ShareCheck
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> MicrographCounts:
+        """Return the counts of a run's record."""
+        entries = record["micrographs"]
+        names = [e["micrograph"] for e in entries]
+        n_kept, n_rejected = (
+            np.array([e[k] for e in entries], dtype=np.intp) for k in ("kept", "rejected")
+        )
+        n_scored = n_kept + n_rejected
+        return cls(names, n_kept, n_scored, check_shares(names, n_scored, n_kept))
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """(m,) kept share of the scored picks, NaN where there are none."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.n_kept / self.n_scored)
 
 
-def head(record: Mapping[str, Any], picks: Picks) -> dict[str, Any]:
-    """Return title and what stands around the page."""
-    given = record.get("inputs", {}).get("picks") or []
-    title = "Picks of " + ", ".join(facts.words(g) for g in given[:3]) if given else "Picks"
-    n = len(picks.rows_by_micrograph())
-    return {
-        "kind": "Pruning report",
-        "title": title + (f" and {len(given) - 3} more" if len(given) > 3 else ""),
-        "subtitle": f"{count(len(picks))} picks on {count(n)} micrographs",
-        "version": record.get("versions", {}).get("napari-pickeroptimizer", ""),
-        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    }
+def _title(record: Mapping[str, Any]) -> str:
+    files = record.get("inputs", {}).get("picks") or []
+    if not files:
+        return "Picks"
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return f"Picks of {', '.join(map(str, files[:3]))}{more}"
+
+
+def _summary(result: Pruned, card: ModelCard, threshold: float) -> Summary:
+    """Return what the threshold is expected to give, or why that is not known."""
+    by_other_rules = other_rules_sentence(result.record["counts"])
+    forecast, held_out = result.forecast, card.evidence
+    if forecast is None or held_out is None:
+        n, n_kept = result.record["counts"]["picks"], result.record["counts"]["kept"]
+        kept = f"{n_kept:,} of {n:,} picks ({percent(n_kept / max(n, 1))})"
+        return Summary(
+            f"At {threshold:.2f} you keep {kept}; no expected precision.",
+            [no_forecast_reason(card), *filter(None, [by_other_rules])],
+            "none",
+        )
+    lines = [
+        f"The brackets hold 90 % intervals. They come from your labels, "
+        f"{held_out.n_particles} particles and {held_out.n_others} others, each scored by a "
+        "model that was not trained on it.",
+        f"About {percent(forecast.share.mean)} of all picks ({percent(forecast.share.low)} to "
+        f"{percent(forecast.share.high)}) should be particles. Recall is the share of these that "
+        "is kept; particles that were never picked do not count.",
+        by_other_rules,
+    ]
+    if not forecast.reliable:
+        lines.insert(0, "These figures are a rough estimate only: see the warnings.")
+    state = "good" if forecast.reliable else "weak"
+    return Summary(forecast.at(threshold).sentence(), list(filter(None, lines)), state)
 
 
 def _tiles(
     counts: Mapping[str, Any], forecast: PerformanceForecast | None, threshold: float
-) -> list[tuple[str, str, str, str]]:
+) -> list[Tile]:
     n = max(counts["picks"], 1)
     tiles = [
-        ("kept", "Kept", count(counts["kept"]), percent(counts["kept"] / n)),
-        ("rejected", "Rejected", count(counts["rejected"]), percent(counts["rejected"] / n)),
+        Tile(name.capitalize(), count(counts[name]), percent(counts[name] / n), name)
+        for name in ("kept", "rejected", "unscored")
+        if counts[name] or name != "unscored"
     ]
-    if counts["unscored"]:
-        share = percent(counts["unscored"] / n)
-        tiles.append(("unscored", "Unscored", count(counts["unscored"]), share))
     if forecast is not None:
         expected = forecast.at(threshold)
         for name, value in (("precision", expected.precision), ("recall", expected.recall)):
-            between = f"{value.low:.2f} to {value.high:.2f}"
-            tiles.append(("", f"Expected {name}", f"{value.mean:.2f}", between))
+            interval = f"{value.low:.2f} to {value.high:.2f}"
+            tiles.append(Tile(f"Expected {name}", f"{value.mean:.2f}", interval))
     return tiles
 
 
-def _bar(decided: Picks, names: Mapping[int, str]) -> list[tuple[str, str, int]]:
-    """Return what became of the picks: kept, rejected by class or place, unscored."""
-    predicted = decided.table["predicted"].to_numpy()
-    by = _decided_by(decided)
-    parts = [("kept", "kept", int((predicted == PARTICLE).sum()))]
-    by_place = np.isin(by, (BY_DISTANCE, BY_EDGE))
-    for c in CLASS_NAMES:
-        n = int(((predicted == c) & ~by_place).sum())
-        if c != PARTICLE and n:
-            parts.append((f"c{c}", f"rejected as {class_name(c, names)}", n))
-    for rule, words in PLACE_WORDS.items():
-        n = int(((predicted > PARTICLE) & (by == rule)).sum())
-        if n:
-            parts.append(("place", f"rejected, {words}", n))
-    n_unscored = int((predicted == UNLABELLED).sum())
-    return [*parts, ("unscored", "unscored", n_unscored)] if n_unscored else parts
+def _bar(counts: Mapping[str, Any], names: Mapping[int, str]) -> list[tuple[str, str, int]]:
+    """Return the numbers of picks that are kept, rejected by class or place, and unscored."""
+    ids = {class_name(c, names): c for c in CLASS_NAMES}
+    bar = [("kept", "kept", counts["kept"])]
+    bar += [
+        (f"c{ids[name]}", f"rejected as {name}", n)
+        for name, n in counts["rejected_by_class"].items()
+    ]
+    bar += [
+        ("place", f"rejected, {words}", counts["rejected_by_reason"].get(rule, 0))
+        for rule, words in PLACE_REASONS.items()
+    ]
+    bar.append(("unscored", "unscored", counts["unscored"]))
+    return [(kind, name, n) for kind, name, n in bar if n or kind == "kept"]
 
 
-def _decided_by(decided: Picks) -> NDArray[np.object_]:
-    """Return (n,) what decided on each pick."""
-    if "decided_by" not in decided.table:
-        return np.full(len(decided), BY_SCORE, dtype=object)
-    return decided.table["decided_by"].to_numpy(dtype=object)
-
-
-def by_other_rules(decided: Picks) -> str:
-    """Return what was decided by labels and places, whatever the score; nothing for none."""
-    by = _decided_by(decided)
-    told = []
-    n_labelled = int((by == BY_LABEL).sum())
+def other_rules_sentence(counts: Mapping[str, Any]) -> str:
+    """Return how many picks labels and distances decided on; empty if none."""
+    rejected = counts["rejected_by_reason"]
+    parts = []
+    n_labelled = counts["kept_by_label"] + rejected.get(BY_LABEL, 0)
     if n_labelled:
-        told.append(f"{n_labelled:,} picks have the class that you gave them")
-    for rule, words in PLACE_WORDS.items():
-        n = int((by == rule).sum())
-        if n:
-            told.append(f"{n:,} are rejected because they are {words}")
-    return f"Whatever their score, {'; '.join(told)}." if told else ""
+        parts.append(f"{n_labelled:,} picks have the class of your labels")
+    parts += [
+        f"{rejected[rule]:,} are rejected because they are {words}"
+        for rule, words in PLACE_REASONS.items()
+        if rule in rejected
+    ]
+    return f"Whatever their score, {'; '.join(parts)}." if parts else ""
 
 
-def _warnings(record: Mapping[str, Any], pictures: Pictures) -> list[str]:
-    # without a promise its section says why
-    told = [text for text in record.get("warnings", []) if text != NO_EVIDENCE]
+def _warnings(record: Mapping[str, Any], card: ModelCard, pictures: Pictures) -> list[str]:
     unreadable = record.get("unreadable", {})
-    for name, reason in list(unreadable.items())[:5]:
-        told.append(f"{base_name(name)} could not be scored: {reason}")
-    if len(unreadable) > 5:
-        told.append(
-            f"{len(unreadable) - 5:,} more micrographs could not be scored (run.json)."
+    # without a forecast the summary says why
+    known = {NO_EVIDENCE, no_forecast_reason(card)}
+    warnings = [text for text in record.get("warnings", []) if text not in known]
+    for name, reason in list(unreadable.items())[:N_WARNINGS]:
+        warnings.append(f"{base_name(name)} could not be scored: {reason}")
+    if len(unreadable) > N_WARNINGS:
+        n = len(unreadable) - N_WARNINGS
+        warnings.append(f"{n:,} more micrographs could not be scored (see run.json).")
+    return [*warnings, pictures.warning(except_for=unreadable)]
+
+
+def _marks(decided: Picks, rows: NDArray[np.intp]) -> list[Marks]:
+    """Return the picks at `rows` of one micrograph by their decision."""
+    predicted = decided.table["predicted"].to_numpy()[rows]
+    coords_yx_px = decided.coords_yx_px()[rows]
+    return [
+        Marks("unscored", coords_yx_px[predicted == UNLABELLED]),
+        Marks("rejected", coords_yx_px[predicted > PARTICLE]),
+        Marks("kept", coords_yx_px[predicted == PARTICLE]),
+    ]
+
+
+def _micrograph_section(
+    counts: MicrographCounts,
+    record: Mapping[str, Any],
+    unusual: Sequence[int],
+    typical: Sequence[int],
+    numbers: Mapping[int, int],
+    pictures: Pictures,
+) -> MicrographSection:
+    share, check = counts.share, counts.check
+    n_unusual = int(check.unusual.sum())
+    intro = "No micrograph was scored."
+    if np.isfinite(share).any():
+        are = "is" if n_unusual == 1 else "are"
+        intro = (
+            f"The median micrograph keeps {percent(float(np.nanmedian(share)))} of its picks; "
+            + (f"{n_unusual:,} {are} far from it" if n_unusual else "none is far from it")
+            + (": ice, carbon or drift may be different there." if n_unusual else ".")
         )
-    known = {n: r for n, r in pictures.failures.items() if n not in unreadable}
-    return unique([*told, reading_note(Pictures(failures=known))])
-
-
-def _facts(record: Mapping[str, Any], card: ModelCard) -> list[tuple[str, facts.Facts]]:
+    captions = {
+        i: f"{counts.n_kept[i]:,} of {counts.n_scored[i]:,} kept ({percent(share[i])})"
+        for i in numbers
+    }
+    overview = Figure(
+        "Kept share by micrograph",
+        "The numbers link to the pictures below. Unusual micrographs are more than three "
+        "standard deviations (robust, with the chance variation of few picks) from the median.",
+        share_by_micrograph(counts.names, share, counts.n_scored, check.unusual, numbers),
+        [("point", "micrograph"), *([("unusual", "unusual micrograph")] if n_unusual else []),
+         ("median", "median")],
+    )  # fmt: skip
     groups = [
-        ("Inputs", facts.named(record.get("inputs", {}))),
-        ("Settings", [*facts.named(record["settings"]), *facts.run_facts(record)]),
-        ("Model", facts.model_facts(card)),
-        ("Files", facts.file_facts([*record.get("files", []), "run.json"])),
+        ("Unusual micrographs, the farthest from the median first", unusual),
+        ("Typical micrographs" if unusual else "Pictures", typical),
+    ]
+    unscored = [("unscored", "unscored")] if record["counts"]["unscored"] else []
+    return MicrographSection(
+        intro,
+        _micrograph_table(counts, record, numbers).without_empty_columns(),
+        [
+            (
+                title,
+                pictures.micrographs({i: numbers[i] for i in chosen}, counts.names, captions),
+            )
+            for title, chosen in groups
+            if chosen
+        ],
+        [("kept", "kept"), ("rejected", "rejected"), *unscored],
+        overview,
+    )
+
+
+def _micrograph_table(
+    counts: MicrographCounts, record: Mapping[str, Any], numbers: Mapping[int, int]
+) -> Table:
+    """Return one row a micrograph: unreadable ones first, then the farthest from the median."""
+    unreadable = record.get("unreadable", {})
+    far = np.abs(counts.check.deviation)
+    rows = []
+    for i in np.argsort(np.where(np.isfinite(far), -far, -np.inf), kind="stable"):
+        name, entry = counts.names[i], record["micrographs"][i]
+        reason = unreadable.get(name)
+        note = f"not scored: {reason}" if reason else counts.check.flags[i] or ""
+        rows.append(
+            [
+                name_cell(name, numbers.get(int(i))),
+                *(count_cell(entry[k]) for k in ("picks", "kept", "rejected", "unscored")),
+                share_cell(float(counts.share[i])),
+                figure_cell(float(counts.check.deviation[i]), "+.1f"),
+                text_cell(note),
+            ]
+        )
+    columns = numbered("picks", "kept", "rejected", "unscored", "kept share", "deviation (σ)")
+    return Table([("micrograph", "text"), *columns, ("note", "text")], rows, is_long=True)
+
+
+def _provenance(
+    record: Mapping[str, Any], card: ModelCard
+) -> list[tuple[str, provenance.Entries]]:
+    groups = [
+        ("Inputs", provenance.setting_entries(record.get("inputs", {}))),
+        (
+            "Settings",
+            [*provenance.setting_entries(record["settings"]), *provenance.run_entries(record)],
+        ),
+        ("Model", provenance.model_entries(card)),
+        ("Files", provenance.file_entries([*record.get("files", []), "run.json"])),
         ("Versions", [(k, str(v)) for k, v in record.get("versions", {}).items()]),
     ]
-    return [(title, found) for title, found in groups if found]
+    return [(title, entries) for title, entries in groups if entries]

@@ -1,7 +1,8 @@
-"""Small SVG: elements, scales, ticks and axes. Numbers in, text out; colours are left to CSS.
+"""SVG elements, scales, ticks and axes.
 
-Nothing here sets a colour: elements have classes, and the page's style sheet gives these the
-colours of the light, the dark and the printed page. Text is escaped wherever it comes from.
+Elements have classes instead of colours; the page's style sheet colours them for the light, the
+dark and the printed page, which matplotlib's SVG files, with their fixed colours, do not allow.
+All text is escaped.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import ArrayLike, NDArray
 
-# User units; the page shows a chart about as many CSS pixels wide.
+# User units; on the page a chart is about this many CSS pixels wide.
 WIDTH, HEIGHT = 520.0, 330.0
-# Room for ticks and titles, also when a phone's style sheet enlarges the text.
+# Margins for ticks and titles, also with the larger text on a phone.
 LEFT, RIGHT, TOP, BOTTOM = 86.0, 16.0, 16.0, 58.0
 TICK = 5.0
 
@@ -44,14 +45,14 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
     >>> element("text", "a < b", class_="tick", x=1.5)
     Markup('<text class="tick" x="1.5">a &lt; b</text>')
     """
-    told = "".join(
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     inside = Markup("").join(children)
     # Markup() below: every part has been escaped above, or was markup already
-    return Markup(f"<{name}{told}>{inside}</{name}>")  # noqa: S704
+    return Markup(f"<{name}{written}>{inside}</{name}>")  # noqa: S704
 
 
 def _text(value: object) -> str:
@@ -59,16 +60,16 @@ def _text(value: object) -> str:
 
 
 def polyline(x: ArrayLike, y: ArrayLike) -> str:
-    """Return the path data of a line through points; a gap where one is not finite."""
-    parts: list[str] = []
+    """Return the path data of a line through points, with a gap at each that is not finite."""
+    segments: list[str] = []
     pen_down = False
     for a, b in zip(np.asarray(x, float), np.asarray(y, float), strict=True):
         if math.isfinite(a) and math.isfinite(b):
-            parts.append(f"{'L' if pen_down else 'M'}{number(a)} {number(b)}")
+            segments.append(f"{'L' if pen_down else 'M'}{number(a)} {number(b)}")
             pen_down = True
         else:
             pen_down = False
-    return "".join(parts)
+    return "".join(segments)
 
 
 def area(x: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
@@ -84,16 +85,17 @@ def area(x: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """A map from values to user units, linear or by the square root.
+    """A map from values to user units, linear or square-root.
 
     Parameters
     ----------
     values : tuple of float
         The ends of the values' range.
     units : tuple of float
-        Where these lie.
+        Their positions.
     root : bool
-        Whether distances go with the square root, which shows small counts beside large ones.
+        Whether the scale is that of the square root, which shows small counts beside large
+        ones.
     """
 
     values: tuple[float, float]
@@ -101,17 +103,17 @@ class Scale:
     root: bool = False
 
     def __call__(self, value: ArrayLike) -> NDArray[np.float64]:
-        """Return where values lie."""
-        low, high = self._bend(np.asarray(self.values, float))
+        """Return the positions of values."""
+        low, high = self._transformed(np.asarray(self.values, float))
         start, end = self.units
-        part = (self._bend(np.asarray(value, float)) - low) / ((high - low) or 1.0)
+        part = (self._transformed(np.asarray(value, float)) - low) / ((high - low) or 1.0)
         return np.asarray(start + part * (end - start))
 
     def at(self, value: float) -> float:
-        """Return where one value lies."""
+        """Return the position of one value."""
         return float(self(value))
 
-    def _bend(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _transformed(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.sqrt(value) if self.root else value
 
 
@@ -146,7 +148,7 @@ def root_ticks(high: float, scale: Scale, apart: float = 34.0) -> list[float]:
 
 @dataclass(frozen=True)
 class Frame:
-    """The room of a chart and its two scales.
+    """The plot area of a chart and its two scales.
 
     Parameters
     ----------
@@ -234,7 +236,7 @@ class Frame:
         )  # fmt: skip
 
     def svg(self, description: str, *layers: Markup, class_: str = "chart") -> Markup:
-        """Return the whole chart; `description` is what is told to those who do not see it."""
+        """Return the whole chart; `description` is its text for screen readers."""
         return element(
             "svg", *layers, class_=class_, role="img", aria_label=description,
             viewBox=f"0 0 {number(self.width)} {number(self.height)}",

@@ -19,6 +19,7 @@ from napari_pickeroptimizer.trust.posterior import (
 )
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.trust.evidence import Evidence
 
 LEVEL = 0.90
@@ -359,3 +360,18 @@ def _too_clear(
         "what is expected is too good. Label some picks of both kinds as they come, doubtful or "
         "not."
     ]
+
+
+def no_forecast_reason(card: ModelCard) -> str:
+    """Return why a model without out-of-fold scores has no forecast, and what to do about it."""
+    settings = card.training.get("settings") or {}
+    if settings.get("n_folds") in (0, 1):
+        return (
+            "No expected precision: the model was not cross-validated (--folds 0). Fine-tune "
+            "again with --folds 3."
+        )
+    return (
+        "No expected precision: the model was not cross-validated. It is of an earlier version, "
+        "or there were too few labels of a class. Fine-tune again with at least ten labels of "
+        "particles and ten of others."
+    )

@@ -51,8 +51,8 @@ def test_micrographs_known_to_one_side_are_listed_and_left_out() -> None:
     extra_truth = Picks.from_arrays("Micrographs/c.mrc", x=[1.0], y=[1.0])
     picks = concatenate([PICKS, extra_picks.with_columns(probability_1=0.5, predicted=1)])
     result = evaluate_picks(picks, concatenate([TRUTH, extra_truth]), 10)
-    assert result.micrographs_without_truth == ["b.mrc"]
-    assert result.micrographs_without_picks == ["Micrographs/c.mrc"]
+    assert result.matches.without_truth == ["b.mrc"]
+    assert result.matches.without_picks == ["Micrographs/c.mrc"]
     assert result.before.n_picks == 4
 
 
@@ -109,7 +109,7 @@ def test_two_spellings_of_a_micrograph_are_one_on_both_sides() -> None:
     truth = Picks.from_arrays(["x/a.mrc", "a", "a"], x=[100, 200, 300], y=[50] * 3)
     result = evaluate_picks(picks, truth, 10)
     assert (result.before.n_picks, result.before.n_true, result.before.n_found) == (2, 2, 2)
-    assert result.micrographs_without_picks == []
+    assert result.matches.without_picks == []
 
 
 def test_of_a_pruned_truth_the_kept_picks_count() -> None:

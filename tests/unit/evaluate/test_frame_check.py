@@ -59,20 +59,20 @@ def changed(truth: Picks, change: str) -> Picks:
 
 
 WORDS = {
-    "flipped": "turned upside down", "mirrored": "mirrored", "swapped": "x and y swapped",
+    "flipped": "flipped vertically", "mirrored": "mirrored", "swapped": "x and y swapped",
     "0.5": "scaled by 2 ", "0.25": "scaled by 4 ", "2": "scaled by 1/2", "4": "scaled by 1/4",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("change", WORDS)
 @pytest.mark.parametrize("seed", range(3))
-def test_another_frame_is_told_with_its_figures(change: str, seed: int) -> None:
+def test_another_frame_is_reported_with_its_figures(change: str, seed: int) -> None:
     picks, truth = session(seed)
     result = evaluate_picks(picks, changed(truth, change), RADIUS)
-    (said,) = result.warnings
-    assert f"with the truth {WORDS[change]}"[:-1] in said
-    assert f"{result.before.n_true} of {len(picks)} picks match as they are" in said
-    assert result.summary()["warnings"] == [said]
+    (warning,) = result.warnings
+    assert f"with the truth {WORDS[change]}"[:-1] in warning
+    assert f"{result.before.n_true} of {len(picks)} picks match as they are" in warning
+    assert result.summary()["warnings"] == [warning]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -102,7 +102,8 @@ def test_picks_of_nothing_raise_no_alarm(seed: int) -> None:
 def test_one_micrograph_and_a_crowd_are_enough_to_notice_a_flip() -> None:
     picks, truth = session(1, n_micrographs=1, n_truth=200)
     assert (
-        "upside down" in evaluate_picks(picks, changed(truth, "flipped"), RADIUS).warnings[0]
+        "flipped vertically"
+        in evaluate_picks(picks, changed(truth, "flipped"), RADIUS).warnings[0]
     )
 
 

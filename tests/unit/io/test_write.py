@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io import read_picks, star_columns, write_new_star, write_picks
+from napari_pickeroptimizer.io import read_picks, write_new_star, write_picks
 from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
 from napari_pickeroptimizer.picks import Picks, concatenate
 
@@ -23,14 +23,14 @@ def picks(tmp_path: Path) -> Picks:
 
 
 def test_unlabelled_picks_get_no_columns(picks: Picks) -> None:
-    assert star_columns(picks) == {}
+    assert picks.star_columns() == {}
 
 
 def test_the_label_goes_before_the_decided_class(picks: Picks) -> None:
     decided = picks.with_labels([2, 0, 3]).with_columns(
         predicted=np.array([1, 2, 0], np.int8), probability_1=[0.9, 0.123456789, np.nan]
     )
-    columns = star_columns(decided)
+    columns = decided.star_columns()
     assert columns["rlnParticleSelectionType"].tolist() == [2, 2, 3]
     assert columns["poParticleProbability"].tolist()[:2] == [0.9, 0.123456789]
     assert columns["poDecidedBy"].tolist() == ["label", "score", "label"]
@@ -131,7 +131,7 @@ def test_added_picks_of_a_tree_go_beside_the_folder(tmp_path: Path) -> None:
         (tmp_path / name).write_text("1 2 4 4\n")
     tree = read_picks(tmp_path)
     mixed = concatenate(
-        [tree, replace(Picks.from_arrays("b", [7.0], [8.0]), listing=tree.listing)]
+        [tree, replace(Picks.from_arrays("b", [7.0], [8.0]), file_list=tree.file_list)]
     )
     written = write_picks(mixed.select(np.array([1, 2])), tmp_path / "kept")
     assert written == [tmp_path / "kept" / "b.box", tmp_path / "kept_added.star"]

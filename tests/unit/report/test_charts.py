@@ -1,4 +1,4 @@
-"""Charts of known data: what is drawn, where, and what is told to those who do not see it."""
+"""Charts of known data: what is drawn and where, and the texts for screen readers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ import pytest
 from napari_pickeroptimizer.report.charts import (
     Bars,
     Curve,
+    expected_and_measured,
     plane_curve,
     reliability_diagram,
     score_histogram,
     threshold_curves,
 )
-from napari_pickeroptimizer.report.micrograph_charts import (
-    Estimate,
-    promised_and_measured,
-    share_by_micrograph,
-)
-from napari_pickeroptimizer.trust import Band, reliability
+from napari_pickeroptimizer.report.micrograph_chart import share_by_micrograph
+from napari_pickeroptimizer.trust import Band, Interval, reliability
 
 
 def parts(svg: str, kind: str) -> list[ET.Element]:
@@ -100,10 +97,10 @@ def test_a_histogram_of_nothing_is_drawn_all_the_same() -> None:
 def test_reliability_shows_a_point_for_every_filled_bin() -> None:
     measured = reliability([0.1, 0.1, 0.9, 0.9, 0.9], [False, False, True, True, False], 5)
     svg = reliability_diagram(measured)
-    told = [c.find("title").text for g in parts(svg, "points") for c in g]
-    assert len(told) == 2
-    assert "predicted 0.90, observed 0.67" in told[1]
-    assert "3 labels" in told[1]
+    titles = [c.find("title").text for g in parts(svg, "points") for c in g]
+    assert len(titles) == 2
+    assert "predicted 0.90, observed 0.67" in titles[1]
+    assert "3 labels" in titles[1]
     assert f"ECE {measured.ece:.3f}" in svg
 
 
@@ -135,7 +132,7 @@ def test_every_micrograph_is_a_point_and_the_unusual_ones_are_diamonds_with_link
         share,
         np.array([10, 10, 0, 11]),
         np.array([False, True, False, False]),
-        {1: "1"},
+        {1: 1},
     )
     (points,) = parts(svg, "points")
     assert len(points.findall("circle")) == 2
@@ -145,10 +142,11 @@ def test_every_micrograph_is_a_point_and_the_unusual_ones_are_diamonds_with_link
     assert "<b>" not in svg
 
 
-def test_promised_and_measured_stand_under_each_other() -> None:
-    svg = promised_and_measured([("precision", Estimate(0.97, 0.95, 0.99), Estimate(0.96))])
-    (forecast,), (measured,) = parts(svg, "promised"), parts(svg, "measured")
-    line = forecast.find("line")
-    x = float(re.match(r"M([\d.]+)", measured.find("path").get("d"))[1])
+def test_expected_and_measured_stand_below_each_other() -> None:
+    measured = Interval(0.96, float("nan"), float("nan"))
+    svg = expected_and_measured([("precision", Interval(0.97, 0.95, 0.99), measured)])
+    (expected,), (drawn,) = parts(svg, "expected"), parts(svg, "measured")
+    line = expected.find("line")
+    x = float(re.match(r"M([\d.]+)", drawn.find("path").get("d"))[1])
     assert float(line.get("x1")) < x < float(line.get("x2"))
-    assert measured.find("line") is None
+    assert drawn.find("line") is None

@@ -1,4 +1,4 @@
-"""Whole reports: what they say, what they never hold, and that they are always written."""
+"""Whole reports: their contents, what they must not contain, and that they are always written."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ VOID = {"meta", "img", "br", "input", "wbr", "link", "hr"}
 
 
 class Page(HTMLParser):
-    """Checks that every element is closed, and gathers what the page refers to and says."""
+    """Checks that every element is closed, and collects links, ids, tags and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.refers: list[tuple[str, str]] = []
         self.ids: list[str] = []
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.tags: list[str] = []
         self.feed(text)
         assert not self.open
@@ -53,11 +53,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "script"):
-            self.said.append(data)
+            self.texts.append(data)
 
     @property
     def words(self) -> str:
-        return " ".join(" ".join(self.said).split())
+        return " ".join(" ".join(self.texts).split())
 
 
 def read(path: Path) -> tuple[str, Page]:
@@ -68,7 +68,7 @@ def read(path: Path) -> tuple[str, Page]:
 def test_the_report_says_what_can_be_expected(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run(threshold=0.62)
     path = write_prune_report(
-        tmp_path / "out" / "report.html", result, micrographs, classifier,
+        tmp_path / "out" / "report.html", result, micrographs, classifier.card,
         command="pickeroptimizer prune --picks 'a b.star'",
     )  # fmt: skip
     assert path == tmp_path / "out" / "report.html"
@@ -80,14 +80,20 @@ def test_the_report_says_what_can_be_expected(make_run, tmp_path: Path) -> None:
     assert "2026-01-02 03:04 UTC" in page.words
     assert "1 min 2 s" in page.words
     assert "threshold 0.62" in page.words
-    for title in ("Surest kept", "Most doubtful", "Surest rejected: contaminant"):
+    for title in (
+        "Kept, highest scores",
+        "Most uncertain",
+        "Rejected as contaminant, lowest scores",
+    ):
         assert title in page.words
     assert text.count("data:image/jpeg") >= 8  # micrographs, and boxes
 
 
 def test_numbers_of_the_page_are_those_of_the_record(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run()
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
+    _, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
     counts = result.record["counts"]
     assert f"Kept {counts['kept']:,}" in page.words
     assert f"Rejected {counts['rejected']:,}" in page.words
@@ -97,16 +103,20 @@ def test_numbers_of_the_page_are_those_of_the_record(make_run, tmp_path: Path) -
 
 def test_the_odd_micrograph_is_shown_first_and_named(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run(n_micrographs=10)
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
+    _, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
     assert "m1" in page.ids
-    after = page.words.split("The most unusual, farthest first")[1]
+    after = page.words.split("Unusual micrographs, the farthest from the median first")[1]
     assert after.split()[:3] == ["1", "m", "0009.mrc"] or "0009.mrc" in after[:40]
-    assert "One is far from it" in page.words
+    assert "1 is far from it" in page.words
 
 
 def test_nothing_comes_from_elsewhere(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run()
-    text, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
+    text, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
     for tag, target in page.refers:
         assert target.startswith(("#", "data:image/")), (tag, target)
     assert all(target[1:] in page.ids for _, target in page.refers if target[0] == "#")
@@ -125,7 +135,7 @@ def test_names_are_escaped_wherever_they_stand(make_run, tmp_path: Path) -> None
     result.record["warnings"] = ["<b>bold</b>"]
     text, page = read(
         write_prune_report(
-            tmp_path / "r.html", result, micrographs, classifier, command="<i>command</i>"
+            tmp_path / "r.html", result, micrographs, classifier.card, command="<i>command</i>"
         )
     )
     assert page.tags.count("script") == 1
@@ -134,35 +144,41 @@ def test_names_are_escaped_wherever_they_stand(make_run, tmp_path: Path) -> None
     assert "<b>bold</b>" in page.words
 
 
-def test_without_evidence_it_says_why_nothing_is_promised(make_run, tmp_path: Path) -> None:
+def test_without_cross_validation_it_says_why_there_is_no_expected_precision(
+    make_run, tmp_path: Path
+) -> None:
     result, micrographs, classifier = make_run(n_labels=0)
     card = classifier.card
     card.training["settings"]["n_folds"] = 0
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
-    assert "How good these are cannot be promised." in page.words
+    _, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
+    assert "no expected precision" in page.words
     assert "--folds 3" in page.words
     assert "Other thresholds" not in page.words
     assert "expected precision 0" not in page.words.lower()
 
 
-def test_an_unreliable_promise_is_called_a_hint(make_run, tmp_path: Path) -> None:
+def test_an_unreliable_forecast_is_called_a_rough_estimate(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run(n_labels=4)
     assert not result.forecast.reliable
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
-    assert "a hint, not as a promise" in page.words
+    _, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
+    assert "a rough estimate only" in page.words
     assert all(w in page.words for w in result.forecast.warnings)
 
 
-def test_labels_and_places_that_decided_are_told(make_run, tmp_path: Path) -> None:
+def test_picks_decided_by_labels_and_places_are_counted(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run()
-    by = np.full(len(result.picks), "score", dtype=object)
-    by[:3] = "label"
-    rejected = np.flatnonzero(result.picks.table["predicted"].to_numpy() > 1)
-    by[rejected[-5:]] = "distance"
-    result = dataclasses.replace(result, picks=result.picks.with_columns(decided_by=by))
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
-    assert "3 picks have the class that you gave them" in page.words
+    counts = result.record["counts"]
+    counts["kept_by_label"] = 2
+    counts["rejected_by_reason"] |= {"label": 1, "distance": 5}
+    path = write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    _, page = read(path)
+    assert "3 picks have the class of your labels" in page.words
     assert "5 are rejected because they are too near to a better pick" in page.words
+    assert "rejected, too near to a better pick 5" in page.words
 
 
 def test_a_micrograph_that_is_gone_is_named_and_stops_nothing(
@@ -172,7 +188,9 @@ def test_a_micrograph_that_is_gone_is_named_and_stops_nothing(
     micrographs.items[0].path.write_bytes(b"no image")
     for m in micrographs.items[1:3]:
         m.path.unlink()
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
+    _, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
     assert "3 micrographs, the first" in page.words
     assert page.words.count("Could not be read again") == 3
     assert "more could not be read again" in page.words
@@ -181,7 +199,7 @@ def test_a_micrograph_that_is_gone_is_named_and_stops_nothing(
 def test_no_micrograph_at_all_leaves_the_figures(make_run, tmp_path: Path) -> None:
     result, _, classifier = make_run()
     elsewhere = Micrographs.named(["other.mrc"])
-    _, page = read(write_prune_report(tmp_path / "r.html", result, elsewhere, classifier))
+    _, page = read(write_prune_report(tmp_path / "r.html", result, elsewhere, classifier.card))
     assert "None of the micrographs could be read again." in page.words
     assert "is not among the 1 micrographs given" in page.words
 
@@ -195,7 +213,9 @@ def test_unscored_micrographs_come_with_their_reason(make_run, tmp_path: Path) -
     result.record["unreadable"] = {"mics/m0002.mrc": "the file is truncated"}
     result.record["counts"]["unscored"] = len(rows)
     result = dataclasses.replace(result, picks=Picks(table))
-    _, page = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
+    _, page = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
     assert "m0002.mrc could not be scored: the file is truncated" in page.words
     assert "not scored: the file is truncated" in page.words
     assert "Unscored 40" in page.words
@@ -205,9 +225,9 @@ def test_a_failed_report_leaves_the_earlier_one(make_run, tmp_path: Path) -> Non
     result, micrographs, classifier = make_run()
     path = tmp_path / "r.html"
     path.write_text("earlier")
-    del result.record["settings"], result.record["threshold"]
+    del result.record["threshold"]
     with pytest.raises(KeyError):
-        write_prune_report(path, result, micrographs, classifier)
+        write_prune_report(path, result, micrographs, classifier.card)
     assert path.read_text() == "earlier"
     assert list(tmp_path.glob("*.html")) == [path]
 
@@ -224,7 +244,7 @@ def test_a_thousand_micrographs_stay_small(make_run, tmp_path: Path, monkeypatch
         return noise
 
     monkeypatch.setattr("napari_pickeroptimizer.micrographs.Micrograph.read", read_noise)
-    path = write_prune_report(tmp_path / "r.html", result, micrographs, classifier)
+    path = write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
     _, page = read(path)
     assert path.stat().st_size < 20e6
     assert n_read < 150
@@ -234,7 +254,9 @@ def test_a_thousand_micrographs_stay_small(make_run, tmp_path: Path, monkeypatch
 
 def test_every_chart_is_well_formed(make_run, tmp_path: Path) -> None:
     result, micrographs, classifier = make_run()
-    text, _ = read(write_prune_report(tmp_path / "r.html", result, micrographs, classifier))
+    text, _ = read(
+        write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
+    )
     charts = re.findall(r"<svg class=\"chart.*?</svg>", text, flags=re.DOTALL)
     assert len(charts) == 4
     for chart in charts:
@@ -276,7 +298,7 @@ def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
     _, micrographs, _ = make_run(n_micrographs=6)
     text, page = read(
         write_evaluation_report(
-            tmp_path / "e.html", evaluation, picks, truth, micrographs,
+            tmp_path / "e.html", evaluation, micrographs,
             inputs={"picks": ["scored.star"]}, command="pickeroptimizer evaluate",
         )
     )  # fmt: skip
@@ -293,31 +315,30 @@ def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("forecast", "said"),
-    [((0.95, 0.95), "within it"), ((0.5, 0.95), "above it"), ((0.95, 0.2), "above it")],
+    ("forecast", "position"),
+    [((0.95, 0.95), "within the"), ((0.5, 0.95), "above the"), ((0.95, 0.2), "above the")],
 )
-def test_promised_stands_beside_measured(
-    forecast: tuple[float, float], said: str, tmp_path: Path
+def test_expected_stands_beside_measured(
+    forecast: tuple[float, float], position: str, tmp_path: Path
 ) -> None:
     picks, truth = judged()
     record = {"command": "prune", "threshold": 0.5, "expectation": expectation(*forecast)}
     evaluation = evaluate_picks(picks, truth, 2)
     path = tmp_path / "e.html"
-    _, page = read(write_evaluation_report(path, evaluation, picks, truth, record=record))
-    assert f"Promised precision: {forecast[0]:.3f}" in page.words
+    _, page = read(write_evaluation_report(path, evaluation, record=record))
+    assert f"Expected precision: {forecast[0]:.3f}" in page.words
     # what a run calls recall is among its picks
     assert f"measured {evaluation.kept_true:.3f}" in page.words
-    assert said in page.words
+    assert position in page.words
     assert "data:image" not in path.read_text().replace("img-src data:", "")
 
 
-def test_a_promise_is_held_against_the_scores_at_its_own_threshold(tmp_path: Path) -> None:
+def test_a_forecast_is_compared_at_its_own_threshold(tmp_path: Path) -> None:
     picks, truth = judged()
     record = {"command": "prune", "expectation": expectation(0.9, 0.9, threshold=0.7)}
     _, page = read(
         write_evaluation_report(
-            tmp_path / "e.html", evaluate_picks(picks, truth, 2, 0.5), picks, truth,
-            record=record, threshold=0.5,
+            tmp_path / "e.html", evaluate_picks(picks, truth, 2, 0.5), record=record
         )
     )  # fmt: skip
     p, x = picks.particle_probability, picks.table["x"].to_numpy()
@@ -325,12 +346,12 @@ def test_a_promise_is_held_against_the_scores_at_its_own_threshold(tmp_path: Pat
     assert "at the run's threshold of 0.70" in page.words
 
 
-def test_warnings_of_the_evaluation_are_told(tmp_path: Path) -> None:
+def test_warnings_of_the_evaluation_are_shown(tmp_path: Path) -> None:
     picks, truth = judged()
     evaluation = dataclasses.replace(
         evaluate_picks(picks, truth, 2), warnings=("it is flipped",)
     )
-    _, page = read(write_evaluation_report(tmp_path / "e.html", evaluation, picks, truth))
+    _, page = read(write_evaluation_report(tmp_path / "e.html", evaluation))
     assert "1 warning it is flipped" in page.words
 
 
@@ -339,31 +360,29 @@ def test_warnings_of_the_evaluation_are_told(tmp_path: Path) -> None:
     [None, "words", {}, {"threshold": "x"}, {"threshold": 0.5, "precision": 3},
      {"threshold": 0.5, "precision": {"mean": None}, "recall": {}}],
 )  # fmt: skip
-def test_a_damaged_record_promises_nothing(damaged: object, tmp_path: Path) -> None:
+def test_a_damaged_record_has_no_forecast(damaged: object, tmp_path: Path) -> None:
     picks, truth = judged()
     record = json.loads(json.dumps({"command": "prune", "expectation": damaged}))
     _, page = read(
         write_evaluation_report(
-            tmp_path / "e.html", evaluate_picks(picks, truth, 2), picks, truth, record=record
+            tmp_path / "e.html", evaluate_picks(picks, truth, 2), record=record
         )
     )
-    assert "The run promised nothing" in page.words
+    assert "The run has no expected precision" in page.words
 
 
 def test_picks_without_scores_have_figures_but_no_charts(tmp_path: Path) -> None:
     picks, truth = judged()
     bare = Picks(picks.table.drop(columns=["probability_1"]))
     text, page = read(
-        write_evaluation_report(
-            tmp_path / "e.html", evaluate_picks(bare, truth, 2), bare, truth
-        )
+        write_evaluation_report(tmp_path / "e.html", evaluate_picks(bare, truth, 2))
     )
     assert "hold no probabilities" in page.words
     assert '<svg class="chart' not in text
 
 
 def test_colours_have_enough_contrast() -> None:
-    from napari_pickeroptimizer.report.page import _source
+    from napari_pickeroptimizer.report.page import source
 
     def luminance(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -374,7 +393,7 @@ def test_colours_have_enough_contrast() -> None:
         light, dark = sorted((luminance(a), luminance(b)), reverse=True)
         return (light + 0.05) / (dark + 0.05)
 
-    style = _source("style.css")
+    style = source("style.css")
     themes = re.findall(r":root \{(.*?)\}", style, flags=re.DOTALL)
     assert len(themes) == 2
     for theme in themes:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.trust.sanity import check_run, check_shares
+from napari_pickeroptimizer.trust.sanity import check_run, check_shares, share_deviations
 
 
 def run_of(n: list[int], k: list[int]):
@@ -44,7 +44,7 @@ def test_a_micrograph_that_keeps_everything_is_named_too() -> None:
     n[3], k[3] = 300, 300
     check = run_of(n, k)
     assert check.flags[3] == "nothing rejected"
-    assert "1 of 200 micrographs keep all of their picks" in check.warnings[0]
+    assert "1 of 200 micrographs keep all or nearly all of their picks" in check.warnings[0]
 
 
 def test_many_are_counted_and_the_worst_of_them_named() -> None:
@@ -91,3 +91,27 @@ def test_a_run_that_keeps_nothing_or_everything_is_told() -> None:
     assert "none of the 1,000" in check_run(1000, 0)[0]
     assert "all 1,000" in check_run(1000, 1000)[0]
     assert check_run(1000, 400) == check_run(3, 0) == []
+
+
+def test_few_picks_deviate_by_chance_and_many_are_truly_unusual() -> None:
+    n_scored = np.array([200] * 20 + [3, 200, 0])
+    n_kept = np.array([160, 156, 164, 158] * 5 + [1, 66, 0])
+    deviation = share_deviations(n_scored, n_kept)
+    assert abs(deviation[20]) < 3
+    assert deviation[21] < -3
+    assert np.isnan(deviation[22])
+    assert np.abs(deviation[:20]).max() < 3
+
+
+def test_equal_micrographs_do_not_deviate() -> None:
+    assert share_deviations(np.full(5, 100), np.full(5, 80)).tolist() == [0] * 5
+    assert np.isnan(share_deviations(np.zeros(2, int), np.zeros(2, int))).all()
+
+
+def test_every_flagged_micrograph_is_unusual_but_not_the_reverse() -> None:
+    n, k = alike(0)
+    n[7], k[7], n[8], k[8] = 340, 2, 340, 80
+    check = run_of(n, k)
+    assert check.flags[7] is not None
+    assert check.unusual[[7, 8]].tolist() == [True, True]
+    assert check.flags[8] is None

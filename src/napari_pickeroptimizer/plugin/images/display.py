@@ -1,4 +1,4 @@
-"""What the eye sees of a micrograph: binned, low-passed, padded to the stack's canvas.
+"""Micrographs for display: binned, low-passed, and padded to the canvas of the stack.
 
 Pure functions, and `SliceSource`, the array that computes slices when they are shown.
 """
@@ -25,9 +25,9 @@ from napari_pickeroptimizer.io.images import MRC_SUFFIXES, TIFF_SUFFIXES
 from napari_pickeroptimizer.micrographs import Micrograph
 
 MAX_DISPLAY_PX = 2048
-# With a low-pass more binning costs nothing that would be seen, and a step takes a quarter.
+# With a low-pass, more binning is invisible, and a slice is computed in a quarter of the time.
 LOW_PASS_DISPLAY_PX = 1024
-# Binned pixels at least this many times finer than the low-pass.
+# Binned pixels are finer than the low-pass by at least this factor.
 PIXELS_PER_LOW_PASS = 2.5
 CACHED_BYTES = 128 * 1024**2
 ROWS_AT_ONCE = 16
@@ -62,7 +62,7 @@ def choose_binning(
     low_pass_ang: float | None = None,
     max_display_px: int = MAX_DISPLAY_PX,
 ) -> int:
-    """Return the binning that shows all of a canvas, and all that the low-pass leaves.
+    """Return the binning with which a canvas fits the display and the low-pass loses nothing.
 
     Examples
     --------
@@ -85,21 +85,21 @@ def low_pass_sigma_px(low_pass_ang: float, pixel_size_ang: float) -> float:
 
 
 def bin_image(image: NDArray[Any], binning: int) -> NDArray[np.float32]:
-    """Return the means of `binning` x `binning` pixels; a partial last block as well."""
+    """Return the means of blocks of `binning` x `binning` pixels, partial last blocks included."""
     if binning == 1:
         return np.asarray(image, dtype=np.float32)
     ny, nx = image.shape
     pad = ((0, -ny % binning), (0, -nx % binning))
-    whole = np.pad(image, pad, mode="edge") if any(p[1] for p in pad) else image
-    n_rows, n_columns = whole.shape[0] // binning, whole.shape[1] // binning
+    padded = np.pad(image, pad, mode="edge") if any(p[1] for p in pad) else image
+    n_rows, n_columns = padded.shape[0] // binning, padded.shape[1] // binning
     total = np.empty((n_rows, n_columns), dtype=np.float32)
     # a few rows at a time stay in the processor's cache: five times faster than all at once
     for first in range(0, n_rows, ROWS_AT_ONCE):
-        part = whole[first * binning : (first + ROWS_AT_ONCE) * binning]
-        part = part.reshape(-1, binning, whole.shape[1])
-        rows = part[:, 0].astype(np.float32)
+        block = padded[first * binning : (first + ROWS_AT_ONCE) * binning]
+        block = block.reshape(-1, binning, padded.shape[1])
+        rows = block[:, 0].astype(np.float32)
         for i in range(1, binning):
-            rows += part[:, i]
+            rows += block[:, i]
         columns = rows[:, ::binning].copy()
         for i in range(1, binning):
             columns += rows[:, i::binning]
@@ -111,11 +111,11 @@ def bin_image(image: NDArray[Any], binning: int) -> NDArray[np.float32]:
 def displayed(image: NDArray[Any], display: Display) -> NDArray[np.float32]:
     """Return an image binned, blurred, and padded to the canvas.
 
-    Padding is as dark as the darkest pixel, so that the true edge is seen.
+    The padding is as dark as the darkest pixel, so that the edge of the image is visible.
     """
     small = bin_image(image, display.binning)
     finite = np.isfinite(small)
-    if not finite.all():  # one such pixel would blur into a hole
+    if not finite.all():  # the blur would spread one such pixel
         small = np.where(finite, small, small[finite].mean() if finite.any() else 0)
     if display.sigma_px > 0:
         small = gaussian_filter(small, display.sigma_px, mode="nearest", truncate=3.0)
@@ -128,10 +128,10 @@ def displayed(image: NDArray[Any], display: Display) -> NDArray[np.float32]:
 
 
 class SliceSource:
-    """A (T, h, w) array of displayed micrographs, each computed when it is asked for.
+    """A (T, h, w) array of displayed micrographs, each computed on access.
 
-    The last few are kept, so that going back and forth is instant. Reading is safe from
-    several threads.
+    The last few are cached, so that going back and forth is instant. Threads may read it at
+    the same time.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class SliceSource:
     display : Display
         How they are shown.
     kept : SliceSource, optional
-        A source whose slices may be taken over: of the same display, with the same
+        A source whose cached slices are reused if its display is the same; it has the same
         micrographs first.
     """
 
@@ -155,7 +155,7 @@ class SliceSource:
     ) -> None:
         self.items, self.display = items, display
         self.dark = 0.0
-        """Grey of micrographs that cannot be read."""
+        """Grey level of micrographs that cannot be read."""
         self._lock = threading.Lock()
         self._slices: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         if kept is not None and kept.display == display:
@@ -178,7 +178,7 @@ class SliceSource:
         return np.stack([self.slice(i) for i in chosen])[(slice(None), *rest)]
 
     def slice(self, i: int) -> NDArray[np.float32]:
-        """Return one displayed micrograph; a dark one, and a warning, where it is unreadable."""
+        """Return one displayed micrograph; with a warning a dark one if it is unreadable."""
         with self._lock:
             if i in self._slices:
                 self._slices.move_to_end(i)
@@ -200,25 +200,25 @@ def read_shapes(
 ) -> tuple[tuple[tuple[int, int] | None, ...], dict[str, str]]:
     """Return (ny, nx) of each micrograph, None where unreadable, and the reasons by name.
 
-    Only headers are read, several at a time: on a network file system each one waits.
+    Only headers are read, several at a time because of the latency of network file systems.
     """
     chosen = tuple(items)
     unreadable: dict[str, str] = {}
     shapes: list[tuple[int, int] | None] = []
 
     with ThreadPoolExecutor(N_THREADS) as threads:
-        quick = list(threads.map(_quick_shape_px, chosen))
-    for micrograph, found in zip(chosen, quick, strict=True):
+        from_headers = list(threads.map(_header_shape_px, chosen))
+    for micrograph, shape_px in zip(chosen, from_headers, strict=True):
         try:  # not in a thread: image libraries silence warnings, for all threads at once
-            shapes.append(found or micrograph.shape_px())
+            shapes.append(shape_px or micrograph.shape_px())
         except PickerOptimizerError as error:
             unreadable[micrograph.name] = str(error)
             shapes.append(None)
     return tuple(shapes), unreadable
 
 
-def _quick_shape_px(micrograph: Micrograph) -> tuple[int, int] | None:
-    """Return (ny, nx) of what is a plain image by its header; None where one has to look."""
+def _header_shape_px(micrograph: Micrograph) -> tuple[int, int] | None:
+    """Return (ny, nx) of a plain image from its header; None if the file has to be opened."""
     suffix = micrograph.path.suffix.lower()
     if suffix in MRC_SUFFIXES:
         return _mrc_shape_px(micrograph.path)
@@ -237,7 +237,8 @@ def _tiff_shape_px(path: Path) -> tuple[int, int] | None:
 def _mrc_shape_px(path: Path) -> tuple[int, int] | None:
     """Return (ny, nx) of a plain MRC file with one section; None for any other file.
 
-    A twentieth of the time of a general MRC reader, which then says what is wrong.
+    It takes a twentieth of the time of a general MRC reader, which reports what is wrong with
+    other files.
     """
     try:
         with path.open("rb") as file:

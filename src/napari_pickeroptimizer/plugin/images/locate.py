@@ -95,8 +95,8 @@ def _places(picks: Picks) -> dict[str, Path]:
     for name, source in zip(names, sources, strict=True):
         known = source != NO_SOURCE and source < len(picks.sources)
         places[str(name)] = absolute(picks.sources[source].path) if known else nowhere
-    if picks.listing is not None:  # its names are relative to the project it lies in
-        listing = absolute(picks.listing.path)
+    if picks.file_list is not None:  # its names are relative to the project it lies in
+        listing = absolute(picks.file_list.path)
         if listing.is_file():
             places = dict.fromkeys(places, listing)
     return places

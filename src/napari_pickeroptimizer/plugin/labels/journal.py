@@ -160,8 +160,8 @@ class Journal:
 def journal_of(picks: Picks) -> Journal:
     """Return the journal of a set of picks: by its files, or by its places without any."""
     digest = hashlib.blake2b(digest_size=8)
-    if picks.listing is not None:
-        digest.update(str(picks.listing.path.resolve()).encode())
+    if picks.file_list is not None:
+        digest.update(str(picks.file_list.path.resolve()).encode())
     elif picks.sources:
         for source in picks.sources:
             digest.update(str(source.path.resolve()).encode())
@@ -175,8 +175,8 @@ def journal_of(picks: Picks) -> Journal:
 
 def source_name(picks: Picks) -> str:
     """Return the path of the file, or of the index, that picks came from; else nothing."""
-    if picks.listing is not None:
-        return str(picks.listing.path.resolve())
+    if picks.file_list is not None:
+        return str(picks.file_list.path.resolve())
     return str(picks.sources[0].path.resolve()) if picks.sources else ""
 
 

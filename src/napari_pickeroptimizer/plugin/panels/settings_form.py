@@ -1,4 +1,4 @@
-"""Fields of a form made from a settings dataclass, which knows names, ranges, units and help."""
+"""Form fields made from a settings dataclass: its names, ranges, units and docstrings."""
 
 import dataclasses
 import inspect
@@ -17,7 +17,7 @@ LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, 1e6  # of a field without a limit
 
 
 def setting_field(settings: type, name: str, **options: Any) -> Widget:
-    """Return a field for a setting: a number, a switch, or a choice of words.
+    """Return a field for a setting: a number, a check box, or a choice.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def setting_field(settings: type, name: str, **options: Any) -> Widget:
     name : str
         Its field.
     **options : object
-        Options of the magicgui widget that shall differ from `field_options`.
+        Options of the magicgui widget that override `field_options`.
     """
     made = field_options(settings, name) | options
     return create_widget(name=name, value=made.pop("value"), options=made)
@@ -38,7 +38,8 @@ def field_options(settings: type, name: str) -> dict[str, Any]:
     default = defaults[name]
     options: dict[str, Any] = {
         "value": 0.0 if default is None else default,
-        "label": label_of(name),
+        # a check box has its text beside it
+        "text" if isinstance(default, bool) else "label": label_of(name),
         "tooltip": help_texts(settings).get(name, ""),
     }
     allowed = range_of(settings, name)
@@ -46,9 +47,9 @@ def field_options(settings: type, name: str) -> dict[str, Any]:
         return options | {"choices": allowed.choices}
     if isinstance(options["value"], bool | str):
         return options
-    whole = isinstance(default, int)
-    step = 1 if whole else _step(default)
-    largest = LARGEST_INT if whole else LARGEST_FLOAT
+    is_integer = isinstance(default, int)
+    step = 1 if is_integer else _step(default)
+    largest = LARGEST_INT if is_integer else LARGEST_FLOAT
     low, high = allowed.least, allowed.most
     if low is None:
         low = -largest if allowed.above is None else allowed.above + step
@@ -67,7 +68,7 @@ def label_of(name: str) -> str:
 
 @cache
 def help_texts(settings: type) -> dict[str, str]:
-    """Return what the docstring of a settings dataclass says of each of its parameters."""
+    """Return the text on each parameter in the docstring of a settings dataclass."""
     text = inspect.cleandoc(settings.__doc__ or "")
     section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\n\w+\n-+\n|\Z)", text, re.M | re.S)
     texts: dict[str, str] = {}

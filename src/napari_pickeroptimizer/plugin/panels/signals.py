@@ -6,6 +6,8 @@ from weakref import WeakMethod
 
 from qtpy.QtWidgets import QWidget
 
+from napari_pickeroptimizer.plugin.panels.destruction import when_destroyed
+
 
 def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
     """Call `callback` on a psygnal signal for as long as the Qt widget lives.
@@ -15,12 +17,12 @@ def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
     signal.connect(callback)
     held = WeakMethod(callback) if hasattr(callback, "__self__") else lambda: callback
 
-    def disconnect(*_: Any) -> None:
+    def disconnect() -> None:
         slot = held()
         if slot is not None:
             signal.disconnect(slot, missing_ok=True)
 
-    native.destroyed.connect(disconnect)
+    when_destroyed(native, disconnect)
 
 
 def follow_event(native: QWidget, emitter: Any, callback: Callable[..., None]) -> None:
@@ -31,12 +33,12 @@ def follow_event(native: QWidget, emitter: Any, callback: Callable[..., None]) -
     emitter.connect(callback)
     held = WeakMethod(callback)
 
-    def disconnect(*_: Any) -> None:
+    def disconnect() -> None:
         slot = held()
         if slot is not None:
             emitter.disconnect(slot)
 
-    native.destroyed.connect(disconnect)
+    when_destroyed(native, disconnect)
 
 
 def weakly(method: Callable[..., None]) -> Callable[..., None]:

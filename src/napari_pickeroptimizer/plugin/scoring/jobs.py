@@ -24,7 +24,6 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.layer_state import view_of
-from napari_pickeroptimizer.plugin.outputs import Pruned
 from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
@@ -44,7 +43,6 @@ from napari_pickeroptimizer.prune.score import (
     checked_for_picks,
     score,
 )
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
 # A CPU looks at so many boxes in a third of a second: no cancelled job goes on for longer.
 CPU_BATCH = 32
@@ -111,11 +109,12 @@ def finetune_layer(
     layer: Any,
     settings: FineTuneSettings,
     *,
+    stack_layer: Any = None,
     on_event: Callable[[FineTuneEvent], None] | None = None,
 ) -> FineTuned:
     """Fine-tune on a layer's labels, here and now; the model becomes the session's."""
     last = None
-    for last in finetune_events(viewer, layer, settings):
+    for last in finetune_events(viewer, layer, settings, stack_layer=stack_layer):
         if on_event is not None:
             on_event(last)
     assert isinstance(last, FineTuned)  # the core's last event
@@ -187,6 +186,7 @@ def score_layer(
     layer: Any,
     *,
     model: Classifier | None = None,
+    stack_layer: Any = None,
     threshold: float | None = None,
     device: str = "auto",
     on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
@@ -201,6 +201,8 @@ def score_layer(
         Where the picks are.
     model : Classifier, optional
         By default the session's; any other becomes the session's.
+    stack_layer : napari.layers.Image, optional
+        Their micrographs, by default those they were matched to.
     threshold : float, optional
         Least P(particle) of a kept pick; by default as before, 0.5 at first.
     device : str
@@ -210,7 +212,7 @@ def score_layer(
     """
     viewer, layer = unwrap(viewer), unwrap(layer)
     session = session_of(viewer)
-    scores, events = score_events(viewer, layer, model, device=device)
+    scores, events = score_events(viewer, layer, model, stack_layer=stack_layer, device=device)
     if scores.model is not session.model:
         session.set_model(scores.model)
     before = outputs.begin(viewer, layer, scores)
@@ -232,27 +234,6 @@ def score_layer(
         outputs.restore(viewer, layer, before)
         raise
     return scores
-
-
-def apply_to_layer(
-    viewer: Any,
-    layer: Any,
-    *,
-    model: Classifier | None = None,
-    threshold: float = DEFAULT_THRESHOLD,
-    device: str = "auto",
-    on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
-) -> Pruned:
-    """Score a layer's picks and show kept and rejected ones, here and now."""
-    score_layer(
-        viewer, layer, model=model, threshold=threshold, device=device, on_event=on_event
-    )
-    return outputs.refresh(viewer, layer)
-
-
-def show_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
-    """Keep the picks of this P(particle) and more (see `outputs.set_threshold`)."""
-    return outputs.set_threshold(viewer, layer, threshold)
 
 
 def load_model(viewer: Any, path: str | Path) -> Classifier:

@@ -76,7 +76,8 @@ def test_limits_that_are_not_themselves_allowed_are_a_step_away(name, low, high,
 
 def test_words_are_chosen_and_switches_have_no_range():
     assert field_options(Example, "by")["choices"] == ("a", "b")
-    assert set(field_options(Example, "overwrite")) == {"value", "label", "tooltip"}
+    assert field_options(Example, "overwrite")["text"] == "Overwrite"
+    assert not {"label", "min", "step"} & set(field_options(Example, "overwrite"))
 
 
 def test_the_unit_stands_in_the_name():

@@ -18,7 +18,7 @@ from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, session
+from napari_pickeroptimizer.plugin import actions, outputs, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
@@ -66,7 +66,7 @@ def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -
     assert isinstance(events[-1], ScoreSummary)
     assert session.session_of(viewer).model is model
     assert len(viewer.layers["picks kept"].data) == 4
-    pruned = jobs.apply_to_layer(viewer, layer, threshold=1.0, device="cpu")
+    pruned = outputs.set_threshold(viewer, layer, 1.0)
     assert len(pruned.layers["kept"].data) == 0
     assert "Kept 0 of 4 picks (0%)" in wording.summary_text(pruned)
 

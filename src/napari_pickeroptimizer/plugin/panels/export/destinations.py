@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_pickeroptimizer.io.project import absolute, common_folder
+from napari_pickeroptimizer.io.registry import format_of
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.output import RUN_RECORD
 
@@ -14,7 +15,7 @@ What = Literal["everything", "kept"]
 
 def is_tree(picks: Picks) -> bool:
     """Whether picks came as several files, and are written as such."""
-    return picks.listing is not None or len(picks.sources) > 1
+    return picks.file_list is not None or len(picks.sources) > 1
 
 
 def input_suffix(picks: Picks) -> str:
@@ -29,15 +30,16 @@ def formats(picks: Picks) -> dict[str, str]:
     suffix = input_suffix(picks)
     if not suffix:
         return {"": f"{len(picks.sources)} files, as the input", ".star": "one STAR file"}
-    words = {".star": "STAR", ".box": "BOX", ".csv": "CSV"}.get(suffix, suffix)
-    found = {suffix: f"{words}, as the input" if picks.sources else words}
-    return found if suffix == ".star" else {**found, ".star": "STAR"}
+    known = format_of(f"picks{suffix}")
+    name = suffix if known is None else known.name
+    choices = {suffix: f"{name}, as the input" if picks.sources else name}
+    return choices if suffix == ".star" else {**choices, ".star": "STAR"}
 
 
 def home_of(picks: Picks) -> Path:
     """Return the folder that the picks' files lie in; the working directory without any."""
-    if picks.listing is not None:
-        path = absolute(picks.listing.path)
+    if picks.file_list is not None:
+        path = absolute(picks.file_list.path)
         return path if path.is_dir() else path.parent
     if picks.sources:
         return common_folder([source.path for source in picks.sources])
@@ -59,7 +61,7 @@ def default_output(picks: Picks, what: What = "everything", suffix: str | None =
     home = home_of(picks)
     tree = is_tree(picks)
     stem = picks.sources[0].path.stem if picks.sources and not tree else "picks"
-    if tree and picks.listing is not None and home == absolute(picks.listing.path):
+    if tree and picks.file_list is not None and home == absolute(picks.file_list.path):
         stem, home = home.name, home.parent  # beside the folder, not among its files
     ending = (
         "" if what == "everything" else (input_suffix(picks) if suffix is None else suffix)
@@ -94,12 +96,12 @@ def next_steps(picks: Picks, output: Path) -> tuple[str, ...]:
         kept_at = output / f"kept{input_suffix(picks)}"
         if not (output / RUN_RECORD).is_file() and is_tree(picks):
             kept_at = output
-    if picks.listing is not None and picks.listing.path.suffix == ".star":
-        star = kept_at / picks.listing.path.name if kept_at.suffix == "" else kept_at
+    if picks.file_list is not None and picks.file_list.path.suffix == ".star":
+        star = kept_at / picks.file_list.path.name if kept_at.suffix == "" else kept_at
         relion = f"RELION: Particle extraction ▸ Input coordinates: {star}"
     elif _has_images(picks):
         relion = f"RELION: 2D classification ▸ Input images STAR file: {kept_at}"
-    elif input_suffix(picks) in (".box", ".csv"):
+    elif input_suffix(picks) not in ("", ".star"):
         relion = "RELION: save the kept picks as one STAR file for it."
     else:
         relion = (

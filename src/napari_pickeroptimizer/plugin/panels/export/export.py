@@ -209,10 +209,10 @@ def _everything(
     report = None
     if settings.report:
         # jinja and pillow, for a report only
-        from napari_pickeroptimizer.report.prune_report import ReportWritten, reporting_run
+        from napari_pickeroptimizer.report.prune_report import ReportWritten, run_report_events
 
-        for event in reporting_run(
-            output, pruned, planned.micrographs, model, command=command_line(recipe)
+        for event in run_report_events(
+            output, pruned, planned.micrographs, model.card, command=command_line(recipe)
         ):
             if isinstance(event, ReportWritten):
                 report = event.path

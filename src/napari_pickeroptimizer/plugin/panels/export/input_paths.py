@@ -18,8 +18,8 @@ def picks_places(picks: Picks) -> tuple[str, ...]:
 
     A tree of files is its list or its folder, files that a glob finds are that glob.
     """
-    if picks.listing is not None:
-        return (str(absolute(picks.listing.path)),)
+    if picks.file_list is not None:
+        return (str(absolute(picks.file_list.path)),)
     files = [absolute(source.path) for source in picks.sources]
     return _as_glob(files) or tuple(str(f) for f in files)
 

@@ -31,7 +31,7 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     Contrast,
     Places,
     ThumbnailSettings,
-    low_pass_sigma_px,
+    thumbnail_sigma_px,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
@@ -189,7 +189,7 @@ class GalleryState:
         view, micrographs = self.view, self.micrographs
         if view is None or not micrographs:
             return None
-        sigma = low_pass_sigma_px(
+        sigma = thumbnail_sigma_px(
             preferences().low_pass_ang, micrographs[0].pixel_size_ang, view.diameter_px
         )
         box_px = min(BOX_FACTOR * view.diameter_px, MAX_BOX_PX)

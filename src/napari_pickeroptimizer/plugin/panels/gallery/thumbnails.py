@@ -1,8 +1,8 @@
 """Boxes around picks as small 8-bit images. No Qt.
 
-A box is cut from the memory map of its micrograph, so that of 64 MB only the pixels of the
-box are read; low-pass, binning and resampling are one product with a matrix. The grey levels
-are the micrograph's, not the box's: carbon is to look different from ice.
+A box is cut from the memory map of its micrograph, so that only its own pixels are read;
+low-pass, binning and resampling are one product with a matrix. Grey levels are those of the
+micrograph, not of the box, so that carbon looks different from ice.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 
 from napari_pickeroptimizer.micrographs import Micrograph
+from napari_pickeroptimizer.plugin.images.display import low_pass_sigma_px
 
 BOX_FACTOR = 1.5
-# A diameter may be mistyped; a box of a whole micrograph is enough.
+# Limits the box if the diameter is mistyped.
 MAX_BOX_PX = 4096.0
-CROP_PIXELS = 16 * 2**20  # that are held at once, as float32: 64 MB
-# A Gaussian of this many resolutions halves the amplitude at that resolution.
-RESOLUTION_TO_SIGMA = math.sqrt(math.log(2) / (2 * math.pi**2))
-# Low-pass without a pixel size: 20 Å of a particle of 180 Å
-SIGMA_OF_DIAMETER = RESOLUTION_TO_SIGMA / 9
-# Standard deviation of the Gaussian that keeps resampling from aliasing, in pixels made.
+CROP_PIXELS = 16 * 2**20  # in memory at once: 64 MB as float32
+# Without a pixel size the particle is taken to have this diameter.
+USUAL_DIAMETER_ANG = 180.0
+# Standard deviation of the Gaussian that prevents aliasing, in thumbnail pixels.
 ANTIALIAS = 0.42
-REACH = 3.0  # standard deviations that a Gaussian is summed over
+REACH = 3.0  # standard deviations after which a Gaussian is cut off
 N_STRIPS = 12
 PERCENTILES = (0.3, 99.7)
 OUTSIDE = "outside"
@@ -46,11 +45,11 @@ class Thumbnail:
     Parameters
     ----------
     pixels : (side, side) uint8 or None
-        Grey levels; what lies outside the micrograph is black. None where nothing was read.
+        Grey levels, black outside the micrograph. None where nothing was read.
     problem : str
         ``outside``, ``unreadable``, ``no micrograph``, or empty.
     reason : str
-        The whole story for a tooltip.
+        The reason in a sentence, for a tooltip.
     """
 
     pixels: NDArray[np.uint8] | None
@@ -65,7 +64,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class ThumbnailSettings:
-    """How boxes become thumbnails.
+    """Size, smoothing and contrast of thumbnails.
 
     Parameters
     ----------
@@ -76,7 +75,7 @@ class ThumbnailSettings:
     sigma_px : float
         Standard deviation of the low-pass, in micrograph pixels; 0 for none.
     contrast : str
-        Whose levels are black and white: the ``micrograph``'s, or each ``box``'s own.
+        Range of the grey levels: that of the ``micrograph``, or of each ``box``.
     """
 
     box_px: float
@@ -95,30 +94,28 @@ class ThumbnailSettings:
         return max(0.5, math.hypot(self.sigma_px, ANTIALIAS * self.step_px))
 
 
-def low_pass_sigma_px(
+def thumbnail_sigma_px(
     low_pass_ang: float, pixel_size_ang: float | None, diameter_px: float
 ) -> float:
-    """Return the Gaussian in micrograph pixels that passes half at `low_pass_ang`.
+    """Return the sigma of the low-pass in micrograph pixels; 0 Å is no low-pass.
 
-    Without a pixel size the particle tells the scale; 0 Å is no low-pass.
+    Without a pixel size it is estimated from the diameter.
     """
     if low_pass_ang <= 0:
         return 0.0
-    if pixel_size_ang:
-        return RESOLUTION_TO_SIGMA * low_pass_ang / pixel_size_ang
-    return SIGMA_OF_DIAMETER * diameter_px
+    return low_pass_sigma_px(low_pass_ang, pixel_size_ang or USUAL_DIAMETER_ANG / diameter_px)
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the picks are.
+    """Micrograph and position of each pick.
 
     Parameters
     ----------
     micrographs : sequence of Micrograph
         One a slice.
     slices : (n,) int array
-        Slice of each pick; beyond the micrographs where there is none.
+        Slice of each pick; beyond the last micrograph for picks without one.
     coords_yx_px : (n, 2) array
         Centres in micrograph pixels.
     """
@@ -135,8 +132,8 @@ class Places:
 class _Resampling:
     """The matrix from micrograph pixels to thumbnail pixels, the same for all boxes.
 
-    It is sparse: several times faster than a dense product, and without BLAS, whose threads
-    would fight with ours and with the ones of a training that is under way.
+    A sparse product is several times faster than a dense one, and does not use BLAS, whose
+    threads would compete with ours and with those of a running training.
     """
 
     matrix: Any  # (side, n_in) scipy.sparse.csr_array
@@ -148,9 +145,9 @@ class _Resampling:
         sigma, side = settings.total_sigma_px, settings.side
         margin = math.ceil(REACH * sigma) + 1
         n_in = math.ceil(settings.box_px + 2 * margin + 1)
-        # boxes are cut at whole pixels: half a pixel is where they are on the average
-        wanted = margin + 0.5 + (np.arange(side) + 0.5) * settings.step_px
-        away = (np.arange(n_in)[None] - wanted[:, None]) / sigma
+        # boxes are cut at integer pixels, on average half a pixel before their true corner
+        centres = margin + 0.5 + (np.arange(side) + 0.5) * settings.step_px
+        away = (np.arange(n_in)[None] - centres[:, None]) / sigma
         matrix = np.where(np.abs(away) <= REACH, np.exp(-0.5 * away**2), 0.0)
         matrix /= matrix.sum(axis=1, keepdims=True)
         return cls(csr_array(matrix.astype(np.float32)), n_in, margin)
@@ -186,7 +183,7 @@ def cut(
     resampling = _Resampling.of(settings)
     if levels is None and settings.contrast == "micrograph":
         levels = grey_levels(image, settings.total_sigma_px)
-    # a centre that is no number lies nowhere
+    # NaN and infinite coordinates lie outside every micrograph
     coords_yx_px = np.nan_to_num(coords_yx_px, nan=-1e9, posinf=1e9, neginf=-1e9)
     corners = np.floor(coords_yx_px - settings.box_px / 2).astype(int)
     shape = np.array(image.shape)
@@ -197,7 +194,7 @@ def cut(
             for i in range(0, len(corners), n_at_once)
         ]
     )
-    # where each row and column of thumbnail pixels lies in the micrograph
+    # position of each row and column of thumbnail pixels in the micrograph
     along = 0.5 + (np.arange(settings.side) + 0.5) * settings.step_px
     thumbnails = []
     for box, corner, centre in zip(boxes, corners, coords_yx_px, strict=True):
@@ -229,9 +226,9 @@ def _smoothed(
 
 
 def grey_levels(image: NDArray[Any], sigma_px: float) -> tuple[float, float]:
-    """Return black and white of a micrograph, as it is after smoothing.
+    """Return the grey levels of black and white of a micrograph after smoothing.
 
-    A dozen strips of rows tell them: some MB in few pieces instead of the whole file.
+    They are estimated from a dozen strips of rows: a few MB instead of the whole file.
     """
     ny = image.shape[0]
     reach = min(math.ceil(REACH * sigma_px), (ny - 1) // 2)
@@ -253,12 +250,12 @@ def _own_levels(box: NDArray[Any], inside: NDArray[np.bool_] | None) -> tuple[fl
 
 def _span(levels: NDArray[np.float64]) -> tuple[float, float]:
     low, high = float(levels[0]), float(levels[1])
-    # one grey level only: a middling grey
+    # a constant image is mid-grey
     return (low, high) if high > low else (low - 1.0, low + 1.0)
 
 
 def _crop(image: NDArray[Any], start: NDArray[Any], n: int) -> NDArray[Any]:
-    """Return (n, n) pixels from `start`; beyond the border those at the border again."""
+    """Return (n, n) pixels from `start`, with the border pixels repeated beyond the border."""
     (y, x), (ny, nx) = start, image.shape
     if y >= 0 and x >= 0 and y + n <= ny and x + n <= nx:
         return image[y : y + n, x : x + n]

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pickeroptimizer.io.registry import dialog_filter
 from napari_pickeroptimizer.plugin import actions, labelling, navigation, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.matching import missing_micrographs
@@ -338,9 +339,7 @@ class LabelWidget(Container):
             navigation.go_to_micrograph(self._viewer, self._layer, step)
 
     def _open_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self.native, "Open picks", "", "Picks (*.star *.box *.csv);;All files (*)"
-        )
+        path, _ = QFileDialog.getOpenFileName(self.native, "Open picks", "", dialog_filter())
         if path:
             self._try(lambda: self._viewer.open(path, plugin=PLUGIN))
 

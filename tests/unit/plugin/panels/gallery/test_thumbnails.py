@@ -26,7 +26,7 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     ThumbnailSettings,
     cut,
     grey_levels,
-    low_pass_sigma_px,
+    thumbnail_sigma_px,
 )
 
 PLAIN = ThumbnailSettings(box_px=40, side=20)
@@ -84,12 +84,12 @@ def test_low_pass_takes_the_noise_away():
 
 
 def test_low_pass_of_twenty_angstrom():
-    sigma = low_pass_sigma_px(20.0, 2.0, 100.0)
+    sigma = thumbnail_sigma_px(20.0, 2.0, 100.0)
     frequency = 2.0 / 20.0  # cycles a pixel
     assert np.exp(-2 * (np.pi * sigma * frequency) ** 2) == pytest.approx(0.5)
-    assert low_pass_sigma_px(0.0, 2.0, 100.0) == 0
+    assert thumbnail_sigma_px(0.0, 2.0, 100.0) == 0
     # 180 Å in 90 px is 2 Å/px
-    assert low_pass_sigma_px(20.0, None, 90.0) == pytest.approx(sigma)
+    assert thumbnail_sigma_px(20.0, None, 90.0) == pytest.approx(sigma)
 
 
 def test_carbon_is_darker_than_ice_unless_each_box_has_its_own_contrast():

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pickeroptimizer.report.images import Marks, draw_marks, jpeg_uri, reduced, to_grey
+from napari_pickeroptimizer.report.embedded_images import (
+    Marks,
+    downsampled,
+    draw_marks,
+    jpeg_uri,
+    to_grey,
+)
 
 
 def test_contrast_goes_by_percentiles_not_by_the_extremes() -> None:
@@ -30,14 +36,14 @@ def test_one_grey_level_and_nothing_at_all_can_be_shown() -> None:
 def test_images_are_averaged_not_sampled() -> None:
     image = np.zeros((4, 8), np.float32)
     image[::2] = 2
-    assert reduced(image, 4).tolist() == [[1.0] * 4] * 2
+    assert downsampled(image, 4).tolist() == [[1.0] * 4] * 2
 
 
 def test_small_images_stay_as_they_are_and_one_nan_spoils_nothing() -> None:
     image = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert np.array_equal(reduced(image, 10), image)
+    assert np.array_equal(downsampled(image, 10), image)
     image[0, 0] = np.nan
-    assert np.isfinite(reduced(image, 2)).all()
+    assert np.isfinite(downsampled(image, 2)).all()
 
 
 def test_an_image_is_a_jpeg_inside_the_page() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from napari_pickeroptimizer import Picks, evaluate_picks
 from napari_pickeroptimizer.errors import PickFormatError, SettingsError
-from napari_pickeroptimizer.evaluate.matches import match
-from napari_pickeroptimizer.report.measured import measure, roc
+from napari_pickeroptimizer.evaluate.curves import measure_curves, roc
+from napari_pickeroptimizer.evaluate.matches import match_to_truth
 
 
 def three_picks_two_centres(n_micrographs: int = 1) -> tuple[Picks, Picks]:
@@ -28,37 +28,43 @@ def three_picks_two_centres(n_micrographs: int = 1) -> tuple[Picks, Picks]:
 
 def test_picks_and_centres_find_each_other() -> None:
     picks, truth = three_picks_two_centres()
-    (m,) = match(picks, truth, 5)
+    (m,) = match_to_truth(picks, truth, 5).micrographs
     assert m.is_true.tolist() == [True, True, False]
-    assert m.found(np.array([True, False, True])).tolist() == [True, False]
+    assert m.is_found(np.array([True, False, True])).tolist() == [True, False]
     assert m.best_scores(picks.particle_probability).tolist() == [0.9, -np.inf]
 
 
 def test_matches_agree_with_the_evaluation() -> None:
     picks, truth = three_picks_two_centres(3)
     evaluation = evaluate_picks(picks, truth, 5)
-    matches = match(picks, truth, 5)
+    matches = match_to_truth(picks, truth, 5).micrographs
     assert sum(m.is_true.sum() for m in matches) == evaluation.before.n_true
     kept = picks.table["predicted"].to_numpy() == 1
-    assert sum(m.found(kept[m.rows]).sum() for m in matches) == evaluation.after.n_found
+    assert sum(m.is_found(kept[m.rows]).sum() for m in matches) == evaluation.after.n_found
 
 
 def test_the_radius_is_inclusive_and_must_be_positive() -> None:
     picks, truth = three_picks_two_centres()
-    assert match(picks, truth, 1.0)[0].is_true.tolist() == [True, False, False]
+    assert match_to_truth(picks, truth, 1.0).micrographs[0].is_true.tolist() == [
+        True,
+        False,
+        False,
+    ]
     with pytest.raises(SettingsError, match="positive"):
-        match(picks, truth, 0)
+        match_to_truth(picks, truth, 0)
 
 
 def test_micrographs_must_have_something_in_common() -> None:
     picks, _ = three_picks_two_centres()
     with pytest.raises(PickFormatError, match="no micrograph in common"):
-        match(picks, Picks.from_arrays("other.mrc", [1.0], [1.0]), 5)
+        match_to_truth(picks, Picks.from_arrays("other.mrc", [1.0], [1.0]), 5)
 
 
 def test_every_threshold_is_measured() -> None:
     picks, truth = three_picks_two_centres()
-    measured = measure(match(picks, truth, 5), picks.particle_probability)
+    measured = measure_curves(
+        match_to_truth(picks, truth, 5).micrographs, picks.particle_probability
+    )
 
     def at(threshold: float) -> list[float]:
         i = round(threshold * 200)
@@ -70,14 +76,17 @@ def test_every_threshold_is_measured() -> None:
     assert at(0.8) == pytest.approx([1.0, 0.5, 0.5])
     assert np.isnan(at(1.0)[0])  # nothing is kept
     assert at(1.0)[1:] == [0, 0]
-    assert measured.removed_false[[0, 100]].tolist() == [0, 1]
 
 
 def test_few_micrographs_give_no_intervals_and_equal_ones_narrow_ones() -> None:
     picks, truth = three_picks_two_centres(2)
-    assert not measure(match(picks, truth, 5), picks.particle_probability).has_bands
+    assert not measure_curves(
+        match_to_truth(picks, truth, 5).micrographs, picks.particle_probability
+    ).has_bands
     picks, truth = three_picks_two_centres(6)
-    measured = measure(match(picks, truth, 5), picks.particle_probability)
+    measured = measure_curves(
+        match_to_truth(picks, truth, 5).micrographs, picks.particle_probability
+    )
     assert measured.has_bands
     assert measured.precision.low[0] == pytest.approx(measured.precision.high[0])
 
@@ -85,7 +94,7 @@ def test_few_micrographs_give_no_intervals_and_equal_ones_narrow_ones() -> None:
 def test_unscored_picks_are_never_kept() -> None:
     picks, truth = three_picks_two_centres()
     p = np.array([np.nan, 0.6, 0.3])
-    measured = measure(match(picks, truth, 5), p)
+    measured = measure_curves(match_to_truth(picks, truth, 5).micrographs, p)
     assert measured.precision.mean[0] == pytest.approx(0.5)
 
 
@@ -100,6 +109,6 @@ def test_roc_goes_from_corner_to_corner_and_ties_are_one_step() -> None:
 def test_a_long_roc_is_thinned_and_keeps_its_ends() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(5000) < 0.5
-    false_rate, true_rate = roc(rng.random(5000) + truth, truth, most=100)
+    false_rate, true_rate = roc(rng.random(5000) + truth, truth, max_points=100)
     assert len(false_rate) <= 100
     assert (false_rate[0], true_rate[0], false_rate[-1], true_rate[-1]) == (0, 0, 1, 1)

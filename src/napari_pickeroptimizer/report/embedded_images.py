@@ -1,4 +1,4 @@
-"""Pictures for the page: micrographs and boxes as grey JPEGs inside it, picks as SVG over them."""
+"""Micrographs and boxes as grey JPEGs inside the page, and picks as SVG drawn over them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PERCENTILES = (0.5, 99.5)
 
 
 def to_grey(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return an image as 8-bit grey, its contrast by percentiles; what is not finite is middling.
+    """Return an image as 8-bit grey, its contrast by percentiles; what is not finite is mid-grey.
 
     Examples
     --------
@@ -36,13 +36,13 @@ def to_grey(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(scaled * 255, 0, 255).round(), np.uint8)
 
 
-def reduced(image: NDArray[np.float32], side: int = THUMBNAIL_PX) -> NDArray[np.float32]:
+def downsampled(image: NDArray[np.float32], side: int = THUMBNAIL_PX) -> NDArray[np.float32]:
     """Return a (ny, nx) image whose longer side is `side` at most, averaged over areas."""
     ny, nx = image.shape
     scale = min(1.0, side / max(ny, nx))
     size = max(1, round(nx * scale)), max(1, round(ny * scale))
     finite = np.isfinite(image)
-    if not finite.all():  # one NaN would spread over all it is averaged with
+    if not finite.all():  # one NaN would make every average with it NaN
         middle = float(np.median(image[finite])) if finite.any() else 0.0
         image = np.where(finite, image, np.float32(middle))
     picture = Image.fromarray(np.ascontiguousarray(image, np.float32))
@@ -53,13 +53,13 @@ def jpeg_uri(grey: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> Markup:
     """Return a (ny, nx) 8-bit image as a data URI."""
     stream = io.BytesIO()
     Image.fromarray(grey).save(stream, "JPEG", quality=quality, optimize=True)
-    # markup, so that the base64 text is not escaped again: it holds no character that would be
+    # markup, so that the template need not search the base64 text for characters to escape
     return Markup("data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode())  # noqa: S704
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Picks of one kind to be drawn on a micrograph.
+    """Picks of one kind to draw on a micrograph.
 
     Parameters
     ----------
@@ -91,18 +91,18 @@ def draw_marks(
     diameter_px: float,
     key: str,
 ) -> Markup:
-    """Return an SVG that lies over a thumbnail.
+    """Return an SVG to lay over the picture of a micrograph.
 
     Parameters
     ----------
     marks : sequence of Marks
-        What is drawn, in their order.
+        The first are drawn first.
     shape_px, size_px : (ny, nx)
-        Of the micrograph and of its thumbnail.
+        Of the micrograph and of its picture.
     diameter_px : float
-        Particle diameter in micrograph pixels; circles have it.
+        Particle diameter in micrograph pixels, that of the circles.
     key : str
-        What makes ids of this picture unique on the page.
+        Prefix that makes the ids of this picture unique on the page.
     """
     ny, nx = size_px
     scale = np.array([ny / shape_px[0], nx / shape_px[1]])
@@ -118,7 +118,7 @@ def draw_marks(
         name = f"{key}-{group.kind}"
         parts.append(
             element("defs", element("path", id=name, d=d))
-            # twice: a dark rim keeps the colour apart from any grey
+            # twice: a dark rim sets the colour off from any grey
             + element("use", href=f"#{name}", class_="rim")
             + element("use", href=f"#{name}", class_=f"mark {group.kind}")
         )

@@ -1,4 +1,4 @@
-"""Rows of whitespace-separated values as text: parse columns, replace single tokens."""
+"""Fields of text rows, separated by whitespace: parse columns, format values, replace some."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
 
-# A token is quoted to its closing quote, or runs to the next whitespace; # begins a comment.
-_TOKEN = re.compile(r"""("[^"]*"|'[^']*')(?=\s|$)|#.*|\S+""")
+# A field is quoted to its closing quote, or runs to the next whitespace; # begins a comment.
+_FIELD = re.compile(r"""("[^"]*"|'[^']*')(?=\s|$)|#.*|\S+""")
 # Below this many rows Python's own split beats the start-up of pandas' parser.
 _SMALL = 1000
 
 
-def token_spans(row: str) -> list[tuple[int, int, str]]:
-    """Return (start, end, value without quotes) of each token of a row.
+def field_spans(row: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, value without quotes) of each field of a row.
 
     Examples
     --------
-    >>> token_spans('a "b c"  # note')
+    >>> field_spans('a "b c"  # note')
     [(0, 1, 'a'), (2, 7, 'b c')]
     """
     spans = []
-    for match in _TOKEN.finditer(row):
-        token = match[0]
-        if token[0] == "#":
+    for match in _FIELD.finditer(row):
+        field = match[0]
+        if field[0] == "#":
             break
-        spans.append((match.start(), match.end(), token[1:-1] if match[1] else token))
+        spans.append((match.start(), match.end(), field[1:-1] if match[1] else field))
     return spans
 
 
-def parse_rows(
+def parse_fields(
     rows: Sequence[str],
     n_columns: int,
     positions: Sequence[int],
@@ -66,41 +66,18 @@ def parse_rows(
         if columns is not None:
             return columns
     table = [_split(row) for row in rows]
-    for i, tokens in enumerate(table):
-        if len(tokens) != n_columns:
+    for i, fields in enumerate(table):
+        if len(fields) != n_columns:
             raise PickFormatError(
-                f"{where(i)}: {len(tokens)} values in the row where {n_columns} "
+                f"{where(i)}: {len(fields)} values in the row where {n_columns} "
                 "were expected. Is the file cut off, or a name with a space not quoted?"
             )
-    return [_object_array([tokens[p] for tokens in table]) for p in positions]
-
-
-def as_numbers(
-    values: NDArray[Any], column: str, where: Callable[[int], str]
-) -> NDArray[np.float64]:
-    """Convert (n,) strings to float64.
-
-    Raises
-    ------
-    PickFormatError
-        A value is no number; `where` names its row.
-    """
-    try:
-        return np.asarray(values, dtype=object).astype(np.float64)
-    except (ValueError, TypeError):
-        for row, value in enumerate(values):
-            try:
-                float(value)
-            except (ValueError, TypeError):
-                raise PickFormatError(
-                    f"{where(row)}: {column} is {str(value)!r}, which is no number."
-                ) from None
-        raise
+    return [_object_array([fields[p] for fields in table]) for p in positions]
 
 
 def _split(row: str) -> list[str]:
     if '"' in row or "'" in row or "#" in row:
-        return [token for _, _, token in token_spans(row)]
+        return [field for _, _, field in field_spans(row)]
     return row.split()
 
 
@@ -135,43 +112,43 @@ def _parse_with_pandas(
     return [frame[p].to_numpy(dtype=object) for p in positions]
 
 
-def replace_tokens(
+def replace_fields(
     rows: Sequence[str],
     replaced: Mapping[int, Sequence[str]],
     appended: Sequence[Sequence[str]],
     n_columns: int,
 ) -> list[str]:
-    r"""Return the rows with tokens replaced and appended; all other characters stay.
+    r"""Return the rows with fields replaced and appended; all other characters stay.
 
     Parameters
     ----------
     rows : (n,) sequence of str
         Lines without their newline.
     replaced : mapping of int to (n,) sequence of str
-        New tokens of existing columns, by position, quoted where they need it.
+        New fields of existing columns, by position, quoted where they need it.
     appended : sequence of (n,) sequences of str
-        Tokens of new columns, likewise.
+        Fields of new columns, likewise.
     n_columns : int
         Number of columns that the rows have.
 
     Examples
     --------
-    >>> replace_tokens([" 1.0\t2 \r"], {0: ["9"]}, [["7"]], n_columns=2)
+    >>> replace_fields([" 1.0\t2 \r"], {0: ["9"]}, [["7"]], n_columns=2)
     [' 9\t2\t7 \r']
     """
     result = list(rows)
     if replaced:
         positions = sorted(replaced, reverse=True)  # from the right: earlier spans stay true
-        tokens = [replaced[p] for p in positions]
+        new_fields = [replaced[p] for p in positions]
         for i, row in enumerate(result):
-            spans = token_spans(row)
-            for position, values in zip(positions, tokens, strict=True):
+            spans = field_spans(row)
+            for position, values in zip(positions, new_fields, strict=True):
                 start, end, _ = spans[position]
                 row = row[:start] + values[i] + row[end:]
             result[i] = row
     if appended:
         separator = "\t" if result and "\t" in result[0].strip() else " "
-        ends = [separator + separator.join(t) for t in zip(*appended, strict=True)]
+        ends = [separator + separator.join(f) for f in zip(*appended, strict=True)]
         result = [_append(row, end, n_columns) for row, end in zip(result, ends, strict=True)]
     return result
 
@@ -179,7 +156,7 @@ def replace_tokens(
 def _append(row: str, end: str, n_columns: int) -> str:
     stop = len(row.rstrip())
     if "#" in row:  # a comment behind the values stays behind them
-        stop = token_spans(row)[n_columns - 1][1]
+        stop = field_spans(row)[n_columns - 1][1]
     return row[:stop] + end + row[stop:]
 
 
@@ -187,3 +164,34 @@ def _object_array(values: list[Any]) -> NDArray[np.object_]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def format_values(values: NDArray[Any]) -> list[str]:
+    """Format values: integers as they are, floats with six decimals, text quoted if need be.
+
+    Examples
+    --------
+    >>> format_values(np.array([0.5, 1.0]))
+    ['0.500000', '1.000000']
+    >>> format_values(np.array([1, 2], dtype=np.int8))
+    ['1', '2']
+    """
+    array = np.asarray(values)
+    if np.issubdtype(array.dtype, np.floating):
+        return [f"{v:.6f}" for v in array.tolist()]
+    if np.issubdtype(array.dtype, np.integer):
+        return [str(v) for v in array.tolist()]
+    return [quoted(str(v)) for v in array.tolist()]
+
+
+def quoted(field: str) -> str:
+    """Quote a field that is empty, holds whitespace or begins like a comment, as STAR asks.
+
+    Examples
+    --------
+    >>> quoted("a b")
+    '"a b"'
+    """
+    if field and field[0] not in "#\"'" and not any(c.isspace() for c in field):
+        return field
+    return f"'{field}'" if '"' in field else f'"{field}"'

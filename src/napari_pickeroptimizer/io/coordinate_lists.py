@@ -1,4 +1,4 @@
-"""Trees of per-micrograph files: RELION's list files and suffix files, plain folders."""
+"""Lists of coordinate files, one a micrograph: RELION's list and suffix files, folders."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+from napari_pickeroptimizer.io.fields import quoted
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
-from napari_pickeroptimizer.io.relion import COORDINATE_FILE, MICROGRAPH
 from napari_pickeroptimizer.io.text import read_text
-from napari_pickeroptimizer.io.tokens import quoted
+from napari_pickeroptimizer.schema import MICROGRAPH
+from napari_pickeroptimizer.sources import FileList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_pickeroptimizer.io.star import StarBlock, StarDocument
 
+COORDINATE_FILE = "rlnMicrographCoordinates"
 _SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
 # "MotionCorr/job002/Movies/a.mrc" is "Movies/a.mrc" in every later job
 _JOB_FOLDER = re.compile(r"^.*?/job\d{3}[^/]*/")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedFile:
     """One coordinate file of a tree and the micrograph that it belongs to."""
 
     micrograph: str
@@ -33,57 +35,54 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class ListFile:
-    """``autopick.star`` and its like (RELION 4 and 5): block ``coordinate_files``.
+class CoordinateList(FileList):
+    """A file that lists coordinate files, or tells where they are.
 
     Parameters
     ----------
-    path : Path
-        The list file.
-    root : Path
-        Folder that the coordinate files' places are relative to.
-    entries : tuple of Entry
-        One for each row.
+    files : tuple of ListedFile
+        In order.
     """
 
-    path: Path
-    root: Path
-    entries: tuple[Entry, ...]
+    files: tuple[ListedFile, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ListFile(CoordinateList):
+    """``autopick.star`` and its like (RELION 4 and 5): block ``coordinate_files``."""
+
     document: StarDocument
     block: StarBlock
     paths: ProjectPaths
 
     def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
         """Return the list again: rows of files not written go, the others point to the new."""
-        rows = [i for i, entry in enumerate(self.entries) if entry.path in written]
-        new = [self.paths.relative(written[self.entries[i].path]) for i in rows]
-        tokens = {COORDINATE_FILE: [quoted(f) for f in new]}
-        text = self.document.render(self.block, rows, tokens)
+        rows = [i for i, file in enumerate(self.files) if file.path in written]
+        new = [self.paths.relative(written[self.files[i].path]) for i in rows]
+        columns = {COORDINATE_FILE: [quoted(f) for f in new]}
+        text = self.document.render(self.block, rows, columns)
         return {self.path.name: text}
 
 
 @dataclass(frozen=True, eq=False)
-class SuffixFile:
+class SuffixFile(CoordinateList):
     """``coords_suffix_autopick.star`` (RELION 3): a text file naming the micrographs STAR.
 
     The coordinate files are beside it, at the micrographs' paths without their job folder.
     """
 
-    path: Path
-    root: Path
-    entries: tuple[Entry, ...]
     text: str
     paths: ProjectPaths
 
     def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
         """Return the suffix file as it was, and a list file for RELION 4 and later."""
         rows = [
-            f"{quoted(e.micrograph)} {quoted(self.paths.relative(written[e.path]))}"
-            for e in self.entries
-            if e.path in written
+            f"{quoted(file.micrograph)} {quoted(self.paths.relative(written[file.path]))}"
+            for file in self.files
+            if file.path in written
         ]
         header = ["", "# version 30001", "", "data_coordinate_files", "", "loop_ "]
-        header += [f"_{MICROGRAPH} #1 ", f"_{COORDINATE_FILE} #2 "]
+        header += [f"_{MICROGRAPH.star} #1 ", f"_{COORDINATE_FILE} #2 "]
         suffix = suffix_of(self.path)
         return {
             self.path.name: self.text,
@@ -91,12 +90,9 @@ class SuffixFile:
         }
 
 
-@dataclass(frozen=True)
-class Folder:
+@dataclass(frozen=True, eq=False)
+class Folder(FileList):
     """A folder of per-micrograph files without a list; none is written either."""
-
-    path: Path
-    root: Path
 
     def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
         """Return nothing: without a list the micrographs' full names are not known."""
@@ -120,9 +116,9 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
         There is no column ``rlnMicrographName``, or a micrograph or file is listed twice.
     """
     path = document.path
-    if MICROGRAPH not in block.columns:
-        raise PickFormatError(f"{path}: {block.title} has no column {MICROGRAPH}.")
-    values = document.strings(block, [MICROGRAPH, COORDINATE_FILE])
+    if MICROGRAPH.star not in block.columns:
+        raise PickFormatError(f"{path}: {block.title} has no column {MICROGRAPH.star}.")
+    values = document.strings(block, [MICROGRAPH.star, COORDINATE_FILE])
     paths = ProjectPaths(path)
     files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
     for row, file in enumerate(files):
@@ -133,18 +129,20 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
                 f"directory and above {path}). Run in the RELION project folder, or remove "
                 "the row."
             )
-    for column, seen in ((MICROGRAPH, values[MICROGRAPH]), (COORDINATE_FILE, files)):
+    for column, listed in (
+        (MICROGRAPH.star, values[MICROGRAPH.star]),
+        (COORDINATE_FILE, files),
+    ):
         first: dict[object, int] = {}
-        for row, value in enumerate(seen):
+        for row, value in enumerate(listed):
             if first.setdefault(value, row) != row:
                 raise PickFormatError(
                     f"{document.where(block, row)}: {column} {value} is listed twice, first "
                     f"in row {first[value] + 1}."
                 )
-    entries = tuple(
-        Entry(m, f) for m, f in zip(values[MICROGRAPH].tolist(), files, strict=True)
-    )
-    return ListFile(path, _root(path, files), entries, document, block, paths)
+    names = values[MICROGRAPH.star].tolist()
+    listed_files = tuple(map(ListedFile, names, files))
+    return ListFile(path, _root(path, files), listed_files, document, block, paths)
 
 
 def read_suffix_file(path: Path) -> SuffixFile:
@@ -167,17 +165,43 @@ def read_suffix_file(path: Path) -> SuffixFile:
         )
     root = path.parent
     suffix = suffix_of(path)
-    entries = [
-        Entry(row.name, root / f"{_stem(_JOB_FOLDER.sub('', row.name))}_{suffix}.star")
+    files = [
+        ListedFile(row.name, root / f"{_stem(_JOB_FOLDER.sub('', row.name))}_{suffix}.star")
         for row in read_micrographs_star(star)
     ]
-    existing = tuple(e for e in entries if e.path.is_file())
+    existing = tuple(file for file in files if file.path.is_file())
     if not existing:
         raise PicksNotFoundError(
-            f"{path}: none of the {len(entries)} coordinate files exists, for example "
-            f"{entries[0].path}."
+            f"{path}: none of the {len(files)} coordinate files exists, for example "
+            f"{files[0].path}."
         )
     return SuffixFile(path, root, existing, text, paths)
+
+
+def list_in(folder: Path) -> Path | None:
+    """Return the list file, suffix file or particles STAR that holds all picks of a folder.
+
+    Raises
+    ------
+    PickFormatError
+        There are several.
+    """
+    stars = sorted(
+        f for f in folder.glob("*.star") if f.is_file() and not f.name.startswith(".")
+    )
+    lists = []
+    for star in stars:
+        with star.open("rb") as file:
+            if COORDINATE_FILE.encode() in file.read(4096):
+                lists.append(star)
+    lists = lists or [f for f in stars if suffix_of(f) is not None]
+    lists = lists or [f for f in stars if f.name == "particles.star"]
+    if len(lists) > 1:
+        raise PickFormatError(
+            f"{folder} holds several lists of picks ({', '.join(f.name for f in lists)}): "
+            "pass one of these files."
+        )
+    return lists[0] if lists else None
 
 
 def _stem(name: str) -> str:

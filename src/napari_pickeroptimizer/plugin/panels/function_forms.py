@@ -1,0 +1,206 @@
+"""Forms of `fine_tune` and `apply_model`, whose button runs them in a worker."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import FunctionGui
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.device import DEVICES
+from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.fewshot.events import BoxesRead, FineTuned, StepDone
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.plugin import functions, outputs, session
+from napari_pickeroptimizer.plugin.images.stack import stack_of
+from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.panels.decide.scoring_job import ScoringJob
+from napari_pickeroptimizer.plugin.panels.form_parts import tell, wrapped_label
+from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
+from napari_pickeroptimizer.plugin.panels.qt_parts import button
+from napari_pickeroptimizer.plugin.panels.settings_form import field_options, label_of
+from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class FunctionForm(FunctionGui):
+    """A form of a function on layers, with a button, a progress bar and a line of result.
+
+    Calling the form calls the function, as with any magicgui form. Its button instead runs the
+    same work in a worker, so that the window stays alive and the work can be cancelled.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    function : callable
+        Its parameters `micrographs`, `picks` and `device` get the same fields in all forms.
+    options : dict
+        Options of the fields of the others, by parameter.
+    action : str
+        What the button says.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        function: Callable[..., Any],
+        options: dict[str, dict[str, Any]],
+        action: str,
+    ) -> None:
+        viewer = session.unwrap(viewer)
+        common: dict[str, dict[str, Any]] = {
+            "micrographs": {"choices": lambda _: session.micrograph_layers(viewer)[::-1]},
+            "picks": {"choices": lambda _: session.label_layers(viewer)[::-1]},
+            "device": field_options(FineTuneSettings, "device")
+            | {"choices": DEVICES, "value": preferences().device},
+        }
+        for field in common.values():
+            field["widget_type"] = "ComboBox"  # else napari offers all layers of the kind
+        super().__init__(function, call_button=False, param_options=common | options)
+        for made in self:  # after magicgui has made them all, for only then it aligns them
+            made.label = label_of(made.name)
+        self.session = session.session_of(viewer)
+        self.job, self.result = JobBar(), wrapped_label()
+        self.start = button(action, (function.__doc__ or "").splitlines()[0], self._start)
+        layout: Any = self.native.layout()
+        for part in (self.start, self.job.native, self.result.native):
+            layout.addWidget(part)
+        layout.addStretch(1)
+        tell(self.result, "")
+
+    def begin(self) -> None:
+        """Start the work in a worker, with the values of the form."""
+        raise NotImplementedError
+
+    @property
+    def text(self) -> str:
+        """What came of it, or what went wrong."""
+        return str(self.result.value)
+
+    def say(self, text: str) -> None:
+        """Show what came of it, or what went wrong."""
+        tell(self.result, text)
+
+    def _start(self) -> None:
+        self.say("")
+        try:
+            self.begin()
+        except (OSError, PickerOptimizerError) as error:
+            self.say(str(error))
+        self.start.setEnabled(not self.job.running)
+
+
+class FineTuneForm(FunctionForm):
+    """A form of `fine_tune`.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        options = {
+            name: field_options(FineTuneSettings, name)
+            for name in ("n_steps", "n_folds", "seed")
+        }
+        for name in ("diameter_ang", "diameter_px"):
+            options[name] = field_options(BoxSettings, name)
+            options[name]["tooltip"] = "Longest particle diameter, at first that of the rings."
+        super().__init__(napari_viewer, functions.fine_tune, options, "Fine-tune")
+        for field in (self.diameter_ang, self.diameter_px):
+            field.native.setDecimals(1)
+            field.native.setSpecialValueText("not set")
+        self.micrographs.changed.connect(self._show_diameter)
+        self.picks.changed.connect(self._show_diameter)
+        self._show_diameter()
+
+    def _show_diameter(self, *_: object) -> None:
+        """Begin with the diameter of the rings, in Å where the pixel size is known."""
+        stack_layer, layer = self.micrographs.value, self.picks.value
+        stack = None if stack_layer is None else stack_of(stack_layer.metadata)
+        view = None if layer is None else view_of(layer.metadata)
+        pixel_size_ang = None if stack is None else stack.pixel_size_ang
+        diameter_px = 0.0 if view is None else view.diameter_px
+        self.diameter_ang.visible = pixel_size_ang is not None
+        self.diameter_px.visible = pixel_size_ang is None
+        self.diameter_ang.value = round(diameter_px * (pixel_size_ang or 0.0), 1)
+        self.diameter_px.value = 0.0 if pixel_size_ang else round(diameter_px, 1)
+
+    def begin(self) -> None:
+        """Fine-tune in a worker."""
+        values = self.asdict()
+        micrographs, picks = values.pop("micrographs"), values.pop("picks")
+        for name in ("diameter_ang", "diameter_px"):
+            values[name] = values[name] or None  # 0: not given
+        on = functions.session_on(micrographs, picks)
+        events = jobs.finetune_events(
+            on.viewer, picks, FineTuneSettings(**values), stack_layer=micrographs
+        )
+        self.job.run(
+            events,
+            on_event=self._on_event,
+            on_failed=self.say,
+            on_cancelled=lambda: self.say("Cancelled: nothing changed."),
+            on_end=lambda: self.start.setEnabled(True),
+        )
+
+    def _on_event(self, event: object) -> None:
+        match event:
+            case BoxesRead():
+                self.job.say(f"Reading micrographs: {event.n_read} of {event.n_total}")
+            case StepDone():
+                training = "Final model" if event.fold is None else f"Fold {event.fold}"
+                self.job.say(f"{training}: step {event.step} of {event.n_steps}")
+            case FineTuned():
+                self.session.set_model(event.model, event)
+                lines = model_wording.validation_lines(event, self.session.vocabulary)
+                self.say("\n".join(lines))
+
+
+class ApplyModelForm(FunctionForm):
+    """A form of `apply_model`.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        model: dict[str, Any] = {
+            "widget_type": "FileEdit",
+            "mode": "r",
+            "filter": "*.safetensors",
+            "nullable": True,
+        }
+        options = {"model": model, "threshold": {"min": 0.0, "max": 1.0, "step": 0.01}}
+        super().__init__(napari_viewer, functions.apply_model, options, "Apply model")
+        self._scoring = ScoringJob(
+            self.session,
+            self.job,
+            on_scored=self._show_kept,
+            on_end=self._on_end,
+            say=self.say,
+        )
+
+    def begin(self) -> None:
+        """Score in a worker."""
+        on = functions.session_on(self.micrographs.value, self.picks.value)
+        if self.model.value:
+            jobs.load_model(on.viewer, self.model.value)
+        self._scoring.start(self.picks.value, self.device.value)
+
+    def _show_kept(self) -> None:
+        picks = self.session.picks_layer
+        pruned = outputs.set_threshold(self.session.viewer, picks, self.threshold.value)
+        functions.show_kept(self.session, picks)
+        self.say(wording.summary_text(pruned, self.session.vocabulary))
+
+    def _on_end(self, failure: str) -> None:
+        self.start.setEnabled(True)
+        if failure:
+            self.say(failure)

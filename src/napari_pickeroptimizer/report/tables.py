@@ -1,0 +1,105 @@
+"""Tables of a report: cells that know how they are shown and sorted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from napari_pickeroptimizer.report.formatting import DASH, base_name, percent
+from napari_pickeroptimizer.report.svg import element, number
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Parameters
+    ----------
+    shown : str
+        Its text; may be markup.
+    key : str
+        What the table is sorted by.
+    kind : str
+        ``text`` or ``number``.
+    """
+
+    shown: str
+    key: str = ""
+    kind: str = "number"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under named columns.
+
+    Parameters
+    ----------
+    columns : sequence of (str, str)
+        Titles and kinds, ``text`` or ``number``.
+    rows : sequence of sequence of Cell
+        The rows; the first cell names each.
+    chosen : int, optional
+        Row to highlight.
+    is_long : bool
+        Whether the table can be sorted and is cut after the first rows.
+    """
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Cell]]
+    chosen: int | None = None
+    is_long: bool = False
+
+    def without_empty_columns(self) -> Table:
+        """Return the table without the columns that are empty or 0 in every row."""
+        used = [
+            i for i in range(len(self.columns))
+            if any(row[i].key not in ("", "0") for row in self.rows)
+        ]  # fmt: skip
+        return Table(
+            [self.columns[i] for i in used], [[row[i] for i in used] for row in self.rows],
+            self.chosen, self.is_long,
+        )  # fmt: skip
+
+
+def numbered(*titles: str) -> Iterator[tuple[str, str]]:
+    """Return columns of numbers."""
+    return ((title, "number") for title in titles)
+
+
+def text_cell(text: str) -> Cell:
+    """Return the cell of a text."""
+    return Cell(text, text, "text")
+
+
+def name_cell(name: str, picture: int | None) -> Cell:
+    """Return the cell of a micrograph, a link to its picture where there is one."""
+    shown = base_name(name)
+    if picture is None:
+        return Cell(shown, name, "text")
+    return Cell(element("a", shown, href=f"#m{picture}"), name, "text")
+
+
+def count_cell(n: int) -> Cell:
+    """Return the cell of a number of things."""
+    return Cell(f"{n:,}", str(n))
+
+
+def figure_cell(value: float, form: str = ".3f") -> Cell:
+    """Return the cell of a figure; a dash, sorted last, where there is none."""
+    if not math.isfinite(value):
+        return Cell(DASH)
+    return Cell(f"{value:{form}}".replace("-", "−"), f"{value:.6f}")
+
+
+def share_cell(value: float) -> Cell:
+    """Return the cell of a share with a small bar."""
+    if not math.isfinite(value):
+        return Cell(DASH)
+    bar = element(
+        "span", element("i", style=f"width:{number(100 * value)}%"), class_="share",
+        aria_hidden="true",
+    )  # fmt: skip
+    return Cell(Markup("{}{}").format(percent(value), bar), f"{value:.6f}")

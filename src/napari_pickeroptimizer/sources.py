@@ -1,0 +1,161 @@
+"""The files that picks came from: each can write itself again with fewer rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.schema import (
+    PARTIAL_LABEL,
+    SELECTION_TYPE,
+    X,
+    Y,
+    tomogram_label,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What ``starfile.read`` returns: one block, or blocks by name (label-value pairs as a dict).
+StarfileBlocks = pd.DataFrame | dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class PickSource(ABC):
+    """One pick file as it was read.
+
+    Parameters
+    ----------
+    path : Path
+        The file it was read from.
+    encoding : str
+        Text encoding that gives the file's bytes back.
+    """
+
+    path: Path
+    encoding: str
+    holds_columns: ClassVar[bool] = True
+    """Whether the format has room for extra columns (STAR and CSV do, .box does not)."""
+
+    @abstractmethod
+    def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
+        """Return the file's text with only `rows`, and `columns` added or replaced.
+
+        `rows` ascend. `columns` maps a STAR label without underscore
+        (``rlnParticleSelectionType``) to one value for each of `rows`. A format without
+        named columns uses ``rlnAutopickFigureOfMerit`` as its score where it has one, and
+        ignores the rest.
+        """
+
+    def blocks(self) -> tuple[dict[str, Any], str] | None:
+        """Return the blocks of a STAR as ``starfile.read`` would, and the name of the picks'.
+
+        None for other formats.
+        """
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class FileList(ABC):
+    """The list of a tree of files, one a micrograph (``autopick.star``, a folder, ...).
+
+    Parameters
+    ----------
+    path : Path
+        The list file, or the folder.
+    root : Path
+        Folder that the per-micrograph files' places in the tree are relative to.
+    """
+
+    path: Path
+    root: Path
+
+    @abstractmethod
+    def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
+        """Return ``{file name: text}`` of the list files for a new tree.
+
+        `written` maps each source file that was written to its new place; files that are
+        not in it are left out of the list.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSource(PickSource):
+    """Blocks of a STAR as DataFrames of the starfile package, in no file."""
+
+    data: Mapping[str, Any]
+    picks_name: str
+
+    @classmethod
+    def of(cls, blocks: StarfileBlocks) -> FrameSource:
+        """Find the block that holds the picks.
+
+        Raises
+        ------
+        PickFormatError
+            There is none, there are several, or they are of a tomogram.
+        """
+        named = {"": blocks} if isinstance(blocks, pd.DataFrame) else dict(blocks)
+        frames = {name: b for name, b in named.items() if isinstance(b, pd.DataFrame)}
+        for name, frame in frames.items():
+            label = tomogram_label(frame.columns)
+            if label is not None:
+                raise PickFormatError(
+                    f"block {name!r} is of a tomogram ({label}). This package prunes picks on "
+                    "two-dimensional micrographs."
+                )
+        labels = {X.star, Y.star}
+        names = [name for name, frame in frames.items() if labels <= set(frame.columns)]
+        if len(names) > 1 and "particles" in names:
+            names = ["particles"]
+        if len(names) != 1:
+            count = "several blocks have" if names else "no block has"
+            raise PickFormatError(
+                f"{count} the columns {' and '.join(sorted(labels))} "
+                f"({', '.join(map(repr, names or named))}): pass the one block of picks."
+            )
+        # no path that a file could have: these picks may be written anywhere
+        return cls(Path("<starfile>.star"), "utf-8", named, names[0])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The block of picks."""
+        frame: pd.DataFrame = self.data[self.picks_name]
+        return frame
+
+    def blocks(self) -> tuple[dict[str, Any], str]:
+        """Return the blocks as they were given."""
+        return dict(self.data), self.picks_name
+
+    def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
+        """Return the text of a STAR with only `rows`, as the starfile package writes it."""
+        import starfile
+
+        blocks = dict(self.data)
+        blocks[self.picks_name] = with_rows(self.table, rows, columns)
+        return str(starfile.to_string(blocks))
+
+
+def with_rows(
+    table: pd.DataFrame, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]
+) -> pd.DataFrame:
+    """Return only `rows` of a block of picks, with columns added or replaced."""
+    columns = with_partial_label(columns, table.columns)
+    return table.iloc[rows].reset_index(drop=True).assign(**columns)
+
+
+def with_partial_label(columns: Mapping[str, Any], labels: Any) -> dict[str, Any]:
+    """Return `columns` such that ``poLabel``, where the file has it, follows the classes.
+
+    It is read before ``rlnParticleSelectionType``, and would else tell classes of the past.
+    """
+    if SELECTION_TYPE in columns and PARTIAL_LABEL in labels:
+        return {PARTIAL_LABEL: columns[SELECTION_TYPE], **columns}
+    return dict(columns)

@@ -1,0 +1,102 @@
+"""Commands and names in the documentation exist."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from napari_pickeroptimizer.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.py")]
+)
+PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]  # it also tells what was
+COMMAND = re.compile(r"(?<![\w./-])pickeroptimizer ([a-z][a-z-]*)((?:\\\n|[^`\n])*)")
+OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
+VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def options_of(verb: str) -> set[str]:
+    options = {o for p in VERBS[verb].params for o in (*p.opts, *p.secondary_opts)}
+    return options | {"--help"}
+
+
+def commands(text: str) -> list[tuple[str, list[str]]]:
+    """Verb and options of every command in a page; a backslash continues a line."""
+    text = re.sub(r"(\n {20,})(?=\[?\(?-)", " ", text)  # synopses continue indented
+    return [
+        (m[1], OPTION.findall(re.split(r"\s#|\|\||&&|[;>]", m[2].replace("\\\n", " "))[0]))
+        for m in COMMAND.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_has_its_options(page: Path) -> None:
+    for verb, options in commands(page.read_text(encoding="utf-8")):
+        assert verb in VERBS, f"pickeroptimizer {verb} is no command"
+        unknown = set(options) - options_of(verb)
+        assert not unknown, f"pickeroptimizer {verb} has no {', '.join(sorted(unknown))}"
+
+
+def test_commands_are_found_across_lines() -> None:
+    text = "`pickeroptimizer prune --views 1`\npickeroptimizer suggest -m a \\\n  --nothing b # --c"
+    assert commands(text) == [("prune", ["--views"]), ("suggest", ["-m", "--nothing"])]
+    assert "--views" in options_of("prune")
+    assert "--nothing" not in options_of("suggest")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_name_can_be_imported(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    names = set(re.findall(r"(?<![\w./-])napari_pickeroptimizer(?:\.\w+)+(?![\w/])", text))
+    for module, listed in re.findall(
+        r"from (napari_pickeroptimizer[\w.]*) import ([^\n(`]+)", text
+    ):
+        names |= {f"{module}.{name.split(' as ')[0].strip()}" for name in listed.split(",")}
+    for name in sorted(names):
+        assert exists(name), f"{name} cannot be imported"
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute below one."""
+    parts = name.split(".")
+    for n in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:n]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[n:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor and linked.suffix == ".md":
+            headings = re.findall(
+                r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE
+            )
+            assert anchor in {slug(heading) for heading in headings}, target
+
+
+def slug(heading: str) -> str:
+    """The id that mkdocs gives a heading."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
