@@ -38,7 +38,7 @@ from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
 from napari_pickeroptimizer.prune.place_rules import PlaceRules, frames_of
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.threshold import check_probability
-from napari_pickeroptimizer.reading import MicrographFailed
+from napari_pickeroptimizer.reading import MicrographFailed, group_by_micrograph
 
 Shown = Literal["all", "kept", "rejected"]
 # napari takes a second for the points of a layer this large: those that nobody sees wait.
@@ -348,7 +348,7 @@ def _apply_rules(viewer: Any, layer: Any, scores: Scores, rules: PlaceRules) -> 
     picks = shown_picks(layer)
     if not rules.are_off:
         micrographs = _micrographs(viewer, layer, scores)
-        frames = frames_of(picks, micrographs, scores.card.boxes, rules)
+        frames = frames_of(group_by_micrograph(micrographs, picks), scores.card.boxes, rules)
     scores.set_rules(rules, frames, picks)
 
 

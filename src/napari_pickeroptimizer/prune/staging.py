@@ -53,9 +53,7 @@ def earlier_files(output: Path, overwrite: bool) -> list[Path]:
     known = {path.relative_to(output).parts[0] for path in files}
     entries = sorted(path.name for path in output.iterdir()) if output.is_dir() else []
     strange = [
-        name
-        for name in entries
-        if name not in known and name.partition(".")[0] in PARTS
+        name for name in entries if name not in known and name.partition(".")[0] in PARTS
     ]
     if strange:
         raise SettingsError(
@@ -184,6 +182,13 @@ def recover(output: Path) -> None:
     shutil.rmtree(output / _IN_PROGRESS, ignore_errors=True)
     if (output / _COMPLETE).is_dir():
         _swap_in(output)
+
+
+def recover_if_needed(output: Path) -> None:
+    """Do as `recover` where a swap was interrupted; nothing is written else."""
+    if (output / _COMPLETE).is_dir():
+        with locked(output):
+            pass
 
 
 def _swap_in(output: Path) -> None:

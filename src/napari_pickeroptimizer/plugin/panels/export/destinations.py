@@ -8,7 +8,7 @@ from typing import Literal
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.output import RUN_RECORD
+from napari_pickeroptimizer.prune.staging import RUN_RECORD
 
 What = Literal["everything", "kept"]
 
