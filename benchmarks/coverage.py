@@ -41,14 +41,14 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.validate import label_folds
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import square_symmetry
+from napari_pickeroptimizer.model.checkpoint import dihedral_view
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.simulate.settings import HARDER, SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model
 from napari_pickeroptimizer.trust import (
     Calibration,
-    Evidence,
+    HeldOutScores,
     fit_calibration,
     forecast_performance,
     on_scale_of,
@@ -157,7 +157,7 @@ def features_of(
     with torch.inference_mode():
         parts = [
             torch.stack(
-                [network(square_symmetry(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
+                [network(dihedral_view(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
             ).mean(dim=0)
             for part in pixels.split(256)
         ]
@@ -216,7 +216,7 @@ def draw_rows(
 
 def head_session(
     target: Target, rows: NDArray[np.intp], suggested: NDArray[np.bool_], seed: int
-) -> tuple[Evidence, Calibration, NDArray[np.float64]]:
+) -> tuple[HeldOutScores, Calibration, NDArray[np.float64]]:
     """Return evidence, calibration and calibrated P(particle) of all picks, by the head."""
     truth = target.is_particle[rows]
     final = head(target, rows, truth)
@@ -228,22 +228,22 @@ def head_session(
     for train, held_out in folds:
         fold = head(target, rows[train], truth[train])
         logits[held_out] = on_scale_of(fold[rows[held_out]], fold[reference], final[reference])
-    evidence = Evidence(logits, truth, suggested)
+    evidence = HeldOutScores(logits, truth, suggested)
     line = fit_calibration(evidence, expit(final[reference]))
     return evidence, line, line.apply(expit(final))
 
 
 def network_session(
     target: Target, rows: NDArray[np.intp], suggested: NDArray[np.bool_], seed: int
-) -> tuple[Evidence, Calibration, NDArray[np.float64]]:
+) -> tuple[HeldOutScores, Calibration, NDArray[np.float64]]:
     """Return evidence, calibration and calibrated P(particle) of all picks, by fine-tuning."""
     settings = FineTuneSettings(diameter_px=target.diameter_px, seed=seed)
     unlabelled = target.picks.with_labels(np.zeros(len(target.picks)))
     labels = target.picks.select(rows).with_columns(suggestion=suggested.astype(np.int32))
     model = fine_tuned(target.micrographs, labels, unlabelled, settings)
-    assert model.card.evidence is not None
+    assert model.card.held_out_scores is not None
     p = scored(target.micrographs, unlabelled, model, settings).particle_probability
-    return model.card.evidence, model.card.calibration, p
+    return model.card.held_out_scores, model.card.calibration, p
 
 
 def run_session(work: Path, structures: Path | None, job: Job) -> Row:

@@ -39,12 +39,12 @@ from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier, square_symmetry
+from napari_pickeroptimizer.model.checkpoint import Classifier, dihedral_view
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.score import PicksScored, score
 from napari_pickeroptimizer.trust import Calibration, forecast_performance
-from napari_pickeroptimizer.trust.class_shares import class_prior
+from napari_pickeroptimizer.trust.class_shares import class_shares
 
 METHODS = ("radial", "probe", "topaz", "ours", "reference")
 # For what is random in the draw's own treatment, apart from the draw itself.
@@ -144,7 +144,7 @@ def ours(
     is_particle = labels.labels[test] == PARTICLE
     p = scored(project.micrographs, labels.select(test), model, settings).particle_probability
     figures: Row = measures(is_particle, p)
-    if model.card.evidence is not None:
+    if model.card.held_out_scores is not None:
         rng = np.random.default_rng(job["seed"])
         some = picks.select(np.sort(rng.choice(len(picks), 512, replace=False)))
         p_picks = scored(project.micrographs, some, model, settings).particle_probability
@@ -162,15 +162,15 @@ def uncalibrated(
     """Return F1 and ECE of what fine-tuning without folds gives: only the shares estimated."""
     line = model.card.calibration
     of_picks = line.undo(p_picks[np.isfinite(p_picks)])
-    share = class_prior(np.stack([of_picks, 1 - of_picks], axis=1))[0]
+    share = class_shares(np.stack([of_picks, 1 - of_picks], axis=1))[0]
     plain = measures(is_particle, Calibration(intercept=logit(share)).apply(line.undo(p)))
     return {f"{name}_uncalibrated": plain[name] for name in ("f1_particle", "f1_macro", "ece")}
 
 
 def forecast(model: Classifier, is_particle: NDArray[np.bool_], p: NDArray[np.float64]) -> Row:
     """Return what was promised of the test labels, taken as picks, beside what is true."""
-    assert model.card.evidence is not None
-    expected = forecast_performance(model.card.evidence, model.card.calibration, p)
+    assert model.card.held_out_scores is not None
+    expected = forecast_performance(model.card.held_out_scores, model.card.calibration, p)
     row: Row = {}
     for name, threshold in (("half", 0.5), ("best", expected.best_f1())):
         at, kept = expected.at(threshold), p >= threshold
@@ -305,7 +305,7 @@ def frozen_features(root: Path, base: str, backbone: str) -> NDArray[np.float64]
     with torch.inference_mode():
         parts = [
             torch.stack(
-                [features(square_symmetry(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
+                [features(dihedral_view(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
             ).mean(0)
             for part in working[:, None].split(256)
         ]

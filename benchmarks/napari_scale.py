@@ -85,11 +85,12 @@ def quick_model(work: Path) -> Any:
         read_picks,
         simulate_project,
     )
-    from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+    from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
     simulation = SimulationSettings(n_micrographs=3, n_particles=20, shape_px=(480, 512))
     *_, project = simulate_project(work / "simulated", simulation)
-    picks, _ = transfer_labels(read_picks(project.picks), read_picks(project.labels))
+    labels = read_picks(project.labels)
+    picks = match_labels_by_name(read_picks(project.picks), labels).picks
     used = picks.labels > 0
     settings = FineTuneSettings(diameter_ang=simulation.particle_ang, n_steps=5, n_folds=2)
     micrographs = Micrographs.find(project.micrographs)
@@ -125,8 +126,9 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     from qtpy.QtTest import QTest
 
     from napari_pickeroptimizer.plugin import actions, outputs, session
+    from napari_pickeroptimizer.plugin.layer_state import picks_state
     from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
-    from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+    from napari_pickeroptimizer.prune.score import MicrographScored
     from napari_pickeroptimizer.reading import MicrographRows
 
     clock, rng = Clock(), np.random.default_rng(seed)
@@ -161,7 +163,7 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     picks = session.picks_of(layer)
     n_classes = len(model.card.class_ids)
     scores = Scores.begin(picks, model, keep_features=False)
-    outputs.begin(viewer, layer, scores)
+    picks_state(layer).begin_scores(scores)
     n = len(picks)
     p = np.where(rng.random(n) < 0.6, rng.beta(8, 1.5, n), rng.beta(1.5, 8, n))
     others = rng.dirichlet(np.ones(n_classes - 1), n) * (1 - p)[:, None]
@@ -181,13 +183,12 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
                 *done,
                 features=features,
             )
-            outputs.receive(viewer, layer, event)
+            outputs.take_scores(viewer, layer, event)
             QApplication.processEvents()
 
     clock("stream all scores", stream)
-    scored = PicksScored(scores.scored_picks(picks), {}, {})
-    summarised = summarise_scores(model.card, scores.p_particle)
-    clock("finish", lambda: outputs.finish(viewer, layer, scored, summarised))
+    summary = summarise_scores(model.card, scores.picks_scored(picks))
+    clock("finish", lambda: outputs.take_scores(viewer, layer, summary))
 
     hand.tab(panel.pages.tabBar(), "Decide")
     hand.settle(2)

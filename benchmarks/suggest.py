@@ -49,7 +49,7 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.suggest import By
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
-from napari_pickeroptimizer.trust.class_shares import class_prior
+from napari_pickeroptimizer.trust.class_shares import class_shares
 
 STRATEGIES = ("random", "suggest")
 FIGURES = ("auc", "f1_particle", "f1_macro")
@@ -176,7 +176,7 @@ class Surrogate(Learner):
         model = LogisticRegression(max_iter=500, class_weight="balanced")
         model.fit(scaled[known], self.project.labels.labels[known] == PARTICLE)
         even = model.predict_proba(scaled)
-        weighted = even * class_prior(even[self.pool])
+        weighted = even * class_shares(even[self.pool])
         p = weighted[:, 1] / weighted.sum(axis=1)
         self.p_pool = p[self.pool]
         return np.asarray(p[self.test])

@@ -15,9 +15,10 @@ from typing import Any
 from napari.components import ViewerModel
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.plugin import actions, outputs, session
+from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
+from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
+from napari_pickeroptimizer.plugin.panels.learn.model import model_text
 
 
 def run(
@@ -37,7 +38,7 @@ def run(
 
     # 2. The model knows the particle diameter, in Å: other pixel sizes do not matter
     jobs.load_model(viewer, model)
-    print(model_wording.model_text(session.session_of(viewer)))
+    print(model_text(session.session_of(viewer).model))
     scores = jobs.score_layer(viewer, layer, device=device)
 
     # 3. The out-of-fold scores of the labels give the expected precision of a threshold
@@ -52,7 +53,7 @@ def run(
             threshold = scores.forecast.best_f1()
         print(scores.forecast.at(threshold).sentence())
     pruned = outputs.set_threshold(viewer, layer, threshold)
-    print(wording.summary_text(pruned))
+    print(summary_text(pruned))
 
     # 4. Only the kept picks, in the format of the input: a file, or a tree of files
     return export.export(viewer, layer, output, export.ExportSettings(what="kept"))

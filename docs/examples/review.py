@@ -14,11 +14,19 @@ import napari
 import numpy as np
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_picks
-from napari_pickeroptimizer.plugin import actions, navigation, outputs, session, suggestions
+from napari_pickeroptimizer.plugin import (
+    actions,
+    jobs,
+    navigation,
+    outputs,
+    session,
+    suggestions,
+)
 from napari_pickeroptimizer.plugin import samples as sample_data
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording
+from napari_pickeroptimizer.plugin.readiness import label_text
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 EDGE = 4  # the first class id without a default meaning
 
@@ -53,9 +61,9 @@ def run(
     known = np.flatnonzero(truth.labels)
     actions.label_picks(layer, known, truth.labels[known])
     actions.label_picks(layer, asked[:1], EDGE)
-    print("before undo:", model_wording.label_text(session.picks_of(layer), vocabulary))
+    print("before undo:", label_text(session.picks_of(layer), vocabulary))
     actions.undo(layer)
-    print("after undo: ", model_wording.label_text(session.picks_of(layer), vocabulary))
+    print("after undo: ", label_text(session.picks_of(layer), vocabulary))
 
     # 4. Fine-tune, score, and look at the most uncertain picks
     settings = FineTuneSettings(
@@ -63,7 +71,7 @@ def run(
     )
     jobs.finetune_layer(viewer, layer, settings)
     scores = jobs.score_layer(viewer, layer, device="cpu")
-    doubtful = np.argsort(np.abs(scores.p_particle - scores.threshold))[:8]
+    doubtful = np.argsort(np.abs(scores.p_particle - picks_state(layer).threshold))[:8]
     navigation.set_queue(viewer, layer, doubtful, "doubtful")
     outputs.choose_shown(viewer, layer, "kept")
 
@@ -71,7 +79,7 @@ def run(
     (saved,) = export.save_labels(layer, folder / "labels_of_today.star")
     actions.open_micrographs(other, micrographs)
     again = actions.open_picks(
-        other, transfer_labels(truth.with_labels(0), read_picks(saved))[0]
+        other, match_labels_by_name(truth.with_labels(0), read_picks(saved)).picks
     )
     session.session_of(other).set_model(scores.model)
     return {

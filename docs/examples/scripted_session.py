@@ -13,9 +13,11 @@ from typing import Any
 import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
-from napari_pickeroptimizer.plugin import actions, outputs, session
+from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
+from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
 from napari_pickeroptimizer.plugin.panels.export import export
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
+from napari_pickeroptimizer.plugin.panels.learn.model import model_text
+from napari_pickeroptimizer.plugin.readiness import label_text
 
 
 def run(
@@ -35,19 +37,19 @@ def run(
     actions.label_picks(picks, [0], class_id=1)
     # ... and earlier labels from a file
     n_labels = actions.take_labels(picks, project.labels)
-    print(f"{n_labels} labels: {model_wording.label_text(session.picks_of(picks))}")
+    print(f"{n_labels} labels: {label_text(session.picks_of(picks))}")
 
     # 4. Fine-tune; the viewer now has a model
     settings = FineTuneSettings(
         diameter_ang=simulation.particle_ang, n_steps=n_steps, n_folds=2, device="cpu"
     )
     jobs.finetune_layer(viewer, picks, settings)
-    print(model_wording.model_text(session.session_of(viewer)))
+    print(model_text(session.session_of(viewer).model))
 
     # 5. Score all picks and set a threshold: two more layers, the source is unchanged
     jobs.score_layer(viewer, picks, device="cpu")
     pruned = outputs.set_threshold(viewer, picks, 0.4)
-    print(wording.summary_text(pruned))
+    print(summary_text(pruned))
 
     # 6. Kept, rejected and scored picks, labels, model and report, in one folder
     written = export.export(viewer, picks, folder / "pruned")

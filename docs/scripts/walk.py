@@ -20,8 +20,8 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import keys, session
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.panels.gallery.order import Sort
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 PLUGIN = "napari-pickeroptimizer"
 KEYS = {PARTICLE: Qt.Key.Key_K, CONTAMINANT: Qt.Key.Key_J}
@@ -81,10 +81,11 @@ def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
     hand.tab(tabs, "Decide")
     yield from score(hand, curate.decide)
     drag_threshold(hand, curate.decide, 0.5, 0.7)
-    hand.settle(1)
+    _follow_layers(hand, curate.decide)
     yield "threshold"
 
     _, gallery = viewer.window.add_plugin_dock_widget(PLUGIN, "Gallery")
+    hand.wait(lambda: len(gallery.grid.display) and gallery.grid.viewport().width() > 100)
     hand.settle(1)
     correct_one(hand, gallery)
     yield "gallery"
@@ -94,7 +95,7 @@ def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
     hand.tab(tabs, "Decide")
     list(score(hand, curate.decide))
     hand.click(_button(curate.decide.switch, "Kept"))
-    hand.settle(1)
+    _follow_layers(hand, curate.decide)
     yield "kept"
 
     hand.tab(tabs, "Export")
@@ -133,7 +134,8 @@ def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
     """Point at picks that are known, micrograph by micrograph, and press their key."""
     viewer = session.unwrap(viewer)
     picks = session.picks_of(layer)
-    known, _ = transfer_labels(picks.with_labels(0), route.truth, route.diameter_px / 2)
+    unlabelled = picks.with_labels(0)
+    known = match_labels_by_name(unlabelled, route.truth, route.diameter_px / 2).picks
     slices = layer.data[:, 0].astype(int)
     rng = np.random.default_rng(0)
     left = dict.fromkeys(KEYS, route.n_per_class)
@@ -169,7 +171,7 @@ def score(hand: Hand, panel: Any) -> Iterator[str]:
     hand.wait(lambda: _part(panel) > 0.3 or not panel.job.running)
     yield "scoring"
     hand.wait(lambda: not panel.job.running)
-    hand.settle(1)
+    _follow_layers(hand, panel)
     yield "decided"
 
 
@@ -198,6 +200,12 @@ def correct_one(hand: Hand, gallery: Any) -> None:
     cell = gallery.grid.cell_rect(0).center()
     hand.click(gallery.grid.viewport(), cell.x(), cell.y())
     hand.press(Qt.Key.Key_J, widget=gallery.grid)
+
+
+def _follow_layers(hand: Hand, panel: Any) -> None:
+    """Wait until the layers show what was decided, and leave time to look at it."""
+    hand.wait(lambda: not panel.refresh_timer.waiting)
+    hand.settle(1)
 
 
 def _open_fold(hand: Hand, fold: Any) -> None:

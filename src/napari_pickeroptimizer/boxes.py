@@ -1,4 +1,4 @@
-"""Micrograph and picks to standardised boxes at the network's working resolution.
+"""Standardised boxes of picks at the network's working resolution.
 
 A micrograph is resampled once, antialiased, so that ``box_factor`` particle diameters
 become ``box_px`` pixels, and standardised by its OWN robust statistics: the absolute grey
@@ -29,7 +29,7 @@ INTERPOLATION_MARGIN_PX = 2
 
 @dataclass(frozen=True)
 class BoxSettings:
-    """How large a box is, in the micrograph and for the network.
+    """Size of a box, in the micrograph and for the network.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class WorkingImage:
 
 @dataclass(frozen=True)
 class Windows:
-    """Boxes cut with a margin, so that they can be turned and shifted afterwards.
+    """Boxes cut with a margin, for rotation and shifts in augmentation.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def window_side(settings: BoxSettings, reach: float = 1.0) -> int:
 
 
 def cut_windows(image: WorkingImage, coords_yx_px: NDArray[np.float64], side: int) -> Windows:
-    """Cut (side, side) windows around picks; the median fills what is beyond the border.
+    """Cut (side, side) windows around picks; filled with the median beyond the border.
 
     Parameters
     ----------

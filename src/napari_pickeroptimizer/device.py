@@ -1,4 +1,4 @@
-"""Which device the network runs on."""
+"""The device that the network runs on."""
 
 from __future__ import annotations
 

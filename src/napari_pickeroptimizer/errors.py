@@ -1,4 +1,4 @@
-"""Every error the package raises on purpose; each is also the builtin that fits."""
+"""Exceptions of the package; each is also a subclass of the fitting builtin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ class PickerOptimizerError(Exception):
 
 
 class PickFormatError(PickerOptimizerError, ValueError):
-    """A pick file cannot be understood, or holds values that make no sense."""
+    """A pick file cannot be understood, or holds invalid values."""
 
 
 class PicksNotFoundError(PickerOptimizerError, FileNotFoundError):
-    """No pick file is where the user said."""
+    """There is no pick file at the given path."""
 
 
 class MicrographNotFoundError(PickerOptimizerError, FileNotFoundError):
@@ -32,7 +32,7 @@ class BoxOutsideError(PickerOptimizerError, ValueError):
 
 
 class LabelError(PickerOptimizerError, ValueError):
-    """The labels do not allow what was asked (one class only, unknown ids, none at all)."""
+    """The labels are not sufficient (one class only, unknown ids, none at all)."""
 
 
 class SettingsError(PickerOptimizerError, ValueError):
@@ -44,11 +44,11 @@ class CheckpointError(PickerOptimizerError, ValueError):
 
 
 class BoxSetError(PickerOptimizerError, ValueError):
-    """A set of boxes to pretrain on is not there, unreadable, or not of square boxes."""
+    """A set of boxes for pretraining is missing, unreadable, or not of square boxes."""
 
 
 class StructureReadError(PickerOptimizerError, OSError):
-    """An atomic model or a map, to simulate with, cannot be read."""
+    """An atomic model or a map for the simulation cannot be read."""
 
 
 class OutputError(PickerOptimizerError, OSError):

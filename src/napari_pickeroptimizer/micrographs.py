@@ -1,4 +1,4 @@
-"""`Micrographs`: images by name, opened only when they are needed."""
+"""`Micrographs`: image files by name, opened on demand."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Micrographs:
-    """A set of micrographs, found by name; nothing is read before it is asked for.
+    """A set of micrographs by name; images are read on demand.
 
     Parameters
     ----------
@@ -280,12 +280,12 @@ class Micrographs:
         return rows, missing
 
     def first_of_file(self, micrograph: Micrograph) -> Micrograph:
-        """Return the one that stands for a file which was found by two ways."""
+        """Return the representative of a file that was found in two ways."""
         return self._first_of_file[micrograph.path, micrograph.section]
 
     @cached_property
     def _first_of_file(self) -> dict[tuple[Path, int], Micrograph]:
-        """One micrograph a section of a file, though it may have been found twice."""
+        """One micrograph for each section of a file, even if found twice."""
         return {(m.path, m.section): m for m in reversed(self.items)}
 
     @cached_property

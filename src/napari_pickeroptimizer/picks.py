@@ -1,4 +1,4 @@
-"""`Picks`, the one currency: one table, one row a pick, and the files it came from."""
+"""`Picks`: a table with one row a pick, and the files it came from."""
 
 from __future__ import annotations
 

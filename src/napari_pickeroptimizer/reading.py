@@ -1,4 +1,4 @@
-"""The loop over micrographs: picks grouped once, images read one ahead, a failure an event."""
+"""The loop over micrographs: grouped picks, images read one ahead, failures as events."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class MicrographRead:
 
     @property
     def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
+        """Finished share of the micrographs, 0..1."""
         return self.n_done / self.n_total
 
 
 @dataclass(frozen=True, eq=False)
 class MicrographFailed:
-    """A micrograph is missing or cannot be read; the others go on.
+    """A micrograph is missing or cannot be read; the others are still read.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class MicrographFailed:
 
     @property
     def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
+        """Finished share of the micrographs, 0..1."""
         return self.n_done / self.n_total
 
 
@@ -143,7 +143,7 @@ def group_by_micrograph(
 
 
 def check_any_found(groups: Iterable[MicrographRows]) -> None:
-    """Refuse picks of which no micrograph is there; no picks at all are fine.
+    """Refuse picks without any of their micrographs; no picks at all are fine.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def check_any_found(groups: Iterable[MicrographRows]) -> None:
 def read_micrographs(
     groups: Sequence[MicrographRows],
 ) -> Iterator[MicrographRead | MicrographFailed]:
-    """Read the image of each group, in order, the next one while the caller has this one.
+    """Read the image of each group in order, the next one while the caller works on this one.
 
     One bad file never ends a run: it is an event. Closing the generator stops the reading.
     """

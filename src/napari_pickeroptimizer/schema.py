@@ -1,4 +1,4 @@
-"""The columns of a table of picks: one line a column, with what files call it.
+"""The columns of a table of picks: one line a column, with its names in files.
 
 Readers, writers and `Picks` all go by `COLUMNS`. A column that is added here is read from every
 format that has room for columns, kept through selecting and joining, and written again.
@@ -30,7 +30,7 @@ Dtype = type[np.float64] | type[np.int8] | type[np.object_]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of `Picks.table`, and what files call it.
+    """A column of `Picks.table`, and its names in files.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Column:
         return self.csv[0] if self.csv else self.star
 
     def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return for each of (n,) values whether it stands for none."""
+        """Return (n,) whether each value means missing."""
         no_number = isinstance(self.missing, float) and np.isnan(self.missing)
         return np.asarray(np.isnan(values) if no_number else values == self.missing)
 
@@ -183,7 +183,7 @@ _BY_LABEL = {label: column for column in COLUMNS for label in column.star_labels
 
 
 def column_of(label: str) -> Column | None:
-    """Return the column that a STAR label means, None if it is none of ours.
+    """Return the column of a STAR label, None if it is unknown.
 
     Examples
     --------

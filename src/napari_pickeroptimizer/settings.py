@@ -1,4 +1,4 @@
-"""The range of a setting is stated once, in its dataclass field: for checks and for forms."""
+"""Ranges of settings, stated once in the dataclass field and used by checks and forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RANGE = "range"
 
 @dataclass(frozen=True)
 class Range:
-    """Which values a setting takes; None for no limit.
+    """The allowed values of a setting; None for no limit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Versions of the software that a result depends on."""
+"""Versions of the software that results depend on."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ PACKAGES = ("napari-pickeroptimizer", "torch", "torchvision", "numpy", "pandas")
 
 
 def software_versions() -> dict[str, str]:
-    """Return the versions of Python, of this package and of what it computes with."""
+    """Return the versions of Python, of this package and of its numerical dependencies."""
     return {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}}

@@ -154,9 +154,10 @@ def picks_star(project: Path) -> Path:
 def labelled(project: Path, picks_star: Path) -> Picks:
     """All picks, with the project's hand labels."""
     from napari_pickeroptimizer import read_picks
-    from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+    from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
-    return transfer_labels(read_picks(picks_star), read_picks(project / "labels.star"))[0]
+    labels = read_picks(project / "labels.star")
+    return match_labels_by_name(read_picks(picks_star), labels).picks
 
 
 @pytest.fixture(scope="session")

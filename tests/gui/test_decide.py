@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
@@ -75,8 +76,8 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
     threshold = halving(scored.particle_probability)
     expected = decide(scored, threshold).table
     widget = panel(loaded)
-    assert widget.status.value == "Ready to score."
-    assert not widget.decisions.isVisibleTo(widget.native)
+    assert widget.status.text() == "Ready to score."
+    assert not widget.decisions.isVisibleTo(widget)
     score_all(qtbot, widget)
     rest(qtbot, widget)
     widget.fields.threshold.value = threshold
@@ -90,8 +91,8 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
         atol=1e-5,
     )
     n_kept = (expected["predicted"] == PARTICLE).sum()
-    assert widget.verdict.kept.text().startswith(f"{n_kept:,} of {len(labelled):,} picks kept")
-    assert widget.verdict.expected.text().startswith("Expected precision")
+    assert widget.summary.kept.text().startswith(f"{n_kept:,} of {len(labelled):,} picks kept")
+    assert widget.summary.expected.text().startswith("Expected precision")
     source = loaded.layers["picks"]
     assert len(source.data) == len(labelled)
     assert source.visible
@@ -104,8 +105,6 @@ def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_pa
 
 def test_a_dragged_threshold_recolours_counts_and_settles(loaded, qtbot, tuned):
     from qtpy.QtCore import QPoint, Qt
-
-    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)
@@ -126,17 +125,17 @@ def test_a_dragged_threshold_recolours_counts_and_settles(loaded, qtbot, tuned):
     qtbot.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=at(0.9))
     rest(qtbot, widget)
     source = loaded.layers["picks"]
-    scores = outputs.scores_of(loaded, source)
+    state = picks_state(source)
     assert moved
-    assert scores.threshold == pytest.approx(0.9, abs=0.05)
+    assert state.threshold == pytest.approx(0.9, abs=0.05)
     widget.plot._dragged(0.2)
     assert widget.fields.threshold.value == pytest.approx(0.2)
     widget.plot._let_go()
     rest(qtbot, widget)
-    counts = scores.decision.counts(0.2)
+    counts = state.decision.counts(0.2)
     assert len(loaded.layers["picks kept"].data) == counts.kept
     qtbot.keyClick(widget.plot, Qt.Key.Key_Right)
-    assert scores.threshold == pytest.approx(0.21)
+    assert state.threshold == pytest.approx(0.21)
 
 
 def _point(x: float, y: float):
@@ -159,7 +158,7 @@ def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
     assert session.picks_of(source).labels[row] == CONTAMINANT
     rest(qtbot, widget)
     assert len(kept.data) == n_kept - 1
-    assert widget.verdict.kept.text().startswith(f"{n_kept - 1:,} of")
+    assert widget.summary.kept.text().startswith(f"{n_kept - 1:,} of")
     actions.undo(source)
     rest(qtbot, widget)
     assert len(kept.data) == n_kept
@@ -191,25 +190,26 @@ def test_presets_set_the_threshold_by_what_it_gives(loaded, qtbot):
 
     widget = panel(loaded)
     score_all(qtbot, widget)
+    layer_state = picks_state(loaded.layers["picks"])
     scores = outputs.scores_of(loaded, loaded.layers["picks"])
     widget.fields.preset.value = "balanced (best F1)"
-    assert scores.threshold == scores.forecast.best_f1()
+    assert layer_state.threshold == scores.forecast.best_f1()
     widget.fields.preset.value = "recall at least"
-    assert widget.fields.share.native.isVisibleTo(widget.fields)
-    widget.fields.share.value = 50
-    assert scores.threshold == scores.forecast.threshold_for_recall(0.5)
+    assert widget.fields.percent.native.isVisibleTo(widget.fields)
+    widget.fields.percent.value = 50
+    assert layer_state.threshold == scores.forecast.threshold_for_recall(0.5)
     widget.fields.preset.value = "precision at least"
-    widget.fields.share.value = 100
-    assert "no threshold is expected to reach a precision of 1" in widget.status.value
-    widget.fields.share.value = 60
-    assert scores.threshold == scores.forecast.threshold_for_precision(0.6)
+    widget.fields.percent.value = 100
+    assert "no threshold is expected to reach a precision of 1" in widget.status.text()
+    widget.fields.percent.value = 60
+    assert layer_state.threshold == scores.forecast.threshold_for_precision(0.6)
     widget.fields.preset.value = "0.5"
-    assert scores.threshold == 0.5
-    assert not widget.fields.share.native.isVisibleTo(widget.fields)
+    assert layer_state.threshold == 0.5
+    assert not widget.fields.percent.native.isVisibleTo(widget.fields)
     widget.fields.threshold.value = 0.3
     assert widget.fields.preset.value == "by hand"
     assert scores.forecast.warnings
-    assert "label" in widget.verdict.warnings.text().lower()
+    assert "label" in widget.summary.warnings.text().lower()
 
 
 def test_the_table_goes_to_micrographs_and_sorts(loaded, qtbot):
@@ -218,15 +218,15 @@ def test_the_table_goes_to_micrographs_and_sorts(loaded, qtbot):
     widget = panel(loaded)
     score_all(qtbot, widget)
     rest(qtbot, widget)
-    rows = widget.table.rows
-    assert rows.rowCount() == 3
+    table, rows = widget.table.micrographs, widget.table.micrographs.rows
+    assert table.rowCount() == 3
     widget.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
     names = [rows.name_at(i) for i in range(3)]
     assert names == sorted(names, reverse=True)
     for i in (0, 2):
         widget.table.chosen.emit(names[i])
         assert widget.table.currentIndex().row() == i
-    picked = [int(rows.data(rows.index(i, 1))) for i in range(3)]
+    picked = [int(rows.text(i, 1)) for i in range(3)]
     assert sum(picked) == len(loaded.layers["picks"].data)
 
 
@@ -235,15 +235,14 @@ def test_cancelled_scoring_leaves_what_was_before(loaded, qtbot, gate):
 
     widget = panel(loaded)
     layer = loaded.layers["picks"]
-    state = session.session_of(loaded)
     before = session.picks_of(layer).table
     widget.start.click()
     gate.let(2)  # of three; the reader is one ahead
     qtbot.waitUntil(lambda: "Micrograph" in widget.job.text, timeout=TIMEOUT_MS)
     widget.job.cancel()
     assert not widget.job.running
-    assert widget.status.value == "Cancelled: nothing changed."
-    assert len(state.scores) == 0
+    assert widget.status.text() == "Cancelled: nothing changed."
+    assert picks_state(layer).scores is None
     assert list(session.picks_of(layer).table) == list(before)
     assert len(loaded.layers) == 2
     gate.open()
@@ -262,13 +261,13 @@ def test_the_micrograph_that_is_seen_is_scored_first(loaded, qtbot):
     navigation.go_to_named(loaded, layer, last)
     widget = panel(loaded)
     seen: list[str] = []
-    original = widget.scoring._on_event
+    original = widget.model.take
 
-    def spy(event) -> None:
-        seen.append(getattr(event, "micrograph", ""))
-        original(event)
+    def spy(event) -> str:
+        seen.append(event.group.name if hasattr(event, "group") else "")
+        return original(event)
 
-    widget.scoring._on_event = spy
+    widget.model.take = spy
     score_all(qtbot, widget)
     assert seen[0] == last
 
@@ -279,8 +278,11 @@ def test_a_new_model_forgets_the_scores_in_clear_words(loaded, qtbot, tuned):
     widget = panel(loaded)
     score_all(qtbot, widget)
     session.session_of(loaded).set_model(tuned[0].model)
-    assert widget.status.value == "The scores were of the model before: score again."
-    assert not widget.decisions.isVisibleTo(widget.native)
+    assert (
+        widget.status.text()
+        == "The scores were from the previous model: score the picks again."
+    )
+    assert not widget.decisions.isVisibleTo(widget)
     widget.start.click()  # a model that comes while another one scores stops it
     session.session_of(loaded).set_model(tuned[0].model)
     assert not widget.job.running
@@ -293,36 +295,32 @@ def test_a_deleted_layer_ends_its_scoring(loaded, qtbot, gate):
     loaded.layers.remove("picks")
     gate.open()
     qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
-    assert widget.status.value == "The picks layer was deleted meanwhile."
+    assert widget.status.text() == "The picks layer was deleted meanwhile."
 
 
 def test_scores_are_thresholded_without_micrographs(loaded, qtbot):
-    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)
     loaded.layers.remove("Micrographs")
-    assert "open micrographs first" in widget.status.value
-    assert "can be used" in widget.status.value
+    assert "open micrographs first" in widget.status.text()
+    assert "can be used" in widget.status.text()
     assert not widget.start.isEnabled()
     widget.fields.threshold.value = 0.0
     rest(qtbot, widget)
     layer = loaded.layers["picks"]
-    counts = outputs.scores_of(loaded, layer).decision.counts(0.0)
+    counts = picks_state(layer).decision.counts(0.0)
     assert len(loaded.layers["picks kept"].data) == counts.kept
 
 
 def test_distances_cost_picks_their_place(loaded, qtbot):
-    from napari_pickeroptimizer.plugin import outputs
 
     widget = panel(loaded)
     score_all(qtbot, widget)
     widget.fields.threshold.value = 0.0
     widget.edge_distance.number.value = 100
-    qtbot.waitUntil(
-        lambda: bool(outputs.scores_of(loaded, loaded.layers["picks"]).frames), timeout=9000
-    )
-    assert "for their place" in widget.verdict.rejected.text()
+    qtbot.waitUntil(lambda: bool(picks_state(loaded.layers["picks"]).frames), timeout=9000)
+    assert "for their place" in widget.summary.rejected.text()
     widget.min_distance.unit.value = "diameters"
     widget.min_distance.number.value = 1
     widget._apply_rules()
@@ -347,8 +345,8 @@ def test_an_unreadable_micrograph_is_in_the_table_and_its_picks_are_apart(
     widget = panel(viewer)
     score_all(qtbot, widget)
     rest(qtbot, widget)
-    rows = widget.table.rows
-    notes = {rows.name_at(i): rows.data(rows.index(i, 5)) for i in range(3)}
+    rows = widget.table.micrographs.rows
+    notes = {rows.name_at(i): rows.text(i, 5) for i in range(3)}
     assert [note for name, note in notes.items() if name.endswith(broken.name)] == [
         "unreadable"
     ]
@@ -360,13 +358,13 @@ def test_a_wrong_or_pretrained_model_file_is_refused_in_words(viewer, tmp_path):
     from napari_pickeroptimizer.model.weights import BUNDLED
 
     widget = panel(viewer)
-    assert "open micrographs first" in widget.status.value
+    assert "open micrographs first" in widget.status.text()
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_text("nothing of that kind")
     widget.load_model(wrong)
-    assert "not a readable safetensors file" in widget.status.value
+    assert "not a readable safetensors file" in widget.status.text()
     widget.load_model(BUNDLED)
-    assert "It is a base to start from" in widget.status.value
+    assert "It is a base to start from" in widget.status.text()
     assert not widget.start.isEnabled()
 
 
@@ -378,6 +376,5 @@ def test_two_viewers_have_scores_of_their_own(loaded, qtbot, tuned):
     other = ViewerModel()
     widget = panel(loaded)
     score_all(qtbot, widget)
-    assert len(session.session_of(other).scores) == 0
     session.session_of(other).set_model(tuned[0].model)
-    assert len(session.session_of(loaded).scores) == 1
+    assert picks_state(loaded.layers["picks"]).scores is not None

@@ -20,8 +20,7 @@ def panel(sender: Sender, done: list[str]) -> None:
     """Make a widget in a cycle, as panels are, and let it go."""
     from qtpy.QtWidgets import QWidget
 
-    from napari_pickeroptimizer.plugin.panels.destruction import when_destroyed
-    from napari_pickeroptimizer.plugin.panels.signals import follow
+    from napari_pickeroptimizer.plugin.panels.signals import follow, when_destroyed
 
     class Panel:
         def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +45,7 @@ def loaded(viewer, project, picks_star, labelled):
 @pytest.fixture
 def scored(loaded, model):
     """Return the viewer with scores, at a threshold that keeps about half of the picks."""
-    from napari_pickeroptimizer.plugin import outputs, session
-    from napari_pickeroptimizer.plugin.scoring import jobs
+    from napari_pickeroptimizer.plugin import jobs, outputs, session
 
     layer = loaded.layers["picks"]
     session.session_of(loaded).set_model(model.model, model)
@@ -82,7 +82,9 @@ def run_shell(script: str, cwd: Path) -> None:
     assert run.returncode == 0, run.stderr + run.stdout
 
 
-def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_path):
+def test_panel_command_line_and_python_keep_the_same_picks(
+    scored, qtbot, tmp_path, monkeypatch
+):
     from qtpy.QtWidgets import QApplication
 
     from napari_pickeroptimizer import read_picks
@@ -96,7 +98,7 @@ def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_pa
     click(qtbot, widget.start)
     assert not widget.start.isEnabled()
     finish(qtbot, widget)
-    assert widget.result.isVisibleTo(widget.native)
+    assert widget.result.isVisibleTo(widget)
     assert widget.result.text.text() == f"{len(kept)} kept picks; 7 files written."
     assert (out / "report.html").is_file()
 
@@ -108,7 +110,8 @@ def test_panel_command_line_and_python_keep_the_same_picks(scored, qtbot, tmp_pa
     run_shell(command, tmp_path)
     snippet = widget.again.snippet.text.replace("my out_again", "by python")
     (tmp_path / "script.py").write_text(snippet)
-    run_shell(f"'{sys.executable}' script.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("script.py", run_name="__main__")
     shown = session.picks_of(layer).particle_probability
     for folder in ("my out", "my out_again", "by python"):
         again = read_picks(tmp_path / folder / "kept.star")
@@ -123,11 +126,11 @@ def test_what_is_missing_is_said_step_by_step(viewer, project, picks_star):
     from napari_pickeroptimizer.plugin import actions
 
     widget = panel(viewer)
-    assert widget.status.value == "Open picks first."
-    assert not widget.start.isVisibleTo(widget.native)
+    assert widget.status.text() == "Open picks first."
+    assert not widget.start.isVisibleTo(widget)
     actions.open_micrographs(viewer, project / "Micrographs")
     actions.open_picks(viewer, picks_star)
-    assert widget.status.value.startswith("Score the picks first")
+    assert widget.status.text().startswith("Score the picks first")
     assert not widget.start.isEnabled()
     assert widget.output == picks_star.parent / "picks_pruned"
 
@@ -143,7 +146,7 @@ def test_nothing_is_replaced_before_it_is_allowed(scored, qtbot, tmp_path):
     widget.with_report.value = False
     click(qtbot, widget.start)
     finish(qtbot, widget)
-    assert widget.result.isVisibleTo(widget.native)
+    assert widget.result.isVisibleTo(widget)
     assert not widget.replace.value  # to be said each time
     assert not widget.start.isEnabled()
 
@@ -184,7 +187,7 @@ def test_an_error_is_said_in_its_words(scored, qtbot, picks_star):
     widget.replace.value = True
     click(qtbot, widget.start)
     finish(qtbot, widget)
-    assert "one of the files these picks were read from" in widget.status.value
+    assert "one of the files these picks were read from" in widget.status.text()
     assert widget.start.isEnabled()
 
 
@@ -193,7 +196,7 @@ def test_cancel_leaves_whole_files(scored, qtbot, tmp_path):
     widget.place.value = tmp_path / "out"
     widget._start()
     widget.job.cancel()
-    assert widget.status.value.startswith("Cancelled")
+    assert widget.status.text().startswith("Cancelled")
     assert widget.start.isEnabled()
     qtbot.waitUntil(lambda: not widget.job._leaving, timeout=TIMEOUT_MS)
     assert not [p for p in tmp_path.rglob(".*") if p.is_file()]
@@ -214,10 +217,10 @@ def test_labels_alone_are_saved_at_any_time(loaded, tmp_path, labelled, monkeypa
     monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
     click(qtbot, widget.save_labels)
     assert asked[0].endswith("labels.star")
-    assert widget.status.value == "Labels saved: labels.star"
+    assert widget.status.text() == "Labels saved: labels.star"
     assert np.array_equal(read_picks(tmp_path / "labels.star").labels, labelled.labels)
     widget.save_labels_to(tmp_path / "labels.star")
-    assert "exists" in widget.status.value
+    assert "exists" in widget.status.text()
 
 
 def test_without_labels_there_is_nothing_to_save(viewer, project, picks_star, qtbot):
@@ -226,7 +229,7 @@ def test_without_labels_there_is_nothing_to_save(viewer, project, picks_star, qt
     actions.open_picks(viewer, picks_star)
     widget = panel(viewer)
     click(qtbot, widget.save_labels)
-    assert "No pick is labelled yet" in widget.status.value
+    assert "No pick is labelled yet" in widget.status.text()
 
 
 def test_report_and_folder_are_opened(scored, qtbot, tmp_path, monkeypatch):
@@ -255,7 +258,7 @@ def test_layers_may_be_renamed_and_deleted(scored, qtbot, tmp_path):
     assert (tmp_path / "out" / "kept.star").is_file()
     for layer in list(scored.layers):
         scored.layers.remove(layer)
-    assert widget.status.value == "Open picks first."
+    assert widget.status.text() == "Open picks first."
     widget._start()  # a click that came too late
     assert not widget.job.running
 

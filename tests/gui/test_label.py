@@ -43,22 +43,22 @@ def picks_of(layer):
 
 
 def test_without_picks_the_panel_says_how_to_begin(viewer, panel):
-    assert panel.empty.isVisibleTo(panel.native)
-    assert not panel.classes.isVisibleTo(panel.native)
-    assert not panel.banner.isVisibleTo(panel.native)
+    assert panel.empty.isVisibleTo(panel)
+    assert not panel.classes.isVisibleTo(panel)
+    assert not panel.banner.isVisibleTo(panel)
     viewer.add_points(np.zeros((3, 2)), name="theirs")  # no picks of ours
-    assert panel.empty.isVisibleTo(panel.native)
+    assert panel.empty.isVisibleTo(panel)
 
 
 def test_a_sample_is_one_click_away(viewer, panel, qtbot):
     click(qtbot, panel.open_sample)
-    assert not panel.empty.isVisibleTo(panel.native)
+    assert not panel.empty.isVisibleTo(panel)
     assert counts(panel)[PARTICLE] > 0
 
 
 def test_a_click_on_a_class_labels_the_selected_picks(panel, layer, qtbot):
     click(qtbot, panel.classes.names[PARTICLE])
-    assert "No picks are selected" in panel.status.value
+    assert "No picks are selected" in panel.status.text()
     layer.selected_data = {0, 4}
     click(qtbot, panel.classes.names[PARTICLE])
     click_carbon = panel.classes.names[CARBON]
@@ -111,7 +111,7 @@ def test_a_class_is_added_named_recoloured_and_removed(viewer, panel, layer, qtb
     click(qtbot, panel.classes.names[4])
     np.testing.assert_allclose(layer.border_color[3][:3], np.array([0x12, 0x34, 0x56]) / 255)
     panel.classes._remove(4)
-    assert "1 picks are labelled ice" in panel.status.value
+    assert "1 pick labelled ice" in panel.status.text()
     click(qtbot, panel.undo)
     panel.classes._remove(4)
     assert 4 not in panel.classes.names
@@ -123,9 +123,9 @@ def test_names_that_are_taken_are_refused_in_words(panel, layer, qtbot):
     panel.classes.rename(CARBON)
     panel.classes.editor.setText("contaminant")
     qtbot.keyClick(panel.classes.editor, Qt.Key.Key_Return)
-    assert "contaminant" in panel.status.value
+    assert "contaminant" in panel.status.text()
     assert panel.classes.names[CARBON].text() == "carbon"
-    assert panel.classes.names[CARBON].isVisibleTo(panel.native)
+    assert panel.classes.names[CARBON].isVisibleTo(panel)
 
 
 def test_escape_leaves_a_name_as_it_is(panel, layer, qtbot):
@@ -143,7 +143,7 @@ def test_six_classes_are_enough(panel, layer, qtbot):
         click(qtbot, panel.classes.add)
         panel.classes._close_editor()
     assert not panel.classes.add.isEnabled()
-    assert "as many as RELION" in panel.classes.add.toolTip()
+    assert "the most that RELION" in panel.classes.add.toolTip()
 
 
 def test_labels_of_a_killed_session_are_offered(viewer, panel, layer, picks_star, qtbot):
@@ -152,16 +152,16 @@ def test_labels_of_a_killed_session_are_offered(viewer, panel, layer, picks_star
     actions.label_picks(layer, [1, 2, 3], CARBON)
     viewer.layers.remove(layer)
     (again,) = viewer.open(str(picks_star), plugin=PLUGIN)
-    assert panel.banner.isVisibleTo(panel.native)
+    assert panel.banner.isVisibleTo(panel)
     assert panel.banner_text.text().startswith("3 labels of ")
     assert counts(panel)[CARBON] == 0
     click(qtbot, panel.restore)
     assert counts(panel)[CARBON] == 3
-    assert not panel.banner.isVisibleTo(panel.native)
+    assert not panel.banner.isVisibleTo(panel)
     viewer.layers.remove(again)
     viewer.open(str(picks_star), plugin=PLUGIN)
     click(qtbot, panel.discard)
-    assert not panel.banner.isVisibleTo(panel.native)
+    assert not panel.banner.isVisibleTo(panel)
     assert counts(panel)[CARBON] == 0
 
 
@@ -180,11 +180,11 @@ def test_missing_micrographs_are_listed(viewer, panel, layer):
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.plugin import actions
 
-    assert not panel.missing.isVisibleTo(panel.native)
+    assert not panel.missing.isVisibleTo(panel)
     picks = Picks.from_arrays(["elsewhere.mrc", "gone.mrc"], x=[1, 2], y=[3, 4])
     with pytest.warns(UserWarning, match="none of the micrographs"):
         actions.open_picks(viewer, picks)
-    assert panel.missing.isVisibleTo(panel.native)
+    assert panel.missing.isVisibleTo(panel)
     listed = panel.missing_list
     names = [listed.topLevelItem(i).text(0) for i in range(listed.topLevelItemCount())]
     assert names == ["elsewhere.mrc", "gone.mrc"]
@@ -253,17 +253,17 @@ def test_no_picks_at_all_are_no_trouble(viewer, panel, qtbot, project):
     actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
     assert sum(counts(panel).values()) == 0
     click(qtbot, panel.suggesting.suggest)
-    assert "no picks to choose from" in panel.status.value
+    assert "no picks to choose from" in panel.status.text()
     click(qtbot, panel.next_micrograph)
 
 
 def test_deleted_and_renamed_layers_are_followed(viewer, panel, layer):
     layer.name = "renamed"
-    assert panel.targets.picks.current_choice == "renamed"
+    assert panel.layers.picks.current_choice == "renamed"
     viewer.layers.remove("Micrographs")
     assert not panel.suggesting.suggest.isEnabled()
     viewer.layers.clear()
-    assert panel.empty.isVisibleTo(panel.native)
+    assert panel.empty.isVisibleTo(panel)
 
 
 def test_a_closed_panel_leaves_nothing_behind(viewer, panel, layer, qtbot):
@@ -272,8 +272,8 @@ def test_a_closed_panel_leaves_nothing_behind(viewer, panel, layer, qtbot):
     dock = viewer.window.dock_widgets
     assert dock
     viewer.window.remove_dock_widget("all")
-    with qtbot.waitSignal(panel.native.destroyed):
-        panel.native.deleteLater()
+    with qtbot.waitSignal(panel.destroyed):
+        panel.deleteLater()
     del panel
     actions.label_picks(layer, [0], CARBON)
     viewer.dims.set_current_step(0, 1)

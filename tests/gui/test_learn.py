@@ -38,25 +38,25 @@ def test_it_learns_and_tells_how_well_in_words_and_plots(loaded, qtbot, tmp_path
     from napari_pickeroptimizer.plugin import session
 
     widget, state = panel(loaded), session.session_of(loaded)
-    assert widget.status.value == "Ready: 5 particle, 3 contaminant, 5 carbon."
-    assert not widget.plot.isVisibleTo(widget.native)
+    assert widget.status.text() == "Ready: 5 particle, 3 contaminant, 5 carbon."
+    assert not widget.plot.isVisibleTo(widget)
     widget.start.click()
     assert not widget.start.isEnabled()
-    assert widget.job.native.isVisibleTo(widget.native)  # the window itself may be hidden
+    assert widget.job.isVisibleTo(widget)  # the window itself may be hidden
     finish(qtbot, widget)
     assert state.model is not None
-    assert "labels were told right by models that had not seen them" in widget.result.value
-    assert "of 5 carbon" in widget.result.value
-    assert "So few labels tell little" in widget.result.value
-    assert "Cross-validated" in widget.model.value
+    assert "held-out labels were predicted right" in widget.result.text()
+    assert "of 5 carbon" in widget.result.text()
+    assert "These are few labels to judge by" in widget.result.text()
+    assert "Cross-validated" in widget.model_note.text()
     assert set(widget.plot._curves) == {1, 2, None}
     assert len(widget.plot._folds) == 2
     assert widget.start.isEnabled()
-    assert not widget.job.visible
+    assert not widget.job.isVisibleTo(widget)
 
     # it can be saved, and the one before can be had back
     widget.save_model(tmp_path / "mine")
-    assert widget.result.value == f"Saved {tmp_path / 'mine.safetensors'}"
+    assert widget.result.text() == f"Saved {tmp_path / 'mine.safetensors'}"
     first = state.model
     assert not widget.restore.isEnabled()
     widget.load_model(tmp_path / "mine.safetensors")
@@ -66,7 +66,7 @@ def test_it_learns_and_tells_how_well_in_words_and_plots(loaded, qtbot, tmp_path
     assert state.model is first
     assert not widget.restore.isEnabled()
     widget.save_model(tmp_path / "mine.safetensors" / "is_no_folder.safetensors")
-    assert widget.result.value.startswith("Not saved: ")
+    assert widget.result.text().startswith("Not saved: ")
 
 
 def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
@@ -76,10 +76,10 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     state = session.session_of(loaded)
     widget.start.click()
     qtbot.waitUntil(lambda: "step" in widget.job.text, timeout=TIMEOUT_MS)
-    widget.job._cancel.changed.emit(True)
+    widget.job.stop.click()
     assert not widget.job.running
     assert widget.job._leaving  # nobody waited for the end of a step
-    assert widget.result.value == "Cancelled: nothing changed."
+    assert widget.result.text() == "Cancelled: nothing changed."
     assert state.model is None
     assert widget.start.isEnabled()
     assert [layer.name for layer in loaded.layers] == ["Micrographs", "picks"]
@@ -88,40 +88,40 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     widget.steps.value, widget.folds.value = 1, 0
     widget.start.click()  # and it can start again
     finish(qtbot, widget)
-    assert "Not cross-validated" in widget.result.value
+    assert "Not cross-validated" in widget.result.text()
 
 
 def test_it_says_what_is_missing(viewer, project, picks_star):
     from napari_pickeroptimizer.plugin import actions
 
     widget = panel(viewer)
-    assert "Open micrographs" in widget.status.value
+    assert "Open micrographs" in widget.status.text()
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    assert "Open picks" in widget.status.value
+    assert "Open picks" in widget.status.text()
     (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
-    assert "No pick is labelled" in widget.status.value
+    assert "No pick is labelled" in widget.status.text()
     actions.label_picks(layer, [0, 1], PARTICLE)
-    assert "Label some false picks too (keys J, C)" in widget.status.value
+    assert "Label some false picks too (keys J, C)" in widget.status.text()
     assert not widget.start.isEnabled()
     actions.label_picks(layer, [2], CONTAMINANT)
-    assert widget.status.value == "Ready: 2 particle, 1 contaminant."
+    assert widget.status.text() == "Ready: 2 particle, 1 contaminant."
     assert widget.start.isEnabled()
     actions.undo(layer)
     assert not widget.start.isEnabled()
     widget.diameter.number.value = 0
     actions.redo(layer)
-    assert widget.status.value == "Give the particle diameter."
+    assert widget.status.text() == "Give the particle diameter."
 
 
 def test_an_error_in_the_job_is_shown_in_its_words(loaded, qtbot):
     widget = panel(loaded)
     widget.base.value = "from file"
     assert not widget.start.isEnabled()
-    assert "Choose a file" in widget.status.value
+    assert "Choose a file" in widget.status.text()
     widget.base_file.value = "/no/such/model.safetensors"
     widget.start.click()
     finish(qtbot, widget)
-    assert "no such file" in widget.result.value
+    assert "no such file" in widget.result.text()
     assert widget.start.isEnabled()
 
 
@@ -149,7 +149,7 @@ def test_the_diameter_follows_the_layer_that_is_worked_on(loaded, labelled):
 
     widget = panel(loaded)
     actions.open_picks(loaded, labelled, name="others", diameter_px=30)
-    assert widget.targets.picks.value.name == "others"
+    assert widget.layers.picks.value.name == "others"
     assert widget.diameter.number.value == 120
     session.session_of(loaded).choose(picks_layer=loaded.layers["picks"])
     assert widget.diameter.number.value == 160
@@ -162,7 +162,7 @@ def test_the_users_own_names_of_classes_reach_the_model(loaded, qtbot):
     state = session.session_of(loaded)
     actions.set_vocabulary(loaded, state.vocabulary.renamed(CONTAMINANT, "ice"))
     widget = panel(loaded, steps=1, folds=0)
-    assert "3 ice" in widget.status.value
+    assert "3 ice" in widget.status.text()
     widget.start.click()
     finish(qtbot, widget)
     assert state.model.card.class_names == ("particle", "ice", "carbon")
@@ -185,12 +185,12 @@ def test_target_boxes_of_two_panels_stay_in_step(loaded, labelled):
     _, decide = loaded.window.add_plugin_dock_widget(PLUGIN, "Decide")
     actions.open_picks(loaded, labelled, name="others")
     first = loaded.layers["picks"]
-    learn.targets.picks.value = getattr(first, "__wrapped__", first)
-    assert decide.targets.picks.value.name == "picks"
+    learn.layers.picks.value = getattr(first, "__wrapped__", first)
+    assert decide.layers.picks.value.name == "picks"
     first.name = "mine"
-    assert decide.targets.picks.current_choice == "mine"
+    assert decide.layers.picks.current_choice == "mine"
     loaded.layers.remove("mine")
-    assert decide.targets.picks.value.name == learn.targets.picks.value.name == "others"
+    assert decide.layers.picks.value.name == learn.layers.picks.value.name == "others"
 
 
 def test_label_keys_work_while_the_panel_has_the_focus(loaded, qtbot):

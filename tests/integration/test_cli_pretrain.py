@@ -65,7 +65,7 @@ def test_from_categories_to_a_model_that_fine_tuning_starts_from(
     assert code == 0
     assert "72 boxes of 2 categories from 1 entries" in told
     assert "step 3: accuracy on held-out boxes" in told
-    assert "Learned from 70 boxes" in said
+    assert "Trained on 70 boxes" in said
     assert Classifier.load(model).card.training["leave_out"] == ["two"]
     code, _, _ = run(
         "finetune", "-m", spot_project.micrographs, "-l", spot_project.labels, "--base", model,
@@ -96,7 +96,7 @@ def test_stopped_by_a_signal_the_same_command_goes_on(
     output = tmp_path / "stopped.safetensors"
     code, _, told = run(*command, output)
     assert code == 130
-    assert "goes on from there" in told
+    assert "resumes the training" in told
     assert not output.exists()
     monkeypatch.undo()
     assert run(*command, output)[0] == 0
@@ -112,7 +112,7 @@ def test_stopped_by_a_signal_the_same_command_goes_on(
     ("arguments", "told"),
     [
         (("--leave-out", "three"), "no such entry in .*; its entries are one, two"),
-        (("--balance", "entry"), "balance 'entry' is unknown"),
+        (("--balance", "entry"), "balance must be one of category, class, row, got 'entry'"),
         (("--steps", 0), "n_steps must be at least 1"),
         (("--base", "nowhere.pth"), "no such file"),
     ],
@@ -155,7 +155,7 @@ def test_a_structure_becomes_a_set_and_says_how_many(run: Run, tmp_path: Path) -
         (("--structure", "a.pdb", "--structure", "b/a.cif"), "share a name"),
         (
             ("--structure", "a.pdb", "--entry", "a", "-m", "mics"),
-            "--entry, --micrographs tell",
+            "--entry, --micrographs describe",
         ),
         (("--structure", "a.pdb", "--workers", 0), "n_workers must be at least 1"),
     ],

@@ -19,7 +19,7 @@ from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
-from napari_pickeroptimizer.trust import Calibration, Evidence, forecast_performance
+from napari_pickeroptimizer.trust import Calibration, HeldOutScores, forecast_performance
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 KEPT_BLUE, REJECTED_ORANGE = (0x2B, 0x83, 0xC2), (0xE5, 0x8A, 0x3A)
@@ -78,11 +78,11 @@ def spot_report(spot_project, tmp_path: Path) -> Path:
         labels.table["micrograph"].to_numpy(), *labels.coords_yx_px().T[::-1]
     ).with_columns(probability_1=p, probability_2=1 - p)
     micrographs = Micrographs.find(spot_project.micrographs)
-    evidence = Evidence(logits, is_particle)
-    forecast = forecast_performance(evidence, Calibration(), p)
+    held_out = HeldOutScores(logits, is_particle)
+    forecast = forecast_performance(held_out, Calibration(), p)
     card = ModelCard(
         (1, 2), ("particle", "contaminant"), "resnet18_half",
-        BoxSettings(diameter_px=spot_project.diameter_px), evidence=evidence,
+        BoxSettings(diameter_px=spot_project.diameter_px), held_out_scores=held_out,
     )  # fmt: skip
     decision = Decision.of_picks(picks)
     record = {

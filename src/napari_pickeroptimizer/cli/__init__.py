@@ -1,4 +1,4 @@
-"""The command line: one command a verb, a thin shell around the core."""
+"""The command line: one module for each command, without logic of its own."""
 
 from napari_pickeroptimizer.cli.app import main
 

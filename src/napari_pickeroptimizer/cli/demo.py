@@ -1,4 +1,4 @@
-"""``pickeroptimizer demo``: the whole job on simulated micrographs."""
+"""``pickeroptimizer demo``: the complete workflow on simulated micrographs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
-FOLDS = 3  # without any, nothing could be promised
+FOLDS = 3  # without folds there would be no expected precision
 REPORT, EVALUATION = "report.html", "evaluation.html"
 
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for everything that is made.")
+        Path, typer.Option("--output", "-o", help="Folder of all output.")
     ] = Path("pickeroptimizer-demo"),
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Simulate micrographs, learn from 20 labels a class, prune, and report how good it is."""
+    """Simulate micrographs, fine-tune on 20 labels a class, prune, and evaluate."""
     started = time.monotonic()
     settings = SimulationSettings(seed=seed)
     project = write_project(output / "project", settings)

@@ -62,7 +62,8 @@ def finetune(
         list[str] | None,
         typer.Option(
             "--picks",
-            help="All picks of the picker: the model learns from them, and from where none is.",
+            help="The picker's whole output: the model adapts to it, and takes places without a "
+            "pick as background.",
         ),
     ] = None,
     diameter_px: Annotated[
@@ -88,19 +89,20 @@ def finetune(
         int,
         typer.Option(
             "--folds",
-            help="Folds of the cross-validation, which calibrates the scores and tells what a "
-            "threshold is worth; 0 for none.",
+            help="Folds of the cross-validation, which calibrates the scores and gives the "
+            "expected precision; 0 for none.",
         ),
     ] = 3,
     repeats: Annotated[
-        int, typer.Option("--repeats", help="How often to split the labels into folds anew.")
+        int,
+        typer.Option("--repeats", help="Repetitions of the cross-validation with new folds."),
     ] = 1,
     class_names: Annotated[
         list[str] | None,
         typer.Option(
             "--class-name",
-            help="Name of your own for a class, as 4=edge; may be repeated. The model keeps it, "
-            "and `prune` counts by it.",
+            help="Your name for a class, such as 4=edge; may be repeated. It is stored in the "
+            "model and used by prune.",
         ),
     ] = None,
     pixel_size: PixelSizeOption = None,
@@ -110,7 +112,7 @@ def finetune(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn from labelled picks to tell particles from false picks."""
+    """Fine-tune a model on labelled picks, to distinguish particles from false picks."""
     from napari_pickeroptimizer.fewshot import events
     from napari_pickeroptimizer.fewshot.finetune import finetune as finetune_events
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -153,7 +155,7 @@ def finetune(
 
 
 def parsed_class_names(given: list[str]) -> dict[int, str]:
-    """Return names by class id from ``4=edge`` and the like.
+    """Return names by class id from texts such as ``4=edge``.
 
     Raises
     ------
@@ -222,13 +224,13 @@ def _report(
     validation = training["validation"]
     if validation is None:
         out.print(
-            "Not cross-validated (too few labels of some class, or --folds 0): `prune` will not be "
-            "able to tell what a threshold is worth."
+            "Not cross-validated (too few labels of some class, or --folds 0): `prune` will have "
+            "no expected precision."
         )
         return
-    how = "whole micrographs" if validation["grouped_by_micrograph"] else "single labels"
+    held_out = "whole micrographs" if validation["grouped_by_micrograph"] else "single labels"
     out.print(
-        f"Cross-validated on labels it had not seen ({validation['n_folds']} folds, {how} held "
-        f"out): accuracy {percent(validation['accuracy'])}, macro F1 "
+        f"Cross-validation ({validation['n_folds']} folds, {held_out} held out): accuracy "
+        f"{percent(validation['accuracy'])}, macro F1 "
         f"{validation['macro_f1']:.3f}"
     )

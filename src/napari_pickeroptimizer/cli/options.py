@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values become inputs of the core."""
+"""Options of several commands, and checks of their values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PixelSizeOption = Annotated[
     float | None,
     typer.Option(
         "--pixel-size",
-        help="Pixel size of the micrographs in Å, where neither STAR nor header is right.",
+        help="Pixel size of the micrographs in Å, if neither STAR nor header is right.",
         show_default=False,
     ),
 ]
@@ -47,7 +47,7 @@ BackboneOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Random seed.")]
 PicksOption = Annotated[
     list[str],
     typer.Option(
@@ -132,7 +132,7 @@ OverwriteOption = Annotated[
 def find_micrographs(
     places: list[str], pixel_size_ang: float | None, flip_y: bool
 ) -> Micrographs:
-    """Return the micrographs that ``--micrographs`` and its companions mean."""
+    """Return the micrographs of ``--micrographs``, ``--pixel-size`` and ``--flip-y``."""
     if pixel_size_ang is not None and not pixel_size_ang > 0:
         raise SettingsError(f"--pixel-size must be positive, got {pixel_size_ang}.")
     return Micrographs.find(list(places), pixel_size_ang=pixel_size_ang, flip_y=flip_y)
@@ -149,6 +149,6 @@ def checked_output_file(path: Path, overwrite: bool) -> Path:
 
 
 def check_one_diameter(diameter_px: float | None, diameter_ang: float | None) -> None:
-    """Refuse a diameter that is given twice; whether one is needed is for the core to say."""
+    """Refuse a diameter that is given twice; the core checks whether one is needed."""
     if diameter_px is not None and diameter_ang is not None:
         raise SettingsError("give one of --diameter-px and --diameter-angstrom, not both.")

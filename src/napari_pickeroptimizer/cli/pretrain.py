@@ -1,4 +1,4 @@
-"""``pickeroptimizer pretrain``: categories of boxes in, first weights for fine-tuning out."""
+"""``pickeroptimizer pretrain``: train on categories of boxes, as a base for fine-tuning."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pretrain(
     ],
     leave_out: Annotated[
         list[str] | None,
-        typer.Option("--leave-out", help="Entry not to learn from; may be repeated."),
+        typer.Option("--leave-out", help="Entry to exclude; may be repeated."),
     ] = None,
     base: Annotated[
         str,
@@ -56,15 +56,19 @@ def pretrain(
     batch_size: Annotated[int, typer.Option("--batch-size", help="Boxes a step.")] = 128,
     balance: Annotated[
         str,
-        typer.Option("--balance", help="Drawn equally often: category, class or row."),
+        typer.Option("--balance", help="What is drawn equally often: category, class or row."),
     ] = "category",
     learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
     weight_decay: Annotated[float, typer.Option("--weight-decay")] = 1e-2,
     label_smoothing: Annotated[
-        float, typer.Option("--label-smoothing", help="Share of a target spread over all.")
+        float,
+        typer.Option(
+            "--label-smoothing",
+            help="Share of each target that is spread over all categories.",
+        ),
     ] = 0.0,
     shift: Annotated[
-        float, typer.Option("--shift", help="Largest shift of a view, in box sides.")
+        float, typer.Option("--shift", help="Largest shift in augmentation, in box sides.")
     ] = 0.03,
     scale: Annotated[
         float, typer.Option("--scale", help="Largest relative change of size.")
@@ -85,7 +89,8 @@ def pretrain(
         float, typer.Option("--validation-share", help="Share of the boxes held out.")
     ] = 0.02,
     report_every: Annotated[
-        int, typer.Option("--report-every", help="Steps between looks at held-out boxes.")
+        int,
+        typer.Option("--report-every", help="Steps between validations on held-out boxes."),
     ] = 500,
     save_every: Annotated[
         int, typer.Option("--save-every", help="Steps between saved states.")
@@ -94,16 +99,17 @@ def pretrain(
         bool, typer.Option("--half/--full", help="Write float16 or float32 weights.")
     ] = True,
     amp: Annotated[
-        bool, typer.Option("--amp", help="Compute in bfloat16: faster on new GPUs.")
+        bool,
+        typer.Option("--amp", help="Compute in bfloat16, which is faster on recent GPUs."),
     ] = False,
     device: DeviceOption = "auto",
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn to tell categories of boxes apart, as a start for fine-tuning.
+    """Train a network to classify categories of boxes, as a base for fine-tuning.
 
-    Stopped by Ctrl-C or SIGTERM it saves its state; the same command then goes on from there.
+    On Ctrl-C or SIGTERM the state is saved, and the same command resumes the training.
     """
     from napari_pickeroptimizer.fewshot.augment import Augmentation
     from napari_pickeroptimizer.model.weights import backbone_of
@@ -140,12 +146,12 @@ def pretrain(
     )
     training: dict[str, Any] = {}
     step = 0
-    events_of_it = cast(
+    training_events = cast(
         "Generator[PretrainEvent]", pretrain_events(categories, settings, output)
     )
     try:
-        with _sigterm_as_interrupt(), closing(events_of_it):
-            for event in run_with_progress(events_of_it, "Pretraining", _describe):
+        with _sigterm_as_interrupt(), closing(training_events):
+            for event in run_with_progress(training_events, "Pretraining", _describe):
                 match event:
                     case events.Resumed() | events.StepDone():
                         step = event.step
@@ -154,7 +160,7 @@ def pretrain(
                     case events.Pretrained():
                         training = event.model.card.training
     except KeyboardInterrupt:
-        err.print(f"Stopped after step {step}. The same command goes on from there.")
+        err.print(f"Stopped after step {step}. The same command resumes the training.")
         raise typer.Exit(code=EXIT_INTERRUPTED) from None
     _report(output, training, as_json)
 
@@ -178,7 +184,7 @@ def _describe(event: PretrainEvent) -> str:
 
     match event:
         case events.Resumed():
-            return f"going on after step {event.step}"
+            return f"resuming after step {event.step}"
         case events.StepDone():
             return (
                 f"step {event.step}/{event.n_steps}, loss {sum(event.losses):.3f}, accuracy "
@@ -203,7 +209,7 @@ def _report(output: Path, training: dict[str, Any], as_json: bool) -> None:
         return
     out.print(f"Model: {output}", markup=False)
     out.print(
-        f"Learned from {training['n_trained']:,} boxes of {len(training['categories'])} "
+        f"Trained on {training['n_trained']:,} boxes of {len(training['categories'])} "
         f"categories from {len(training['entries'])} entries"
     )
     validation = training["validation"]

@@ -54,7 +54,9 @@ def pretrain_set(
     ] = None,
     category: Annotated[
         str | None,
-        typer.Option("--category", help="What all the picks are: particle, contaminant, ..."),
+        typer.Option(
+            "--category", help="Category of all the picks: particle, contaminant, ..."
+        ),
     ] = None,
     regions: Annotated[
         Path | None,
@@ -67,19 +69,19 @@ def pretrain_set(
         float | None, typer.Option("--diameter-angstrom", help="Particle diameter in Å.")
     ] = None,
     border_px: Annotated[
-        float, typer.Option("--border-px", help="Leave picks nearer to an edge out.")
+        float, typer.Option("--border-px", help="Leave out picks nearer to an edge than this.")
     ] = 0.0,
     structure: Annotated[
         list[Path] | None,
         typer.Option(
             "--structure",
             help="Instead of a project: simulate micrographs of an atomic model (.pdb, .cif) or "
-            "map (.mrc, .map), packed or not; may be repeated.",
+            "map (.mrc, .map), compressed or not; may be repeated.",
         ),
     ] = None,
     micrographs_each: Annotated[
         int,
-        typer.Option("--micrographs-each", help="Micrographs to simulate of each structure."),
+        typer.Option("--micrographs-each", help="Micrographs to simulate for each structure."),
     ] = 20,
     workers: Annotated[
         int, typer.Option("--workers", help="Structures simulated at a time.")
@@ -88,7 +90,7 @@ def pretrain_set(
         int,
         typer.Option(
             "--region-boxes",
-            help="Boxes of carbon, and of ice, up to which random points are added to picks.",
+            help="Least boxes of carbon, and of ice: random points are added up to this.",
         ),
     ] = 200,
     pixel_size: PixelSizeOption = None,
@@ -97,7 +99,7 @@ def pretrain_set(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut boxes out of a project or of simulations, as categories for `pretrain`."""
+    """Cut boxes from a project or from simulations, as categories for `pretrain`."""
     of_project = {
         "--entry": entry,
         "--micrographs": micrographs,
@@ -110,16 +112,16 @@ def pretrain_set(
     given = [name for name, value in of_project.items() if value]
     if structure and given:
         raise SettingsError(
-            f"--structure simulates micrographs, {', '.join(given)} tell of real ones: give "
-            "either, and run twice for both."
+            f"--structure simulates micrographs, but {', '.join(given)} describe real ones: use "
+            "one or the other, and run twice for both."
         )
     if structure:
         _synthesise(output, structure, micrographs_each, workers, overwrite, seed, as_json)
         return
     if not micrographs or entry is None or (not picks and regions is None):
         raise SettingsError(
-            "give --entry, --micrographs, and --picks or --regions: a set is made of labelled "
-            "picks, or of carbon and ice regions. Or give --structure, to simulate one."
+            "give --entry, --micrographs, and --picks or --regions: a set is made from labelled "
+            "picks, or from carbon and ice regions. Or give --structure to simulate one."
         )
     check_one_diameter(diameter_px, diameter_angstrom)
     from napari_pickeroptimizer.pretrain.collect import CollectSettings

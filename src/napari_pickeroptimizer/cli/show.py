@@ -1,4 +1,4 @@
-"""What the terminal shows of the core's events: progress on stderr, results on stdout."""
+"""Terminal output: progress on stderr, results on stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pickeroptimizer simulate``: micrographs whose truth is known."""
+"""``pickeroptimizer simulate``: micrographs with known contents."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def simulate(
     structure: Annotated[
         Path | None,
         typer.Option(
-            help="Atomic model (.pdb, .cif) or map (.mrc, .map) to take as the particle; "
-            "may be packed (.gz, .bz2).",
+            help="Atomic model (.pdb, .cif) or map (.mrc, .map) of the particle; may be "
+            "compressed (.gz, .bz2).",
         ),
     ] = None,
     diameter_angstrom: Annotated[
         float | None,
         typer.Option(
             help="Particle diameter, by default that of the structure (160 without one). "
-            "Scales a map only if its header tells no voxel size.",
+            "Scales a map only if its header has no voxel size.",
         ),
     ] = None,
     harder: Annotated[
@@ -42,7 +42,7 @@ def simulate(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate micrographs, picks with false ones among them, labels and truth."""
+    """Simulate micrographs, picks (some of them false), labels and truth."""
     settings = SimulationSettings(
         n_micrographs=micrographs,
         n_particles=particles,

@@ -1,4 +1,4 @@
-"""``pickeroptimizer suggest``: picks in, those worth a label out."""
+"""``pickeroptimizer suggest``: which picks to label next."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ By = Annotated[
     str,
     typer.Option(
         "--by",
-        help="diversity: unlike each other and the labels; uncertainty: the model is unsure of "
-        "them; mixed: half of each; disagreement: model and picker's score differ; auto: mixed "
-        "with --model, diversity without.",
+        help="diversity: unlike each other and the labels; uncertainty: with uncertain scores; "
+        "mixed: half of each; disagreement: model and picker's score differ; auto: mixed with "
+        "--model, diversity without.",
     ),
 ]
 
@@ -73,12 +73,14 @@ def suggest(
     ],
     model: Annotated[
         Path | None,
-        typer.Option("--model", help="Model written by finetune, if there is one."),
+        typer.Option("--model", help="Model written by finetune; optional."),
     ] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(
-            "--labels", "-l", help="Labels so far: never suggested; may be repeated."
+            "--labels",
+            "-l",
+            help="Labels so far, which are not suggested again; may be repeated.",
         ),
     ] = None,
     positive: Annotated[
@@ -100,14 +102,15 @@ def suggest(
     base: Annotated[
         str,
         typer.Option(
-            "--base", help="Weights that compare picks without --model, see finetune."
+            "--base", help="Weights for comparing picks without --model, see finetune."
         ),
     ] = "bundled",
     most_micrographs: Annotated[
-        int, typer.Option("--most-micrographs", help="Most micrographs to read.")
+        int, typer.Option("--most-micrographs", help="Maximum number of micrographs to read.")
     ] = 24,
     most_picks: Annotated[
-        int, typer.Option("--most-picks", help="About how many picks on them to compare.")
+        int,
+        typer.Option("--most-picks", help="Approximate number of picks on them to compare."),
     ] = 3000,
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,
@@ -116,7 +119,7 @@ def suggest(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose the picks to label next: those that a model would learn most from."""
+    """Choose the picks to label next: those whose labels help the model most."""
     from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
     from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestSettings
     from napari_pickeroptimizer.fewshot.suggest import suggest as suggest_events
@@ -139,7 +142,9 @@ def suggest(
     )
     classifier = None if model is None else Classifier.load(model)
     found = find_micrographs(micrographs, pixel_size, flip_y)
-    known = read_labels(labels, positive, negative) if labels or positive or negative else None
+    labelled = (
+        read_labels(labels, positive, negative) if labels or positive or negative else None
+    )
 
     def describe(event: object) -> str:
         return f"reading {event.micrograph}" if isinstance(event, BoxesRead) else ""
@@ -148,7 +153,7 @@ def suggest(
     result: Suggested | None = None
     for event in run_with_progress(
         suggest_events(
-            found, read_picks(picks), settings, classifier=classifier, labels=known
+            found, read_picks(picks), settings, classifier=classifier, labels=labelled
         ),
         "Comparing picks",
         describe,
@@ -181,9 +186,9 @@ def suggest(
 
 
 def write_suggestions(picks: Picks, output: Path) -> list[Path]:
-    """Write suggested picks: as a new STAR, the best first, or in the format they came in.
+    """Write suggested picks: as a new STAR, the best first, or in the format of the input.
 
-    The STAR has a column ``poLabel`` of zeros, to be filled in where somebody labels by hand.
+    The STAR has a column ``poLabel`` of zeros, for labels by hand.
     """
     columns: dict[str, NDArray[Any]] = {
         PARTIAL_LABEL: np.zeros(len(picks), dtype=np.int8),
@@ -202,12 +207,12 @@ def write_suggestions(picks: Picks, output: Path) -> list[Path]:
 
 
 def _why_fewer(n: int, by: str, n_wanted: int) -> str:
-    why = (
-        "model and picker differ on no others"
+    reason = (
+        "model and picker agree on all other picks"
         if by == "disagreement"
-        else "no other picks without a label are there"
+        else "there are no other unlabelled picks"
     )
-    return f"{n} of {n_wanted} suggestions: {why} on the micrographs that were read."
+    return f"{n} of {n_wanted} suggestions: {reason} on the micrographs that were read."
 
 
 def _rows(picks: Picks) -> list[dict[str, Any]]:
@@ -235,25 +240,25 @@ def _report(record: dict[str, Any], output: Path) -> None:
     def cells(row: dict[str, Any], *more: str) -> tuple[str, ...]:
         p = row.get("p_particle")
         shown = "–" if p is None else f"{p:.3f}"
-        name = PurePosixPath(row["micrograph"]).name  # the whole one would leave no room
+        name = PurePosixPath(row["micrograph"]).name  # the full path would be too wide
         return name, f"{row['x']:.0f}", f"{row['y']:.0f}", shown, *more
 
     title = f"{len(rows)} of {record['n_compared']:,} picks compared, by {record['by']}"
     columns = ("micrograph", "x", "y", "P(particle)")
-    print_table(title, (*columns, "why"), [cells(r, r["reason"]) for r in rows[:N_SHOWN]])
+    print_table(title, (*columns, "reason"), [cells(r, r["reason"]) for r in rows[:N_SHOWN]])
     if len(rows) > N_SHOWN:
         out.print(f"... and {len(rows) - N_SHOWN} more")
     doubtful = record["doubtful_labels"]
     if doubtful:
         print_table(
-            "Labels that the model contradicts: look at them again",
+            "Labels that contradict the model: check them",
             (*columns, "label"),
             [cells(r, str(r["label"])) for r in doubtful[:N_SHOWN]],
         )
     out.print(f"Written to {output}", markup=False)
     if rows:
         out.print(
-            "Next: label them (in napari, or in the file's column poLabel: 1 particle, "
-            "2 contaminant, 3 carbon), and give them to `pickeroptimizer finetune` with "
-            "--labels, beside the labels so far."
+            "Next: label them in napari, or in the column poLabel of the file (1 particle, "
+            "2 contaminant, 3 carbon), and pass the file to `pickeroptimizer finetune` with "
+            "--labels, together with the labels so far."
         )

@@ -25,8 +25,8 @@ from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
-from napari_pickeroptimizer.trust import Calibration, Evidence, fit_calibration
-from napari_pickeroptimizer.trust.class_shares import class_prior
+from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration
+from napari_pickeroptimizer.trust.class_shares import class_shares
 from napari_pickeroptimizer.trust.reference import measure_reference
 from napari_pickeroptimizer.versions import software_versions
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.network import TwoBranchNet
     from napari_pickeroptimizer.picks import Picks
 
-# Fewer tell too little of how often a class occurs.
+# Fewer do not determine the class shares.
 LEAST_UNLABELLED = 50
-# Unlabelled picks that all models are asked about.
+# Unlabelled picks that every model of a fine-tuning predicts.
 N_REFERENCE = 400
 
 
@@ -50,7 +50,7 @@ def finetune(
     settings: FineTuneSettings,
     unlabelled: Picks | None = None,
 ) -> Iterator[FineTuneEvent]:
-    """Learn to tell the labelled classes apart; closing the generator cancels.
+    """Train a model on labelled picks; closing the generator cancels.
 
     Parameters
     ----------
@@ -61,20 +61,20 @@ def finetune(
     settings : FineTuneSettings
         Diameter, steps, seed, device, ...
     unlabelled : Picks, optional
-        Picks nobody labelled, of whole micrographs; ideally all that will be scored. They tell
-        what picks look like, where background is, and how often a class occurs.
+        Unlabelled picks of whole micrographs, ideally all that will be scored. They determine
+        the BatchNorm statistics, where background is, and the class shares.
 
     Yields
     ------
     BoxesRead, MicrographSkipped, StepDone, FoldDone
-        As they happen, with the overall progress.
+        During the run, with the overall progress.
     FineTuned
         Last: the model and its cross-validation.
 
     Raises
     ------
     LabelError, MicrographNotFoundError, BoxOutsideError, CheckpointError, SettingsError
-        The input does not allow it; the message says what to do.
+        Something is wrong with the input; the message says what to do.
     """
     device = choose_device(settings.device)
     boxes = None
@@ -103,7 +103,7 @@ def _cross_validated(
     device: torch.device,
     n_trainings: int,
 ) -> Generator[StepDone | FoldDone, None, Validation | None]:
-    """Yield the steps of all folds and return what they say of every label."""
+    """Yield the steps of all folds and return their predictions."""
     if not len(folds):
         return None
     reference = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
@@ -113,13 +113,13 @@ def _cross_validated(
     for i, (train_rows, test_rows) in enumerate(folds):
         network = yield from _trained(boxes, train_rows, settings, device, i, n_trainings)
         model = Classifier(network, card)
-        judged = np.full((len(boxes.targets), n_classes), np.nan, dtype=np.float32)
-        judged[test_rows] = model.predict(
+        predicted = np.full((len(boxes.targets), n_classes), np.nan, dtype=np.float32)
+        predicted[test_rows] = model.predict(
             render(boxes.labelled[torch.from_numpy(test_rows)], settings.box_px)
         )
-        held_out.append(judged)
+        held_out.append(predicted)
         of_picks.append(model.predict(reference))
-        hits = judged[test_rows].argmax(axis=1) == boxes.targets[test_rows]
+        hits = predicted[test_rows].argmax(axis=1) == boxes.targets[test_rows]
         yield FoldDone(i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings))
     return Validation(folds, boxes.targets, np.stack(held_out), np.stack(of_picks))
 
@@ -130,10 +130,10 @@ def finished(
     settings: FineTuneSettings,
     validation: Validation | None,
 ) -> Classifier:
-    """Return the classifier of a trained network: calibrated, with the card that tells all.
+    """Return the classifier of a trained network: calibrated, with its card.
 
-    P(particle) is calibrated by the labels that the cross-validation held out, where there
-    was one, and by how many of the unlabelled picks seem to be particles.
+    P(particle) is calibrated with the held-out labels of the cross-validation, where there was
+    one, and with the estimated share of particles among the unlabelled picks.
     """
     if PARTICLE not in boxes.class_ids:
         return Classifier(network.to("cpu"), model_card(boxes, settings, validation))
@@ -141,36 +141,35 @@ def finished(
     rows = _reference_rows(boxes)
     picks = render(boxes.unlabelled[rows], settings.box_px)
     even = settings.prior == "even" or len(picks) < LEAST_UNLABELLED
-    plain = Classifier(network, model_card(boxes, settings))
-    seen, features = plain.predict_with_features(picks)
+    uncalibrated = Classifier(network, model_card(boxes, settings))
+    predicted, features = uncalibrated.predict_with_features(picks)
     shares = np.full(len(boxes.class_ids), 1 / len(boxes.class_ids))
     if not even:
-        shares = class_prior(seen)
+        shares = class_shares(predicted)
     others = np.arange(len(shares)) != particle
     if others.sum() > 1:
-        # particles against all others evenly, and those among each other as they seem to occur
+        # particles against all others evenly, the others by their estimated shares
         network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
-        seen = plain.predict(picks)
-    evidence = None
+        predicted = uncalibrated.predict(picks)
+    scores = None
     if validation is not None:
-        evidence = validation.evidence(particle, seen, boxes.suggested)
-        calibration = fit_calibration(evidence, seen[:, particle], even=even)
+        scores = validation.held_out_scores(particle, predicted, boxes.suggested)
+        calibration = fit_calibration(scores, predicted[:, particle], even=even)
+        # rounded as in the model's file: the forecast is the same before and after saving
+        scores = HeldOutScores.from_dict(scores.to_dict())
     else:
         calibration = Calibration(intercept=0.0 if even else float(logit(shares[particle])))
-    calibrated = calibration.apply_to_classes(seen, particle)
+    calibrated = calibration.apply_to_classes(predicted, particle)
     card = model_card(boxes, settings, validation, None if even else calibrated.mean(axis=0))
     groups = boxes.unlabelled_groups[rows.numpy()]
-    reference = measure_reference(picks, features, calibrated[:, particle], groups)
+    reference = measure_reference(picks.numpy(), features, calibrated[:, particle], groups)
     card.training["reference"] = None if reference is None else reference.to_dict()
-    if evidence is not None:
-        # as the model's file will hold it: what is promised is the same before and after saving
-        evidence = Evidence.from_dict(evidence.to_dict())
-    card = dataclasses.replace(card, calibration=calibration, evidence=evidence)
+    card = dataclasses.replace(card, calibration=calibration, held_out_scores=scores)
     return Classifier(network.to("cpu"), card)
 
 
 def _reference_rows(boxes: TrainingBoxes) -> torch.Tensor:
-    """Rows of the unlabelled picks that all models of a fine-tuning are asked about."""
+    """Rows of the unlabelled picks that every model of a fine-tuning predicts."""
     n = len(boxes.unlabelled)
     return torch.from_numpy(np.linspace(0, n - 1, min(n, N_REFERENCE)).round().astype(int))
 
@@ -210,7 +209,7 @@ def model_card(
     """Return the card of a model trained on `boxes`."""
     box_settings = settings.boxes
     if box_settings.diameter_ang is None and boxes.pixel_size_ang is not None:
-        # so that the model fits micrographs of another pixel size
+        # so that the model also applies to micrographs of another pixel size
         diameter_ang = box_settings.diameter_in(None) * boxes.pixel_size_ang
         box_settings = dataclasses.replace(box_settings, diameter_ang=diameter_ang)
     counts = np.bincount(boxes.targets, minlength=len(boxes.class_ids))

@@ -1,4 +1,4 @@
-"""Honest cross-validation over the labels: an accuracy that was not trained on."""
+"""Cross-validation over the labels, whole micrographs held out where possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from napari_pickeroptimizer.trust import Evidence, on_scale_of
+from napari_pickeroptimizer.trust import HeldOutScores, match_scale
 from napari_pickeroptimizer.trust.calibration import bounded_logit
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Splits of the labels into what is learned from and what is held out.
+    """Splits of the labels into training and held-out ones.
 
     Parameters
     ----------
     splits : list of (train, held_out) positions
         Of all repeats, one after the other. In a repeat, every label is held out once.
     n_repeats : int
-        How often the labels were split anew.
+        Number of repeats, each with another split.
     grouped_by_micrograph : bool
         Whether no micrograph is on both sides of a split.
     """
@@ -63,7 +63,7 @@ class Folds:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """What models that did not see them say of the labels.
+    """Predictions for the labels from models that were not trained on them.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Validation:
     targets : (n,) int
         Position of each label's class.
     held_out : (f, n, n_classes) float32
-        P(class) of each label from each model that did not see it; NaN from those that did.
+        P(class) of each label from each model; NaN from models that were trained on it.
     of_picks : (f, m, n_classes) float32
         P(class) of the same unlabelled picks from each model.
     """
@@ -89,7 +89,7 @@ class Validation:
 
     @property
     def accuracy(self) -> float:
-        """Share of labels predicted right."""
+        """Share of labels predicted correctly."""
         return float((self.probabilities.argmax(axis=1) == self.targets).mean())
 
     @property
@@ -98,28 +98,28 @@ class Validation:
         predicted = self.probabilities.argmax(axis=1)
         return float(f1_score(self.targets, predicted, average="macro"))
 
-    def evidence(
-        self, particle: int, seen: NDArray[np.float32], suggested: NDArray[np.bool_]
-    ) -> Evidence:
-        """Return the labels' scores on the scale of the final model.
+    def held_out_scores(
+        self, particle: int, final: NDArray[np.float32], suggested: NDArray[np.bool_]
+    ) -> HeldOutScores:
+        """Return the labels' out-of-fold scores on the scale of the final model.
 
         Parameters
         ----------
         particle : int
             Position of the particle class.
-        seen : (m, n_classes) float32
-            What the final model says of the unlabelled picks.
+        final : (m, n_classes) float32
+            P(class) of the unlabelled picks from the final model.
         suggested : (n,) bool
             Which labels are of suggested picks.
         """
-        there = bounded_logit(seen[:, particle])
-        on_scale = [
-            on_scale_of(bounded_logit(labels), bounded_logit(picks), there)
+        target = bounded_logit(final[:, particle])
+        logits = [
+            match_scale(bounded_logit(labels), bounded_logit(picks), target)
             for labels, picks in zip(
                 self.held_out[..., particle], self.of_picks[..., particle], strict=True
             )
         ]
-        return Evidence(np.nanmean(on_scale, axis=0), self.targets == particle, suggested)
+        return HeldOutScores(np.nanmean(logits, axis=0), self.targets == particle, suggested)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures for the model card."""
@@ -137,8 +137,8 @@ def label_folds(
 ) -> tuple[list[tuple[NDArray[np.intp], NDArray[np.intp]]], bool]:
     """Split labels into (train, held-out) folds, by micrograph where the labels allow it.
 
-    Whole micrographs are held out if every fold then still trains on all classes;
-    otherwise labels are split within micrographs, which flatters the accuracy a little.
+    Whole micrographs are held out if every fold then still trains on all classes; otherwise
+    labels are split within micrographs, which makes the accuracy slightly optimistic.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def label_folds(
     groups : (n,) int
         Micrograph of each label.
     n_folds : int
-        Folds wanted; fewer are made where a class has fewer labels. Below 2: no folds.
+        Number of folds; fewer where a class has fewer labels. Below 2: no folds.
     seed : int
         Seed of the shuffling.
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written under a temporary name, then renamed."""
+"""Atomic writing: files are written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_text_atomic(path: str | Path, text: str, *, encoding: str = "utf-8") -> Path:
-    """Write `text` to `path` in one step, line endings as they are; return the path."""
+    """Write `text` to `path` in one step, line endings unchanged; return the path."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode(encoding))
     return Path(path)

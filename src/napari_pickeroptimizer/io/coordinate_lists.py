@@ -36,7 +36,7 @@ class ListedFile:
 
 @dataclass(frozen=True, eq=False)
 class CoordinateList(FileList):
-    """A file that lists coordinate files, or tells where they are.
+    """A file that lists coordinate files, or names their location.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ class CoordinateList(FileList):
 
 @dataclass(frozen=True, eq=False)
 class ListFile(CoordinateList):
-    """``autopick.star`` and its like (RELION 4 and 5): block ``coordinate_files``."""
+    """``autopick.star`` and similar lists (RELION 4 and 5): block ``coordinate_files``."""
 
     document: StarDocument
     block: StarBlock
     paths: ProjectPaths
 
     def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
-        """Return the list again: rows of files not written go, the others point to the new."""
+        """Return the list with the new paths, without the rows of files not written."""
         rows = [i for i, file in enumerate(self.files) if file.path in written]
         new = [self.paths.relative(written[self.files[i].path]) for i in rows]
         columns = {COORDINATE_FILE: [quoted(f) for f in new]}

@@ -1,4 +1,4 @@
-"""CSV tables of picks: x and y, perhaps label, score and micrograph, by many names."""
+"""CSV tables of picks: x and y, optionally label, score and micrograph, under many names."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class CsvSource(PickSource):
         return kept_text(lines, self.row_lines, rows)
 
     def _place(self, label: str) -> tuple[str, int | None]:
-        """Return what a STAR label is called here, and its position if it is there."""
+        """Return the column name of a STAR label, and its position if the file has it."""
         column = column_of(label)
         name = label if column is None else column.csv_name
         if column is not None and column.name in self.positions:

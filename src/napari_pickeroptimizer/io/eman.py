@@ -1,4 +1,4 @@
-"""EMAN ``.box`` files: x, y of the box **corner**, width, height and perhaps a score."""
+"""EMAN ``.box`` files: x, y of the box **corner**, width, height and optionally a score."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCORE_POSITION = 4
 
 @dataclass(frozen=True, eq=False)
 class BoxSource(PickSource):
-    """A ``.box`` file: `render` copies the lines of the rows that stay."""
+    """A ``.box`` file: `render` copies the lines of the kept rows."""
 
     lines: list[str]
     row_lines: NDArray[np.int64]

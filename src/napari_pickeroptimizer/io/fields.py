@@ -1,4 +1,4 @@
-"""Fields of text rows, separated by whitespace: parse columns, format values, replace some."""
+"""Whitespace-separated fields of text rows: parse columns, format values, replace fields."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def replace_fields(
     appended: Sequence[Sequence[str]],
     n_columns: int,
 ) -> list[str]:
-    r"""Return the rows with fields replaced and appended; all other characters stay.
+    r"""Return the rows with fields replaced and appended; all other characters are unchanged.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _object_array(values: list[Any]) -> NDArray[np.object_]:
 
 
 def format_values(values: NDArray[Any]) -> list[str]:
-    """Format values: integers as they are, floats with six decimals, text quoted if need be.
+    """Format values: integers as they are, floats with six decimals, text quoted where necessary.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def format_values(values: NDArray[Any]) -> list[str]:
 
 
 def quoted(field: str) -> str:
-    """Quote a field that is empty, holds whitespace or begins like a comment, as STAR asks.
+    """Quote a field that is empty, holds whitespace or begins like a comment, as STAR requires.
 
     Examples
     --------

@@ -47,7 +47,7 @@ class FilePicks:
 def join_files(
     files: Sequence[FilePicks], file_list: FileList | None, label: int | None
 ) -> Picks:
-    """Join the picks of files into one table, in order; `label` replaces what the files say."""
+    """Join the picks of files into one table, in order; `label` replaces their labels."""
     counts = [len(file) for file in files]
     columns: dict[str, NDArray[Any]] = {}
     for column in COLUMNS:

@@ -1,4 +1,4 @@
-"""Image files as arrays: MRC memory-mapped, TIFF and pictures read; and what headers tell."""
+"""Image files as arrays: MRC memory-mapped, TIFF and pictures read; and image headers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MRC_MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 
 
 def open_pixel_size_ang(path: Path) -> float | None:
-    """Return the pixel size in Å that an MRC header tells, None where it tells none."""
+    """Return the pixel size in Å of an MRC header, None if it has none."""
     if path.suffix.lower() not in MRC_SUFFIXES:
         return None
     try:
@@ -37,7 +37,7 @@ def open_pixel_size_ang(path: Path) -> float | None:
 
 
 def mrcs_sections(path: Path) -> int:
-    """Return the number of sections that an MRC header tells."""
+    """Return the number of sections of an MRC header."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -17,7 +17,7 @@ NAME = "rlnMicrographName"
 
 @dataclass(frozen=True)
 class MicrographRow:
-    """One micrograph as a STAR file lists it.
+    """One micrograph in a STAR file.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class MicrographRow:
 
 
 def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
-    """Read the micrographs that a STAR file lists, each once.
+    """Read the micrographs of a STAR file, each once.
 
     Any table with ``rlnMicrographName`` serves: a micrographs STAR, an ``autopick.star``
     list, or a particles STAR.
@@ -80,7 +80,7 @@ def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
 
 
 def common_pixel_size_ang(document: StarDocument) -> float | None:
-    """Return the pixel size in Å that a STAR tells for all its micrographs, None if not one.
+    """Return the common pixel size in Å of all micrographs, None if there is none.
 
     Cheap where the optics groups agree, however many rows there are.
     """
@@ -114,7 +114,7 @@ def _micrographs_block(document: StarDocument) -> StarBlock:
 
 
 def _pixel_sizes_ang(document: StarDocument, block: StarBlock) -> NDArray[np.float64]:
-    """Return the (n,) pixel sizes in Å of the rows of `block`, NaN where not told."""
+    """Return the (n,) pixel sizes in Å of the rows of `block`, NaN where unknown."""
     unknown = np.full(len(block), np.nan)
     is_particles = "rlnCoordinateX" in block.columns
     labels = ["rlnMicrographPixelSize"]

@@ -1,4 +1,4 @@
-"""What a format of pick files is: how it is recognised, read and described."""
+"""The interface of a format of pick files: how it is recognised, read and described."""
 
 from __future__ import annotations
 

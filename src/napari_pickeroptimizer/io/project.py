@@ -1,4 +1,4 @@
-"""Paths in RELION's STAR files are relative to the project folder: find it."""
+"""The RELION project folder, to which the paths in STAR files are relative."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ProjectPaths:
-    """Resolve the paths that one STAR file lists.
+    """Resolve the paths in one STAR file.
 
     The project folder is the first of the working directory and the parents of the STAR
     file below which the first listed file exists; the next ones are looked for there first.
@@ -42,7 +42,7 @@ class ProjectPaths:
         return (self.root or self._candidates[0]) / path
 
     def relative(self, path: Path) -> str:
-        """Return `path` as RELION shall see it: relative inside the project, else absolute."""
+        """Return `path` for a STAR file: relative inside the project, else absolute."""
         full = absolute(path)
         if self.root is not None and full.is_relative_to(self.root):
             return full.relative_to(self.root).as_posix()

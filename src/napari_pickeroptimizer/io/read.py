@@ -1,4 +1,4 @@
-"""Read picks from whatever the user points at: a file, a folder, a glob, a list of them."""
+"""Read picks from a file, a folder, a glob, or a list of these."""
 
 from __future__ import annotations
 

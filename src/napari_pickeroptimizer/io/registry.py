@@ -1,4 +1,4 @@
-"""The formats of pick files, a line each; whatever depends on the format goes by this list."""
+"""The formats of pick files, one line each; readers, dialogs and docs use this list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KNOWN_SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
 
 
 def format_of(path: str | Path) -> PickFormat | None:
-    """Return the format that a file's name tells, None if it is none of ours.
+    """Return the format of a file by its name, None if it is unknown.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def format_of(path: str | Path) -> PickFormat | None:
 
 
 def expected(suffixes: tuple[str, ...] = SUFFIXES) -> str:
-    """Return the suffixes that can be read, as words for a message."""
+    """Return the readable suffixes as text for a message."""
     return ", ".join(suffixes)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StarSource(PickSource):
-    """A STAR file of picks: `render` copies its text, without the rows that went.
+    """A STAR file of picks: `render` copies its text without the removed rows.
 
     A table that lost all rows keeps its header.
     """
@@ -73,7 +73,7 @@ class StarSource(PickSource):
 def read_star(
     path: str | Path, *, micrograph: str | None = None, listed: bool = False
 ) -> FilePicks | CoordinateList:
-    """Read the picks of a STAR file, or the list of coordinate files that it is.
+    """Read the picks of a STAR file, or of the coordinate files that it lists.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def read_star(
 
 
 def _holds_picks(head: str) -> bool:
-    """Whether a STAR that begins so holds picks in two dimensions, or lists files of them."""
+    """Whether a STAR with this beginning holds 2-D picks, or lists files of them."""
     if "_rlnTomoName" in head:
         return False
     # crYOLO's labels lack the prefix: reading says what to pass instead
@@ -196,7 +196,7 @@ def _refuse_three_dimensions(document: StarDocument) -> None:
 
 
 def _what_instead(document: StarDocument) -> str:
-    """Say what a STAR without picks seems to be, and what to pass instead."""
+    """Return a message on what a STAR without picks seems to be, and what to pass instead."""
     expected = f"no table has the columns {X.star} and {Y.star}"
     columns = [c for b in document.blocks for c in b.columns]
     if any({X.star, Y.star} <= set(b.columns) for b in document.blocks):

@@ -1,4 +1,4 @@
-"""STAR files as text: every line stays as it is, rows go, columns come.
+"""STAR files as text: rows are removed and columns added, and everything else is unchanged.
 
 A `StarDocument` never builds a table anew. It remembers which lines of the file are rows of
 which block; writing copies the lines, leaves out rows, appends or replaces single fields.
@@ -224,7 +224,7 @@ def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
 
 
 def _scan(lines: list[str]) -> Iterator[StarBlock]:
-    """Find the blocks. Python looks only at lines that can be something else than rows."""
+    """Find the blocks. Only lines that may be something else than rows are parsed."""
     block: _OpenBlock | None = None
     following = 0  # first line not looked at yet
     for i in _special_lines(lines):

@@ -1,4 +1,4 @@
-"""Pick files as text: read them, and leave out the lines of rows that are gone."""
+"""Pick files as text: reading, and leaving out the lines of removed rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LFS_POINTER = b"version https://git-lfs"
 
 
 def read_text(path: str | Path) -> tuple[str, str]:
-    """Return the text of a file, line endings untouched, and the encoding that restores it.
+    """Return the text of a file, line endings unchanged, and the encoding that restores it.
 
     UTF-8, or Latin-1 where a byte is no UTF-8 (every byte has a Latin-1 character, so
     writing gives the same bytes back).

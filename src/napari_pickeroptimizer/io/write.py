@@ -1,4 +1,4 @@
-"""Write picks: the source text again, rows gone, columns come."""
+"""Write picks: the source text with rows removed and columns added."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_picks(
     columns: Mapping[str, NDArray[Any]] | None = None,
     final: str | Path | None = None,
 ) -> list[Path]:
-    """Write picks as the files they came from: every line kept, rows gone, columns come.
+    """Write picks in the format of their source: lines unchanged, rows removed, columns added.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def write_picks(
 def write_new_star(
     picks: Picks, output: str | Path, *, columns: Mapping[str, NDArray[Any]] | None = None
 ) -> Path:
-    """Write picks to one new STAR table, whatever they came from; return its path.
+    """Write picks to one new STAR table, whatever their source; return its path.
 
     The table has micrograph, x, y, the picker's score where known, and `columns` (by
     default `Picks.star_columns`); nothing else of the files they came from.

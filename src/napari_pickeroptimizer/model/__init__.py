@@ -1,3 +1,5 @@
 """The network: backbone, two branches, multi-loss, weights and checkpoints."""
 
-import napari_pickeroptimizer.model.mesa  # noqa: F401 (before torchvision is imported)
+from napari_pickeroptimizer.model.triton_symbols import preload_triton
+
+preload_triton()  # before anything here imports torchvision

@@ -1,4 +1,4 @@
-"""Feature extractors, torchvision's and one of ours, for one-channel boxes of a few dozen px."""
+"""Feature extractors for one-channel boxes: torchvision's, and a half-width ResNet-18."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torchvision.models.resnet import BasicBlock
 
 from napari_pickeroptimizer.errors import SettingsError
 
-# torchvision classifiers whose feature map is reached in one of three known ways.
+# torchvision classifiers, by how their feature map is reached.
 RESNETS = (
     "resnet18", "resnet34", "resnet50", "resnet101",
     "resnext50_32x4d", "wide_resnet50_2",
@@ -20,8 +20,8 @@ WITH_FEATURES = (
     "convnext_tiny", "convnext_small", "densenet121",
 )  # fmt: skip
 REGNETS = ("regnet_y_400mf", "regnet_y_800mf", "regnet_x_400mf", "regnet_x_800mf")
-# ResNet-18 with half the channels everywhere: a quarter of the work, for boxes of 48 pixels
-# as good (docs/explanation/results.md). torchvision has no ImageNet weights of it.
+# ResNet-18 with half the channels: a quarter of the work, and as good for boxes of 48 pixels
+# (docs/explanation/results.md). torchvision has no ImageNet weights of it.
 RESNET18_HALF = "resnet18_half"
 BACKBONES = (RESNET18_HALF, *RESNETS, *WITH_FEATURES, *REGNETS)
 
@@ -54,8 +54,7 @@ def build_backbone(
     name : str
         One of `BACKBONES`.
     imagenet_state : dict of tensors, optional
-        torchvision's own weights of that classifier, for those that torchvision has; by
-        default weights are random.
+        torchvision's own weights of that classifier; by default weights are random.
 
     Returns
     -------
@@ -110,7 +109,7 @@ def _half_resnet18() -> nn.Sequential:
         before = channels
     features = nn.Sequential(*layers)
     for module in features.modules():
-        if isinstance(module, nn.Conv2d):  # as torchvision starts its ResNets
+        if isinstance(module, nn.Conv2d):  # as torchvision initialises its ResNets
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return features
 

@@ -21,22 +21,23 @@ from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.io.atomic import atomic_path
 from napari_pickeroptimizer.model.backbone import build_backbone
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
-from napari_pickeroptimizer.trust import Calibration, Evidence
+from napari_pickeroptimizer.trust import Calibration, HeldOutScores
 
 FORMAT = "napari-pickeroptimizer"
-FORMAT_VERSION = 2  # 2: calibration and evidence
+# 2: calibration and held-out scores, called evidence; 3: called held_out_scores
+FORMAT_VERSION = 3
 DEFAULT_VIEWS = 4
-MAX_VIEWS = 8  # the symmetries of a square
+MAX_VIEWS = 8  # four rotations, each with and without a flip
 
 
-def square_symmetry(boxes: torch.Tensor, i: int) -> torch.Tensor:
-    """Return (n, 1, h, h) boxes turned by i right angles, from i = 4 on mirrored as well."""
+def dihedral_view(boxes: torch.Tensor, i: int) -> torch.Tensor:
+    """Return (n, 1, h, h) boxes rotated by i times 90°, and flipped from i = 4 on."""
     return torch.rot90(boxes if i < 4 else boxes.flip(-1), i % 4, dims=(-2, -1))
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is and how it came to be; stored beside the weights as JSON.
+    """Description of a model and its training, stored beside the weights as JSON.
 
     Parameters
     ----------
@@ -55,9 +56,9 @@ class ModelCard:
     versions : dict
         Versions of this package, torch, torchvision and Python.
     calibration : Calibration
-        What `Classifier.predict` makes of the network's P(particle).
-    evidence : Evidence or None
-        What the labels say of the scores; None where nothing was cross-validated.
+        Applied by `Classifier.predict` to the network's P(particle).
+    held_out_scores : HeldOutScores or None
+        Out-of-fold scores of the labels; None where nothing was cross-validated.
     """
 
     class_ids: tuple[int, ...]
@@ -68,7 +69,7 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
-    evidence: Evidence | None = None
+    held_out_scores: HeldOutScores | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -77,14 +78,14 @@ class ModelCard:
 
     @property
     def is_pretrained(self) -> bool:
-        """Whether its outputs are categories of many data sets, a base for fine-tuning."""
+        """Whether it is a pretrained base for fine-tuning, whose outputs are no pick classes."""
         return self.training.get("kind") == "pretraining"
 
     def to_json(self) -> str:
         """Return the card as JSON text."""
-        values = dataclasses.asdict(dataclasses.replace(self, evidence=None))
-        if self.evidence is not None:
-            values["evidence"] = self.evidence.to_dict()
+        values = dataclasses.asdict(dataclasses.replace(self, held_out_scores=None))
+        if self.held_out_scores is not None:
+            values["held_out_scores"] = self.held_out_scores.to_dict()
         return json.dumps({"format_version": FORMAT_VERSION, **values}, indent=1)
 
     @classmethod
@@ -108,8 +109,8 @@ class ModelCard:
             values["class_ids"] = tuple(values["class_ids"])
             values["class_names"] = tuple(values["class_names"])
             values["calibration"] = Calibration(**values.get("calibration", {}))
-            if values.get("evidence") is not None:
-                values["evidence"] = Evidence.from_dict(values["evidence"])
+            scores = values.pop("evidence", None) or values.get("held_out_scores")
+            values["held_out_scores"] = scores and HeldOutScores.from_dict(scores)
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, CheckpointError):
@@ -119,7 +120,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network that tells classes of boxes apart, and its card.
+    """A network that classifies boxes, and its card.
 
     Parameters
     ----------
@@ -142,20 +143,19 @@ class Classifier:
     ) -> NDArray[np.float32]:
         """Return (n, n_classes) calibrated probabilities of (n, 1, box_px, box_px) boxes.
 
-        A particle has no preferred direction in the plane, but a network taught by twenty
-        of them is not quite indifferent to it: the mean over the box turned by right angles
-        (and mirrored, beyond four views) is better than one look, and takes as many times
-        as long.
+        Test-time augmentation: probabilities are averaged over `n_views` views of each box,
+        rotated by multiples of 90° and, beyond four, flipped. Particles have no preferred
+        in-plane orientation, but a network trained on twenty of them is not quite invariant
+        to it. The time is proportional to the number of views.
         """
         return self.predict_with_features(boxes, batch_size, n_views)[0]
 
     def predict_with_features(
         self, boxes: torch.Tensor, batch_size: int = 256, n_views: int = DEFAULT_VIEWS
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return `predict`'s probabilities, and the (n, c) features they were read from.
+        """Return the probabilities of `predict` and (n, c) features, at no extra cost.
 
-        Features are the means of the feature map over the box and over the views; they cost
-        nothing more.
+        Features are the means of the feature map over the box and over the views.
         """
         device = next(self.network.parameters()).device
         self.network.eval()
@@ -165,11 +165,11 @@ class Classifier:
                 if not len(part):  # splitting nothing gives one empty part
                     continue
                 views = [
-                    self.network.logits_and_features(square_symmetry(part, i))
+                    self.network.logits_and_features(dihedral_view(part, i))
                     for i in range(n_views)
                 ]
-                seen = torch.stack([class_probabilities(logits) for logits, _ in views])
-                probabilities.append(seen.mean(dim=0).cpu())
+                by_view = torch.stack([class_probabilities(logits) for logits, _ in views])
+                probabilities.append(by_view.mean(dim=0).cpu())
                 features.append(torch.stack([pooled for _, pooled in views]).mean(dim=0).cpu())
         if not probabilities:
             n_features = self.network.linear.in_features
@@ -177,11 +177,11 @@ class Classifier:
                 np.zeros((0, len(self.card.class_ids)), dtype=np.float32),
                 np.zeros((0, n_features), dtype=np.float32),
             )
-        found = torch.cat(probabilities).numpy()
+        predicted = torch.cat(probabilities).numpy()
         if PARTICLE in self.card.class_ids:
             particle = self.card.class_ids.index(PARTICLE)
-            found = self.card.calibration.apply_to_classes(found, particle)
-        return found, torch.cat(features).numpy()
+            predicted = self.card.calibration.apply_to_classes(predicted, particle)
+        return predicted, torch.cat(features).numpy()
 
     def save(self, path: str | Path, *, half: bool = False) -> Path:
         """Write weights and card to one safetensors file and return its path.
@@ -191,7 +191,7 @@ class Classifier:
         path : str or Path
             The file.
         half : bool
-            Round the weights to float16, for half the size; `load` gives float32 again.
+            Store the weights as float16, for half the size; `load` returns float32.
             BatchNorm statistics and counters are few and stay as they are.
         """
         path = Path(path)
@@ -213,13 +213,13 @@ class Classifier:
         Raises
         ------
         CheckpointError
-            The file is missing, a pickle, of another program, or damaged.
+            The file is missing, damaged, a pickle, or of another program.
         """
         path = Path(path)
         metadata, state = _read_safetensors(path)
         if metadata.get("format") != FORMAT or "card" not in metadata:
             raise CheckpointError(
-                f"{path} is a safetensors file of another kind: expected a model written by "
+                f"{path} is a safetensors file of another program: expected a model written by "
                 "`pickeroptimizer finetune`."
             )
         try:
@@ -251,18 +251,18 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tenso
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dict)
             return dict(file.metadata() or {}), state
     except (SafetensorError, OSError) as error:
-        # Asked only now: a safetensors file begins with the length of its header, which may
-        # well be 0x..80.
+        # checked only now: the first byte of a safetensors file is part of its header's length
+        # and may well be 0x80
         if _looks_like_a_pickle(path):
             raise CheckpointError(
-                f"{path} is a pickle (a torch.save file), which can run code on loading: it is "
-                "not read. Expected a safetensors model written by `pickeroptimizer finetune`."
+                f"{path} is a pickle (a torch.save file), which can run code on loading, and is "
+                "not read: expected a safetensors model written by `pickeroptimizer finetune`."
             ) from error
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
 
 
 def _looks_like_a_pickle(path: Path) -> bool:
-    """Tell pickles (protocol 2 and later) and torch.save's zip archives around them."""
+    """Whether a file is a pickle (protocol 2 or later), or torch.save's zip archive of one."""
     with path.open("rb") as file:
         start = file.read(1)
     return start == b"\x80" or zipfile.is_zipfile(path)

@@ -3,9 +3,9 @@
 Li et al., J. Comput. Biol. 29(10), 2022, doi 10.1089/cmb.2022.0101: next to the ordinary
 classifier (global average pooling and a linear layer) a second branch first halves the
 feature map's channels by a 1x1 convolution, then classifies; both branches are optimised for
-the same goal and their gradients jointly update the network. Which losses are combined, with
-which weights, and whether the branches are averaged at test time is not said: our reading is
-the weighted sum of the branches' cross-entropies, and the mean of their softmax.
+the same goal and their gradients jointly update the network. The paper does not specify which
+losses are combined, with which weights, nor whether the branches are averaged at test time. We
+use the weighted sum of the branches' cross-entropies, and the mean of their softmax.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ N_BRANCHES = 2
 
 
 class TwoBranchNet(nn.Module):
-    """A backbone and two classifying branches on its feature map.
+    """A backbone with two classification branches on its feature map.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ class TwoBranchNet(nn.Module):
         channels = n_feature_channels(features)
         self.features = features
         self.linear = nn.Linear(channels, n_classes)
-        # Without the rectifier the convolution would commute with the pooling, and the
-        # second branch would be no more than a linear layer again.
+        # Without the ReLU the convolution would commute with the pooling, and the second branch
+        # would be a linear layer again.
         self.halve = nn.Sequential(nn.Conv2d(channels, channels // 2, 1), nn.ReLU())
         self.halved_linear = nn.Linear(channels // 2, n_classes)
-        self.to(memory_format=torch.channels_last)  # a third faster on CPUs, same numbers
+        self.to(memory_format=torch.channels_last)  # a third faster on CPUs, same results
 
     def forward(self, boxes: torch.Tensor) -> torch.Tensor:
         """Return the logits of both branches, (2, b, n_classes), for (b, 1, h, w) boxes."""
@@ -61,7 +61,7 @@ class TwoBranchNet(nn.Module):
         return torch.stack([direct, halved]), pooled
 
     def shift_logits(self, by: NDArray[np.float64]) -> None:
-        """Add (n_classes,) constants to the logits of both branches, for good."""
+        """Add (n_classes,) constants to the biases of both branches, in place."""
         with torch.no_grad():
             for head in (self.linear, self.halved_linear):
                 head.bias.add_(torch.as_tensor(by).to(head.bias))
@@ -73,7 +73,7 @@ def multi_loss(
     branch_weights: tuple[float, float] = (1.0, 1.0),
     label_smoothing: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss to minimise and the cross-entropy of each branch.
+    """Return the total loss and the cross-entropy of each branch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where a network's first weights come from: none, ImageNet, bundled, or a file."""
+"""Initial weights of a network: random, ImageNet, bundled, or from a file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ BUNDLED = Path(__file__).with_name("bundled.safetensors")
 
 
 def backbone_of(base: str | Path, backbone: str | None = None) -> str:
-    """Return the backbone that goes with a base where none is asked for.
+    """Return `backbone`, or the default one of a base.
 
-    That of a model file; ResNet-18 for ImageNet weights; its half-width kin from random ones.
+    That of a model file; ResNet-18 for ImageNet weights; half-width ResNet-18 for random ones.
     """
     if backbone is not None:
         return backbone
@@ -33,15 +33,15 @@ def backbone_of(base: str | Path, backbone: str | None = None) -> str:
 
 
 def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> TwoBranchNet:
-    """Return a network to fine-tune, its backbone started from `base`.
+    """Return a network to fine-tune, its backbone initialised from `base`.
 
     Parameters
     ----------
     base : str or Path
         ``bundled`` (this package's own weights, pretrained on simulated and real boxes),
         ``none`` (random), ``imagenet`` (torchvision's own weights, downloaded by torchvision
-        on first use), a ``.pth`` file of such weights, or a checkpoint of this package
-        (``.safetensors``), whose backbone is taken and whose heads are left.
+        on first use), a ``.pth`` file of such weights, or a model of this package
+        (``.safetensors``), of which the backbone is used and the heads are not.
     backbone : str, optional
         Name of the backbone; by default that of the base, see `backbone_of`.
     n_classes : int
@@ -50,7 +50,7 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     Raises
     ------
     CheckpointError
-        The weights are not there, or do not fit the backbone.
+        The weights are missing, or do not fit the backbone.
     """
     base = str(base)
     if base == "none":
@@ -60,8 +60,8 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     start = Classifier.load(_model_file(base))
     if backbone not in (None, start.card.backbone):
         raise CheckpointError(
-            f"--base {base} holds a {start.card.backbone}, but --backbone {backbone} was asked "
-            "for: leave --backbone out."
+            f"--base {base} holds a {start.card.backbone}, not the {backbone} of --backbone: "
+            "leave --backbone out."
         )
     return TwoBranchNet(start.network.features, n_classes)
 
@@ -70,8 +70,8 @@ def _from_imagenet(base: str, wanted: str) -> torch.nn.Sequential:
     """Return a backbone with torchvision's weights, downloaded or from a file of them."""
     if wanted == RESNET18_HALF:
         raise CheckpointError(
-            f"there are no ImageNet weights of a {wanted}: leave --backbone out, or choose one "
-            "of torchvision's."
+            f"torchvision has no ImageNet weights of {wanted}: leave --backbone out, or choose "
+            "one of torchvision's backbones."
         )
     if base == "imagenet":
         return build_backbone(wanted, _downloaded(wanted))

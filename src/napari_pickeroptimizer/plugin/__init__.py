@@ -30,19 +30,20 @@ _HOMES = {
     # learn and decide
     "fine_tune": "functions",
     "apply_model": "functions",
-    "finetune_layer": "scoring.jobs",
-    "load_model": "scoring.jobs",
-    "score_layer": "scoring.jobs",
+    "finetune_layer": "jobs",
+    "load_model": "jobs",
+    "score_layer": "jobs",
     "set_threshold": "outputs",
     "set_place_rules": "outputs",
     "scores_of": "outputs",
     "outputs_of": "outputs",
     # save
-    "picks_of": "session",
+    "picks_of": "editing",
     "save_picks": "actions",
     "export": "panels.export.export",
     "ExportSettings": "panels.export.export",
     # all of it
+    "picks_state": "layer_state",
     "session_of": "session",
 }
 

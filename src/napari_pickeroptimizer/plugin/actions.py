@@ -1,32 +1,28 @@
 """What a user does on a viewer, for scripts: open, label, undo, recover, save. No Qt.
 
 Every function takes the viewer (`napari.Viewer`, or a `ViewerModel` without a window) or a layer
-of it; the panels only call them. Fine-tuning and scoring are in `scoring.jobs`, thresholds in
+of it; the panels only call them. Fine-tuning and scoring are in `jobs`, thresholds in
 `scoring.outputs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import labelling, matching
 from napari_pickeroptimizer.plugin.labels.journal import Recovery
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
-from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, make_view, view_of
+from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
 from napari_pickeroptimizer.plugin.opening import (
     matched_points_data,
     prepared_stack,
 )
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, unwrap
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 
 def open_micrographs(
@@ -91,8 +87,8 @@ def open_picks(
     if not isinstance(where, Picks):
         name = name or (Path(where).stem if isinstance(where, str | Path) else None)
         where = read_picks(where)
-    view = make_view(where, diameter_px=diameter_px)
-    data, attributes, _ = matched_points_data(viewer, view, name or "picks")
+    state = LayerState.of_picks(where, diameter_px=diameter_px)
+    data, attributes, _ = matched_points_data(viewer, state, name or "picks")
     return unwrap(viewer).add_points(data, **attributes)
 
 
@@ -107,72 +103,52 @@ def take_labels(
         How many labels found their pick.
     """
     labels = where if isinstance(where, Picks) else read_picks(where)
-    before = picks_of(layer)
-    after, n_given = transfer_labels(before, labels, radius_px)
-    rows = np.flatnonzero(before.labels != after.labels)
-    labelling.set_labels(unwrap(layer), rows, after.labels[rows])
-    return n_given
+    matched = match_labels_by_name(picks_of(layer), labels, radius_px)
+    picks_state(layer).set_picks(matched.picks)
+    return matched.n_matched
 
 
 def label_picks(layer: Any, rows: Any, class_id: Any) -> None:
     """Label picks by their row, as the keys do; 0 takes a label back."""
-    labelling.set_labels(unwrap(layer), rows, class_id)
+    picks_state(layer).set_labels(rows, class_id)
 
 
 def undo(layer: Any) -> bool:
     """Take the last change of labels back; False when there is none."""
-    return labelling.undo(unwrap(layer))
+    return picks_state(layer).undo()
 
 
 def redo(layer: Any) -> bool:
     """Make the change that was last undone again; False when there is none."""
-    return labelling.redo(unwrap(layer))
+    return picks_state(layer).redo()
 
 
 def recoverable(layer: Any) -> Recovery | None:
     """Return the labels of an earlier session that a layer's picks lack, if there are any."""
-    return labelling.recovery_of(unwrap(layer))
+    return picks_state(layer).recovery
 
 
 def recover(viewer: Any, layer: Any) -> int:
     """Give a layer's picks the labels of the earlier session; return how many."""
-    found = recoverable(layer)
-    if found is not None and found.names:
-        vocabulary = session_of(viewer).vocabulary
-        set_vocabulary(viewer, vocabulary.with_names(found.names))
-    return labelling.recover(unwrap(layer))
+    recovery, session = recoverable(layer), session_of(viewer)
+    if recovery is not None and recovery.names:
+        session.set_vocabulary(session.vocabulary.with_names(recovery.names))
+    return picks_state(layer).recover()
 
 
 def discard_recovery(layer: Any) -> None:
     """Do not offer the labels of the earlier session again."""
-    labelling.discard_recovery(unwrap(layer))
+    picks_state(layer).discard_recovery()
 
 
 def set_vocabulary(viewer: Any, vocabulary: Vocabulary) -> None:
     """Call, draw and offer the classes differently from now on, in all layers of ours."""
-    session, viewer = session_of(viewer), unwrap(viewer)
-    if vocabulary == session.vocabulary:
-        return
-    renamed = vocabulary.names() != session.vocabulary.names()
-    session.vocabulary = vocabulary
-    for layer in matching.picks_layers(viewer):
-        view = view_of(layer.metadata)
-        assert view is not None  # picks_layers finds only these
-        labelling.show(layer, replace(view, vocabulary=vocabulary))
-        if renamed:
-            labelling.keep_names(layer)
-    session.vocabulary_changed.emit()
+    session_of(viewer).set_vocabulary(vocabulary)
 
 
 def set_diameter(layer: Any, diameter_px: float) -> None:
     """Draw the rings of a picks layer with another diameter."""
-    view = view_of(layer.metadata)
-    if view is not None and diameter_px > 0 and diameter_px != view.diameter_px:
-        layer.metadata = {
-            **layer.metadata,
-            METADATA_KEY: replace(view, diameter_px=diameter_px),
-        }
-        layer.size = layer.current_size = diameter_px
+    picks_state(layer).set_diameter(diameter_px)
 
 
 def save_picks(layer: Any, output: str | Path) -> list[Path]:

@@ -15,9 +15,8 @@ from napari.utils import progress
 from napari_pickeroptimizer.errors import MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.plugin import outputs
+from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.images.stack import stack_of
-from napari_pickeroptimizer.plugin.scoring import jobs
 from napari_pickeroptimizer.plugin.session import Session, session_with
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 

@@ -7,12 +7,13 @@ They are bound to the layer *instance*: napari asks it before the Points class, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any  # viewers and layers, which are not imported here
+from weakref import ref
 
 from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED, class_name
-from napari_pickeroptimizer.plugin import labelling
+from napari_pickeroptimizer.plugin import navigation
 from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES
-from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state
 
 LABEL_KEYS: dict[str, int] = {
     **{style.key: style.class_id for style in STYLES.values()},
@@ -25,18 +26,42 @@ LABEL_KEYS: dict[str, int] = {
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 QUEUE_KEYS = {"N": 1, "B": -1}
 MICROGRAPH_KEYS = {"PageDown": 1, "PageUp": -1}
+ALL_KEYS = (*LABEL_KEYS, UNDO_KEY, REDO_KEY, *QUEUE_KEYS, *MICROGRAPH_KEYS)
 
 
-def bind_keys(layer: Any) -> None:
-    """Bind the keys to a layer that `labelling.bind` guards."""
-    for key, callback in _callbacks().items():
-        layer.bind_key(key, callback, overwrite=True)
+def bind_keys(viewer: Any, layer: Any) -> None:
+    """Bind the keys to a picks layer of a viewer."""
+    viewer_ref = ref(viewer)  # the layer must not keep it alive
+
+    def bound(key: str) -> Callable[[Any], None]:
+        def on_key(pressed: Any) -> None:
+            if (open_viewer := viewer_ref()) is not None:
+                press(open_viewer, pressed, key)
+
+        on_key.__doc__ = _help(key)
+        return on_key
+
+    for key in ALL_KEYS:
+        layer.bind_key(key, bound(key), overwrite=True)
 
 
-def unbind_keys(layer: Any) -> None:
-    """Give napari its keys back."""
-    for key in _callbacks():
-        layer.bind_key(key, None, overwrite=True)
+def press(viewer: Any, layer: Any, key: str) -> bool:
+    """Do what a key does on a picks layer; False for a key that is none of ours."""
+    state = layer_state(layer)
+    if state is None or key not in ALL_KEYS:
+        return False
+    if key in LABEL_KEYS:
+        _label(viewer, layer, LABEL_KEYS[key])
+    elif key == UNDO_KEY:
+        state.undo()
+    elif key == REDO_KEY:
+        state.redo()
+    elif (source := _source_layer(layer)) is not None:
+        if key in QUEUE_KEYS:
+            navigation.step_queue(viewer, source, QUEUE_KEYS[key])
+        else:
+            navigation.go_to_micrograph(viewer, source, MICROGRAPH_KEYS[key])
+    return True
 
 
 def targets(viewer: Any, layer: Any) -> set[int]:
@@ -46,74 +71,23 @@ def targets(viewer: Any, layer: Any) -> set[int]:
     other way round, so that one can point and press a key without a click.
     """
     selected = {int(i) for i in layer.selected_data}
-    if str(getattr(layer.mode, "value", layer.mode)) in ("select", "add"):
+    if navigation.mode_of(layer) in ("select", "add"):
         return selected or _under_cursor(viewer, layer)
     return _under_cursor(viewer, layer) or selected
 
 
-def press(viewer: Any, layer: Any, key: str) -> bool:
-    """Do what a key does on a picks layer; False for a key that is none of ours."""
-    callback = _callbacks().get(key)
-    if callback is None or not labelling.is_bound(layer):
-        return False
-    callback(layer)
-    return True
+def _label(viewer: Any, layer: Any, class_id: int) -> None:
+    state = picks_state(layer)
+    if class_id not in (UNLABELLED, *state.vocabulary.names()):
+        viewer.status = f"There is no class {class_id} yet: add it in the Label panel."
+        return
+    state.set_labels(targets(viewer, layer), class_id)
 
 
-def _callbacks() -> dict[str, Callable[[Any], None]]:
-    """Return what every key of ours does, given the layer it was pressed on."""
-    callbacks = {key: _label_callback(class_id) for key, class_id in LABEL_KEYS.items()}
-    callbacks[UNDO_KEY] = _undo_key
-    callbacks[REDO_KEY] = _redo_key
-    callbacks |= {key: _queue_callback(step) for key, step in QUEUE_KEYS.items()}
-    callbacks |= {key: _micrograph_callback(step) for key, step in MICROGRAPH_KEYS.items()}
-    return callbacks
-
-
-def _undo_key(layer: Any) -> None:
-    """Take the last change of labels back."""
-    labelling.undo(layer)
-
-
-def _redo_key(layer: Any) -> None:
-    """Make the change that was last undone again."""
-    labelling.redo(layer)
-
-
-def _label_callback(class_id: int) -> Callable[[Any], None]:
-    def label(layer: Any) -> None:
-        viewer, view = labelling.viewer_of(layer), view_of(layer.metadata)
-        if viewer is None or view is None:
-            return
-        if class_id not in (UNLABELLED, *view.vocabulary.names()):
-            viewer.status = f"There is no class {class_id} yet: add it in the Label panel."
-            return
-        labelling.set_labels(layer, targets(viewer, layer), class_id)
-
-    label.__doc__ = f"Label the picks {class_name(class_id)}."
-    return label
-
-
-def _queue_callback(step: int) -> Callable[[Any], None]:
-    def go(layer: Any) -> None:
-        from napari_pickeroptimizer.plugin.navigation import step_queue
-
-        if (viewer := labelling.viewer_of(layer)) is not None:
-            step_queue(viewer, labelling.source_of(layer), step)
-
-    go.__doc__ = f"Go to the {'next' if step > 0 else 'previous'} pick of the queue."
-    return go
-
-
-def _micrograph_callback(step: int) -> Callable[[Any], None]:
-    def go(layer: Any) -> None:
-        from napari_pickeroptimizer.plugin.navigation import go_to_micrograph
-
-        if (viewer := labelling.viewer_of(layer)) is not None:
-            go_to_micrograph(viewer, labelling.source_of(layer), step)
-
-    go.__doc__ = f"Go to the {'next' if step > 0 else 'previous'} micrograph with picks."
-    return go
+def _source_layer(layer: Any) -> Any | None:
+    """Return the layer of the picks that an output was made of, else the layer itself."""
+    origin = picks_state(layer).origin
+    return None if origin.layer_ref is None else origin.layer_ref()
 
 
 def _under_cursor(viewer: Any, layer: Any) -> set[int]:
@@ -121,3 +95,18 @@ def _under_cursor(viewer: Any, layer: Any) -> set[int]:
         viewer.cursor.position, dims_displayed=list(viewer.dims.displayed), world=True
     )
     return set() if value is None else {int(value)}
+
+
+def _help(key: str) -> str:
+    """Return what a key does, in words."""
+    if key in LABEL_KEYS:
+        return f"Label the picks {class_name(LABEL_KEYS[key])}."
+    step = (QUEUE_KEYS | MICROGRAPH_KEYS).get(key, 0)
+    direction = "next" if step > 0 else "previous"
+    if key in QUEUE_KEYS:
+        return f"Go to the {direction} pick of the queue."
+    if key in MICROGRAPH_KEYS:
+        return f"Go to the {direction} micrograph with picks."
+    if key == UNDO_KEY:
+        return "Take the last change of labels back."
+    return "Make the change that was last undone again."

@@ -1,4 +1,4 @@
-"""A layer's picks and labels as files, without what scores put on them. No Qt."""
+"""Picks and labels of a layer as files. No Qt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.io import write_new_star, write_picks
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.colouring import without_display_columns
-from napari_pickeroptimizer.plugin.layer_state import view_of
-from napari_pickeroptimizer.plugin.panels.export.destinations import is_tree
-from napari_pickeroptimizer.plugin.session import picks_of, unwrap
+from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.schema import (
     BY_LABEL,
     BY_NOTHING,
@@ -26,6 +23,11 @@ from napari_pickeroptimizer.schema import (
     SELECTION_TYPE,
     SUGGESTION,
 )
+
+
+def is_tree(picks: Picks) -> bool:
+    """Whether picks came as several files, and are written as such."""
+    return picks.file_list is not None or len(picks.sources) > 1
 
 
 def write_part(
@@ -78,16 +80,9 @@ def save_labels(layer: Any, path: str | Path, *, overwrite: bool = False) -> lis
     SettingsError
         The file exists.
     """
-    path, picks = absolute(Path(path).expanduser()), own_picks(layer)
+    path, picks = absolute(Path(path).expanduser()), picks_of(layer)
     if not picks.labels.any():
         raise LabelError("no pick is labelled yet: there is nothing to save.")
     if path.exists() and not overwrite:
         raise SettingsError(f"{path} exists: choose another name, or allow to replace it.")
     return write_labels(picks, path)
-
-
-def own_picks(layer: Any) -> Picks:
-    """Return a layer's picks with their labels, without what scores put on them."""
-    layer = unwrap(layer)
-    picks = picks_of(layer)  # takes in what was added to the layer
-    return without_display_columns(layer) if view_of(layer.metadata) is not None else picks

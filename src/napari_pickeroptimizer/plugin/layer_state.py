@@ -1,46 +1,57 @@
-"""`Picks` as the data of a napari Points layer, and back. Pure functions, no Qt.
+"""`LayerState`: all that is known of one picks layer, and signals of what changed. No Qt.
 
-The picks are the truth and the layer is a view of them: napari removes selected points on
-a key and has no undo. So the layer's metadata holds the picks themselves, every point knows
-its pick by the feature ``pick_id`` (its row in ``picks.table``), and only labels and new
-points are ever read back from a layer.
+The picks are the truth and the layer is a view of them: napari removes selected points on a key
+and has no undo. Whoever wants a label, a threshold or a queue changed asks the state of the
+layer; `painting` draws what came of it, the session passes the signals on to the panels. The
+state knows no napari and never refers to its layer for good: layers are free to go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+import warnings
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from weakref import ref
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.spatial import KDTree
+from numpy.typing import ArrayLike, NDArray
+from psygnal import Signal
 
-from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
-from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.plugin.labels.history import Change, History
+from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, journal_of
+from napari_pickeroptimizer.plugin.labels.queue import Queue
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.transforms import guess_diameter_px
+from napari_pickeroptimizer.prune.decision import Decision
+from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
+from napari_pickeroptimizer.prune.score import MicrographScored, ScoreEvent
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, check_probability
+from napari_pickeroptimizer.reading import MicrographFailed
 
 METADATA_KEY = "pickeroptimizer"
-NEW_PICK = -1
-
-# The user's labels are thick, and have a symbol of their own class.
-RING_WIDTH = 0.07
-LABEL_WIDTH = 0.18
-FALLBACK_DIAMETER_PX = 100.0
 
 Role = Literal["picks", "kept", "rejected", "unscored"]
+Rows = NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class PicksView:
-    """What a Points layer shows.
+def _no_rows() -> Rows:
+    return np.empty(0, dtype=np.intp)
+
+
+@dataclass(eq=False)
+class LayerState:
+    """The picks of a layer, their labels, scores and decision, and how they are shown.
 
     Parameters
     ----------
     picks : Picks
-        The truth; row i is the point with ``pick_id`` i.
+        The truth, without any column of a display; row i is the point with ``pick_id`` i.
     slice_of : mapping of str to int
         Slice index of each micrograph name that the picks use.
     slice_names : tuple of str
@@ -48,15 +59,33 @@ class PicksView:
     diameter_px : float
         Diameter of the rings in micrograph pixels.
     role : str
-        Whether these are the picks to work on, or an output of ours.
+        Whether these are the picks to work on, or an output made of them.
     stack : hashable or None
         ``unique_id`` of the image layer whose slices these are, None before there is one.
-    source : hashable or None
-        For outputs, the ``unique_id`` of the layer they were made from.
+    source : LayerState or None
+        Of an output, the state of the picks it was made of.
     rows : (n,) int array or None
-        For outputs, the rows of that layer's picks.
+        Of an output, its rows in the picks of `source`.
     vocabulary : Vocabulary
         What the classes are called and how they are drawn.
+    is_open : bool
+        Whether the layer is in a viewer.
+    history, journal, recovery
+        Undo of labels; where they are written; labels of an earlier session, if any.
+    scores : Scores or None
+        What a model says of the picks, complete or still coming in.
+    threshold : float
+        Least P(particle) of a kept pick.
+    rules, frames
+        Distances that cost a pick its place, and the micrographs that they are measured on.
+    queue : Queue or None
+        Picks to look at one after the other.
+    doubtful : (k,) int
+        Labelled picks that the model took for another class, the clearest first.
+    needs_refresh, outdated : bool
+        Colours or output layers are behind the decision; only unseen outputs are.
+    is_painted : bool
+        Whether what changes in the layer is our own doing.
     """
 
     picks: Picks
@@ -65,257 +94,434 @@ class PicksView:
     diameter_px: float
     role: Role = "picks"
     stack: Hashable = None
-    source: Hashable = None
-    rows: NDArray[np.intp] | None = None
+    source: LayerState | None = None
+    rows: Rows | None = None
     vocabulary: Vocabulary = DEFAULT_VOCABULARY
+    is_open: bool = False
+    history: History = field(default_factory=History)
+    journal: Journal | None = None
+    recovery: Recovery | None = None
+    scores: Scores | None = None
+    threshold: float = DEFAULT_THRESHOLD
+    rules: PlaceRules = field(default_factory=PlaceRules)
+    frames: Sequence[Frame] = ()
+    queue: Queue | None = None
+    doubtful: Rows = field(default_factory=_no_rows)
+    needs_refresh: bool = False
+    outdated: bool = False
+    is_painted: bool = False
+    # Any: a napari layer, which is not imported here
+    layer_ref: ref[Any] | None = field(default=None, init=False, repr=False)
+    _decision: Decision | None = field(default=None, init=False, repr=False)
 
+    redraw = Signal(object)
+    """Emitted with the rows that are to be drawn again, None for all that look different."""
+    view_changed = Signal()
+    """Slices or classes are others, or there are more picks: all is to be drawn again."""
+    labels_changed = Signal(object)
+    """Emitted with the rows whose labels changed, or that were added; they are drawn."""
+    scores_changed = Signal()
+    """Scores came, in part or all, or were forgotten; after `redraw`."""
+    threshold_changed = Signal()
+    """Also of the place rules. At every step of a drag: listeners must be quick."""
+    diameter_changed = Signal()
+    queue_changed = Signal()
+    """There is another queue, or another place in it."""
+    visited = Signal(int)
+    """Emitted with the row of the pick that was gone to."""
 
-def make_view(
-    picks: Picks,
-    *,
-    diameter_px: float | None = None,
-    role: Role = "picks",
-) -> PicksView:
-    """Return a view whose slices are the micrographs in order of first appearance."""
-    names = tuple(str(name) for name in pd.unique(picks.table["micrograph"]))
-    return PicksView(
-        picks=picks,
-        slice_of={name: i for i, name in enumerate(names)},
-        slice_names=names,
-        diameter_px=diameter_px or guess_diameter_px(picks),
-        role=role,
-    )
-
-
-def view_of(metadata: Mapping[str, Any]) -> PicksView | None:
-    """Return the view that a layer's metadata hold, None for a layer that is not ours."""
-    view = metadata.get(METADATA_KEY)
-    return view if isinstance(view, PicksView) else None
-
-
-def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:
-    """Return a ring diameter to begin with: the usual distance of a pick to its neighbour.
-
-    It is for the eye only (pickers hardly place two picks closer than one diameter); the
-    user sets the real one.
-    """
-    distances = []
-    for rows in list(picks.rows_by_micrograph().values())[:n_micrographs]:
-        coords = picks.coords_yx_px()[rows]
-        if len(coords) > 1:
-            distances.append(KDTree(coords).query(coords, k=2)[0][:, 1])
-    if not distances:
-        return FALLBACK_DIAMETER_PX
-    guess = float(np.median(np.concatenate(distances)))
-    return round(guess) if guess >= 1 else FALLBACK_DIAMETER_PX
-
-
-def coords_zyx(view: PicksView) -> NDArray[np.float64]:
-    """Return the (n, 3) points: slice index, then y and x in micrograph pixels."""
-    slices = view.picks.table["micrograph"].map(dict(view.slice_of)).to_numpy(np.float64)
-    return np.column_stack([slices, view.picks.coords_yx_px()])
-
-
-def shown_classes(picks: Picks, rows: Any = slice(None)) -> NDArray[np.int8]:
-    """Return the class that picks are drawn in: the user's label, else the predicted one."""
-    labels = picks.labels[rows]
-    if "predicted" not in picks.table:
-        return labels
-    predicted = picks.table["predicted"].to_numpy(np.int8)[rows]
-    return cast(NDArray[np.int8], np.where(labels != UNLABELLED, labels, predicted))
-
-
-def appearance(view: PicksView) -> dict[str, Any]:
-    """Return colour, line width and symbol of each pick, computed by ourselves.
-
-    napari's own colour cycles are slow beyond 1e5 points, and assign colours by order of
-    first appearance: the same class would have another colour in the next file.
-    """
-    labels = view.picks.labels
-    symbols = view.vocabulary.symbols
-    return {
-        "border_color": view.vocabulary.palette_rgba[shown_classes(view.picks)],
-        "border_width": np.where(labels != UNLABELLED, LABEL_WIDTH, RING_WIDTH),
-        # napari takes a second to look at a million symbols, and no time at one
-        "symbol": symbols[labels] if labels.any() else symbols[UNLABELLED],
-    }
-
-
-def feature_table(view: PicksView) -> pd.DataFrame:
-    """Return the features of the points: what the status bar and the feature table show."""
-    picks, table = view.picks, view.picks.table
-    codes, names = pd.factorize(table["micrograph"])
-    features = pd.DataFrame(
-        {
-            "pick_id": np.arange(len(picks), dtype=np.int64),
-            "micrograph": pd.Categorical.from_codes(codes, _index(names)),
-            "label": label_names(picks.labels, view.vocabulary),
-        }
-    )
-    if "predicted" in table:
-        predicted = table["predicted"].to_numpy(np.int8)
-        features["predicted"] = label_names(predicted, view.vocabulary, "not scored")
-    if picks.class_ids:
-        features["probability"] = picks.particle_probability
-    if "picker_score" in table:
-        features["picker_score"] = table["picker_score"].to_numpy(np.float64)
-    return features
-
-
-def points_data(view: PicksView, name: str) -> tuple[NDArray[np.float64], dict[str, Any], str]:
-    """Return the layer data tuple of a Points layer that shows `view`."""
-    attributes = {
-        "name": name,
-        "ndim": 3,
-        "axis_labels": ("micrograph", "y", "x"),
-        "features": feature_table(view),
-        "size": view.diameter_px,
-        "face_color": "transparent",
-        "border_width_is_relative": True,
-        "metadata": {METADATA_KEY: view},
-        **appearance(view),
-    }
-    if not len(view.picks):  # napari cannot take colours of no points
-        for per_point in ("features", "border_color", "border_width", "symbol"):
-            del attributes[per_point]
-    return coords_zyx(view), attributes, "points"
-
-
-def label_names(
-    class_ids: NDArray[np.int8],
-    vocabulary: Vocabulary = DEFAULT_VOCABULARY,
-    unset: str = "unlabelled",
-) -> pd.Categorical:
-    """Return the (n,) names of class ids, `unset` for 0; the codes are the ids."""
-    names = [unset, *(vocabulary.name(i) for i in range(1, MAX_CLASS + 1))]
-    return pd.Categorical.from_codes(class_ids, _index(names))
-
-
-def with_added(view: PicksView, new: Picks) -> PicksView:
-    """Return a view with picks that the user added behind its own; they belong to no file."""
-    slice_of = dict(view.slice_of)
-    for name in new.table["micrograph"].unique():
-        if str(name) not in slice_of:
-            known = str(name) in view.slice_names
-            at = view.slice_names.index(str(name)) if known else len(view.slice_names)
-            slice_of[str(name)] = at
-    picks = concatenate([view.picks, replace(new, file_list=view.picks.file_list)])
-    return replace(view, picks=picks, slice_of=slice_of)
-
-
-def read_back(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> PicksView:
-    """Return the view with what the user did in the layer: labels, and added points.
-
-    Picks are never lost or moved here: a point that is missing in the layer keeps its pick,
-    and a dragged one its place. A point without a ``pick_id`` of its own (added, or pasted)
-    is a new pick, in the micrograph of its slice.
-
-    Parameters
-    ----------
-    view : PicksView
-        What the layer showed.
-    points : (m, 3) array
-        The layer's points: slice, y, x.
-    features : pandas.DataFrame
-        The layer's features, one row a point.
-
-    Raises
-    ------
-    LabelError
-        A cell of the column ``label`` is no class, or a new point is on no micrograph.
-    """
-    n = len(view.picks)
-    if _is_as_shown(view, points, features):
-        return view
-    ids = _pick_ids(features, len(points), n)
-    known = ids != NEW_PICK
-    labels = view.picks.labels.copy()
-    given = _parsed_labels(features, len(points), view.vocabulary)
-    labels[ids[known]] = given[known]
-    picks = view.picks
-    if not np.array_equal(labels, picks.labels):
-        picks = picks.with_labels(labels)
-    edited = replace(view, picks=picks)
-    if not known.all():
-        added = np.asarray(points, dtype=np.float64)[~known]
-        names = [_slice_name(view, z) for z in added[:, 0]]
-        new = Picks.from_arrays(names, x=added[:, 2], y=added[:, 1], label=given[~known])
-        edited = with_added(edited, new)
-    return edited
-
-
-def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) -> PicksView:
-    """Make a view of a Points layer that another reader or the user made.
-
-    `points` are (n, 3): slice, y, x in micrograph pixels; `names` the slices' micrographs.
-
-    Raises
-    ------
-    LabelError
-        The points have no micrograph axis, or one of them is on no slice.
-    """
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise LabelError(
-            f"the points have {points.shape[-1]} coordinates: expected 3 (micrograph, y, x). "
-            "Open the picks with this plugin, or add the points on the micrograph stack."
+    @classmethod
+    def of_picks(
+        cls, picks: Picks, *, diameter_px: float | None = None, role: Role = "picks"
+    ) -> LayerState:
+        """Return a state whose slices are the micrographs in order of first appearance."""
+        names = tuple(str(name) for name in pd.unique(picks.table["micrograph"]))
+        return cls(
+            picks,
+            {name: i for i, name in enumerate(names)},
+            names,
+            diameter_px or guess_diameter_px(picks),
+            role,
         )
-    empty = make_view(Picks.from_arrays([], x=[], y=[]))
-    view = replace(empty, slice_names=names, slice_of={n: i for i, n in enumerate(names)})
-    return read_back(view, points, features.drop(columns="pick_id", errors="ignore"))
+
+    def copy(self) -> LayerState:
+        """Return the state of a copied layer: as it is now, with an undo of its own."""
+        scores = self.scores if self.scores is not None and self.scores.complete else None
+        return replace(
+            self, history=History(), journal=None, recovery=None, queue=None, is_open=False,
+            scores=None if scores is None else replace(scores),
+        )  # fmt: skip
+
+    # -------------------------------------------------------------------------------- view
+
+    def place(
+        self, slice_of: Mapping[str, int], slice_names: tuple[str, ...], stack: Hashable
+    ) -> None:
+        """Put the picks on the slices of a micrograph stack."""
+        self.slice_of, self.slice_names, self.stack = slice_of, slice_names, stack
+        self.view_changed.emit()
+
+    def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Call and draw the classes differently from now on."""
+        if vocabulary == self.vocabulary:
+            return
+        names, before = vocabulary.names(), self.vocabulary.names()
+        self.vocabulary = vocabulary
+        if names != before:
+            self._write_journal(lambda journal: journal.write_names(names, self.picks))
+        self.view_changed.emit()
+
+    def set_diameter(self, diameter_px: float) -> None:
+        """Draw the rings with another diameter."""
+        if diameter_px > 0 and diameter_px != self.diameter_px:
+            self.diameter_px = float(diameter_px)
+            self.diameter_changed.emit()
+
+    @property
+    def slices(self) -> NDArray[np.float64]:
+        """(n,) slice of each pick."""
+        slices = self.picks.table["micrograph"].map(dict(self.slice_of))
+        return np.asarray(slices, dtype=np.float64)
+
+    # ------------------------------------------------------------------------------ labels
+
+    @property
+    def origin(self) -> LayerState:
+        """The picks that an output was made of, while they are open; of other picks this."""
+        is_linked = self.source is not None and self.source.is_open and self.rows is not None
+        return self.source if is_linked and self.source is not None else self
+
+    def set_labels(self, rows: Collection[int] | ArrayLike, class_id: ArrayLike) -> None:
+        """Give picks labels: with undo, and in the journal.
+
+        Labels given on an output (kept, rejected) reach the picks it was made of, so that a
+        mistake that is noticed there is a label for the next training.
+
+        Parameters
+        ----------
+        rows : collection of int
+            Points; the same as rows of the picks.
+        class_id : int, or (n,) int
+            1 to 6, or 0 to take the label back; one for all, or one for each row.
+        """
+        at = as_rows(rows)
+        labels = self.picks.labels.copy()
+        labels[at] = class_id
+        changed = np.unique(at[self.picks.labels[at] != labels[at]])
+        if len(changed):
+            self._take(self.picks.with_labels(labels), changed)
+
+    def set_picks(self, picks: Picks) -> None:
+        """Take over picks with other labels, or with more picks behind these."""
+        n = len(self.picks)
+        changed = np.flatnonzero(self.picks.labels != picks.labels[:n])
+        if len(changed) or len(picks) > n:
+            self._take(picks, changed)
+
+    def undo(self) -> bool:
+        """Take the last change of labels back; False when there is none."""
+        return self.origin._travel(History.undo, "before")
+
+    def redo(self) -> bool:
+        """Make the change that was last undone again; False when there is none."""
+        return self.origin._travel(History.redo, "after")
+
+    @property
+    def can_undo(self) -> tuple[bool, bool]:
+        """Whether there is something to undo, and to redo."""
+        history = self.origin.history
+        return bool(history.done), bool(history.undone)
+
+    def open_journal(self) -> None:
+        """Write labels to disk from now on, and look for those of an earlier session."""
+        if self.journal is None and self.role == "picks":  # those of outputs are the source's
+            self.journal = journal_of(self.picks)
+            self.recovery = self.journal.recovery(self.picks)
+
+    def recover(self) -> int:
+        """Give the picks the labels of the earlier session; return how many.
+
+        Picks that were labelled since keep their new label.
+        """
+        recovery, self.recovery = self.recovery, None
+        if recovery is None:
+            return 0
+        labels = self.picks.labels.copy()
+        untouched = labels[recovery.rows] == recovery.before
+        rows = recovery.rows[untouched]
+        labels[rows] = recovery.labels[untouched]
+        picks = self.picks.with_labels(labels)
+        if len(recovery.added):
+            picks = with_added(picks, recovery.added)
+        self._take(picks, rows)
+        return len(rows) + len(recovery.added)
+
+    def discard_recovery(self) -> None:
+        """Forget the labels of the earlier session; those given since are kept."""
+        if self.recovery is None:
+            return
+        self.recovery = None
+        labelled = np.flatnonzero(self.picks.labels != UNLABELLED)
+        self._write_journal(lambda journal: journal.forget(self.picks))
+        self._write_journal(lambda journal: journal.write(self.picks, labelled))
+
+    def _take(self, picks: Picks, changed: Rows, *, remember: bool = True) -> None:
+        """Take over picks whose labels differ in `changed`, or that are more."""
+        before, self.picks = self.picks, picks
+        added = np.arange(len(before), len(picks))
+        rows = np.concatenate([changed, added])
+        if len(added):
+            self._add_slices(picks.table["micrograph"].iloc[len(before) :])
+        redecided = self._update_decision(rows, len(added))
+        if len(added):
+            self.view_changed.emit()
+        else:
+            self.redraw.emit(np.union1d(rows, redecided))
+        if self.origin is not self:
+            assert self.rows is not None  # it is an output
+            linked = changed[changed < len(self.rows)]
+            self.origin.set_labels(self.rows[linked], picks.labels[linked])
+            return
+        if remember and len(changed):
+            change = Change(changed, before.labels[changed], picks.labels[changed])
+            self.history.push(change)
+        if len(changed):
+            self._write_journal(lambda journal: journal.write(picks, changed))
+        if len(added):
+            self._write_journal(lambda journal: journal.write(picks, added, added=True))
+        self.labels_changed.emit(rows)
+
+    def _travel(self, step: Callable[[History], Change | None], which: str) -> bool:
+        change = step(self.history)
+        if change is None:
+            return False
+        labels = self.picks.labels.copy()
+        labels[change.rows] = getattr(change, which)
+        self._take(self.picks.with_labels(labels), change.rows, remember=False)
+        return True
+
+    def _add_slices(self, names: Iterable[str]) -> None:
+        slice_of, slice_names = dict(self.slice_of), list(self.slice_names)
+        for name in map(str, names):
+            if name not in slice_of:
+                if name not in slice_names:
+                    slice_names.append(name)
+                slice_of[name] = slice_names.index(name)
+        self.slice_of, self.slice_names = slice_of, tuple(slice_names)
+
+    def _write_journal(self, write: Callable[[Journal], None]) -> None:
+        """Write to the journal; where that fails, say so once and go on without."""
+        if self.journal is None:
+            return
+        try:
+            write(self.journal)
+        except OSError as error:
+            warnings.warn(
+                f"labels are not saved as you go: {self.journal.path} cannot be written "
+                f"({error}). Save them yourself.",
+                UserWarning,
+                stacklevel=2,
+            )
+            self.journal = None
+
+    # ------------------------------------------------------------------ scores and decision
+
+    @property
+    def decision(self) -> Decision:
+        """What any threshold makes of scores, labels and places, as far as they are known.
+
+        Raises
+        ------
+        SettingsError
+            The picks are not scored.
+        """
+        if self._decision is None:
+            scores = self.checked_scores
+            self._decision = Decision(
+                scores.p_particle, scores.other_class(), self.picks.labels, scores.codes,
+                scores.names, forecast=scores.forecast, order=scores.order,
+            )  # fmt: skip
+            if self.frames:
+                self._decision.set_places(self.picks.coords_yx_px(), self.frames)
+        return self._decision
+
+    @property
+    def checked_scores(self) -> Scores:
+        """The scores.
+
+        Raises
+        ------
+        SettingsError
+            The picks are not scored.
+        """
+        if self.scores is None:
+            raise SettingsError("the picks are not scored yet: score them first.")
+        return self.scores
+
+    def scored_class(self, rows: Rows | slice = slice(None)) -> NDArray[np.int8]:
+        """Return the class that scores and places give picks, 0 for none; no label counts.
+
+        Without scores it is the class in the picks' own file, if there is any.
+        """
+        scores = self.scores
+        if scores is None:
+            if "predicted" in self.picks.table:
+                return self.picks.table["predicted"].to_numpy(np.int8)[rows]
+            return np.zeros(len(self.picks), dtype=np.int8)[rows]
+        if self._decision is not None or scores.complete:
+            return self.decision.scored_class(self.threshold, rows)
+        # while scores come in, the few new ones alone: sorting all takes too long
+        p = scores.p_particle[rows]
+        nowhere = np.zeros(len(p), dtype=np.int8)
+        some = Decision(p, scores.other_class(rows), self.picks.labels[rows], nowhere, ("",))
+        return some.scored_class(self.threshold)
+
+    def p_particle(self, rows: Rows | slice = slice(None)) -> NDArray[np.floating]:
+        """Return P(particle) of picks, by the scores, else by their own file; NaN for none."""
+        if self.scores is None:
+            return self.picks.particle_probability[rows]
+        return self.scores.p_particle[rows]
+
+    def decided_picks(self) -> Picks:
+        """Return the picks with probabilities, ``predicted`` and ``decided_by``."""
+        scored = self.checked_scores.scored_picks(self.picks)
+        return self.decision.decided(scored, self.threshold)
+
+    def begin_scores(self, scores: Scores) -> Scores | None:
+        """Have these scores from now on; return those before, for `restore_scores`."""
+        before = self.scores
+        self._set_scores(scores)
+        return before
+
+    def take_scores(
+        self, event: ScoreEvent | ScoreSummary, frames: Sequence[Frame] = ()
+    ) -> None:
+        """Take over what an event of scoring tells: a micrograph, or the end of it.
+
+        `frames`, for the end where distances count, are those of `prune.place_rules.frames_of`.
+        """
+        scores = self.checked_scores
+        if isinstance(event, MicrographScored | MicrographFailed):
+            self._decision = None
+            self.redraw.emit(scores.take_micrograph(event))
+        elif isinstance(event, ScoreSummary):
+            scores.finish(event)
+            self._decision, self.frames, self.needs_refresh = None, frames, True
+        else:
+            return
+        self.scores_changed.emit()
+
+    def restore_scores(self, before: Scores | None) -> None:
+        """Go back to the scores of before, as after a cancelled scoring."""
+        if before is not None and len(before) < len(self.picks):
+            before.grow(self.picks)
+        self._set_scores(before)
+
+    def forget_scores(self) -> None:
+        """Drop the scores and the colours that they gave."""
+        if self.scores is not None:
+            self._set_scores(None)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Keep the picks of this P(particle) and more.
+
+        Raises
+        ------
+        SettingsError
+            It is no probability.
+        """
+        check_probability("the threshold", threshold)
+        self.threshold = float(threshold)
+        self.needs_refresh = True
+        self.threshold_changed.emit()
+
+    def set_place_rules(self, rules: PlaceRules, frames: Sequence[Frame]) -> None:
+        """Let distances cost picks their place; `frames` are those of `frames_of`."""
+        self.decision.set_places(self.picks.coords_yx_px(), frames)
+        self.rules, self.frames = rules, frames
+        self.needs_refresh = True
+        self.threshold_changed.emit()
+
+    def set_queue(self, queue: Queue | None) -> None:
+        """Have another queue, or none."""
+        if queue is not self.queue:
+            self.queue = queue
+            self.queue_changed.emit()
+
+    def _set_scores(self, scores: Scores | None) -> None:
+        self.scores, self._decision, self.frames = scores, None, ()
+        self.needs_refresh = scores is not None and scores.complete
+        self.redraw.emit(None)
+        self.scores_changed.emit()
+
+    def _update_decision(self, rows: Rows, n_added: int) -> Rows:
+        """Follow labels and added picks; return other rows that are decided differently now."""
+        scores = self.scores
+        if scores is None:
+            return _no_rows()
+        self.needs_refresh = self.needs_refresh or scores.complete
+        if n_added:
+            scores.grow(self.picks)
+            self._decision = None
+        if self._decision is None:
+            return _no_rows()
+        return self._decision.set_labels(rows, self.picks.labels[rows])
 
 
-def count_labels(picks: Picks) -> dict[int, int]:
-    """Return how many picks carry each class id that is used, ascending."""
-    counts = np.bincount(picks.labels, minlength=UNLABELLED + 1)
-    return {i: int(n) for i, n in enumerate(counts) if n and i != UNLABELLED}
+def layer_state(layer: Any) -> LayerState | None:
+    """Return the state of a layer's picks, None for a layer that holds none of ours.
+
+    A layer that was made from another one, as by *Duplicate*, gets a copy of its state.
+    """
+    layer = unwrap(layer)
+    state = layer.metadata.get(METADATA_KEY)
+    if not isinstance(state, LayerState):
+        return None
+    if state.layer_ref is not None and state.layer_ref() is layer:
+        return state
+    if state.layer_ref is not None:
+        state = layer.metadata[METADATA_KEY] = state.copy()
+    state.layer_ref = ref(layer)
+    return state
 
 
-def _is_as_shown(view: PicksView, points: NDArray[Any], features: pd.DataFrame) -> bool:
-    """Whether labels and number of points are those of the picks: quick, for it is usual."""
-    if len(points) != len(view.picks) or not {"label", "pick_id"} <= set(features):
-        return False
-    labels = features["label"].array
-    wanted = label_names(view.picks.labels, view.vocabulary)
-    return bool(
-        isinstance(labels, pd.Categorical)
-        and labels.categories.equals(wanted.categories)
-        and np.array_equal(labels.codes, wanted.codes)
-        and np.array_equal(features["pick_id"], np.arange(len(points)))
-    )
+def picks_state(layer: Any) -> LayerState:
+    """Return the state of a layer's picks.
+
+    Raises
+    ------
+    LabelError
+        The layer holds no picks.
+    """
+    state = layer_state(layer)
+    if state is None:
+        raise LabelError(
+            f"layer {layer.name!r} holds no picks: open a pick file, or choose another layer."
+        )
+    return state
 
 
-def _index(names: Any) -> pd.Index:
-    """Categories as Python strings: pandas' own kind takes 70 ms to look at for each click."""
-    return pd.Index(np.asarray(names, dtype=object), dtype=object)
+def unwrap(proxy: Any) -> Any:
+    """Return a viewer or layer itself: napari hands plugins short-lived wrapt proxies."""
+    return getattr(proxy, "__wrapped__", proxy)
 
 
-def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np.int64]:
-    """Return the (m,) pick of each point; `NEW_PICK` where it has none or a used one."""
-    if "pick_id" not in features or len(features) != n_points:
-        return np.full(n_points, NEW_PICK, dtype=np.int64)
-    values = pd.to_numeric(features["pick_id"], errors="coerce").fillna(NEW_PICK)
-    ids = values.to_numpy(np.int64)
-    taken = pd.Series(ids).duplicated().to_numpy()  # napari pastes features along with points
-    return np.where(taken | (ids < 0) | (ids >= n_picks), NEW_PICK, ids)
+def as_rows(rows: Any) -> Rows:
+    """Return rows of picks, however they are given, as an array.
+
+    Raises
+    ------
+    LabelError
+        One is negative.
+    """
+    at = np.asarray(
+        list(rows) if isinstance(rows, set | frozenset | range) else rows, dtype=np.intp
+    ).ravel()
+    if len(at) and at.min() < 0:
+        raise LabelError(f"pick {int(at.min())} does not exist: rows count from 0.")
+    return at
 
 
-def _parsed_labels(
-    features: pd.DataFrame, n_points: int, vocabulary: Vocabulary
-) -> NDArray[np.int8]:
-    if "label" not in features or len(features) != n_points:
-        return np.zeros(n_points, dtype=np.int8)
-    codes, values = pd.factorize(features["label"], use_na_sentinel=False)
-    return np.array([vocabulary.parse(v) for v in values], dtype=np.int8)[codes]
-
-
-def _slice_name(view: PicksView, z: float) -> str:
-    index = round(z)
-    for name, i in view.slice_of.items():  # the spelling that the picks already use
-        if i == index:
-            return name
-    if 0 <= index < len(view.slice_names):
-        return view.slice_names[index]
-    raise LabelError(
-        f"a point was added on slice {index}, which has no micrograph: "
-        f"there are {len(view.slice_names)}. Open the micrographs first."
-    )
+def with_added(picks: Picks, new: Picks) -> Picks:
+    """Return picks with those behind them that the user added; they belong to no file."""
+    return concatenate([picks, replace(new, file_list=picks.file_list)])

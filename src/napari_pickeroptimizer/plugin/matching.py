@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any  # viewers and layers, which are not imported here
 
 from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
+from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
-from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
+from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 
 # In a picks layer's metadata: where its missing micrographs were looked for, by name.
 LOOKED_FOR_KEY = "pickeroptimizer looked for"
@@ -20,16 +21,20 @@ class Match:
 
     Parameters
     ----------
-    view : PicksView
-        The picks on the stack's slices. Those whose micrograph is not in the stack come on
-        slices behind it, one a micrograph, so that none is hidden or shown on a wrong image.
+    slice_of : dict
+        Slice of each micrograph name that the picks use. Those whose micrograph is not in the
+        stack come on slices behind it, one a micrograph, so that none is hidden or shown on a
+        wrong image.
+    slice_names : tuple of str
+        Micrograph name of each slice, as the picks spell it.
     n_found : int
         Micrographs of the picks that are in the stack.
     missing : dict
         Reason by name for those that are not.
     """
 
-    view: PicksView
+    slice_of: dict[str, int]
+    slice_names: tuple[str, ...]
     n_found: int
     missing: dict[str, str]
 
@@ -45,23 +50,21 @@ class Match:
         )
 
 
-def match(view: PicksView, stack: StackView, stack_id: Hashable) -> Match:
-    """Put picks on the slices of a stack, by micrograph name as `Micrographs.resolve` does.
+def match(state: LayerState, stack: StackView) -> Match:
+    """Match picks to the slices of a stack, by name as `Micrographs.resolve` does.
 
     A name that fits several micrographs counts as missing: guessing would be worse.
     """
-    place = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
+    slice_at = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
     slice_of: dict[str, int] = {}
     missing: dict[str, str] = {}
-    for name in view.slice_of:
+    for name in state.slice_of:
         try:
-            found = stack.micrographs.resolve(name)
-        except AmbiguousMicrographError as error:
-            missing[name] = str(error)
-        except MicrographNotFoundError:
-            missing[name] = "not among the opened micrographs."
+            micrograph = stack.micrographs.resolve(name)
+        except (AmbiguousMicrographError, MicrographNotFoundError) as error:
+            missing[name] = _reason(error)
         else:
-            slice_of[name] = place[found.path, found.section]
+            slice_of[name] = slice_at[micrograph.path, micrograph.section]
     slice_names = stack.micrographs.names
     for name, i in slice_of.items():  # new picks are named as the picks' own file does
         slice_names[i] = name
@@ -69,21 +72,29 @@ def match(view: PicksView, stack: StackView, stack_id: Hashable) -> Match:
     for name in missing:
         slice_of[name] = len(slice_names)
         slice_names.append(name)
-    matched = replace(view, slice_of=slice_of, slice_names=tuple(slice_names), stack=stack_id)
-    return Match(matched, n_found, missing)
+    return Match(slice_of, tuple(slice_names), n_found, missing)
 
 
-def best_stack(viewer: Any, view: PicksView) -> tuple[Any, Match] | None:
+def place(layer: Any, matched: Match, stack_layer: Any) -> None:
+    """Put a picks layer on the slices, and into the world, of a stack layer."""
+    state, stack = layer_state(layer), stack_of(stack_layer.metadata)
+    assert state is not None
+    assert stack is not None  # they were matched
+    state.place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
+    transforms.set_transform(layer, stack.pixel_size_ang)
+
+
+def best_stack(viewer: Any, state: LayerState) -> tuple[Any, Match] | None:
     """Return the micrograph layer that holds most of the picks' micrographs, and the match.
 
     None where no micrograph layer holds any of them.
     """
-    fits = []
-    for layer in viewer.layers:
-        stack = stack_of(layer.metadata)
-        if stack is not None:
-            fits.append((layer, match(view, stack, layer.unique_id)))
-    if not len(view.picks):
+    fits = [
+        (layer, match(state, stack))
+        for layer in viewer.layers
+        if (stack := stack_of(layer.metadata)) is not None
+    ]
+    if not len(state.picks):
         return fits[-1] if fits else None
     layer, best = max(fits, key=lambda fit: fit[1].n_found, default=(None, None))
     return (layer, best) if best is not None and best.n_found else None
@@ -95,18 +106,18 @@ def missing_micrographs(viewer: Any, layer: Any) -> dict[str, str]:
     They are in no micrograph layer that is open, fit several of its micrographs, or their
     files cannot be read. All of them where no micrographs are open.
     """
-    view = view_of(layer.metadata)
-    if view is None:
+    state = layer_state(layer)
+    if state is None:
         return {}
     looked_for = layer.metadata.get(LOOKED_FOR_KEY, {})
-    stack = find_stack(viewer, view)
+    stack = find_stack(viewer, state)
     if stack is None:
         reason = "no micrographs of these picks are open."
-        return {name: looked_for.get(name, reason) for name in view.slice_of}
+        return {name: looked_for.get(name, reason) for name in state.slice_of}
     missing: dict[str, str] = {}
     n = len(stack.micrographs)
     names = stack.micrographs.names
-    for name, i in view.slice_of.items():
+    for name, i in state.slice_of.items():
         if i >= n:
             missing[name] = looked_for.get(name) or match_reason(name, stack)
         elif names[i] in stack.unreadable:
@@ -118,16 +129,14 @@ def match_reason(name: str, stack: StackView) -> str:
     """Return why a name is on no slice of a stack."""
     try:
         stack.micrographs.resolve(name)
-    except AmbiguousMicrographError as error:
-        return str(error)
-    except MicrographNotFoundError:
-        pass
-    return "not among the opened micrographs."
+    except (AmbiguousMicrographError, MicrographNotFoundError) as error:
+        return _reason(error)
+    return _reason(None)
 
 
-def find_stack(viewer: Any, view: PicksView) -> StackView | None:
-    """Return the stack that a view was matched to, None when its layer is gone."""
-    layer = layer_by_id(viewer, view.stack)
+def find_stack(viewer: Any, state: LayerState) -> StackView | None:
+    """Return the stack that picks were matched to, None when its layer is gone."""
+    layer = layer_by_id(viewer, state.stack)
     return None if layer is None else stack_of(layer.metadata)
 
 
@@ -137,5 +146,11 @@ def layer_by_id(viewer: Any, unique_id: Hashable) -> Any | None:
 
 
 def picks_layers(viewer: Any) -> list[Any]:
-    """Return the Points layers that show picks of ours."""
-    return [layer for layer in viewer.layers if view_of(layer.metadata) is not None]
+    """Return the Points layers that hold picks of ours."""
+    return [layer for layer in viewer.layers if layer_state(layer) is not None]
+
+
+def _reason(error: Exception | None) -> str:
+    if isinstance(error, AmbiguousMicrographError):
+        return str(error)
+    return "not among the opened micrographs."

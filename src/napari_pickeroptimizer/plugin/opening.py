@@ -10,15 +10,16 @@ from typing import Any
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import labelling, matching
+from napari_pickeroptimizer.plugin import matching, transforms
 from napari_pickeroptimizer.plugin.images.locate import locate_micrographs
-from napari_pickeroptimizer.plugin.images.stack import extend_stack, make_stack, stack_of
-from napari_pickeroptimizer.plugin.layer_state import (
-    PicksView,
-    make_view,
-    points_data,
-    view_of,
+from napari_pickeroptimizer.plugin.images.stack import (
+    StackView,
+    extend_stack,
+    make_stack,
+    stack_of,
 )
+from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
+from napari_pickeroptimizer.plugin.painting import points_data
 from napari_pickeroptimizer.plugin.session import micrograph_layers, session_of, unwrap
 
 LayerData = tuple[Any, ...]
@@ -44,15 +45,15 @@ def picks_with_micrographs(
     diameter_px : float, optional
         Diameter of the rings in micrograph pixels.
     """
-    view = make_view(picks, diameter_px=diameter_px)
-    if viewer is not None and matching.best_stack(unwrap(viewer), view) is not None:
-        return [matched_points_data(viewer, view, name)]
+    state = LayerState.of_picks(picks, diameter_px=diameter_px)
+    if viewer is not None and matching.best_stack(unwrap(viewer), state) is not None:
+        return [matched_points_data(viewer, state, name)]
     located = locate_micrographs(picks)
     looked_for = {matching.LOOKED_FOR_KEY: located.missing}
     if not len(located.micrographs):
         if located.missing and not (viewer is not None and micrograph_layers(viewer)):
             warnings.warn(_none_found(located.missing), UserWarning, stacklevel=2)
-        points = points_data(view, name)
+        points = points_data(state, name)
         points[1]["metadata"].update(looked_for)
         return [points]
     title = _folder_name(located.micrographs)
@@ -60,18 +61,18 @@ def picks_with_micrographs(
         stack = make_stack(located.micrographs, name=title)
     else:
         stack = prepared_stack(viewer, located.micrographs, title)
-    points = points_on(view, stack, name)
+    points = points_on(state, stack, name)
     points[1]["metadata"].update(looked_for)
     return [stack, points]
 
 
-def points_on(view: PicksView, stack: LayerData, name: str) -> LayerData:
+def points_on(state: LayerState, stack: LayerData, name: str) -> LayerData:
     """Return the layer data of picks that lie on a stack which is not in a viewer yet."""
     stack_view = stack_of(stack[1]["metadata"])
     assert stack_view is not None  # made by `make_stack`
-    points = points_data(matching.match(view, stack_view, None).view, name)
-    points[1].update(scale=stack_view.points_scale, units=stack_view.units)
-    return points
+    matched = matching.match(state, stack_view)
+    state.place(matched.slice_of, matched.slice_names, None)
+    return _in_world(points_data(state, name), stack_view)
 
 
 def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
@@ -107,45 +108,50 @@ def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[An
     stack = stack_of(attributes["metadata"])
     assert stack is not None  # made above
     for layer in matching.picks_layers(unwrap(viewer)):
-        view = view_of(layer.metadata)
-        if view is not None and view.stack is None:
-            with suppress(PickerOptimizerError):  # `_match` will tell
-                if matching.match(view, stack, None).n_found:
-                    layer.scale, layer.units = stack.points_scale, stack.units
+        state = picks_state(layer)
+        if state.stack is None:
+            with suppress(PickerOptimizerError):  # the session tells, once it is in the viewer
+                if matching.match(state, stack).n_found:
+                    transforms.set_transform(layer, stack.pixel_size_ang)
     return data, attributes, kind
 
 
-def matched_points_data(viewer: Any, view: PicksView, name: str) -> tuple[Any, Any, str]:
-    """Return the data of a picks layer, in the frame of the open stack that fits it best.
+def matched_points_data(viewer: Any, state: LayerState, name: str) -> LayerData:
+    """Return the data of a picks layer, on the slices of the open stack that fits it best.
 
     Raises
     ------
     AmbiguousMicrographError
         A micrograph name fits several of the open micrographs.
     """
-    best = matching.best_stack(unwrap(viewer), view)
+    best = matching.best_stack(unwrap(viewer), state)
     if best is None:
-        return points_data(view, name)
-    stack = stack_of(best[0].metadata)
-    assert stack is not None
-    if best[1].text:
-        warnings.warn(best[1].text, UserWarning, stacklevel=2)
-    data, attributes, kind = points_data(best[1].view, name)
-    return data, {**attributes, "scale": stack.points_scale, "units": stack.units}, kind
+        return points_data(state, name)
+    stack_layer, matched = best
+    stack = stack_of(stack_layer.metadata)
+    assert stack is not None  # best_stack returns only these
+    if matched.text:
+        warnings.warn(matched.text, UserWarning, stacklevel=2)
+    state.place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
+    return _in_world(points_data(state, name), stack)
+
+
+def _in_world(points: LayerData, stack: StackView) -> LayerData:
+    data, attributes, kind = points
+    return data, {**attributes, **transforms.points_transform(stack.pixel_size_ang)}, kind
 
 
 def _rematch(viewer: Any, stack_layer: Any) -> None:
     """Put picks on the slices that came to a stack, where these are micrographs of theirs."""
     stack = stack_of(stack_layer.metadata)
-    assert stack is not None
+    assert stack is not None  # it was extended
     for layer in matching.picks_layers(viewer):
-        view = view_of(layer.metadata)
-        if view is None or view.stack not in (None, stack_layer.unique_id):
+        state = picks_state(layer)
+        if state.stack not in (None, stack_layer.unique_id):
             continue
-        fit = matching.match(view, stack, stack_layer.unique_id)
-        if fit.n_found and fit.view.slice_of != view.slice_of:
-            labelling.show(layer, fit.view)
-            layer.scale, layer.units = stack.points_scale, stack.units
+        matched = matching.match(state, stack)
+        if matched.n_found and matched.slice_of != state.slice_of:
+            matching.place(layer, matched, stack_layer)
 
 
 def _folder_name(micrographs: Micrographs) -> str:

@@ -1,52 +1,45 @@
-"""What scores do to layers: the picks' colours, and the layers of kept and rejected picks.
+"""Layers of kept, rejected and unscored picks: what a decision makes of a picks layer. No Qt.
 
-The layer of all picks is coloured by what is decided, and else left alone. What is kept and
-what is rejected are two more layers, made from it again whenever scores, threshold or labels
-change. Everything is scriptable: `set_threshold` leaves all of it up to date. A panel, in
-which a threshold is dragged, asks for the least at every step (`move_threshold`), and for the
-rest once the hand is still (`settle`).
+The layer of all picks is coloured by the decision, and else left alone. What is kept and what
+is rejected are two more layers, made from it again whenever scores, threshold, places or labels
+change: at once (`refresh`), or, where a threshold is dragged, what is seen first
+(`refresh_visible`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal
-from weakref import WeakKeyDictionary, WeakSet
+from dataclasses import dataclass
+from typing import Any, Literal  # Any: viewers and layers, which are not imported here
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import matching
-from napari_pickeroptimizer.plugin.colouring import (
-    has_display_columns,
-    paint_all,
-    paint_rows,
-    remove_display_columns,
-    shown_picks,
-    visible_rows,
-    without_display_columns,
+from napari_pickeroptimizer.plugin import matching, painting, transforms
+from napari_pickeroptimizer.plugin.layer_state import (
+    LayerState,
+    Role,
+    layer_state,
+    picks_state,
+    unwrap,
 )
-from napari_pickeroptimizer.plugin.layer_state import view_of
-from napari_pickeroptimizer.plugin.output_layers import show_output_layers
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
-from napari_pickeroptimizer.plugin.session import Session, session_of, unwrap
-from napari_pickeroptimizer.prune.place_rules import PlaceRules, frames_of
-from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
-from napari_pickeroptimizer.prune.threshold import check_probability
-from napari_pickeroptimizer.reading import MicrographFailed, group_by_micrograph
+from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules, frames_of
+from napari_pickeroptimizer.prune.score import ScoreEvent
+from napari_pickeroptimizer.reading import group_by_micrograph
+from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 Shown = Literal["all", "kept", "rejected"]
+OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")
 # napari takes a second for the points of a layer this large: those that nobody sees wait.
 LARGE = 100_000
 
 
 @dataclass(frozen=True)
-class Pruned:
+class LayerOutputs:
     """What scores and threshold made of a layer.
 
     Parameters
@@ -73,16 +66,20 @@ class Pruned:
         return {int(i): int(n) for i, n in zip(ids, counts, strict=True)}
 
 
-@dataclass(eq=False)
-class _Following:
-    """What is kept of a session: layers that are not up to date, and who will see to it."""
+def scored_state(layer: Any) -> LayerState:
+    """Return the state of a layer whose picks are scored.
 
-    needs_refresh: WeakSet[Any] = field(default_factory=WeakSet)
-    outdated: WeakSet[Any] = field(default_factory=WeakSet)
-    later: Callable[[Any], None] | None = None
-
-
-_following: WeakKeyDictionary[Session, _Following] = WeakKeyDictionary()
+    Raises
+    ------
+    SettingsError
+        They are not scored yet.
+    """
+    state = picks_state(layer)
+    if state.scores is None:
+        raise SettingsError(
+            f"the picks of {layer.name!r} are not scored yet: score them first."
+        )
+    return state
 
 
 def scores_of(viewer: Any, layer: Any) -> Scores:
@@ -93,71 +90,19 @@ def scores_of(viewer: Any, layer: Any) -> Scores:
     SettingsError
         They are not scored yet.
     """
-    scores: Scores | None = session_of(viewer).scores.get(unwrap(layer))
-    if scores is None:
-        raise SettingsError(
-            f"the picks of {layer.name!r} are not scored yet: score them first."
-        )
+    scores = scored_state(layer).scores
+    assert scores is not None  # checked above
     return scores
 
 
-def begin(viewer: Any, layer: Any, scores: Scores) -> Scores | None:
-    """Show scores as they come, from now on; return those that the layer had before."""
-    session, layer = session_of(viewer), unwrap(layer)
-    follow(session)
-    before: Scores | None = session.scores.get(layer)
-    if before is not None:
-        scores.threshold, scores.rules = before.threshold, before.rules
-    session.scores[layer] = scores
-    paint_all(layer, scores)
-    session.scores_changed.emit(layer)
-    return before
-
-
-def receive(viewer: Any, layer: Any, event: Any) -> None:
+def take_scores(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> None:
     """Take an event of scoring over, into the scores and the colours of the picks."""
-    session, layer = session_of(viewer), unwrap(layer)
-    scores = scores_of(viewer, layer)
-    if isinstance(event, MicrographScored | MicrographFailed):
-        rows = scores.take(event)
-        paint_rows(layer, scores, rows, probabilities=True)
-        session.scores_changed.emit(layer)
+    state = scored_state(layer)
+    is_end = isinstance(event, ScoreSummary)
+    state.take_scores(event, place_frames(viewer, state, state.rules) if is_end else ())
 
 
-def finish(viewer: Any, layer: Any, scored: PicksScored, summarised: ScoreSummary) -> None:
-    """Take over what is known once all picks are scored, and show what is kept."""
-    session, layer = session_of(viewer), unwrap(layer)
-    scores = scores_of(viewer, layer)
-    scores.finish(scored, summarised)
-    if not scores.rules.are_off:
-        _apply_rules(viewer, layer, scores, scores.rules)
-    _refresh_soon(session, layer)
-    session.scores_changed.emit(layer)
-
-
-def restore(viewer: Any, layer: Any, before: Scores | None) -> None:
-    """Go back to the scores that a layer had, as after a cancelled scoring."""
-    session, layer = session_of(viewer), unwrap(layer)
-    if before is None or before.model is not session.model:
-        forget(viewer, layer)
-        return
-    picks = shown_picks(layer)
-    before.set_labels(np.arange(len(before)), picks)  # labels given meanwhile
-    session.scores[layer] = before
-    paint_all(layer, before)
-    _refresh_soon(session, layer)
-    session.scores_changed.emit(layer)
-
-
-def forget(viewer: Any, layer: Any) -> None:
-    """Drop a layer's scores and the colours they gave; its outputs stay as they are."""
-    session, layer = session_of(viewer), unwrap(layer)
-    session.scores.pop(layer, None)
-    remove_display_columns(layer)
-    session.scores_changed.emit(layer)
-
-
-def set_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
+def set_threshold(viewer: Any, layer: Any, threshold: float) -> LayerOutputs:
     """Keep the picks of this P(particle) and more, and show it.
 
     The layer's labels win over the scores, those given since the scoring too.
@@ -167,25 +112,15 @@ def set_threshold(viewer: Any, layer: Any, threshold: float) -> Pruned:
     SettingsError
         The layer's picks are not scored, or the threshold is no probability.
     """
-    scores, session = scores_of(viewer, layer), session_of(viewer)
-    check_probability("the threshold", threshold)
-    scores.threshold = float(threshold)
-    pruned = refresh(viewer, layer)
-    session.threshold_changed.emit(unwrap(layer))
-    return pruned
+    state = scored_state(layer)
+    with state.threshold_changed.blocked():
+        state.set_threshold(threshold)
+    outputs = refresh(viewer, layer)
+    state.threshold_changed.emit()
+    return outputs
 
 
-def move_threshold(viewer: Any, layer: Any, threshold: float) -> None:
-    """Follow a threshold that is dragged: colours of what is seen at once, the rest later."""
-    session, layer = session_of(viewer), unwrap(layer)
-    scores = scores_of(viewer, layer)
-    scores.threshold = float(threshold)
-    paint_rows(layer, scores, visible_rows(viewer, layer, scores))
-    _refresh_soon(session, layer)
-    session.threshold_changed.emit(layer)
-
-
-def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> Pruned:
+def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> LayerOutputs:
     """Let distances cost picks their place, whatever their score, and show it.
 
     Raises
@@ -193,66 +128,79 @@ def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> Pruned:
     SettingsError
         The layer's picks are not scored, or a distance in Å needs a pixel size.
     """
-    session, layer = session_of(viewer), unwrap(layer)
-    _apply_rules(viewer, layer, scores_of(viewer, layer), rules)
-    pruned = refresh(viewer, layer)
-    session.threshold_changed.emit(layer)
-    return pruned
+    state = scored_state(layer)
+    with state.threshold_changed.blocked():
+        state.set_place_rules(rules, place_frames(viewer, state, rules))
+    outputs = refresh(viewer, layer)
+    state.threshold_changed.emit()
+    return outputs
 
 
-def refresh(viewer: Any, layer: Any) -> Pruned:
-    """Bring the colours of all picks, and the outputs, up to date with the threshold."""
+def place_frames(viewer: Any, state: LayerState, rules: PlaceRules) -> list[Frame]:
+    """Return the micrographs that distances between scored picks are measured on."""
+    scores = state.scores
+    if rules.are_off or scores is None:
+        return []
+    stack = matching.find_stack(unwrap(viewer), state)
+    # a distance between picks, in pixels or diameters, needs no image
+    micrographs = Micrographs.named(scores.names) if stack is None else stack.micrographs
+    groups = group_by_micrograph(micrographs, state.picks)
+    return frames_of(groups, scores.card.boxes, rules)
+
+
+def refresh(viewer: Any, layer: Any) -> LayerOutputs:
+    """Bring the colours of all picks, and the output layers, up to date with the decision."""
     viewer, layer = unwrap(viewer), unwrap(layer)
+    state = scored_state(layer)
     scores = scores_of(viewer, layer)
-    following = follow(session_of(viewer))
-    following.needs_refresh.discard(layer)
-    following.outdated.discard(layer)
-    paint_rows(layer, scores, None)
-    picks = scores.decided(without_display_columns(layer))
-    layers = show_output_layers(viewer, layer, picks, outputs_of(viewer, layer))
-    return Pruned(picks, layers, scores.failures, sum(scores.outside.values()))
+    state.needs_refresh = state.outdated = False
+    painting.paint_decided(layer)
+    picks = state.decided_picks()
+    layers = _show_outputs(viewer, layer, picks)
+    return LayerOutputs(picks, layers, scores.failures, sum(scores.outside.values()))
 
 
 def refresh_visible(viewer: Any, layer: Any) -> bool:
-    """Do as `settle`, but leave large outputs that nobody sees for later.
+    """Do as `refresh`, but leave large outputs that nobody sees for later.
 
     Returns
     -------
     bool
-        Whether some were left: call `settle` when there is time for it.
+        Whether some were left: call `refresh` when there is time for it.
     """
-    viewer, layer = unwrap(viewer), unwrap(layer)
-    scores = scores_of(viewer, layer)
-    seen = any(x.visible for x in outputs_of(viewer, layer).values())
-    if seen or len(scores) <= LARGE:
+    state = scored_state(layer)
+    is_seen = any(x.visible for x in outputs_of(viewer, layer).values())
+    if is_seen or len(state.picks) <= LARGE:
         refresh(viewer, layer)
         return False
-    following = follow(session_of(viewer))
-    following.needs_refresh.discard(layer)
-    following.outdated.add(layer)
-    paint_rows(layer, scores, None)
+    state.needs_refresh, state.outdated = False, True
+    painting.paint_decided(unwrap(layer))
     return True
 
 
-def show_outputs(viewer: Any, layer: Any) -> dict[str, Any]:
-    """Make or update the layers of what is kept and rejected; return them by role."""
-    return refresh(viewer, layer).layers
+def paint_shown(viewer: Any, layer: Any) -> None:
+    """Colour the picks of the micrograph that is shown by the decision."""
+    is_flat = viewer.dims.ndim >= 3 and viewer.dims.ndisplay == 2
+    shown = transforms.rows_on_slice(layer, transforms.slice_shown(viewer))
+    painting.paint_decided(layer, shown if is_flat else None)
 
 
 def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
     """Return the output layers of a picks layer by role, whatever they are called now."""
-    found = {}
-    for other in matching.picks_layers(unwrap(viewer)):
-        view = view_of(other.metadata)
-        if view is not None and view.source == unwrap(layer).unique_id:
-            found[str(view.role)] = other
-    return found
+    source = layer_state(layer)
+    states = [(other, layer_state(other)) for other in unwrap(viewer).layers]
+    return {
+        str(state.role): other
+        for other, state in states
+        if state is not None and source is not None and state.source is source
+    }
 
 
 def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
     """Show all picks, or only the kept or the rejected ones; what is shown gets the keys."""
     viewer, layer = unwrap(viewer), unwrap(layer)
-    if shown != "all" and (shown not in outputs_of(viewer, layer) or outdated(viewer, layer)):
+    is_behind = shown not in outputs_of(viewer, layer) or picks_state(layer).outdated
+    if shown != "all" and is_behind:
         refresh(viewer, layer)
     layers = {"all": layer, **outputs_of(viewer, layer)}
     for role, other in layers.items():
@@ -273,87 +221,57 @@ def shown_of(viewer: Any, layer: Any) -> Shown:
     return "all"
 
 
-def refresh_later(session: Session, later: Callable[[Any], None] | None) -> None:
-    """Have a panel call `settle` when the hand rests; None to do it at once again."""
-    follow(session).later = later
+def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:
+    """Make or update the outputs of decided picks; the user's active layer stays active."""
+    predicted = picks.table["predicted"].to_numpy()
+    masks = {
+        "kept": predicted == PARTICLE,
+        "rejected": predicted > PARTICLE,
+        "unscored": predicted == UNLABELLED,
+    }
+    existing = outputs_of(viewer, layer)
+    layers: dict[str, Any] = {}
+    active = viewer.layers.selection.active
+    for role in OUTPUT_ROLES:
+        rows = np.flatnonzero(masks[role])
+        if role in existing:
+            _update_output(existing[role], layer, picks, rows)
+            layers[role] = existing[role]
+        elif role != "unscored" or len(rows):
+            layers[role] = _add_output(viewer, layer, picks, rows, role)
+    if viewer.layers.selection.active is not active:
+        viewer.layers.selection.active = active
+    return layers
 
 
-def stop_refreshing_later(session: Session, later: Callable[[Any], None]) -> None:
-    """Undo `refresh_later`, unless another panel has taken it over."""
-    following = follow(session)
-    if following.later is later:
-        following.later = None
+def _update_output(output: Any, layer: Any, picks: Picks, rows: NDArray[np.intp]) -> None:
+    state, source = picks_state(output), picks_state(layer)
+    part = picks.select(rows)
+    is_same = state.rows is not None and np.array_equal(state.rows, rows)
+    columns = ("label", "predicted", f"{PROBABILITY_PREFIX}{PARTICLE}")
+    if is_same and all(
+        np.array_equal(state.picks.table[c], part.table[c], equal_nan=True) for c in columns
+    ):
+        return  # a million points take a second, and look no different after it
+    state.picks, state.rows, state.diameter_px = part, rows, source.diameter_px
+    state.place(source.slice_of, source.slice_names, source.stack)
 
 
-def needs_refresh(viewer: Any, layer: Any) -> bool:
-    """Whether colours or outputs are behind the threshold or the labels."""
-    return unwrap(layer) in follow(session_of(viewer)).needs_refresh
-
-
-def outdated(viewer: Any, layer: Any) -> bool:
-    """Whether outputs that nobody sees were left for later."""
-    return unwrap(layer) in follow(session_of(viewer)).outdated
-
-
-def follow(session: Session) -> _Following:
-    """Let scores follow labels and models of a session; a second call changes nothing."""
-    if session not in _following:
-        _following[session] = _Following()
-        session.labels_changed.connect(partial(_on_labels, session))
-        session.model_changed.connect(partial(_on_model, session))
-        session.viewer.dims.events.current_step.connect(partial(_on_step, session.viewer_ref))
-    return _following[session]
-
-
-def _on_labels(session: Session, layer: Any, rows: NDArray[np.intp]) -> None:
-    scores: Scores | None = session.scores.get(layer)
-    if scores is None:
-        return
-    concerned = scores.set_labels(rows, shown_picks(layer))
-    paint_rows(layer, scores, concerned, probabilities=True)
-    if scores.complete:
-        _refresh_soon(session, layer)
-
-
-def _on_model(session: Session) -> None:
-    """Scores of another model than the session's say nothing any more."""
-    for layer in matching.picks_layers(session.viewer):
-        if layer in session.scores or has_display_columns(layer):
-            forget(session.viewer, layer)
-
-
-def _on_step(viewer_ref: Any, event: Any = None) -> None:
-    """Colour the micrograph that comes into view, where the threshold is still on its way."""
-    viewer = viewer_ref()
-    if viewer is None:
-        return
-    session = session_of(viewer)
-    for layer in list(follow(session).needs_refresh):
-        scores = session.scores.get(layer)
-        if scores is not None and layer in viewer.layers:
-            paint_rows(layer, scores, visible_rows(viewer, layer, scores))
-
-
-def _refresh_soon(session: Session, layer: Any) -> None:
-    following = follow(session)
-    following.needs_refresh.add(layer)
-    if following.later is None:
-        refresh(session.viewer, layer)
-    else:
-        following.later(layer)
-
-
-def _apply_rules(viewer: Any, layer: Any, scores: Scores, rules: PlaceRules) -> None:
-    frames = []
-    picks = shown_picks(layer)
-    if not rules.are_off:
-        micrographs = _micrographs(viewer, layer, scores)
-        frames = frames_of(group_by_micrograph(micrographs, picks), scores.card.boxes, rules)
-    scores.set_rules(rules, frames, picks)
-
-
-def _micrographs(viewer: Any, layer: Any, scores: Scores) -> Micrographs:
-    view = view_of(layer.metadata)
-    stack = None if view is None else matching.find_stack(unwrap(viewer), view)
-    # a distance between picks, in pixels or diameters, needs no image
-    return Micrographs.named(scores.names) if stack is None else stack.micrographs
+def _add_output(
+    viewer: Any, layer: Any, picks: Picks, rows: NDArray[np.intp], role: Role
+) -> Any:
+    source = picks_state(layer)
+    state = LayerState(
+        picks.select(rows),
+        source.slice_of,
+        source.slice_names,
+        source.diameter_px,
+        role,
+        source.stack,
+        source,
+        rows,
+        source.vocabulary,
+    )
+    data, attributes, _ = painting.points_data(state, f"{layer.name} {role}")
+    attributes |= {"scale": layer.scale, "units": layer.units, "visible": False}
+    return viewer.add_points(data, **attributes)

@@ -1,101 +1,253 @@
-"""How picks are drawn in a layer: all of them, or the few that changed, in place."""
+"""How picks are drawn: decision and labels as colours, widths, symbols and features. No Qt.
+
+napari's own colour cycles are slow beyond 1e5 points, and give colours by order of first
+appearance: the same class would have another colour in the next file. So all is computed here,
+and what changed is written into napari's arrays in place: setting an attribute of a million
+points takes a quarter of a second, a few rows of them some milliseconds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast  # Any: napari layers, which are not imported here
+from weakref import ref
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import UNLABELLED
-from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.layer_state import (
-    LABEL_WIDTH,
-    METADATA_KEY,
-    RING_WIDTH,
-    PicksView,
-    appearance,
-    coords_zyx,
-    feature_table,
-    label_names,
-    shown_classes,
-    view_of,
-)
+from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.plugin import transforms
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState, layer_state
+
+# The user's labels are thick, and have a symbol of their own class.
+RING_WIDTH = 0.07
+LABEL_WIDTH = 0.18
+NOT_SCORED = "not scored"
 
 
-def paint(layer: Any, view: PicksView) -> None:
-    """Make a layer show a view: its points, features and looks are set anew."""
-    layer.metadata = {**layer.metadata, METADATA_KEY: view}
-    points = coords_zyx(view)
-    if not np.array_equal(points, layer.data):
-        layer.selected_data = set()
-        layer.data = points
-    layer.size = view.diameter_px
-    layer.current_size = view.diameter_px
-    if len(points):
-        layer.features = feature_table(view)
-        looks = appearance(view)
-        layer.symbol = view.vocabulary.symbols[UNLABELLED]
-        _write_symbols(layer, view, np.flatnonzero(view.picks.labels != UNLABELLED))
-        layer.border_width = looks["border_width"]
-        layer.border_color = looks["border_color"]  # last: it draws all three
+def points_data(
+    state: LayerState, name: str
+) -> tuple[NDArray[np.float64], dict[str, Any], str]:
+    """Return the layer data tuple of a Points layer of picks."""
+    attributes = {
+        "name": name,
+        "ndim": 3,
+        "axis_labels": transforms.AXIS_LABELS,
+        "features": feature_table(state),
+        "size": state.diameter_px,
+        "face_color": "transparent",
+        "border_width_is_relative": True,
+        "metadata": {METADATA_KEY: state},
+        **appearance(state),
+    }
+    if not len(state.picks):  # napari cannot take colours of no points
+        for per_point in ("features", "border_color", "border_width", "symbol"):
+            del attributes[per_point]
+    return _points(state), attributes, "points"
 
 
-def repaint(layer: Any, picks: Picks, rows: NDArray[Any]) -> None:
-    """Make a layer show `picks`, which differ from what it shows in `rows` only.
+def appearance(state: LayerState) -> dict[str, Any]:
+    """Return colour, line width and symbol of each pick."""
+    labels, symbols = state.picks.labels, state.vocabulary.symbols
+    return {
+        "border_color": state.vocabulary.palette_rgba[shown_class(state)],
+        "border_width": _widths(labels),
+        # napari takes a second to look at a million symbols, and no time at one
+        "symbol": symbols[labels] if labels.any() else symbols[UNLABELLED],
+    }
 
-    They may differ in labels, predictions and probabilities. Only these rows are written,
-    into napari's own arrays: setting an attribute of a million points takes a quarter of a
-    second, this a few milliseconds.
 
-    Parameters
-    ----------
-    layer : napari.layers.Points
-        A layer with a `PicksView` of as many picks.
-    picks : Picks
-        What it shall show.
-    rows : (m,) int
-        Which of them changed.
-    """
-    view = view_of(layer.metadata)
-    if view is None:
+def shown_class(state: LayerState, rows: Any = slice(None)) -> NDArray[np.int8]:
+    """Return the class that picks are drawn in: the user's label, else the decided one."""
+    labels = state.picks.labels[rows]
+    decided = state.scored_class(rows)
+    return cast(NDArray[np.int8], np.where(labels != UNLABELLED, labels, decided))
+
+
+def feature_table(state: LayerState) -> pd.DataFrame:
+    """Return the features of the points: what the status bar and the feature table show."""
+    table = state.picks.table
+    codes, names = pd.factorize(table["micrograph"])
+    features = pd.DataFrame(
+        {
+            "pick_id": np.arange(len(table), dtype=np.int64),
+            "micrograph": pd.Categorical.from_codes(codes, _index(names)),
+            "label": label_names(state.picks.labels, state.vocabulary),
+        }
+    )
+    if state.scores is not None or "predicted" in table:
+        features["predicted"] = _decided_names(state, slice(None))
+    if state.scores is not None or state.picks.class_ids:
+        features["probability"] = state.p_particle().astype(np.float64)
+    if "picker_score" in table:
+        features["picker_score"] = table["picker_score"].to_numpy(np.float64)
+    return features
+
+
+def label_names(
+    class_ids: NDArray[np.int8],
+    vocabulary: Vocabulary = DEFAULT_VOCABULARY,
+    unset: str = "unlabelled",
+) -> pd.Categorical:
+    """Return the (n,) names of class ids, `unset` for 0; the codes are the ids."""
+    names = [unset, *(vocabulary.name(i) for i in range(1, MAX_CLASS + 1))]
+    return pd.Categorical.from_codes(class_ids, _index(names))
+
+
+def follow_state(layer: Any, state: LayerState) -> None:
+    """Draw a layer again whenever its state changes; a second call changes nothing."""
+    if len(state.redraw):
         return
-    view = replace(view, picks=picks)
-    layer.metadata = {**layer.metadata, METADATA_KEY: view}
-    rows = np.asarray(rows, dtype=np.intp)
+    layer_ref = ref(layer)  # the state belongs to the layer, which must be free to go
+
+    def on_redraw(rows: NDArray[np.intp] | None) -> None:
+        if (drawn := layer_ref()) is not None:
+            paint_rows(drawn, rows)
+
+    def on_view() -> None:
+        if (drawn := layer_ref()) is not None:
+            paint(drawn)
+
+    def on_diameter() -> None:
+        if (drawn := layer_ref()) is not None:
+            drawn.size = drawn.current_size = state_of_layer(drawn).diameter_px
+
+    state.redraw.connect(on_redraw)
+    state.view_changed.connect(on_view)
+    state.diameter_changed.connect(on_diameter)
+
+
+def paint(layer: Any) -> None:
+    """Draw everything of a layer anew: points, features and looks."""
+    state = state_of_layer(layer)
+    points = _points(state)
+    with _painting(state):
+        if not np.array_equal(points, layer.data):
+            layer.selected_data = set()
+            layer.data = points
+        layer.size = layer.current_size = state.diameter_px
+        if not len(points):
+            return
+        layer.features = feature_table(state)
+        look = appearance(state)
+        layer.symbol = state.vocabulary.symbols[UNLABELLED]
+        _write_symbols(layer, state, np.flatnonzero(state.picks.labels != UNLABELLED))
+        layer.border_width = look["border_width"]
+        layer.border_color = look["border_color"]  # last: it draws all three
+
+
+def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
+    """Draw some picks anew, None for all whose class or score is another one."""
+    state = state_of_layer(layer)
+    if len(layer.data) != len(state.picks):  # picks were added, or napari removed points
+        paint(layer)
+    else:
+        _write(layer, state, _differing(layer, state) if rows is None else rows)
+
+
+def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
+    """Draw those of some picks (by default of all) that are decided differently now."""
+    state = state_of_layer(layer)
+    if len(layer.data) != len(state.picks):
+        return  # napari is in the middle of an edit
+    at = slice(None) if rows is None else rows
+    differ = np.flatnonzero(_drawn_class(layer)[at] != state.scored_class(at))
+    _write(layer, state, differ if rows is None else rows[differ])
+
+
+def state_of_layer(layer: Any) -> LayerState:
+    """Return the state of a layer that is known to have one."""
+    state = layer_state(layer)
+    assert state is not None, "only layers of picks are drawn"
+    return state
+
+
+@contextmanager
+def _painting(state: LayerState) -> Iterator[None]:
+    """Tell whoever follows the user's edits of the layer that these are ours."""
+    before, state.is_painted = state.is_painted, True
+    try:
+        yield
+    finally:
+        state.is_painted = before
+
+
+def _write(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
+    """Write some rows into napari's arrays."""
     if not len(rows):
         return
-    labels, vocabulary = picks.labels[rows], view.vocabulary
-    layer.border_color[rows] = vocabulary.palette_rgba[shown_classes(picks, rows)]
-    layer.border_width[rows] = np.where(labels != UNLABELLED, LABEL_WIDTH, RING_WIDTH)
-    _write_symbols(layer, view, rows)
-    _write_features(layer, view, rows)
-    layer.events.border_color()  # an edit in place tells nobody; this one redraws all three
-    layer.events.features()
+    with _painting(state):
+        layer.border_color[rows] = state.vocabulary.palette_rgba[shown_class(state, rows)]
+        layer.border_width[rows] = _widths(state.picks.labels[rows])
+        _write_symbols(layer, state, rows)
+        _write_features(layer, state, rows)
+        layer.events.border_color()  # an edit in place tells nobody; this redraws all three
+        layer.events.features()
 
 
-def _write_symbols(layer: Any, view: PicksView, rows: NDArray[np.intp]) -> None:
+def _write_symbols(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
     """Set symbols in place: napari looks at each of a million for a second, if it is asked."""
-    labels = view.picks.labels[rows]
+    labels = state.picks.labels[rows]
     kind = type(layer.current_symbol)  # napari's own enumeration, which is not public
     for class_id in np.unique(labels):
-        symbol = kind(view.vocabulary.symbols[class_id])
+        symbol = kind(state.vocabulary.symbols[class_id])
         layer.symbol[rows[labels == class_id]] = symbol
 
 
-def _write_features(layer: Any, view: PicksView, rows: NDArray[np.intp]) -> None:
-    features, table = layer.features, view.picks.table
-    wanted = {"label", *(["predicted"] if "predicted" in table else [])}
-    wanted |= {"probability"} if view.picks.class_ids else set()
-    labels = label_names(view.picks.labels[rows], view.vocabulary)
+def _write_features(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
+    features, table = layer.features, state.picks.table
+    wanted = {"label"}
+    wanted |= {"predicted"} if state.scores is not None or "predicted" in table else set()
+    wanted |= {"probability"} if state.scores is not None or state.picks.class_ids else set()
+    labels = label_names(state.picks.labels[rows], state.vocabulary)
     # the first scores, or a layer that was duplicated: columns come through napari's own door
     if not wanted <= set(features) or features["label"].dtype != labels.dtype:
-        layer.features = feature_table(view)
+        layer.features = feature_table(state)
         return
     features.loc[rows, "label"] = labels
-    if "predicted" in wanted:
-        predicted = table["predicted"].to_numpy(np.int8)[rows]
-        features.loc[rows, "predicted"] = label_names(predicted, view.vocabulary, "not scored")
-    if "probability" in wanted:
-        features.loc[rows, "probability"] = view.picks.particle_probability[rows]
+    # a column of forgotten scores stays, emptied: to remove it is napari's
+    if "predicted" in features:
+        features.loc[rows, "predicted"] = _decided_names(state, rows)
+    if "probability" in features:
+        features.loc[rows, "probability"] = state.p_particle(rows).astype(np.float64)
+
+
+def _differing(layer: Any, state: LayerState) -> NDArray[np.intp]:
+    """Return the picks whose class or score is not the one that is drawn."""
+    differ = _drawn_class(layer) != state.scored_class()
+    p_particle = state.p_particle()
+    if "probability" in layer.features:
+        drawn = layer.features["probability"].to_numpy(np.float64)
+        differ |= (drawn != p_particle) & ~(np.isnan(drawn) & np.isnan(p_particle))
+    else:
+        differ |= np.isfinite(p_particle)
+    return np.flatnonzero(differ)
+
+
+def _drawn_class(layer: Any) -> NDArray[np.int8]:
+    """Return the class that scores and places had when each pick was drawn."""
+    if "predicted" in layer.features:
+        column = layer.features["predicted"].array
+        if isinstance(column, pd.Categorical) and len(column.categories) == MAX_CLASS + 1:
+            return np.asarray(column.codes, dtype=np.int8)
+    return np.zeros(len(layer.data), dtype=np.int8)
+
+
+def _decided_names(state: LayerState, rows: Any) -> pd.Categorical:
+    return label_names(state.scored_class(rows), state.vocabulary, NOT_SCORED)
+
+
+def _points(state: LayerState) -> NDArray[np.float64]:
+    return transforms.to_points(state.slices, state.picks.coords_yx_px())
+
+
+def _widths(labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    return np.where(labels != UNLABELLED, LABEL_WIDTH, RING_WIDTH)
+
+
+def _index(names: Any) -> pd.Index:
+    """Categories as Python strings: pandas' own kind takes 70 ms to look at for each click."""
+    return pd.Index(np.asarray(names, dtype=object), dtype=object)

@@ -99,11 +99,11 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
 def _points_on(stack: LayerData, boxes: list[Path], places: list[Path]) -> list[LayerData]:
     """Return the picks of ``.box`` files on a stack that is not in the viewer yet."""
     from napari_pickeroptimizer.io import read_picks
-    from napari_pickeroptimizer.plugin.layer_state import make_view
+    from napari_pickeroptimizer.plugin.layer_state import LayerState
     from napari_pickeroptimizer.plugin.opening import points_on
 
-    view = make_view(read_picks(boxes))
-    return [points_on(view, stack, f"{_layer_name(places)} boxes")]
+    state = LayerState.of_picks(read_picks(boxes))
+    return [points_on(state, stack, f"{_layer_name(places)} boxes")]
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:

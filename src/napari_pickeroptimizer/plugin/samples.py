@@ -12,10 +12,10 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import make_stack
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
-from napari_pickeroptimizer.plugin.layer_state import make_view
+from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.opening import points_on
 from napari_pickeroptimizer.plugin.session import asking_viewer
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
@@ -39,8 +39,8 @@ def simulated() -> list[tuple[Any, dict[str, Any], str]]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     micrographs, picks = simulated_project(folder, SAMPLE)
     stack = make_stack(micrographs, name="simulated micrographs")
-    view = make_view(picks, diameter_px=SAMPLE.diameter_px)
-    return [stack, points_on(view, stack, "simulated picks")]
+    state = LayerState.of_picks(picks, diameter_px=SAMPLE.diameter_px)
+    return [stack, points_on(state, stack, "simulated picks")]
 
 
 def simulated_project(folder: Path, settings: SimulationSettings) -> tuple[Micrographs, Picks]:
@@ -48,5 +48,5 @@ def simulated_project(folder: Path, settings: SimulationSettings) -> tuple[Micro
     *_, written = simulate_project(folder, settings)
     assert isinstance(written, ProjectWritten)  # the last event
     labels = read_picks(written.labels)
-    picks, _ = transfer_labels(read_picks(written.picks), labels)
+    picks = match_labels_by_name(read_picks(written.picks), labels).picks
     return Micrographs.find(written.micrographs), picks

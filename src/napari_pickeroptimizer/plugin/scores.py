@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decision import Decision, likeliest_other
-from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
+from napari_pickeroptimizer.prune.decision import likeliest_other
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, forecast_for
+from napari_pickeroptimizer.prune.threshold import forecast_for
 from napari_pickeroptimizer.reading import MicrographFailed
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
@@ -32,26 +30,30 @@ LARGEST_FLOAT16 = 60_000.0
 
 @dataclass(frozen=True, eq=False)
 class ScoreSummary:
-    """The scores are in order, and it is known what thresholds may be expected to give.
+    """What needs all scores at once: their order, and the forecast for thresholds.
 
     It comes after `PicksScored`, from the same worker: both take a second for a million picks.
 
     Parameters
     ----------
+    scored : PicksScored
+        All scores.
     forecast : PerformanceForecast or None
-        None for a model without evidence.
+        What thresholds are expected to give; None for a model without evidence.
     order : (n,) int
         ``np.argsort`` of P(particle).
     """
 
+    scored: PicksScored
     forecast: PerformanceForecast | None
     order: NDArray[np.intp]
     progress: float = 1.0
 
 
-def summarise_scores(card: ModelCard, p_particle: NDArray[np.float64]) -> ScoreSummary:
+def summarise_scores(card: ModelCard, scored: PicksScored) -> ScoreSummary:
     """Return what needs all scores at once."""
-    return ScoreSummary(forecast_for(card, p_particle), np.argsort(p_particle))
+    p_particle = scored.picks.particle_probability
+    return ScoreSummary(scored, forecast_for(card, p_particle), np.argsort(p_particle))
 
 
 def check_finds_particles(card: ModelCard) -> None:
@@ -71,7 +73,7 @@ def check_finds_particles(card: ModelCard) -> None:
 
 @dataclass(eq=False)
 class Scores:
-    """What a model says of the picks of one layer, and what is made of it.
+    """What a model says of the picks of one layer, while it comes in and after.
 
     Parameters
     ----------
@@ -86,10 +88,8 @@ class Scores:
     features : (n, 64) float16 or None
         The network's features in random directions, for likeness; NaN as above. None before
         there are any, and where they are not kept.
-    threshold : float
-        Least P(particle) of a kept pick.
-    rules : PlaceRules
-        Distances that cost a pick its place, with `frames` as `frames_of` gives them.
+    keeps_features : bool
+        Whether they are kept.
     failures, outside, figures : dict
         As in `PicksScored`.
     n_done, n_total : int
@@ -97,19 +97,17 @@ class Scores:
     complete : bool
         Whether all picks were scored that can be.
     forecast : PerformanceForecast or None
-        What thresholds may be expected to give; None before, and without evidence.
+        What thresholds are expected to give; None before, and without evidence.
+    order : (n,) int or None
+        ``np.argsort`` of P(particle), once all picks are scored.
     """
 
     model: Classifier
     codes: NDArray[np.int32]
     names: tuple[str, ...]
-    labels: NDArray[np.int8]
     probabilities: NDArray[np.float32]
     features: NDArray[np.float16] | None = None
     keeps_features: bool = True
-    threshold: float = DEFAULT_THRESHOLD
-    rules: PlaceRules = field(default_factory=PlaceRules)
-    frames: Sequence[Frame] = ()
     failures: dict[str, str] = field(default_factory=dict)
     outside: dict[str, int] = field(default_factory=dict)
     figures: dict[str, MicrographFigures] = field(default_factory=dict)
@@ -117,13 +115,11 @@ class Scores:
     n_total: int = 0
     complete: bool = False
     forecast: PerformanceForecast | None = None
-    _decision: Decision | None = None
+    order: NDArray[np.intp] | None = None
     _directions: NDArray[np.float32] | None = None
 
     @classmethod
-    def begin(
-        cls, picks: Picks, model: Classifier, *, keep_features: bool = True, **settings: Any
-    ) -> Scores:
+    def begin(cls, picks: Picks, model: Classifier, *, keep_features: bool = True) -> Scores:
         """Return scores of picks of which none is scored yet.
 
         Raises
@@ -133,15 +129,13 @@ class Scores:
         """
         check_finds_particles(model.card)
         codes, names = pd.factorize(picks.table["micrograph"])
-        n_classes = len(model.card.class_ids)
+        nothing = np.full((len(picks), len(model.card.class_ids)), np.nan, dtype=np.float32)
         return cls(
             model,
             codes.astype(np.int32),
             tuple(str(name) for name in names),
-            picks.labels.copy(),
-            np.full((len(picks), n_classes), np.nan, dtype=np.float32),
+            nothing,
             keeps_features=keep_features,
-            **settings,
         )
 
     def __len__(self) -> int:
@@ -162,21 +156,13 @@ class Scores:
         """(n,) P(particle), NaN where a pick is not scored."""
         return self.probabilities[:, self.class_ids.index(PARTICLE)]
 
-    def other_of(self, rows: NDArray[np.intp] | slice) -> NDArray[np.int8]:
-        """Return the most probable class that is not the particle, of some picks."""
+    def other_class(self, rows: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.int8]:
+        """Return the likeliest class of some picks that is not the particle."""
         return likeliest_other(self.probabilities[rows], self.class_ids)
 
-    @property
-    def decision(self) -> Decision:
-        """What any threshold makes of the scores, as far as they are known."""
-        if self._decision is None:
-            self._decision = self._decide(None)
-        return self._decision
-
-    def take(self, event: MicrographScored | MicrographFailed) -> NDArray[np.intp]:
+    def take_micrograph(self, event: MicrographScored | MicrographFailed) -> NDArray[np.intp]:
         """Take one micrograph's scores over; return the rows that are concerned."""
         self.n_done, self.n_total = event.n_done, event.n_total
-        self._decision = None
         name, rows = event.group.name, event.group.rows
         if isinstance(event, MicrographFailed):
             self.failures[name] = event.reason
@@ -188,42 +174,33 @@ class Scores:
             self._take_features(rows, event.features)
         return rows
 
-    def finish(self, scored: PicksScored, summarised: ScoreSummary) -> None:
+    def finish(self, summary: ScoreSummary) -> None:
         """Take over what is known once all picks are scored."""
+        scored = summary.scored
         self.failures, self.outside = dict(scored.failures), dict(scored.outside)
         self.figures = dict(scored.figures)
-        self.forecast, self.complete = summarised.forecast, True
+        self.forecast, self.complete = summary.forecast, True
         # picks that were added meanwhile are behind those that were scored
-        order = summarised.order if len(summarised.order) == len(self) else None
-        self._decision = self._decide(order)
+        self.order = summary.order if len(summary.order) == len(self) else None
 
-    def set_labels(self, rows: NDArray[np.intp], picks: Picks) -> NDArray[np.intp]:
-        """Follow labels that changed, and picks that were added.
-
-        Returns
-        -------
-        (m,) int
-            Rows whose score has another say than before: near to a labelled pick, or new.
-        """
-        n = len(self)
-        if len(picks) != n:
-            self._grow(picks)
-            return np.arange(n, len(picks))
-        labels = picks.labels[rows]
-        self.labels[rows] = labels
-        if self._decision is None:
-            return np.zeros(0, dtype=np.intp)
-        return self._decision.set_labels(rows, labels)
-
-    def set_rules(self, rules: PlaceRules, frames: Sequence[Frame], picks: Picks) -> None:
-        """Take other distances over; `frames` are those of `frames_of`."""
-        self.rules, self.frames = rules, frames
-        self.decision.set_places(picks.coords_yx_px(), frames)
+    def grow(self, picks: Picks) -> None:
+        """Make room for picks that were added: they are not scored."""
+        n, n_new = len(self), len(picks) - len(self)
+        code_of = {name: i for i, name in enumerate(self.names)}
+        added = [str(name) for name in picks.table["micrograph"].iloc[n:]]
+        for name in added:
+            code_of.setdefault(name, len(code_of))
+        self.names, self.order = tuple(code_of), None
+        codes = np.array([code_of[name] for name in added], dtype=np.int32)
+        self.codes = np.concatenate([self.codes, codes])
+        self.probabilities = _with_nan_rows(self.probabilities, n_new)
+        if self.features is not None:
+            self.features = _with_nan_rows(self.features, n_new)
 
     def scored_picks(self, picks: Picks) -> Picks:
-        """Return picks with their probabilities, as `score` does; added ones have none."""
+        """Return picks with their probabilities, as `score` does."""
         columns = {
-            f"{PROBABILITY_PREFIX}{c}": _padded(self.probabilities[:, i], len(picks))
+            f"{PROBABILITY_PREFIX}{c}": self.probabilities[:, i].astype(np.float64)
             for i, c in enumerate(self.class_ids)
         }
         return picks.with_columns(**columns)
@@ -232,53 +209,19 @@ class Scores:
         """Return the last event of `score`, for who goes on from there."""
         return PicksScored(self.scored_picks(picks), self.failures, self.outside, self.figures)
 
-    def decided(self, picks: Picks) -> Picks:
-        """Return picks as they are decided at the threshold."""
-        if self.frames and not self.decision.has_places:
-            self.decision.set_places(picks.coords_yx_px(), self.frames)
-        return self.decision.decided(self.scored_picks(picks), self.threshold)
-
-    def _decide(self, order: NDArray[np.intp] | None) -> Decision:
-        return Decision(
-            self.p_particle, self.other_of(slice(None)), self.labels, self.codes, self.names,
-            forecast=self.forecast, order=order,
-        )  # fmt: skip
-
     def _take_features(self, rows: NDArray[np.intp], features: NDArray[np.float32]) -> None:
         if self._directions is None:
             # always the same directions: likeness does not change from run to run
             rng = np.random.default_rng(0)
             shape = (features.shape[1], N_DIRECTIONS)
-            self._directions = (rng.standard_normal(shape) / np.sqrt(N_DIRECTIONS)).astype(
-                np.float32
-            )
+            directions = rng.standard_normal(shape) / np.sqrt(N_DIRECTIONS)
+            self._directions = directions.astype(np.float32)
             self.features = np.full((len(self), N_DIRECTIONS), np.nan, dtype=np.float16)
         assert self.features is not None  # made with the directions
-        seen = features @ self._directions
-        self.features[rows] = np.clip(seen, -LARGEST_FLOAT16, LARGEST_FLOAT16)
-
-    def _grow(self, picks: Picks) -> None:
-        """Make room for picks that were added: they are not scored."""
-        n, n_new = len(self), len(picks) - len(self)
-        code_of = {name: i for i, name in enumerate(self.names)}
-        added = [str(name) for name in picks.table["micrograph"].iloc[n:]]
-        for name in added:
-            code_of.setdefault(name, len(code_of))
-        self.names = tuple(code_of)
-        codes = np.array([code_of[name] for name in added], dtype=np.int32)
-        self.codes = np.concatenate([self.codes, codes])
-        self.labels = picks.labels.copy()
-        nothing = np.full((n_new, self.probabilities.shape[1]), np.nan, dtype=np.float32)
-        self.probabilities = np.concatenate([self.probabilities, nothing])
-        if self.features is not None:
-            nothing = np.full((n_new, N_DIRECTIONS), np.nan, dtype=np.float16)
-            self.features = np.concatenate([self.features, nothing])
-        self._decision = self._decide(None)
-        if self.frames:
-            self._decision.set_places(picks.coords_yx_px(), self.frames)
+        projected = features @ self._directions
+        self.features[rows] = np.clip(projected, -LARGEST_FLOAT16, LARGEST_FLOAT16)
 
 
-def _padded(values: NDArray[np.float32], n: int) -> NDArray[np.float64]:
-    padded = np.full(n, np.nan)
-    padded[: len(values)] = values
-    return padded
+def _with_nan_rows(values: NDArray[Any], n: int) -> NDArray[Any]:
+    nothing = np.full((n, values.shape[1]), np.nan, dtype=values.dtype)
+    return np.concatenate([values, nothing])

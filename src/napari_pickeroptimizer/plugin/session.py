@@ -1,14 +1,17 @@
-"""One pruning session on a viewer: its layers, models and scores, and signals of what changed.
+"""One pruning session on a viewer: its layers, models, classes, and signals of what changed.
 
-What a user does is in `actions`. Every function takes the viewer (`napari.Viewer`, or a
-`ViewerModel` without a window). No Qt, no torch.
+What a layer's picks are is its `LayerState`; the session gives each picks layer what it needs
+(keys, undo, colours, output layers) and passes the signals of all of them on. What a user does
+is in `actions`. No Qt, no torch.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any  # Any: viewers and layers, which are not imported here
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -19,8 +22,16 @@ from napari_pickeroptimizer.errors import (
     PickerOptimizerError,
     SettingsError,
 )
-from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import keys, labelling, matching
+from napari_pickeroptimizer.plugin import (
+    editing,
+    keys,
+    matching,
+    navigation,
+    outputs,
+    painting,
+    transforms,
+)
+from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
     stack_of,
@@ -29,13 +40,17 @@ from napari_pickeroptimizer.plugin.images.stack import (
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
-    adopt,
-    view_of,
+    LayerState,
+    layer_state,
+    picks_state,
+    unwrap,
 )
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
     from napari_pickeroptimizer.model.checkpoint import Classifier
+
+__all__ = ["Session", "TrainedModel", "picks_of", "session_of", "unwrap"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,8 @@ class Session:
     viewer_ref: ref[Any]
     vocabulary: Vocabulary = DEFAULT_VOCABULARY
     models: list[TrainedModel] = field(default_factory=list)
-    queues: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
-    scores: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary)
+    refresh_later: Callable[[Any], None] | None = None
+    """Called with a picks layer whose colours and outputs are behind; None: at once."""
     _chosen_picks: ref[Any] | None = None
     _chosen_stack: ref[Any] | None = None
     _target: tuple[Any, Any] = (None, None)
@@ -101,8 +116,13 @@ class Session:
         chosen = _alive(self.viewer, self._chosen_picks)
         if chosen is not None:
             return chosen
-        ours = [x for x in label_layers(self.viewer) if view_of(x.metadata) is not None]
+        ours = [x for x in label_layers(self.viewer) if layer_state(x) is not None]
         return ours[-1] if ours else None
+
+    @property
+    def picks_state(self) -> LayerState | None:
+        """The state of the picks that are worked on."""
+        return None if self.picks_layer is None else layer_state(self.picks_layer)
 
     @property
     def stack_layer(self) -> Any | None:
@@ -110,10 +130,9 @@ class Session:
         chosen = _alive(self.viewer, self._chosen_stack)
         if chosen is not None:
             return chosen
-        picks_layer = self.picks_layer
-        view = None if picks_layer is None else view_of(picks_layer.metadata)
-        if view is not None and view.stack is not None:
-            matched = matching.layer_by_id(self.viewer, view.stack)
+        state = self.picks_state
+        if state is not None and state.stack is not None:
+            matched = matching.layer_by_id(self.viewer, state.stack)
             if matched is not None:
                 return matched
         stacks = micrograph_layers(self.viewer)
@@ -155,16 +174,29 @@ class Session:
         self._forget_scores()
         return True
 
+    def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Call, draw and offer the classes differently from now on, in all layers of ours."""
+        if vocabulary != self.vocabulary:
+            self.vocabulary = vocabulary
+            for layer in matching.picks_layers(self.viewer):
+                picks_state(layer).set_vocabulary(vocabulary)
+            self.vocabulary_changed.emit()
+
+    def refresh_soon(self, layer: Any) -> None:
+        """Bring a layer's colours and outputs up to date: at once, or when a panel sees fit."""
+        if self.refresh_later is not None:
+            self.refresh_later(layer)
+        else:
+            outputs.refresh(self.viewer, layer)
+
     def _forget_scores(self) -> None:
+        for layer in matching.picks_layers(self.viewer):
+            picks_state(layer).forget_scores()
         self.model_changed.emit()
 
 
+# The one registry of the plugin: what a layer is, its own metadata tell.
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
-
-
-def unwrap(proxy: Any) -> Any:
-    """Return a viewer or layer itself: napari hands plugins short-lived wrapt proxies."""
-    return getattr(proxy, "__wrapped__", proxy)
 
 
 def session_of(viewer: Any) -> Session:
@@ -189,9 +221,16 @@ def session_of(viewer: Any) -> Session:
             session.check_target()
 
     events = viewer.layers.events
+
+    def on_removed(event: Any) -> None:
+        if (state := layer_state(event.value)) is not None:
+            state.is_open = False
+        on_change()
+
     events.inserted.connect(on_inserted)
-    events.removed.connect(on_change)
+    events.removed.connect(on_removed)
     events.reordered.connect(on_change)
+    viewer.dims.events.current_step.connect(partial(_on_step, session))
     for layer in list(viewer.layers):
         _welcome(session, viewer, layer)
         layer.events.name.connect(on_change)
@@ -224,7 +263,7 @@ def asking_viewer() -> Any | None:
 
     napari tells readers and sample data nothing of the viewer, so it is the current one.
     """
-    from napari import current_viewer
+    from napari import current_viewer  # heavy: only where there is a viewer already
 
     viewer = current_viewer()
     if viewer is not None:
@@ -243,13 +282,8 @@ def label_layers(viewer: Any) -> list[Any]:
         layer
         for layer in unwrap(viewer).layers
         if type(layer).__name__ == "Points"
-        and ((view := view_of(layer.metadata)) is None or view.role == "picks")
+        and ((state := layer_state(layer)) is None or state.role == "picks")
     ]
-
-
-def picks_of(layer: Any) -> Picks:
-    """Return a layer's picks, with the labels and points the user added."""
-    return labelling.current_view(unwrap(layer)).picks
 
 
 def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
@@ -261,7 +295,7 @@ def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
         Its points are not (micrograph, y, x), or lie on no micrograph.
     """
     session, viewer = session_of(viewer), unwrap(viewer)
-    if view_of(layer.metadata) is not None:
+    if layer_state(layer) is not None:
         return
     stacks = micrograph_layers(viewer) if stack_layer is None else [unwrap(stack_layer)]
     if not stacks:
@@ -269,10 +303,10 @@ def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     stack = stack_of(stacks[-1].metadata)
     assert stack is not None
     names = tuple(stack.micrographs.names)
-    view = adopt(np.asarray(layer.data), layer.features, names)
-    view = replace(view, diameter_px=float(layer.current_size), stack=stacks[-1].unique_id)
-    layer.metadata = {**layer.metadata, METADATA_KEY: view}
-    labelling.show(layer, view)
+    state = editing.adopt(np.asarray(layer.data), layer.features, names)
+    state.diameter_px, state.stack = float(layer.current_size), stacks[-1].unique_id
+    layer.metadata = {**layer.metadata, METADATA_KEY: state}
+    painting.paint(layer)
     _welcome(session, viewer, layer)
 
 
@@ -280,15 +314,14 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     """Return the micrographs to read a layer's picks from."""
     viewer = unwrap(viewer)
     adopt_layer(viewer, layer)
-    view = view_of(layer.metadata)
-    assert view is not None  # adopted above
+    state = picks_state(layer)
     stack = None
     if stack_layer is not None:
         stack = stack_of(stack_layer.metadata)
     if stack is None:
-        stack = matching.find_stack(viewer, view)
+        stack = matching.find_stack(viewer, state)
     if stack is None:
-        best = matching.best_stack(viewer, view)
+        best = matching.best_stack(viewer, state)
         stack = stack_of(best[0].metadata) if best is not None else None
     if stack is None:
         raise MicrographNotFoundError(
@@ -299,19 +332,16 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
 
 def _welcome(session: Session, viewer: Any, layer: Any) -> None:
     """Do what a new layer needs: keys for picks, slices for picks when a stack comes."""
-    view = view_of(layer.metadata)
-    if view is not None:
-        if view.vocabulary != session.vocabulary:
-            labelling.show(layer, replace(view, vocabulary=session.vocabulary))
-        if not labelling.is_bound(layer):
-            labelling.bind(viewer, layer, session.labels_changed.emit)
-            keys.bind_keys(layer)
-            layer.events.current_size.connect(
-                lambda event: session.diameter_changed.emit(event.source)
-            )
+    state = layer_state(layer)
+    if state is not None:
+        painting.follow_state(layer, state)
+        state.set_vocabulary(session.vocabulary)
+        if not state.is_open:
+            state.is_open = True
+            _follow(session, viewer, layer, state)
         _match(viewer, layer)
-        if view.role == "picks":
-            _show_some(viewer, layer)
+        if state.role == "picks":
+            _show_some(viewer, state)
     elif stack_of(layer.metadata) is not None:
         widen_contrast_range(layer)
         waiting = matching.picks_layers(viewer)
@@ -322,12 +352,72 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
             viewer.reset_view()
 
 
-def _show_some(viewer: Any, layer: Any) -> None:
+def _follow(session: Session, viewer: Any, layer: Any, state: LayerState) -> None:
+    """Let a picks layer be labelled, and pass its signals on."""
+    if len(state.labels_changed):  # removed, and back
+        painting.paint(layer)
+        return
+    editing.follow_edits(layer)
+    keys.bind_keys(viewer, layer)
+    state.open_journal()
+    layer.events.current_size.connect(
+        lambda event: session.diameter_changed.emit(event.source)
+    )
+    of_layer = partial(_with_layer, ref(layer))
+    state.labels_changed.connect(of_layer(partial(_on_labels, session)))
+    state.scores_changed.connect(of_layer(partial(_on_scores, session)))
+    state.threshold_changed.connect(of_layer(partial(_on_threshold, session)))
+    state.queue_changed.connect(of_layer(session.queue_changed.emit))
+    state.visited.connect(of_layer(session.pick_visited.emit))
+
+
+def _with_layer(layer_ref: ref[Any], slot: Callable[..., None]) -> Callable[..., None]:
+    """Return a slot that is called with the layer first, while there is one."""
+
+    def call(*args: Any) -> None:
+        if (layer := layer_ref()) is not None:
+            slot(layer, *args)
+
+    return call
+
+
+def _on_labels(session: Session, layer: Any, rows: Any) -> None:
+    """Let outputs, panels and the queue follow labels."""
+    scores = picks_state(layer).scores
+    if scores is not None and scores.complete:
+        session.refresh_soon(layer)
+    session.labels_changed.emit(layer, rows)
+    navigation.advance_after_label(session.viewer, layer, rows)
+
+
+def _on_scores(session: Session, layer: Any) -> None:
+    if picks_state(layer).needs_refresh:
+        session.refresh_soon(layer)
+    session.scores_changed.emit(layer)
+
+
+def _on_threshold(session: Session, layer: Any) -> None:
+    """Colour what is shown at once, the rest when there is time for it."""
+    if picks_state(layer).needs_refresh:
+        outputs.paint_shown(session.viewer, layer)
+        session.refresh_soon(layer)
+    session.threshold_changed.emit(layer)
+
+
+def _on_step(session: Session, _event: Any = None) -> None:
+    """Colour the micrograph that comes into view, where colours are behind the decision."""
+    viewer = session.viewer_ref()
+    if viewer is not None:
+        for layer in matching.picks_layers(viewer):
+            if picks_state(layer).needs_refresh:
+                outputs.paint_shown(viewer, layer)
+
+
+def _show_some(viewer: Any, state: LayerState) -> None:
     """Go to a micrograph that has picks, where the one that is shown has none."""
-    view = view_of(layer.metadata)
-    slices = set() if view is None else set(view.slice_of.values())
-    if slices and viewer.dims.ndim == 3 and viewer.dims.current_step[0] not in slices:
-        viewer.dims.set_current_step(0, min(slices))
+    slices = set(state.slice_of.values())
+    if slices and viewer.dims.ndim == 3 and transforms.slice_shown(viewer) not in slices:
+        transforms.show_slice(viewer, min(slices))
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:
@@ -338,11 +428,12 @@ def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:
 
 def _match(viewer: Any, layer: Any) -> None:
     """Put a picks layer on the slices, and into the frame, of the stack that fits it."""
-    view = labelling.current_view(layer)
-    if matching.find_stack(viewer, view) is not None:
+    picks_of(layer)  # takes over what was edited
+    state = picks_state(layer)
+    if matching.find_stack(viewer, state) is not None:
         return
     try:
-        best = matching.best_stack(viewer, view)
+        best = matching.best_stack(viewer, state)
     except PickerOptimizerError as error:
         warnings.warn(str(error), UserWarning, stacklevel=2)
         return
@@ -350,7 +441,7 @@ def _match(viewer: Any, layer: Any) -> None:
         if any(stack_of(other.metadata) is not None for other in viewer.layers):
             warnings.warn(
                 f"none of the micrographs of {layer.name!r} is among the opened ones "
-                f"({', '.join(view.slice_names[:3])}, ...).",
+                f"({', '.join(state.slice_names[:3])}, ...).",
                 UserWarning,
                 stacklevel=2,
             )
@@ -358,12 +449,4 @@ def _match(viewer: Any, layer: Any) -> None:
     stack_layer, match = best
     if match.text:
         warnings.warn(match.text, UserWarning, stacklevel=2)
-    labelling.show(layer, match.view)
-    _into_frame(layer, stack_layer)
-
-
-def _into_frame(layer: Any, stack_layer: Any) -> None:
-    stack = stack_of(stack_layer.metadata)
-    assert stack is not None  # best_stack returns only these
-    layer.scale = stack.points_scale
-    layer.units = stack.units
+    matching.place(layer, match, stack_layer)

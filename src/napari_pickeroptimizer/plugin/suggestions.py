@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.suggest import (
     By,
@@ -20,17 +20,15 @@ from napari_pickeroptimizer.fewshot.suggest import (
 )
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import labelling
 from napari_pickeroptimizer.plugin.images.stack import StackView
-from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
+from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, TO_CHECK, Queue
+from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state, picks_state
 from napari_pickeroptimizer.plugin.matching import match
-from napari_pickeroptimizer.plugin.navigation import SUGGESTED, TO_CHECK, Queue, set_queue
-from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for, unwrap
+from napari_pickeroptimizer.plugin.navigation import set_queue
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
 
 # A column that goes through the core with each pick, to find its row again.
 ROW = "row_in_layer"
-
-_doubtful: WeakKeyDictionary[Any, NDArray[np.intp]] = WeakKeyDictionary()
 
 
 def suggest_events(
@@ -68,12 +66,11 @@ def suggest_events(
     picks = picks_of(layer)
     if not len(picks):
         raise LabelError(f"layer {layer.name!r} has no picks to choose from.")
-    view = view_of(layer.metadata)
-    assert view is not None  # picks_of takes no other layer
+    state = picks_state(layer)
     settings = SuggestSettings(
-        n=n, by=by, diameter_px=view.diameter_px, seed=seed, device=device
+        n=n, by=by, diameter_px=state.diameter_px, seed=seed, device=device
     )
-    rows = _rows_with_image(view, stack)
+    rows = _rows_with_image(state, stack)
     if not len(rows):
         raise MicrographNotFoundError(
             f"none of the micrographs of {layer.name!r} is open and readable: open their folder."
@@ -87,20 +84,15 @@ def suggest_events(
 def show_suggestions(viewer: Any, layer: Any, suggested: Suggested) -> Queue:
     """Put suggested picks into the layer's queue, and remember that they were suggested.
 
-    Their labels are of picks that were chosen, not of a sample: what is promised of a
-    threshold takes that into account.
+    Their labels are of picks that were chosen, not of a sample: the forecast of precision and
+    recall takes that into account.
     """
-    layer = unwrap(layer)
-    view = view_of(layer.metadata)
-    if view is None:
-        raise LabelError(f"layer {layer.name!r} holds no picks of this plugin.")
-    rank, rows = _ranks(view.picks), suggested.picks.table[ROW].to_numpy(np.intp)
+    state = picks_state(layer)
+    rank, rows = _ranks(state.picks), suggested.picks.table[ROW].to_numpy(np.intp)
     first = int(np.nanmax(rank, initial=0)) + 1
     rank[rows] = np.arange(first, first + len(rows))
-    labelling.show_rows(
-        layer, view.picks.with_columns(suggestion=rank), np.empty(0, dtype=np.intp)
-    )
-    _doubtful[layer] = suggested.doubtful.table[ROW].to_numpy(np.intp)
+    state.picks = state.picks.with_columns(suggestion=rank)  # it is not drawn
+    state.doubtful = suggested.doubtful.table[ROW].to_numpy(np.intp)
     return set_queue(viewer, layer, rows, SUGGESTED)
 
 
@@ -128,10 +120,10 @@ def suggest_picks(
 
 def doubtful_rows(layer: Any) -> NDArray[np.intp]:
     """Return the labelled picks that the model took for another class, the clearest first."""
-    layer = unwrap(layer)
-    rows = _doubtful.get(layer, np.empty(0, dtype=np.intp))
-    view = view_of(layer.metadata)
-    return rows if view is None else rows[view.picks.labels[rows] > 0]
+    state = layer_state(layer)
+    if state is None:
+        return np.empty(0, dtype=np.intp)
+    return state.doubtful[state.picks.labels[state.doubtful] != UNLABELLED]
 
 
 def check_labels(viewer: Any, layer: Any) -> Queue:
@@ -148,19 +140,19 @@ def check_labels(viewer: Any, layer: Any) -> Queue:
     return set_queue(viewer, layer, rows, TO_CHECK)
 
 
-def _rows_with_image(view: PicksView, stack: StackView) -> NDArray[np.intp]:
+def _rows_with_image(state: LayerState, stack: StackView) -> NDArray[np.intp]:
     """Return the picks whose micrograph is open and readable: the others cannot be compared."""
-    found, _ = stack.micrographs.resolve_all(_unambiguous(view, stack))
+    found, _ = stack.micrographs.resolve_all(_unambiguous(state, stack))
     readable = {name for name, m in found.items() if m.name not in stack.unreadable}
-    codes, names = pd.factorize(view.picks.table["micrograph"])
+    codes, names = pd.factorize(state.picks.table["micrograph"])
     usable = np.array([name in readable for name in names], dtype=bool)
     return np.flatnonzero(usable[codes]) if len(names) else np.empty(0, dtype=np.intp)
 
 
-def _unambiguous(view: PicksView, stack: StackView) -> list[str]:
+def _unambiguous(state: LayerState, stack: StackView) -> list[str]:
     """Return the names that a stack does not hold twice."""
-    missing = match(view, stack, None).missing
-    return [name for name in view.slice_of if name not in missing]
+    missing = match(state, stack).missing
+    return [name for name in state.slice_of if name not in missing]
 
 
 def _ranks(picks: Picks) -> NDArray[np.float64]:
@@ -171,8 +163,6 @@ def _ranks(picks: Picks) -> NDArray[np.float64]:
 
 def _usable(model: Classifier | None) -> Classifier | None:
     """Return a model that tells particles apart; None for a pretrained one."""
-    from napari_pickeroptimizer.classes import PARTICLE
-
     if model is None or model.card.is_pretrained or PARTICLE not in model.card.class_ids:
         return None
     return model

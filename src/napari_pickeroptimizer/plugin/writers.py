@@ -17,8 +17,9 @@ import pandas as pd
 from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError
 from napari_pickeroptimizer.io.registry import SUFFIXES
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.editing import read_back
 from napari_pickeroptimizer.plugin.label_files import write_part
-from napari_pickeroptimizer.plugin.layer_state import read_back, view_of
+from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -90,9 +91,9 @@ def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
     """Return the picks of a Points layer's data: ours, or made of any (slice, y, x) points."""
     points = np.asarray(data, dtype=np.float64)
     features = pd.DataFrame(attributes.get("features"))
-    view = view_of(attributes.get("metadata", {}))
-    if view is not None:
-        return read_back(view, points, features).picks
+    state = attributes.get("metadata", {}).get(METADATA_KEY)
+    if isinstance(state, LayerState):
+        return read_back(state, points, features)
     return _foreign_picks(points, features, str(attributes.get("name", "layer")))
 
 

@@ -1,1 +1,1 @@
-"""Learning from categories of boxes of many data sets, before any labels of one's own."""
+"""Pretraining on categories of boxes from many data sets."""

@@ -1,4 +1,4 @@
-"""What random views do not vary: how sharp and how noisy an image is."""
+"""Augmentation of sharpness and noise, in addition to that of fine-tuning."""
 
 from __future__ import annotations
 

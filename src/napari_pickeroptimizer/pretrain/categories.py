@@ -100,7 +100,7 @@ class CategorySet:
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """Where the boxes come from, sorted."""
+        """Names of the data sets, sorted."""
         return tuple(sorted({s.entry for s in self.stacks}))
 
     def draw(self, rows: NDArray[np.intp]) -> Windows:
@@ -128,7 +128,7 @@ class CategorySet:
 
 
 def read_categories(folder: str | Path, leave_out: Sequence[str] = ()) -> CategorySet:
-    """Read a folder that holds one folder a category, one stack or image an entry.
+    """Read a folder with one folder a category, and in it one stack or image an entry.
 
     Parameters
     ----------
@@ -160,10 +160,10 @@ def read_categories(folder: str | Path, leave_out: Sequence[str] = ()) -> Catego
     }
     names = tuple(name for name, found in kept.items() if found)
     if len(names) < 2:
-        told = f" once {', '.join(left_out)} is left out" if left_out else ""
+        left = f" once {', '.join(left_out)} is left out" if left_out else ""
         raise LabelError(
-            f"{folder} holds {len(names)} categories of boxes{told} "
-            f"({', '.join(names) or 'none'}): there is nothing to tell apart. Two are needed."
+            f"{folder} holds {len(names)} categories of boxes{left} "
+            f"({', '.join(names) or 'none'}): at least two are needed."
         )
     stacks = tuple(
         Stack(path, i, path.stem, read_windows(path))

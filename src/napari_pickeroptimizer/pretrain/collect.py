@@ -1,4 +1,4 @@
-"""From the picks and regions of a project to categories of boxes for pretraining."""
+"""Categories of boxes for pretraining, cut at the picks and regions of a project."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REGION_CATEGORIES = {CARBON: "carbon", ICE: "contaminant_ice"}
 
 @dataclass(frozen=True)
 class CollectSettings:
-    """What a project's boxes are called, and how they are cut.
+    """Name and size of the boxes of a project.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def collect(
     settings: CollectSettings,
     output: str | Path,
 ) -> Iterator[CollectEvent]:
-    """Write ``OUTPUT/<category>_<entry>/<entry>.mrcs`` for each category; inputs stay as they are.
+    """Write ``OUTPUT/<category>_<entry>/<entry>.mrcs`` for each category.
 
     A pick in a carbon region goes to ``carbon_<entry>``, one in an ice region to
     ``contaminant_ice_<entry>``, whatever its label; any other by its label to
@@ -245,7 +245,7 @@ def _categories(labels: NDArray[np.int8], category: str | None) -> NDArray[np.st
 def _missing_points(
     plans: list[_Plan], settings: CollectSettings
 ) -> dict[int, dict[str, int]]:
-    """Return how many random points each plan gets by kind of region, spread by its room."""
+    """Return the number of random points of each plan by kind of region, by available area."""
     missing: dict[int, dict[str, int]] = {}
     for kind in KINDS:
         n_picks = sum(int((p.categories == REGION_CATEGORIES[kind]).sum()) for p in plans)
@@ -293,7 +293,7 @@ def _centres(
     inner = (
         within(plan.xy_px, shape, settings.border_px)
         if settings.border_px
-        else np.ones(len(plan.xy_px), dtype=bool)  # picks outside are told, not dropped
+        else np.ones(len(plan.xy_px), dtype=bool)  # picks outside are reported, not dropped
     )
     found = {
         str(c): plan.xy_px[inner & (plan.categories == c)] for c in np.unique(plan.categories)

@@ -1,4 +1,4 @@
-"""What pretraining tells while it runs. Each event's `progress` is 0..1 over the whole job."""
+"""Events of pretraining; each `progress` is 0..1 over the whole job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resumed:
-    """The saved state of an earlier run was found; it goes on after `step`."""
+    """The saved state of an earlier run is resumed after `step`."""
 
     path: Path
     step: int
@@ -39,7 +39,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Validated:
-    """The held-out boxes were looked at."""
+    """The held-out boxes were evaluated."""
 
     step: int
     n_steps: int
@@ -49,7 +49,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The last event: the model, where it was written, and its last look at held-out boxes."""
+    """The last event: the model, its file, and its last validation."""
 
     model: Classifier
     path: Path

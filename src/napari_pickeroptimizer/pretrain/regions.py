@@ -93,7 +93,7 @@ class Regions:
         return kinds
 
     def room(self, kind: str, spacing_px: float) -> int:
-        """Return how many points, about `spacing_px` apart, the regions of a kind hold."""
+        """Return how many points about `spacing_px` apart fit into the regions of a kind."""
         return sum(math.ceil(r.area_px / spacing_px**2) for r in self.of_kind(kind))
 
     def random_points(

@@ -1,4 +1,4 @@
-"""The state of an unfinished pretraining: one file beside its output, plain values only."""
+"""The state of an interrupted pretraining, in a file beside its output; plain values only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = "napari-pickeroptimizer pretraining state 1"
 
 @dataclass(frozen=True)
 class ResumeFile:
-    """Where the state is kept, and what it has to fit.
+    """The file of the state, and the job that it belongs to.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class ResumeFile:
         if different:
             raise CheckpointError(
                 f"{self.path} was saved by a pretraining with other settings or boxes "
-                f"({'; '.join(different)}): give the same to go on, another --output, or "
+                f"({'; '.join(different)}): use the same to resume, another --output, or "
                 + again
             )
         return dict(state)
@@ -86,19 +86,19 @@ class ResumeFile:
 
 
 def _differences(saved: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:
-    told = []
+    differences = []
     for key in sorted(saved.keys() | wanted.keys()):
         a, b = saved.get(key, "absent"), wanted.get(key, "absent")
         if isinstance(a, dict) and isinstance(b, dict):
-            told += _differences(a, b, f"{prefix}{key}.")
+            differences += _differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            told.append(f"{prefix}{key}: {a} there, {b} here")
-    return told
+            differences.append(f"{prefix}{key}: {a} before, {b} now")
+    return differences
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block is done: a half-done step cannot be saved.
+    """Delay Ctrl-C and SIGTERM until the block is done: half a step cannot be saved.
 
     Only Python's main thread gets signals; elsewhere this does nothing.
     """

@@ -1,4 +1,4 @@
-"""Which rows are held out, and which a step draws: functions of the seed and the step alone."""
+"""Held-out rows and the rows of each step, as functions of the seed and the step alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def step_seed(seed: int, step: int) -> int:
-    """Return the seed of everything random in one step."""
+    """Return the random seed of one step."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
 
 

@@ -14,13 +14,13 @@ from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 Balance = Literal["category", "class", "row"]
-# They tell where, how often and in which form, not what is learned.
+# These change where and in which form results are saved, not what is learned.
 WITHOUT_EFFECT = ("device", "save_every", "report_every", "half")
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """How to learn from categories of boxes.
+    """Settings of pretraining on categories of boxes.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class PretrainSettings:
         return BoxSettings(BOX_PX / BOX_FACTOR, box_factor=BOX_FACTOR, box_px=BOX_PX)
 
     def checked_side(self, side: int) -> int:
-        """Return the `side` of windows if every view of a box fits into them.
+        """Check that every augmented view of a box fits into windows, and return their `side`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""One stack or image file to standardised windows: ours memory-mapped, others converted."""
+"""Standardised windows of a stack or image file: ours memory-mapped, others converted."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _own_windows(path: Path) -> NDArray[np.float16] | None:
 
 
 def _read_images(path: Path) -> NDArray[np.float32]:
-    """Return (n, h, w) images of a file that is not ours."""
+    """Return the (n, h, w) images of a file of another program."""
     suffix = path.suffix.lower()
     try:
         if suffix in MRC_SUFFIXES:

@@ -1,4 +1,4 @@
-"""Categories of boxes from simulation: any protein, any microscope, every kind of junk.
+"""Categories of boxes from simulated micrographs of any protein, with every kind of junk.
 
 Each micrograph is simulated at the network's own resolution (a box of 1.5 diameters is 48
 pixels), with imaging conditions drawn anew: what a network learns from them must hold for
@@ -55,7 +55,7 @@ JUNK = ("broken", "aggregate", "overlap", "denatured", *LUMPS)
 
 @dataclass(frozen=True)
 class SynthesisSettings:
-    """What to simulate.
+    """Settings of the simulated set.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def synthesise(
 
 
 def _synthesised(settings: SynthesisSettings, folder: Path) -> Iterator[Written]:
-    """Yield what was written of each structure, as soon as it is."""
+    """Yield the files of each structure as soon as they are written."""
     if settings.n_workers == 1:
         for structure in settings.structures:
             yield synthesise_structure(structure, settings, folder)
@@ -160,7 +160,7 @@ def _synthesised(settings: SynthesisSettings, folder: Path) -> Iterator[Written]
 
 
 def _stacks(folder: Path, structure: Path) -> list[Path]:
-    """Return the stacks of a structure's entry that are there."""
+    """Return the existing stacks of a structure's entry."""
     return sorted(folder.glob(f"*/{escape(entry_name(structure))}.mrcs"))
 
 
@@ -196,7 +196,7 @@ def synthesise_structure(
 def drawn_conditions(
     model: ParticleModel, rng: np.random.Generator, side_px: int
 ) -> SimulationSettings:
-    """Draw a microscope, an ice and a rendering for one micrograph of a particle.
+    """Draw random microscope, ice and rendering settings for one micrograph.
 
     The diameter that a user would give is off by up to 15 %. About half of the images are
     low-passed and a third flattened, as denoised and contrast-enhanced renderings are.

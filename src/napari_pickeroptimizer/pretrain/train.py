@@ -1,4 +1,4 @@
-"""Pretraining: a generator of events; it can be stopped at any step and goes on exactly there."""
+"""Pretraining as a generator of events; it can be stopped at any step and resumed exactly."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ SPEED_OVER_STEPS = 20
 def pretrain(
     categories: CategorySet, settings: PretrainSettings, output: str | Path
 ) -> Iterator[PretrainEvent]:
-    """Learn to tell categories of boxes apart and write the model.
+    """Train a network to classify categories of boxes, and write the model.
 
     Closing the generator, or Ctrl-C, saves the state to ``<output>.resume``; so does every
-    `settings.save_every`-th step. Called again with the same boxes and settings it goes on from
+    `settings.save_every`-th step. Called again with the same boxes and settings it resumes from
     there, to the same result as an uninterrupted run on the same machine. The file is
     removed at the end.
 
@@ -116,7 +116,7 @@ def pretrain(
 def _steps(
     trainer: Trainer, categories: CategorySet, train_rows: NDArray[np.intp]
 ) -> Iterator[StepDone]:
-    """Yield the steps that are left; the next batch is read while one is learned from."""
+    """Yield the remaining steps; the next batch is read during each."""
     settings = trainer.settings
     sampler = RowSampler(
         train_rows,
@@ -146,7 +146,7 @@ def _steps(
 
 
 class Trainer:
-    """A network on its way: everything that a step changes.
+    """The state of training: everything that a step changes.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class Trainer:
         return random_noise(boxes, settings.noise_sigma, generator)
 
     def state(self) -> dict[str, Any]:
-        """Return tensors and plain values to go on from."""
+        """Return tensors and plain values for resuming."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -224,7 +224,7 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from the values of `state`."""
         self.step = int(state["step"])
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,4 +1,4 @@
-"""How well held-out boxes are told apart: by category, and particles from the rest."""
+"""Accuracy on held-out boxes: by category, and for particle or not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PretrainValidation:
-    """Figures of boxes that were not trained on (but lie in the same micrographs).
+    """Accuracy on held-out boxes (of the same micrographs as the training boxes).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def validate(
     device: torch.device,
     batch_size: int = 256,
 ) -> PretrainValidation:
-    """Return the figures of one look, unvaried, at each of `rows`; the network stays as it is."""
+    """Return the accuracy on `rows` without augmentation; the network is not changed."""
     was_training = network.training
     network.eval()
     parts = []

@@ -1,4 +1,4 @@
-"""Windows on disk: stacks of standardised windows in MRC files, read as they are."""
+"""Stacks of standardised windows as MRC files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HEADER_BYTES = 1024
 
 @dataclass
 class WindowWriter:
-    """Write one stack of windows, part by part; the file appears when the block ends.
+    """Write one stack of windows in parts; the file appears when the block ends.
 
     Nothing is written where nothing was appended, or where the block raises.
 
@@ -131,7 +131,7 @@ class WindowWriter:
         header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
         header["dmin"], header["dmax"] = self._extremes
         header["dmean"] = self._sum / (self.n_written * self.side**2)
-        header["rms"] = -1  # not told: programs that add up in float16 would find it wrong
+        header["rms"] = -1  # not given: checks that sum in float16 would find another value
         header["nversion"] = 20140
         header["map"] = b"MAP "
         header["machst"] = (0x44, 0x44, 0, 0)  # little endian
@@ -148,7 +148,7 @@ def write_windows(path: str | Path, windows: torch.Tensor | NDArray[np.floating]
 
 
 def box_px_of_label(label: str) -> int | None:
-    """Return the box side that an MRC label of ours tells, None for other labels.
+    """Return the box side in an MRC label of ours, None for other labels.
 
     Examples
     --------

@@ -263,7 +263,7 @@ def _record(
     outside = _in_order(scored.outside, place)
     warnings = [] if plan.matched is None else list(plan.matched.warnings)
     warnings += _outside_warnings(outside)
-    warnings += [no_forecast_reason(card)] if card.evidence is None else []
+    warnings += [no_forecast_reason(card)] if card.held_out_scores is None else []
     warnings += forecast.warnings if forecast is not None else ()
     warnings += check_run(int((~np.isnan(decision.p_particle)).sum()), counts.kept)
     warnings += by_micrograph.check().warnings

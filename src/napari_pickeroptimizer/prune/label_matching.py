@@ -97,8 +97,7 @@ def match_labels(
     LabelError
         There is no label at all.
     """
-    given = np.flatnonzero(labels.labels != UNLABELLED)
-    if not len(given):
+    if not (labels.labels != UNLABELLED).any():
         decisions = "predicted" in labels.table and (labels.table["predicted"] > 0).any()
         raise LabelError(
             "there is no label in the labels"
@@ -109,19 +108,73 @@ def match_labels(
             )
         )
     pick_rows = {group.micrograph: group.rows for group in groups}
+    return _match(
+        picks,
+        labels,
+        (
+            (
+                pick_rows[group.micrograph],
+                group.rows,
+                max(
+                    1.0,
+                    LABEL_RADIUS_DIAMETERS
+                    * boxes.diameter_in(group.micrograph.pixel_size_ang),
+                ),
+            )
+            for group in group_by_micrograph(micrographs, labels)
+            if group.micrograph is not None and group.micrograph in pick_rows
+        ),
+    )
+
+
+def match_labels_by_name(picks: Picks, labels: Picks, radius_px: float = 1.0) -> LabelMatch:
+    """Give each pick the label that lies on it, where both spell the micrograph alike.
+
+    Parameters
+    ----------
+    picks : Picks
+        What is to be labelled; labels that they have already stay where no other comes.
+    labels : Picks
+        Labelled picks; unlabelled ones are passed over, and there may be no others.
+    radius_px : float
+        How far a label may lie from its pick, in micrograph pixels.
+
+    Examples
+    --------
+    >>> from napari_pickeroptimizer.picks import Picks
+    >>> picks = Picks.from_arrays("a.mrc", x=[10.0, 30.0], y=[20.0, 40.0])
+    >>> labels = Picks.from_arrays("a.mrc", x=[30.2], y=[40.0], label=2)
+    >>> match_labels_by_name(picks, labels).picks.labels.tolist()
+    [0, 2]
+    """
+    pick_rows, label_rows = picks.rows_by_micrograph(), labels.rows_by_micrograph()
+    return _match(
+        picks,
+        labels,
+        (
+            (pick_rows[name], rows, radius_px)
+            for name, rows in label_rows.items()
+            if name in pick_rows
+        ),
+    )
+
+
+def _match(
+    picks: Picks,
+    labels: Picks,
+    groups: Iterable[tuple[NDArray[np.intp], NDArray[np.intp], float]],
+) -> LabelMatch:
+    """Match labels to picks, given (rows of picks, rows of labels, radius) by micrograph."""
     result, distance_of = picks.labels.copy(), np.full(len(picks), np.inf)
     matched = np.zeros(len(labels), dtype=bool)
     n_conflicts = 0
     coords, label_coords = picks.coords_yx_px(), labels.coords_yx_px()
-    for group in group_by_micrograph(micrographs, labels):
-        micrograph = group.micrograph
-        rows = group.rows[labels.labels[group.rows] != UNLABELLED]
-        places = pick_rows.get(micrograph)
-        if micrograph is None or places is None or not len(rows):
+    for places, all_rows, radius_px in groups:
+        rows = all_rows[labels.labels[all_rows] != UNLABELLED]
+        if not len(rows):
             continue
-        diameter_px = boxes.diameter_in(micrograph.pixel_size_ang)
         distance, nearest = KDTree(coords[places]).query(label_coords[rows])
-        near = distance <= max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
+        near = distance <= radius_px
         matched[rows[near]] = True
         order = np.argsort(distance[near], kind="stable")
         for row, pick, far in zip(
@@ -134,6 +187,7 @@ def match_labels(
                 n_conflicts += int(result[pick] != labels.labels[row])
             else:
                 result[pick], distance_of[pick] = labels.labels[row], far
+    given = np.flatnonzero(labels.labels != UNLABELLED)
     lost = given[~matched[given]]
     return LabelMatch(
         picks.with_labels(result),

@@ -261,9 +261,8 @@ def _score_one(
         probabilities[part] = p
         if compares:
             p_particle = p[:, card.class_ids.index(PARTICLE)]
-            figures.append(
-                MicrographFigures.of(grey_figures(boxes), features[part], p_particle)
-            )
+            grey = grey_figures(boxes.numpy())
+            figures.append(MicrographFigures.of(grey, features[part], p_particle))
     yield MicrographScored(
         group,
         probabilities,

@@ -88,7 +88,7 @@ class ThresholdRule:
         SettingsError
             The model has no evidence of its scores' worth.
         """
-        if self.needs_forecast and card.evidence is None:
+        if self.needs_forecast and card.held_out_scores is None:
             raise SettingsError(
                 f"{self} needs a model that was cross-validated. {no_forecast_reason(card)} Or "
                 "give --threshold 0.5."
@@ -138,6 +138,6 @@ def forecast_for(
         None for a model without evidence, and without scored picks.
     """
     scored = p_particle[np.isfinite(p_particle)]
-    if card.evidence is None or not len(scored):
+    if card.held_out_scores is None or not len(scored):
         return None
-    return forecast_performance(card.evidence, card.calibration, scored)
+    return forecast_performance(card.held_out_scores, card.calibration, scored)

@@ -227,7 +227,7 @@ def _title(record: Mapping[str, Any]) -> str:
 def _summary(result: Pruned, card: ModelCard, threshold: float) -> Summary:
     """Return what the threshold is expected to give, or why that is not known."""
     by_other_rules = other_rules_sentence(result.record["counts"])
-    forecast, held_out = result.forecast, card.evidence
+    forecast, held_out = result.forecast, card.held_out_scores
     if forecast is None or held_out is None:
         n, n_kept = result.record["counts"]["picks"], result.record["counts"]["kept"]
         kept = f"{n_kept:,} of {n:,} picks ({percent(n_kept / max(n, 1))})"

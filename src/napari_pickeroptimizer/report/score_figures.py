@@ -66,7 +66,7 @@ def _histogram(decided: Picks, card: ModelCard, threshold: float) -> Figure:
 
 def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
     """Return the scores of the user's labels, out-of-fold where known, and a sentence on them."""
-    held_out = card.evidence
+    held_out = card.held_out_scores
     if held_out is not None:
         p = card.calibration.apply(expit(held_out.logits))
         is_particle = held_out.is_particle
@@ -133,7 +133,7 @@ def _noted(value: str, note: str) -> Cell:
 
 
 def _reliability(card: ModelCard, p_picks: NDArray[np.float64]) -> Figure:
-    held_out = card.evidence
+    held_out = card.held_out_scores
     if held_out is None:
         return Figure(RELIABILITY, no_forecast_reason(card))
     p, adjusted = card.calibration.apply(expit(held_out.logits)), ""

@@ -1,4 +1,4 @@
-"""Micrographs whose truth is known, to demonstrate and to test with."""
+"""Simulated micrographs with known contents, for demonstration and tests."""
 
 from napari_pickeroptimizer.simulate.project import (
     MicrographSimulated,

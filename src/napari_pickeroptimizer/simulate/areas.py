@@ -1,4 +1,4 @@
-"""Parts of a field that are of another kind: crystalline ice, thin ice without particles."""
+"""Areas of a micrograph with different ice: crystalline, or thin and without particles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_POINTS = 120_000
 
 @dataclass(frozen=True)
 class Area:
-    """A rough disc of another kind than the rest.
+    """An irregular disc of different ice.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Area:
     def depth_px(
         self, y: NDArray[np.floating], x: NDArray[np.floating]
     ) -> NDArray[np.floating]:
-        """Return how far points lie inside the area, in px (negative: outside)."""
+        """Return the depth of points inside the area in px, negative outside."""
         dy, dx = np.broadcast_arrays(y - self.centre_yx_px[0], x - self.centre_yx_px[1])
         angle = np.linspace(-np.pi, np.pi, 721)
         outline = self.radius_px + sum(
@@ -75,7 +75,7 @@ def random_area(
     radius_px: tuple[float, float],
     rng: np.random.Generator,
 ) -> Area:
-    """Put an area of a radius in a range somewhere on the micrograph."""
+    """Place an area with a radius from a range at random on the micrograph."""
     ny, nx = shape_px
     radius = rng.uniform(*radius_px)
     harmonics = np.arange(2, 9)
@@ -90,7 +90,7 @@ def random_area(
 
 
 def share_inside(area: Area, y: Plane, x: Plane, rim_px: float) -> Plane:
-    """Return 1 inside an area, 0 outside and what is between along its rim.
+    """Return 1 inside an area, 0 outside, and values in between along its rim.
 
     Of a regular grid, y (ny, 1) and x (1, nx); worked out on every fourth pixel.
     """
@@ -101,7 +101,7 @@ def share_inside(area: Area, y: Plane, x: Plane, rim_px: float) -> Plane:
 
 
 def thin_ice(area: Area, y: Plane, x: Plane) -> Plane:
-    """Return the factor on the ice's thickness: 1 outside, least in the middle of the area.
+    """Return the factor on the ice thickness: 1 outside, lowest in the middle of the area.
 
     A smooth dip of the area's mean radius: ice has no edge where it thins.
     """
@@ -153,7 +153,7 @@ def crystalline_ice(
 def _stripes(
     at: NDArray[np.intp], grain_px: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return 0.4 to 1 in parallel stripes, the length of each a share of a grain."""
+    """Return parallel stripes from 0.4 to 1, with a period in shares of a grain."""
     direction, length = rng.uniform(0, np.pi), grain_px * rng.uniform(0.25, 1.0)
     along = at[..., 0] * np.sin(direction) + at[..., 1] * np.cos(direction)
     return np.asarray(0.7 + 0.3 * np.sin(2 * np.pi / length * along))

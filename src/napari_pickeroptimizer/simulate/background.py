@@ -1,4 +1,4 @@
-"""What fills a micrograph besides objects: ice of uneven thickness, the water's own noise."""
+"""Background of a micrograph: ice of uneven thickness, and the noise of water and carbon."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ice_thickness_ang(
     *,
     gradient: bool,
 ) -> NDArray[np.float32]:
-    """Return a smooth (ny, nx) map of the ice's thickness in Å.
+    """Return a smooth (ny, nx) map of the ice thickness in Å.
 
     A mean drawn from `range_ang`; with `gradient` a slope of up to ±30 % across the field,
     the meniscus of a hole (thinner in its middle) and a slow random swell of ±4 %.
@@ -59,7 +59,7 @@ def ice_thickness_ang(
 
 
 def _stretched(coarse: NDArray[np.float64], shape_px: tuple[int, int]) -> NDArray[np.float32]:
-    """Stretch a small map smoothly to `shape_px`: cubic to 64ths, linear from there."""
+    """Interpolate a small map smoothly to `shape_px`: cubic to 64ths, linear from there."""
     middle = zoom(coarse, 64 / len(coarse), order=3)
     ny, nx = shape_px
     y = np.linspace(0, len(middle) - 1, ny)

@@ -132,7 +132,7 @@ def lens_transfer(
 def detector_transfer(
     shape_px: tuple[int, int], pixel_size_ang: float, envelope_b_ang2: float
 ) -> NDArray[np.float32]:
-    """Return what damps the image's contrast: exp(-B k²/4) times a square pixel's sinc.
+    """Return the envelope of the contrast: exp(-B k²/4) times the sinc of a square pixel.
 
     (ny, nx // 2 + 1), for the half plane of a real transform.
     """
@@ -149,7 +149,7 @@ def focal_envelope(
     defocus_spread_ang: float,
     voltage_kv: float,
 ) -> NDArray[np.float32]:
-    """Return exp(-(π λ δ k²)² / 2), what a spread δ of the defocus leaves of the contrast.
+    """Return exp(-(π λ δ k²)² / 2), the envelope of a spread δ of the defocus.
 
     The temporal envelope of linear imaging (Kirkland), on the half plane.
     """

@@ -1,4 +1,4 @@
-"""Further difficulties laid on a finished layout, each from a random stream of its own.
+"""Further difficulties added to a finished layout, each with its own random stream.
 
 None of them moves what lies there already, so that switching one on changes nothing else
 but the truth of what it covers.
@@ -31,7 +31,7 @@ PROTEIN = ("particle", "broken", "aggregate", "overlap", "denatured")
 def add_extras(
     layout: Layout, settings: SimulationSettings, rng: np.random.Generator
 ) -> Layout:
-    """Return the layout with the overlaps, unfolded protein, specks, dirt and areas asked for."""
+    """Return the layout with the further difficulties of the settings."""
     streams = rng.spawn(6)
     layout = replace(
         layout, objects=tuple(replace(o, order=i) for i, o in enumerate(layout.objects))
@@ -57,9 +57,9 @@ def add_extras(
 
 
 def add_overlaps(layout: Layout, share: float, rng: np.random.Generator) -> Layout:
-    """Put a second particle over or beside a share of the whole ones, 0.2 to 0.8 d away.
+    """Place a second particle over or beside a share of the whole ones, 0.2 to 0.8 d away.
 
-    Nearer than half a diameter, neither can be told from the other: both are of the kind
+    Nearer than half a diameter, neither can be separated from the other: both are of the kind
     "overlap", a contaminant. Farther apart, both stay particles, only crowded.
     """
     if not share:
@@ -87,7 +87,7 @@ def add_overlaps(layout: Layout, share: float, rng: np.random.Generator) -> Layo
 
 
 def add_denatured(layout: Layout, n: int, rng: np.random.Generator) -> Layout:
-    """Put unfolded protein where there is room; less where there is none."""
+    """Place unfolded protein, as far as there is room."""
     d = layout.diameter_px
     objects = list(layout.objects)
     for _ in range(n):
@@ -102,7 +102,7 @@ def add_denatured(layout: Layout, n: int, rng: np.random.Generator) -> Layout:
 
 
 def add_specks(layout: Layout, pixel_size_ang: float, rng: np.random.Generator) -> Layout:
-    """Strew clusters of small dark specks (ethane, frost) over anything."""
+    """Place clusters of small dark specks (ethane, frost) anywhere."""
     d = layout.diameter_px
     area_d2 = layout.shape_px[0] * layout.shape_px[1] / d**2
     objects = list(layout.objects)
@@ -118,7 +118,7 @@ def add_specks(layout: Layout, pixel_size_ang: float, rng: np.random.Generator) 
 
 
 def add_dirt(layout: Layout, rng: np.random.Generator) -> Layout:
-    """Put lumps on the carbon film; picks on them are carbon, as all of the film."""
+    """Place lumps on the carbon film; picks on them are carbon, as on all of the film."""
     d = layout.diameter_px
     area_d2 = layout.shape_px[0] * layout.shape_px[1] / d**2
     objects = list(layout.objects)
@@ -131,15 +131,17 @@ def add_dirt(layout: Layout, rng: np.random.Generator) -> Layout:
 
 
 def _emptied(layout: Layout, area: Area) -> Layout:
-    """Take the protein out of an area; its random turns stay reserved."""
+    """Remove the protein from an area; its random rotations stay reserved."""
     y = np.array([o.y for o in layout.objects])
     x = np.array([o.x for o in layout.objects])
     inside = area.depth_px(y, x) > -0.3 * layout.diameter_px
-    gone = [o.kind in PROTEIN and bool(i) for o, i in zip(layout.objects, inside, strict=True)]
+    removed = [
+        o.kind in PROTEIN and bool(i) for o, i in zip(layout.objects, inside, strict=True)
+    ]
     return replace(
         layout,
-        objects=tuple(o for o, g in zip(layout.objects, gone, strict=True) if not g),
-        emptied=tuple(o for o, g in zip(layout.objects, gone, strict=True) if g),
+        objects=tuple(o for o, r in zip(layout.objects, removed, strict=True) if not r),
+        emptied=tuple(o for o, r in zip(layout.objects, removed, strict=True) if r),
     )
 
 

@@ -1,4 +1,4 @@
-"""What else lies on a grid: carbon film, ice crystals, round drops of ice."""
+"""Junk on a grid: carbon film, ice crystals, round drops of ice."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CarbonFilm:
     def depth_px(
         self, y: NDArray[np.floating], x: NDArray[np.floating]
     ) -> NDArray[np.floating]:
-        """Return how far points lie inside the carbon, in px (negative: in the hole)."""
+        """Return the depth of points inside the carbon in px, negative in the hole."""
         dy, dx = y - self.centre_yx_px[0], x - self.centre_yx_px[1]
         smooth = np.hypot(dy, dx) - self.radius_px
         # Only near the rim the roughness matters, and the angles cost the most.
@@ -67,7 +67,7 @@ def carbon_film(
     pixel_size_ang: float,
     rng: np.random.Generator,
 ) -> CarbonFilm:
-    """Lay a film over 12 to 35 % of the micrograph, from a random side."""
+    """Cover 12 to 35 % of the micrograph with film, from a random side."""
     ny, nx = shape_px
     angle = rng.uniform(0, 2 * np.pi)
     # holes of 0.6 µm radius, but curved on small fields too
@@ -99,7 +99,7 @@ def carbon_film(
 
 
 def smooth_step(depth: NDArray[np.floating], width: float) -> Plane:
-    """Rise from 0 at depth 0 to 1 at `width`, without kinks."""
+    """Return a smooth step from 0 at depth 0 to 1 at `width`."""
     t = np.clip(np.asarray(depth, dtype=np.float32) / np.float32(width), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Draw where everything lies on one micrograph."""
+"""Random positions of all objects on one micrograph."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTICLE_SPACING = 0.85
 
 
 def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
-    """Draw where everything lies on one micrograph.
+    """Return random positions of all objects on one micrograph.
 
     Each kind of object has its own random stream: switching one off moves none of those
     placed before it.
@@ -58,19 +58,19 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _near_any(discs: NDArray[np.float64], y: float, x: float) -> bool:
-    """Say whether a point lies in any of (n, 3) discs: y, x, radius."""
+    """Return whether a point lies in any of (n, 3) discs: y, x, radius."""
     return bool((np.hypot(discs[:, 0] - y, discs[:, 1] - x) < discs[:, 2]).any())
 
 
 class _Ground:
-    """Objects placed so far, and a place for the next one."""
+    """The objects placed so far, and the search for a place for the next."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.objects: list[Placed] = []
 
     def place(self, kind: Kind, radius_px: float, rng: np.random.Generator) -> None:
-        """Put one object where it touches no other; give up after 30 tries."""
+        """Place one object where it touches no other; give up after 30 attempts."""
         for _ in range(30):
             y, x = self._anywhere(rng)
             if self._free(y, x, radius_px):
@@ -78,7 +78,7 @@ class _Ground:
                 return
 
     def place_cluster(self, n_members: int, rng: np.random.Generator) -> None:
-        """Put an aggregate: each member 0.3 to 0.6 diameters from one before it."""
+        """Place an aggregate: each member 0.3 to 0.6 diameters from one before it."""
         d = self.layout.diameter_px
         for _ in range(30):
             y, x = self._anywhere(rng)
@@ -94,7 +94,7 @@ class _Ground:
         self.objects += [Placed("aggregate", my, mx, 0.5 * d) for my, mx in members]
 
     def place_particles(self, n_wanted: int, rng: np.random.Generator) -> None:
-        """Put whole particles at random until `n_wanted` count, or no more seem to fit.
+        """Place whole particles at random until there are `n_wanted`, or no more fit.
 
         Those on carbon are as many as fall there, thinned to 60 %: fewer stick.
         """
@@ -118,7 +118,7 @@ class _Ground:
             counted += inside and not on_carbon
 
     def _anywhere(self, rng: np.random.Generator) -> tuple[float, float]:
-        """Return a point of the micrograph or up to half a diameter beyond its rim."""
+        """Return a random point on the micrograph or up to half a diameter outside."""
         beyond = 0.5 * self.layout.diameter_px
         ny, nx = self.layout.shape_px
         return float(rng.uniform(-beyond, ny + beyond)), float(

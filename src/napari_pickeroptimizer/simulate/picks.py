@@ -1,4 +1,4 @@
-"""An imitated picker: most of the particles, and a known share of what is none."""
+"""A simulated picker: most of the particles, and a known share of false picks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def imitate_picker(
     settings: SimulationSettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Return picks as a picker would give them, with their truth.
+    """Return the picks of a simulated picker with their true classes.
 
     Whole particles are found with the chance ``settings.recall`` and a centring error of
     0.05 diameters in x and in y. False picks are added until they make up
@@ -110,7 +110,7 @@ class _Accepted:
         rng: np.random.Generator,
         wanted: tuple[int, ...],
     ) -> bool:
-        """Add a pick around a point if its class is wanted; five tries at the jitter."""
+        """Add a pick near a point if it has the wanted class; five attempts with random offsets."""
         for _ in range(5):
             py, px = (y, x) + JITTER_SIGMA * self.diameter_px * rng.standard_normal(2)
             at = np.array([py]), np.array([px])
@@ -144,7 +144,7 @@ def _take(
 
 
 def _quotas(candidates: dict[str, Points], n_false: int) -> dict[str, int]:
-    """Share `n_false` out over the kinds that are there."""
+    """Distribute `n_false` over the available kinds."""
     shares = {kind: FALSE_SHARES[kind] for kind, points in candidates.items() if len(points)}
     whole = sum(shares.values())
     return {kind: int(n_false * share / whole) for kind, share in shares.items()}
@@ -178,7 +178,7 @@ def _false_candidates(
 
 
 def _places_on(kind: str, layout: Layout, rng: np.random.Generator) -> Points:
-    """Return (n, 2) places on the objects of a kind, in random order."""
+    """Return (n, 2) positions on the objects of a kind, in random order."""
     d = layout.diameter_px
     places = [
         point
@@ -193,7 +193,7 @@ def _places_on(kind: str, layout: Layout, rng: np.random.Generator) -> Points:
 def _points_on(
     y: float, x: float, reach_px: float, diameter_px: float, rng: np.random.Generator
 ) -> Points:
-    """Return the centre of a small object, several places on a large one."""
+    """Return the centre of a small object, several positions on a large one."""
     n = 1 + int((reach_px / (0.6 * diameter_px)) ** 2 * 3)
     radius = reach_px * np.sqrt(rng.random(n))
     angle = rng.uniform(0, 2 * np.pi, n)

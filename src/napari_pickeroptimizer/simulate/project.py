@@ -1,4 +1,4 @@
-"""A simulated project on disk: micrographs, picks, labels and truth, laid out as by RELION."""
+"""A simulated project on disk: micrographs, picks, labels and truth in RELION's layout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABELLED_MICROGRAPHS = 3
 
 @dataclass(frozen=True)
 class MicrographSimulated:
-    """One micrograph and its picks are on disk."""
+    """One micrograph and its picks are written."""
 
     name: str
     n_done: int
@@ -81,7 +81,7 @@ class ProjectWritten:
 
 
 def micrograph_rng(seed: int, index: int) -> np.random.Generator:
-    """Return the random stream of micrograph `index`, whatever the number of them."""
+    """Return the random stream of micrograph `index`, independent of their number."""
     return np.random.default_rng([seed, index])
 
 
@@ -143,7 +143,7 @@ def simulate_project(
 
 
 def write_mrc(path: Path, image: NDArray[np.float32], settings: SimulationSettings) -> None:
-    """Write an image as MRC with its pixel size, whole or not at all."""
+    """Write an image as MRC with its pixel size, atomically."""
     with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
         mrc.set_data(image.astype(settings.pixel_type))
         mrc.voxel_size = settings.pixel_size_ang
@@ -154,7 +154,7 @@ def write_mrc(path: Path, image: NDArray[np.float32], settings: SimulationSettin
 def draw_labels(
     picks: pd.DataFrame, n_per_class: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return the picks that a user has labelled: `n_per_class` of each class.
+    """Return simulated hand labels: `n_per_class` picks of each class.
 
     From the first three micrographs; where these lack a class, from as many as are needed.
     """
@@ -239,7 +239,7 @@ def _write_picks_of(root: Path, micrograph: str, picks: pd.DataFrame) -> None:
 
 
 def _table(picks: pd.DataFrame) -> pd.DataFrame:
-    """Return picks with the names RELION gives the columns."""
+    """Return picks with RELION's column names."""
     columns = {
         "micrograph": "rlnMicrographName",
         "x": "rlnCoordinateX",

@@ -1,4 +1,4 @@
-"""What lies where on one micrograph, and which class a pick at a place has."""
+"""The objects on one micrograph, and the true class of a pick at any position."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COVERED = 0.3
 
 @dataclass(frozen=True)
 class Placed:
-    """One object: what, where (pixels of the micrograph), how large (radius in px).
+    """One object: kind, position (micrograph pixels) and size (radius in px).
 
     `order` is its place in drawing: the random turn it gets, whatever else is switched on.
     """
@@ -44,7 +44,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Layout:
-    """All that lies on one micrograph.
+    """All objects on one micrograph.
 
     Parameters
     ----------
@@ -73,19 +73,19 @@ class Layout:
     def carbon_depth_px(
         self, y: NDArray[np.float64], x: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return how deep points lie in carbon (px), -inf where there is none."""
+        """Return the depth of points in carbon in px, -inf without carbon."""
         if self.carbon is None:
             return np.full(np.shape(y), -np.inf)
         return np.asarray(self.carbon.depth_px(np.asarray(y), np.asarray(x)), dtype=np.float64)
 
     def on_carbon(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say which points lie on carbon, or within a quarter of a diameter of its rim."""
+        """Return which points lie on carbon, or within a quarter of a diameter of its rim."""
         return self.carbon_depth_px(y, x) > -NEAR_CARBON * self.diameter_px
 
     def in_crystalline_ice(
         self, y: NDArray[np.float64], x: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Say which points lie in crystalline ice, or within a quarter diameter of its rim."""
+        """Return which points lie in crystalline ice, or within a quarter diameter of its rim."""
         inside = np.zeros(np.shape(y), dtype=bool)
         for area in self.areas:
             if area.kind == "crystalline":
@@ -94,7 +94,7 @@ class Layout:
         return inside
 
     def whole_particles(self) -> pd.DataFrame:
-        """Return x, y of the whole particles that one wants to keep.
+        """Return x, y of the whole particles in open ice, the true particles.
 
         In open vitreous ice, not in an aggregate or overlap, no speck or unfolded protein
         within 0.3 diameters, half a diameter or more away from the border.
@@ -116,13 +116,13 @@ class Layout:
     def inside_border(
         self, y: NDArray[np.float64], x: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Say which points lie half a particle diameter or more inside the micrograph."""
+        """Return which points lie half a particle diameter or more inside the micrograph."""
         border = BORDER * self.diameter_px
         ny, nx = self.shape_px
         return (y >= border) & (y <= ny - 1 - border) & (x >= border) & (x <= nx - 1 - border)
 
     def class_at(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.int8]:
-        """Return the class that a pick at each point has.
+        """Return the true class of a pick at each point.
 
         `CARBON` on carbon or within a quarter of a diameter of its rim, particle or not:
         particles on carbon are to be removed. Else `CONTAMINANT` in crystalline ice. Else

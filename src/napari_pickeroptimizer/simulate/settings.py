@@ -1,4 +1,4 @@
-"""What a simulated project shall hold: one frozen record, checked once."""
+"""Settings of a simulation, checked once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HARDER: dict[str, Any] = {  # float and bool by name
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """How many micrographs, of what, and which difficulties they hold.
+    """Number and contents of the micrographs, and their difficulties.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class SimulationSettings:
     flatten_ang: float = setting(0.0, least=0)
 
     def __post_init__(self) -> None:
-        """Check every number once, so that nothing below asks again."""
+        """Check every number."""
         check_ranges(self)
         for name in ("defocus_um", "ice_thickness_ang"):
             low, high = getattr(self, name)
@@ -170,7 +170,7 @@ class SimulationSettings:
         Raises
         ------
         SettingsError
-            Only the structure's file tells it (see `for_model`).
+            It is only known from the structure file (see `for_model`).
         """
         if self.diameter_ang is not None:
             return self.diameter_ang
@@ -187,7 +187,7 @@ class SimulationSettings:
         return self.particle_ang / self.pixel_size_ang
 
     def for_model(self, model: ParticleModel) -> SimulationSettings:
-        """Return the settings with the diameter of a model, where none was given.
+        """Return the settings with the diameter of a model, if none was given.
 
         Raises
         ------

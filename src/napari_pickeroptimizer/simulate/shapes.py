@@ -56,7 +56,7 @@ class ParticleModel:
 
 
 def _lobes(p: Points) -> NDArray[np.bool_]:
-    """Say which points lie in one of four lobes at (±a, ±b, 0) or the core: 1 × 0.75 × 0.5."""
+    """Return which points lie in one of four lobes at (±a, ±b, 0) or the core: 1 × 0.75 × 0.5."""
     a, b = 0.26, 0.16
     lobe = np.zeros(len(p), dtype=bool)
     for sx, sy, tilt in ((1, 1, 1), (-1, -1, 1), (1, -1, -1), (-1, 1, -1)):
@@ -67,7 +67,7 @@ def _lobes(p: Points) -> NDArray[np.bool_]:
 
 
 def _barrel(p: Points) -> NDArray[np.bool_]:
-    """Say which points lie in a hollow double ring of seven columns, 0.94 across, 1 tall."""
+    """Return which points lie in a hollow double ring of seven columns, 0.94 across, 1 tall."""
     rho = np.hypot(p[:, 0], p[:, 1])
     angle = np.arctan2(p[:, 1], p[:, 0])
     height = np.abs(p[:, 2])
@@ -78,7 +78,7 @@ def _barrel(p: Points) -> NDArray[np.bool_]:
 
 
 def _ring(p: Points) -> NDArray[np.bool_]:
-    """Say which points lie in a flat ring of eight beads, 1 across, 0.3 tall."""
+    """Return which points lie in a flat ring of eight beads, 1 across, 0.3 tall."""
     angle = np.arctan2(p[:, 1], p[:, 0])
     nearest = np.round(angle / (np.pi / 4)) * (np.pi / 4)
     dx = p[:, 0] - 0.345 * np.cos(nearest)
@@ -87,7 +87,7 @@ def _ring(p: Points) -> NDArray[np.bool_]:
 
 
 def _y(p: Points) -> NDArray[np.bool_]:
-    """Say which points lie in the three arms of a Y, each of two domains."""
+    """Return which points lie in the three arms of a Y, each of two domains."""
     inside = np.zeros(len(p), dtype=bool)
     for degrees in (90.0, 215.0, 325.0):
         along = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees)), 0.0])
@@ -161,7 +161,7 @@ def _outermost(points: Points) -> NDArray[np.intp]:
 
 
 def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleModel:
-    """Return a fragment: what lies on one side of a random cut, 20 to 50 % of the points."""
+    """Return a fragment: the points on one side of a random cut, 20 to 50 % of all."""
     direction = rng.standard_normal(3)
     along = model.points_ang @ (direction / np.linalg.norm(direction))
     kept = along < np.quantile(along, rng.uniform(0.2, 0.5))

@@ -1,4 +1,4 @@
-"""One micrograph whose truth is known: objects to exit wave, to image, to counts."""
+"""Simulation of one micrograph: objects to exit wave, to image, to counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SHARED_STREAM = 2**32 - 1
 
 @dataclass(frozen=True)
 class SimulatedMicrograph:
-    """A simulated image and all that is known of it.
+    """A simulated image with its contents and picks.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class SimulatedMicrograph:
     picks : pandas.DataFrame
         What the imitated picker returns: x, y, picker_score, and the truth: class, kind.
     regions : Layout
-        All objects; tells the class of any other pick.
+        All objects; gives the class of a pick at any position.
     defocus_um : tuple of float
         Underfocus along both axes in µm, and the first axis' angle in degrees.
     """
@@ -76,7 +76,7 @@ def simulate_micrograph(
     Parameters
     ----------
     settings : SimulationSettings
-        What it shall hold.
+        The contents.
     rng : numpy.random.Generator
         Everything random on this micrograph follows from it.
     model : ParticleModel, optional
@@ -125,7 +125,7 @@ def simulate_micrograph(
 
 
 def _rendered(image: NDArray[np.float32], settings: SimulationSettings) -> NDArray[np.float32]:
-    """Apply what the detector and those who publish a picture do to it."""
+    """Apply the detector, and the processing of published images."""
     if not (settings.detector_mtf or settings.low_pass_ang or settings.flatten_ang):
         return image
     # mirrored at its rim, where filters would mix it with the opposite side
@@ -144,7 +144,7 @@ def _rendered(image: NDArray[np.float32], settings: SimulationSettings) -> NDArr
 
 
 def padded(settings: SimulationSettings) -> tuple[int, tuple[int, int]]:
-    """Return the margin and the (ny, nx) of the canvas: Fourier images repeat at the rim."""
+    """Return margin and (ny, nx) of the canvas; the margin avoids Fourier wrap-around."""
     margin = int(np.ceil(0.75 * settings.diameter_px))
     ny, nx = (scipy.fft.next_fast_len(n + 2 * margin, real=True) for n in settings.shape_px)
     return margin, (ny, nx)

@@ -72,13 +72,13 @@ def read_structure(path: str | Path, *, diameter_ang: float | None = None) -> Pa
     path : str or Path
         The file.
     diameter_ang : float, optional
-        Longest extent in Å: the scale of a map whose header tells no voxel size. Not used
+        Longest extent in Å: the scale of a map whose header has no voxel size. Not used
         for any other file.
 
     Raises
     ------
     StructureReadError
-        The file is missing, of an unknown kind, damaged or empty; its map tells no voxel
+        The file is missing, of an unknown kind, damaged or empty; its map has no voxel
         size; or gemmi is not installed.
     """
     path = Path(path)
@@ -89,7 +89,7 @@ def read_structure(path: str | Path, *, diameter_ang: float | None = None) -> Pa
 
 
 def structure_suffix(path: Path) -> str:
-    """Return the suffix of a structure file without that of its packing.
+    """Return the suffix of a structure file without that of its compression.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def _read_map(path: Path, diameter_ang: float | None) -> ParticleModel:
     scaled = bool((voxel_xyz_ang > 0).all() and np.isfinite(voxel_xyz_ang).all())
     if not scaled and diameter_ang is None:
         raise StructureReadError(
-            f"{path} tells no voxel size in its header: give the particle's diameter in Å."
+            f"{path} has no voxel size in its header: give the particle's diameter in Å."
         )
     return _map_model(data, voxel_xyz_ang[::-1] if scaled else None, diameter_ang or 0.0)
 
@@ -301,7 +301,7 @@ def _map_model(
 
 
 def _envelope(data: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Say which voxels lie above Otsu's threshold, without specks."""
+    """Return which voxels lie above Otsu's threshold, without small islands."""
     islands, n = label(data > otsu_threshold(data))
     sizes = np.bincount(islands.ravel(), minlength=n + 1)
     sizes[0] = 0
@@ -309,7 +309,7 @@ def _envelope(data: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def otsu_threshold(values: NDArray[np.floating]) -> float:
-    """Return the grey level that parts the values best in two (Otsu), of 512 tried.
+    """Return Otsu's threshold among 512 grey levels.
 
     Examples
     --------
@@ -333,7 +333,7 @@ def otsu_threshold(values: NDArray[np.floating]) -> float:
 def _model(
     points_ang: NDArray[np.float64], weights: NDArray[np.float64], n_most: int = MAX_POINTS
 ) -> ParticleModel:
-    """Centre the points, merge them where they are too many, and measure them."""
+    """Centre the points, merge them if there are too many, and measure the diameter."""
     extent = longest_extent(points_ang)
     points_ang, weights = merged(points_ang, weights, n_most)
     centre = (points_ang * weights[:, None]).sum(axis=0) / weights.sum()

@@ -1,8 +1,6 @@
-"""What a score is worth: calibrated probabilities, and thresholds with a promise."""
+"""What a score is worth: calibration, and the precision and recall to expect of a threshold."""
 
-from napari_pickeroptimizer.trust.calibration import Calibration
-from napari_pickeroptimizer.trust.evidence import Evidence, on_scale_of
-from napari_pickeroptimizer.trust.fit import fit_calibration
+from napari_pickeroptimizer.trust.calibration import Calibration, fit_calibration
 from napari_pickeroptimizer.trust.forecast import (
     Band,
     Expectation,
@@ -10,18 +8,19 @@ from napari_pickeroptimizer.trust.forecast import (
     PerformanceForecast,
     forecast_performance,
 )
+from napari_pickeroptimizer.trust.held_out import HeldOutScores, match_scale
 from napari_pickeroptimizer.trust.reliability import Reliability, reliability
 
 __all__ = [
     "Band",
     "Calibration",
-    "Evidence",
     "Expectation",
+    "HeldOutScores",
     "Interval",
     "PerformanceForecast",
     "Reliability",
     "fit_calibration",
     "forecast_performance",
-    "on_scale_of",
+    "match_scale",
     "reliability",
 ]

@@ -1,4 +1,4 @@
-"""Are these data like those that the model learned from? Warns with the figure that tells."""
+"""Compares picks with those that the model was fine-tuned on, and warns where they differ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Pixel sizes in headers differ in the last digits; magnifications by more.
 PIXEL_SIZE_TOLERANCE = 1.1
-ADVICE = " Label some picks of these data and fine-tune anew, or look at the result with care."
+ADVICE = " Label some picks of these data and fine-tune again, or check the result carefully."
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Drift:
     record : dict
         Figures for ``run.json``: pixel sizes, distances and their limits.
     warnings : tuple of str
-        What is beyond its limit, in sentences.
+        A sentence for each figure beyond its limit.
     """
 
     record: dict[str, Any]
@@ -43,7 +43,7 @@ class Drift:
 
 
 def reference_of(card: ModelCard) -> Reference | None:
-    """Return what picks looked like at fine-tuning; None where a card does not tell."""
+    """Return the statistics of the picks at fine-tuning; None where the card has none."""
     stored = card.training.get("reference")
     if not stored:
         return None
@@ -60,7 +60,7 @@ def check_drift(
 ) -> Drift:
     """Compare picks with those that the model was fine-tuned on.
 
-    What counts is the typical micrograph, the median of all distances: that one of many is odd
+    The typical micrograph counts, the median of all distances: a single unusual one among many
     is no reason to distrust a model.
 
     Parameters
@@ -68,100 +68,104 @@ def check_drift(
     card : ModelCard
         Of the model, with its reference.
     figures : mapping of str to MicrographFigures
-        What scoring saw, by micrograph.
+        Of the scored picks, by micrograph.
     pixel_sizes_ang : iterable of float or None
-        Of the micrographs scored.
+        Of the scored micrographs.
     """
     parts = [_pixel_size(card, pixel_sizes_ang)]
-    reference, seen = reference_of(card), _enough(figures)
-    # other lengths would be of another network; such a reference is none
+    reference, sample = reference_of(card), _large_enough(figures)
+    # features of another length are those of another network: not comparable
     if (
         reference is not None
-        and seen
-        and len(seen[0].features) == len(reference.features.mean)
+        and sample
+        and len(sample[0].features) == len(reference.features.mean)
     ):
-        grey = np.stack([f.grey for f in seen])
-        features = np.stack([f.features for f in seen])
-        n = [f.n for f in seen]
+        grey = np.stack([f.grey for f in sample])
+        features = np.stack([f.features for f in sample])
+        n = [f.n for f in sample]
         parts += [
-            _looks("grey_levels", "these picks look", reference.grey, grey, n),
-            _looks(
+            _distance("grey_levels", "these picks look", reference.grey, grey, n),
+            _distance(
                 "features", "to the network these picks look", reference.features, features, n
             ),
-            _share(reference, seen),
+            _share(reference, sample),
         ]
     record = {key: values for part, _ in parts for key, values in part.items()}
-    warnings = [said for _, said in parts if said]
+    warnings = [warning for _, warning in parts if warning]
     if warnings:
         warnings[-1] += ADVICE
     return Drift(record, tuple(warnings))
 
 
-_Part = tuple[dict[str, Any], str]  # of the record, and a warning where there is one
+_Part = tuple[dict[str, Any], str]  # for the record, and a warning or ""
 
 
 def _pixel_size(card: ModelCard, pixel_sizes_ang: Iterable[float | None]) -> _Part:
     sizes = [s for s in pixel_sizes_ang if s is not None]
     if not sizes or card.pixel_size_ang is None:
         return {}, ""
-    here, model = float(np.median(sizes)), card.pixel_size_ang
-    said = ""
-    if max(here / model, model / here) > PIXEL_SIZE_TOLERANCE:
-        said = (
-            f"the model was made at {model:.3g} Å a pixel, these micrographs have {here:.3g}: "
-            "boxes are scaled to the same size in Å, but they hold more or less detail. If one "
-            "of the two is wrong, so is every box: see --pixel-size."
+    scored, model = float(np.median(sizes)), card.pixel_size_ang
+    warning = ""
+    if max(scored / model, model / scored) > PIXEL_SIZE_TOLERANCE:
+        warning = (
+            f"the model was fine-tuned at {model:.3g} Å per pixel, these micrographs have "
+            f"{scored:.3g} Å: boxes are scaled to the same size in Å, but hold more or less "
+            "detail. If one of the two is wrong, every box has the wrong size: see --pixel-size."
         )
-    return {"pixel_size_ang": {"model": model, "here": here}}, said
+    return {"pixel_size_ang": {"model": model, "here": scored}}, warning
 
 
-def _looks(
-    key: str, what: str, family: FeatureStatistics, rows: NDArray[np.float64], n: list[int]
+def _distance(
+    key: str,
+    picks_look: str,
+    statistics: FeatureStatistics,
+    means: NDArray[np.float64],
+    n: list[int],
 ) -> _Part:
     """Compare the (k, d) mean figures of micrographs with those of the reference."""
-    distances = np.array([family.distance(x, m) for x, m in zip(rows, n, strict=True)])
+    distances = np.array([statistics.distance(x, m) for x, m in zip(means, n, strict=True)])
     typical = float(np.median(distances))
     record = {
         "distance": round(typical, 3),
-        "limit": round(family.limit, 3),
-        "micrographs_beyond": int((distances > family.limit).sum()),
+        "limit": round(statistics.limit, 3),
+        "micrographs_beyond": int((distances > statistics.limit).sum()),
     }
-    said = ""
-    if typical > family.limit:
-        most = ""
+    warning = ""
+    if typical > statistics.limit:
+        largest = ""
         if key == "grey_levels":
-            here = np.median(rows, axis=0)
-            i = int(np.argmax(np.abs(here - family.mean) / family.spread))
-            most = f", most of all in {GREY_NAMES[i]}"
-            most += f" ({here[i]:.2f} here, {family.mean[i]:.2f} there)"
-        said = (
-            f"{what} different from those of the fine-tuning: {typical:.2f} standard deviations "
-            f"away, where {family.limit:.2f} is the limit{most}."
+            median = np.median(means, axis=0)
+            i = int(np.argmax(np.abs(median - statistics.mean) / statistics.spread))
+            largest = f", the largest difference being in {GREY_NAMES[i]}"
+            largest += f" ({median[i]:.2f} here, {statistics.mean[i]:.2f} at fine-tuning)"
+        warning = (
+            f"{picks_look} different from those of the fine-tuning: {typical:.2f} standard "
+            f"deviations away, where {statistics.limit:.2f} is the limit{largest}."
         )
-    return {key: record}, said
+    return {key: record}, warning
 
 
-def _share(reference: Reference, seen: list[MicrographFigures]) -> _Part:
-    share = float(np.median([f.share for f in seen]))
+def _share(reference: Reference, sample: list[MicrographFigures]) -> _Part:
+    share = float(np.median([f.share for f in sample]))
     record = {
         "here": round(share, 3),
         "model": round(reference.share, 3),
         "limit": round(reference.share_limit, 3),
     }
-    said = ""
+    warning = ""
     if abs(share - reference.share) > reference.share_limit:
-        said = (
-            f"the model holds {share:.0%} of these picks for particles, and held "
-            f"{reference.share:.0%} of those of the fine-tuning: another picker, another sample, "
-            "or the model does not fit."
+        warning = (
+            f"the model takes {share:.0%} of these picks for particles, but took "
+            f"{reference.share:.0%} at fine-tuning: another picker, another sample, or the model "
+            "does not fit these data."
         )
-    return {"share_of_particles": record}, said
+    return {"share_of_particles": record}, warning
 
 
-def _enough(figures: Mapping[str, MicrographFigures]) -> list[MicrographFigures]:
-    """Return the micrographs with enough picks; where none has, all picks as one."""
-    seen = [f for f in figures.values() if f.n >= LEAST_PICKS]
+def _large_enough(figures: Mapping[str, MicrographFigures]) -> list[MicrographFigures]:
+    """Return the micrographs with enough picks, or all picks as one where none has."""
+    sample = [f for f in figures.values() if f.n >= LEAST_PICKS]
     total = sum(f.n for f in figures.values())
-    if seen or total < LEAST_PICKS:
-        return seen
+    if sample or total < LEAST_PICKS:
+        return sample
     return [joined(list(figures.values()))]

@@ -1,4 +1,4 @@
-"""What a threshold costs and gives: expected precision and recall, with intervals."""
+"""Expected precision and recall of every threshold, with credible intervals."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ from scipy.special import expit, logit
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.trust.calibration import Calibration, bounded_logit
-from napari_pickeroptimizer.trust.posterior import (
-    OPEN,
-    binned,
-    particle_share,
-    posterior,
-)
+from napari_pickeroptimizer.trust.class_shares import particle_share
+from napari_pickeroptimizer.trust.posterior import WEAK_PRIOR, binned, posterior
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import ModelCard
-    from napari_pickeroptimizer.trust.evidence import Evidence
+    from napari_pickeroptimizer.trust.held_out import HeldOutScores
 
 LEVEL = 0.90
 N_BINS = 200
 THRESHOLDS = np.linspace(0, 1, 201)
-# Fewer of a class tell too little of how its scores spread.
+# Fewer labels of a class do not determine the distribution of its scores.
 LEAST_LABELS = 10
-# Fewer picks tell too little of how many of them are particles.
+# Fewer picks do not determine the share of particles.
 LEAST_PICKS = 50
-# Scores between these are in doubt.
-DOUBT = (0.1, 0.9)
+# Scores between these are uncertain.
+UNCERTAIN = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An expected value and the ends of its 90 % interval."""
+    """An expected value with its 90 % credible interval."""
 
     mean: float
     low: float
@@ -47,7 +43,7 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """Expected values along the thresholds, (m,) each, and the ends of their 90 % intervals."""
+    """Expected values by threshold with their 90 % credible intervals, (m,) each."""
 
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -60,7 +56,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What one threshold is expected to give, of these picks.
+    """Expected precision and recall of one threshold, for these picks.
 
     Parameters
     ----------
@@ -69,9 +65,10 @@ class Expectation:
     n_picks, n_kept : int
         Scored picks, and those of them at or above the threshold.
     precision : Interval
-        Share of particles among the kept.
+        Share of particles among the kept picks.
     recall : Interval
-        Share of the kept among the picked particles. (Those never picked are nowhere in it.)
+        Share of kept picks among the picked particles; particles that the picker missed do not
+        count.
     f1 : Interval
         Harmonic mean of the two.
     """
@@ -88,7 +85,7 @@ class Expectation:
         return asdict(self)
 
     def sentence(self) -> str:
-        """Return it in words."""
+        """Return the figures as a sentence."""
         share = self.n_kept / max(self.n_picks, 1)
         return (
             f"At {self.threshold:.2f} you keep {self.n_kept:,} of {self.n_picks:,} picks "
@@ -113,7 +110,7 @@ class PerformanceForecast:
     share : Interval
         Share of particles among the picks.
     warnings : tuple of str
-        Why the figures promise little; empty where they can be relied on.
+        Why the forecast is unreliable; empty where it is not.
     """
 
     n_picks: int
@@ -128,11 +125,11 @@ class PerformanceForecast:
 
     @property
     def reliable(self) -> bool:
-        """Whether there is nothing to warn of."""
+        """Whether there are no warnings."""
         return not self.warnings
 
     def at(self, threshold: float) -> Expectation:
-        """Return what a threshold is expected to give."""
+        """Return the expected precision and recall of a threshold."""
         n_kept, precision, recall, f1 = self.samples.at(np.array([threshold]))
         return Expectation(
             threshold=float(threshold),
@@ -193,18 +190,18 @@ class PerformanceForecast:
 
 @dataclass(frozen=True, eq=False)
 class _Samples:
-    """Picks by score and, for every draw of the posterior, how many of them are particles.
+    """Picks by score and, for every posterior sample, how many of them are particles.
 
     Parameters
     ----------
     scores : (n,) float64
         P(particle) of all picks, ascending.
     first : (b + 1,) int
-        Position of each bin's first pick in `scores`; at the end their number.
+        Position of each bin's first pick in `scores`, and their number at the end.
     above : (s, b + 1) float64
-        Expected number of particles among the picks of each bin and of all above.
+        Expected number of particles among the picks of each bin and all above it.
     variance : (s, b + 1) float64
-        The variance of that number: each pick is a particle or is not.
+        Variance of that number: each pick is a particle or is not.
     """
 
     scores: NDArray[np.float64]
@@ -215,12 +212,12 @@ class _Samples:
     def at(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.intp], Band, Band, Band]:
         start = np.searchsorted(self.scores, thresholds, side="left")
         n_kept = len(self.scores) - start
-        # particles above a threshold within a bin: in proportion to its picks
+        # within a bin, particles above the threshold are in proportion to its picks
         above, variance = self._between(self.above, start), self._between(self.variance, start)
         total, total_variance = self.above[:, 0], self.variance[:, 0]
         rng = np.random.default_rng(0)
         u, v = rng.standard_normal((2, len(above), 1))
-        # these very picks, not picks like them: each is a particle or is not
+        # for these very picks rather than for similar ones: each is a particle or is not
         kept = above + u * np.sqrt(variance)
         lost = (total[:, None] - above) + v * np.sqrt(total_variance[:, None] - variance)
         kept = np.clip(kept, 0, n_kept)
@@ -248,23 +245,23 @@ def _band(values: NDArray[np.float64]) -> Band:
 
 
 def forecast_performance(
-    evidence: Evidence, calibration: Calibration, p_particle: ArrayLike
+    held_out: HeldOutScores, calibration: Calibration, p_particle: ArrayLike
 ) -> PerformanceForecast:
-    """Return what every threshold is expected to give of some picks.
+    """Return the expected precision and recall of every threshold for some picks.
 
-    Labels are not drawn from the picks at random: users label as many of each class as they
-    like. So the labels tell how scores spread within each class (`posterior`), and the picks'
-    own scores tell how many of them are of each class (`particle_share`); both together give
-    P(particle) of every pick, with a spread that grows as labels get fewer.
+    Labels are no random sample of the picks: users label as many of each class as they like.
+    The labels therefore determine the distribution of scores within each class (`posterior`),
+    and the picks' own scores the share of each class (`particle_share`); together they give
+    P(particle) of every pick, with an uncertainty that grows as labels get fewer.
 
     Parameters
     ----------
-    evidence : Evidence
+    held_out : HeldOutScores
         Out-of-fold scores of the labels.
     calibration : Calibration
-        What `p_particle` was calibrated by.
+        The calibration of `p_particle`.
     p_particle : (n,) float
-        Calibrated P(particle) of the picks; NaN (unscored) is left out.
+        Calibrated P(particle) of the picks; NaN (unscored) is ignored.
 
     Raises
     ------
@@ -274,15 +271,15 @@ def forecast_performance(
     scores = np.sort(np.asarray(p_particle, dtype=np.float64))
     scores = scores[np.isfinite(scores)]
     if not len(scores):
-        raise SettingsError("no pick has a score: there is nothing to expect of a threshold.")
-    if not (evidence.n_particles and evidence.n_others):
+        raise SettingsError("no expected precision: no pick has a score.")
+    if not (held_out.n_particles and held_out.n_others):
         raise SettingsError(
-            "the model's labels are of one class only: expected precision and recall need labels "
-            "of particles and of others."
+            "no expected precision: the model's labels are of one class only, and labels of "
+            "particles and of others are needed."
         )
     logits = bounded_logit(calibration.undo(scores))
-    evidence = evidence.representative()
-    lines = posterior(evidence, OPEN)
+    held_out = held_out.representative()
+    lines = posterior(held_out, WEAK_PRIOR)
     centres, counts, first = binned(logits, N_BINS)
     log_ratio = lines.intercept[:, None] + lines.slope[:, None] * centres
     share = particle_share(log_ratio, counts)
@@ -299,7 +296,7 @@ def forecast_performance(
         f1=f1,
         share=Interval(float(share.mean()), float(low), float(high)),
         warnings=tuple(
-            _too_few(evidence, len(scores)) or _too_clear(evidence, calibration, scores, share)
+            _too_few(held_out, len(scores)) or _too_easy(held_out, calibration, scores, share)
         ),
         samples=samples,
     )
@@ -311,57 +308,59 @@ def _sum_above(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([sums, np.zeros((len(values), 1))], axis=1)
 
 
-def _too_few(evidence: Evidence, n_picks: int) -> list[str]:
-    found = []
-    if evidence.suggested.any():  # and so are those of one class, or all
-        found.append(
-            "the labels were chosen by `suggest`, which asks for unusual and doubtful picks: what "
-            "is expected is mostly too low. Label some picks of both kinds as they come."
+def _too_few(held_out: HeldOutScores, n_picks: int) -> list[str]:
+    warnings = []
+    if held_out.suggested.any():  # and so are those of one class, or all
+        warnings.append(
+            "the labels were chosen by `suggest`, which prefers unusual and uncertain picks: the "
+            "expected precision and recall are mostly too low. Also label some picks of both "
+            "kinds at random."
         )
-    if min(evidence.n_particles, evidence.n_others) < LEAST_LABELS:
-        found.append(
-            f"{evidence.n_particles} labels of particles and {evidence.n_others} of others are too "
-            f"few to promise anything: label at least {LEAST_LABELS} of both, beside those that "
-            "were suggested."
+    if min(held_out.n_particles, held_out.n_others) < LEAST_LABELS:
+        warnings.append(
+            f"{held_out.n_particles} labels of particles and {held_out.n_others} of others are "
+            f"too few for a reliable forecast: label at least {LEAST_LABELS} of both, not "
+            "counting suggested picks."
         )
     if n_picks < LEAST_PICKS:
-        found.append(
-            f"{n_picks} picks are too few to tell how many of them are particles "
+        warnings.append(
+            f"{n_picks} picks are too few to estimate the share of particles among them "
             f"(at least {LEAST_PICKS})."
         )
-    return found
+    return warnings
 
 
-def _too_clear(
-    evidence: Evidence,
+def _too_easy(
+    held_out: HeldOutScores,
     calibration: Calibration,
     scores: NDArray[np.float64],
     share: NDArray[np.float64],
 ) -> list[str]:
-    """Warn where the labels are clearer cases than the picks.
+    """Warn where the labels are easier cases than the picks.
 
-    Were labels like the picks of their class, so many picks would be in doubt as labels of both
-    classes are, mixed by their shares. Of that number 95 % of the draws from Beta
-    distributions are below a limit.
+    If labels were like the picks of their class, the share of picks with uncertain scores would
+    be that of the labels of both classes, mixed by the class shares. The warning is due where
+    the share is above the 95 % quantile of that mixture, the shares of labels being
+    Beta-distributed.
     """
-    labels = calibration.apply(expit(evidence.logits))
-    in_doubt = (labels > DOUBT[0]) & (labels < DOUBT[1])
+    labels = calibration.apply(expit(held_out.logits))
+    uncertain = (labels > UNCERTAIN[0]) & (labels < UNCERTAIN[1])
     rng = np.random.default_rng(0)
     mixed = np.zeros(len(share))
     for of_class, weight in (
-        (evidence.is_particle, share),
-        (~evidence.is_particle, 1 - share),
+        (held_out.is_particle, share),
+        (~held_out.is_particle, 1 - share),
     ):
-        k, n = in_doubt[of_class].sum(), of_class.sum()
+        k, n = uncertain[of_class].sum(), of_class.sum()
         mixed += weight * rng.beta(k + 0.5, n - k + 0.5, len(share))
-    seen = float(((scores > DOUBT[0]) & (scores < DOUBT[1])).mean())
-    if seen <= np.quantile(mixed, 0.95):
+    of_picks = float(((scores > UNCERTAIN[0]) & (scores < UNCERTAIN[1])).mean())
+    if of_picks <= np.quantile(mixed, 0.95):
         return []
     return [
-        f"{seen:.0%} of the picks have scores between {DOUBT[0]:g} and {DOUBT[1]:g}, and "
-        f"{mixed.mean():.0%} would, were they like the labels: the labels are clearer cases, and "
-        "what is expected is too good. Label some picks of both kinds as they come, doubtful or "
-        "not."
+        f"{of_picks:.0%} of the picks have scores between {UNCERTAIN[0]:g} and "
+        f"{UNCERTAIN[1]:g}; {mixed.mean():.0%} would be expected from the labels. The labels are "
+        "easier cases than the picks, so the expected precision and recall are too high. Also "
+        "label some picks of both kinds at random."
     ]
 
 

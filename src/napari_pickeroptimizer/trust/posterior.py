@@ -1,11 +1,11 @@
-"""What the labels leave open: the many calibrations that fit them, by Bayes' rule.
+"""The posterior of the calibration given the labels: how uncertain it is with so few of them.
 
-The densities of the logit among particles and among all else are taken to differ by the
-exponential of a line, f1(z) = f0(z) exp(intercept + slope z), as in logistic regression. Labels
-come in whatever numbers the user gave of each class, not as picks come; their likelihood is
-therefore the one of case-control studies (R. Prentice and R. Pyke, Biometrika 66 (1979)
-403-411), in which the numbers of each class are given. Two parameters: a grid holds all of
-their posterior, with no sampler to trust.
+The densities of the logit among particles and among all other picks are assumed to differ by
+the exponential of a line, f1(z) = f0(z) exp(intercept + slope z), as in logistic regression.
+The numbers of labels of each class are the user's choice and do not reflect the picks; the
+likelihood is therefore that of case-control studies (R. Prentice and R. Pyke, Biometrika 66
+(1979) 403-411), in which the number of each class is given. There are two parameters, so a grid
+covers the whole posterior and no sampler has to be trusted.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ from numpy.typing import NDArray
 from scipy.special import log_expit
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.trust.evidence import Evidence
+    from napari_pickeroptimizer.trust.held_out import HeldOutScores
 
 SLOPES = np.exp(np.linspace(-2.0, 1.5, 71))
 INTERCEPTS = np.linspace(-6.0, 6.0, 97)
 N_SAMPLES = 600
-LEAST_SHARE = 0.01
-N_BISECTIONS = 16
 
 
 @dataclass(frozen=True)
-class Prior:
-    """What is believed of the line before any label: slope 1, give or take, and an intercept.
+class LinePrior:
+    """Prior of the line: a slope around 1 (log-normal) and a normal intercept.
 
     Parameters
     ----------
@@ -46,21 +44,21 @@ class Prior:
     intercept: float = 0.0
 
 
-# Promises shall hold even where the network is far from what it should be, so they take next to
-# nothing for granted. Chosen on simulated sessions, none of them among those that
-# benchmarks/coverage.py reports.
-OPEN = Prior(slope_spread=1.0, intercept_spread=2.0)
-# A single line shall be near the truth on average. Networks taught as ours are nearly
-# calibrated by themselves, and forty labels know it less well: this keeps close to the network
-# until labels are many. What else than particles the network learned was half background, which
-# is easily told; among picks that are not, a particle is therefore a little less likely than the
-# network says: between 0 and log 3 in the logit. Chosen on development draws and simulations.
-CLOSE = Prior(slope_spread=0.2, intercept_spread=0.5, intercept=-0.4)
+# For the forecast, which has to hold even for a network far from calibrated: next to no
+# assumption. Chosen on simulated sessions, none of them among those that benchmarks/coverage.py
+# reports.
+WEAK_PRIOR = LinePrior(slope_spread=1.0, intercept_spread=2.0)
+# For the calibration, a single line that should be right on average. Our networks are nearly
+# calibrated by themselves, and forty labels determine the line less well, so it stays close to
+# the network until labels are many. Half of what a network learns as no particle is background,
+# which is easy; among picks, where the others are harder, a particle is a little less likely
+# than the network claims, by 0 to log 3 in the logit. Chosen on development data.
+INFORMATIVE_PRIOR = LinePrior(slope_spread=0.2, intercept_spread=0.5, intercept=-0.4)
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Draws of the line, as likely as the labels make them.
+    """Samples of the line from its posterior.
 
     Parameters
     ----------
@@ -72,31 +70,31 @@ class Posterior:
     intercept: NDArray[np.float64]
 
 
-def posterior(evidence: Evidence, prior: Prior, seed: int = 0) -> Posterior:
-    """Return draws of slope and intercept given the labels.
+def posterior(held_out: HeldOutScores, prior: LinePrior, seed: int = 0) -> Posterior:
+    """Draw samples of slope and intercept given the labels.
 
     Parameters
     ----------
-    evidence : Evidence
-        Out-of-fold logits of labels of both classes.
-    prior : Prior
-        What is believed without them.
+    held_out : HeldOutScores
+        Scores of labels of both classes.
+    prior : LinePrior
+        Prior of the line.
     seed : int
-        Seed of the draws.
+        Seed of the samples.
     """
     log_posterior = -0.5 * (
         (np.log(SLOPES) / prior.slope_spread)[:, None] ** 2
         + ((INTERCEPTS - prior.intercept) / prior.intercept_spread)[None] ** 2
     )
-    odds = np.log(evidence.n_particles / evidence.n_others)
-    for z, is_particle in zip(evidence.logits, evidence.is_particle, strict=True):
-        line = INTERCEPTS[None] + SLOPES[:, None] * z + odds
+    log_odds = np.log(held_out.n_particles / held_out.n_others)
+    for z, is_particle in zip(held_out.logits, held_out.is_particle, strict=True):
+        line = INTERCEPTS[None] + SLOPES[:, None] * z + log_odds
         log_posterior += log_expit(line if is_particle else -line)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
     rng = np.random.default_rng(seed)
-    drawn = rng.choice(len(weights), N_SAMPLES, p=weights / weights.sum())
-    rows, columns = np.divmod(drawn, len(INTERCEPTS))
-    # spread over the grid's cells, so that no two draws are the same
+    cells = rng.choice(len(weights), N_SAMPLES, p=weights / weights.sum())
+    rows, columns = np.divmod(cells, len(INTERCEPTS))
+    # jittered within the grid's cells, so that no two samples are the same
     u, v = rng.uniform(-0.5, 0.5, (2, N_SAMPLES))
     slope_step = np.log(SLOPES[1] / SLOPES[0])
     return Posterior(
@@ -105,52 +103,17 @@ def posterior(evidence: Evidence, prior: Prior, seed: int = 0) -> Posterior:
     )
 
 
-def particle_share(
-    log_ratio: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the most likely share of particles in a mixture of known densities.
-
-    It maximises the likelihood of the scores, as the rounds of M. Saerens, P. Latinne and
-    C. Decaestecker, Neural Computation 14 (2002) 21-41, do; where its slope changes sign is
-    found by bisection.
-
-    Parameters
-    ----------
-    log_ratio : (s, b) float64
-        log f1 / f0 at b scores, for s lines.
-    weights : (b,) float64
-        How many picks have each score.
-
-    Returns
-    -------
-    (s,) float64
-        Shares, 0.01 to 0.99.
-    """
-    excess = np.expm1(np.clip(log_ratio, -30, 30))  # f1 / f0 - 1
-    low, high = np.full((2, len(excess), 1), LEAST_SHARE)
-    high = 1 - high
-    term = np.empty_like(excess)
-    for _ in range(N_BISECTIONS):
-        share = (low + high) / 2
-        np.multiply(excess, share, out=term)
-        term += 1
-        np.divide(excess, term, out=term)
-        rising = term @ weights[:, None] > 0
-        low, high = np.where(rising, share, low), np.where(rising, high, share)
-    return np.asarray((low + high)[:, 0] / 2)
-
-
 def binned(
     logits: NDArray[np.float64], n_bins: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Return mean and number of ascending logits in bins of (about) as many each.
+    """Return mean and number of ascending logits in bins of about equal number.
 
     Returns
     -------
     centres, counts : (b,) float64
         Means and numbers.
     first : (b + 1,) int
-        Position of each bin's first logit; at the end their number.
+        Position of each bin's first logit, and their number at the end.
     """
     n = min(n_bins, len(logits))
     first = np.rint(np.linspace(0, len(logits), n + 1)).astype(np.intp)

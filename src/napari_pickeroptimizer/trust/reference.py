@@ -1,8 +1,8 @@
-"""What picks looked like when a model was made, so that later ones can be compared with them.
+"""What picks looked like when a model was fine-tuned, to compare later ones with them.
 
-Micrographs of one session differ a little, and so do their picks. How much is measured here, on
-the unlabelled picks of fine-tuning, micrograph by micrograph: what is farther away than they
-are from each other is other data.
+Picks differ a little between the micrographs of one session. This measures by how much, on the
+unlabelled picks of fine-tuning: picks that differ more than these micrographs do from each
+other are other data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 N_BANDS = 6
@@ -24,55 +24,58 @@ GREY_NAMES = (
     *(f"power at spatial frequency {i + 1} of {N_BANDS} (log)" for i in range(N_BANDS)),
     *(f"grey level at radius {i + 1} of {N_RINGS}" for i in range(N_RINGS)),
 )
-# Fewer picks tell too little of a micrograph.
+# Fewer picks do not characterise a micrograph.
 LEAST_PICKS = 5
-# A shift below these, in standard deviations of single picks, is never told of, and decides
-# alone where the reference is of one micrograph only.
+# Least limits, in standard deviations of single picks; smaller shifts are never reported.
 GREY_FLOOR, FEATURE_FLOOR = 0.5, 0.5
+# The limit where the reference is a single micrograph.
 LIMIT_OF_ONE = 1.0
-# How much farther than the farthest of the reference's own micrographs counts as other data.
+# Beyond this multiple of the largest distance within the reference, picks are other data.
 MARGIN = 1.5
 SHARE_FLOOR = 0.3
 
 
-def grey_figures(boxes: torch.Tensor) -> NDArray[np.float32]:
-    """Return (n, len(GREY_NAMES)) figures of the grey levels of (n, 1, h, h) boxes.
+def grey_figures(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (n, len(GREY_NAMES)) statistics of the grey levels of (n, 1, h, h) boxes.
 
-    Mean, spread and skewness; the power spectrum in rings, relative to the whole; and the grey
+    Mean, spread and skewness; the power spectrum in rings, relative to its sum; and the grey
     level in rings around the pick, in standard deviations of the micrograph.
     """
-    pixels = boxes.detach()[:, 0].to("cpu", torch.float32)  # (n, h, h)
+    pixels = np.asarray(boxes, dtype=np.float32)[:, 0]  # (n, h, h)
     n, h, _ = pixels.shape
     if not n:
         return np.zeros((0, len(GREY_NAMES)), dtype=np.float32)
-    mean = pixels.mean(dim=(1, 2))
-    centred = pixels - mean[:, None, None]
-    spread = centred.square().mean(dim=(1, 2)).sqrt().clamp(min=1e-3)
-    skewness = (centred / spread[:, None, None]).pow(3).mean(dim=(1, 2))
-    power = torch.fft.rfft2(centred).abs().square()  # (n, h, h // 2 + 1)
-    frequency = torch.hypot(
-        torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(h)[None, :]
-    )  # cycles a pixel
-    bands = _means(power, frequency, 0.5, N_BANDS)
-    bands = (bands / bands.sum(dim=1, keepdim=True).clamp(min=1e-12)).clamp(min=1e-6).log()
-    axis = torch.arange(h) - (h - 1) / 2
-    rings = _means(pixels, torch.hypot(axis[:, None], axis[None, :]), h / 2, N_RINGS)
-    figures = [mean[:, None], spread.log()[:, None], skewness[:, None], bands, rings]
-    return torch.cat(figures, dim=1).numpy()
+    mean = pixels.mean(axis=(1, 2), keepdims=True)
+    centred = pixels - mean
+    squared = centred * centred
+    spread = np.maximum(np.sqrt(squared.mean(axis=(1, 2), keepdims=True)), 1e-3)
+    skewness = (squared * centred).mean(axis=(1, 2)) / spread[:, 0, 0] ** 3
+    spectrum = scipy.fft.rfft2(centred)
+    power = spectrum.real**2 + spectrum.imag**2  # (n, h, h // 2 + 1)
+    frequency = np.hypot(
+        np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(h)[None, :]
+    )  # cycles per pixel
+    bands = _ring_means(power, frequency, 0.5, N_BANDS)
+    bands = bands / np.maximum(bands.sum(axis=1, keepdims=True), 1e-12)
+    axis = np.arange(h) - (h - 1) / 2
+    rings = _ring_means(pixels, np.hypot(axis[:, None], axis[None, :]), h / 2, N_RINGS)
+    columns = [mean[:, 0], np.log(spread[:, 0]), skewness[:, None]]
+    return np.concatenate([*columns, np.log(np.maximum(bands, 1e-6)), rings], axis=1)
 
 
-def _means(
-    values: torch.Tensor, radius: torch.Tensor, largest: float, n_rings: int
-) -> torch.Tensor:
+def _ring_means(
+    values: NDArray[np.float32], radius: NDArray[np.float64], largest: float, n_rings: int
+) -> NDArray[np.float32]:
     """Return (n, n_rings) means of (n, ...) values over rings of equal width."""
-    ring = torch.clamp((radius / largest * n_rings).long(), max=n_rings).flatten()
-    membership = torch.nn.functional.one_hot(ring, n_rings + 1)[:, :n_rings].float()
-    return values.flatten(1) @ (membership / membership.sum(dim=0).clamp(min=1))
+    ring = np.minimum((radius / largest * n_rings).astype(np.intp), n_rings).ravel()
+    membership = (ring[:, None] == np.arange(n_rings)).astype(np.float32)
+    weights = membership / np.maximum(membership.sum(axis=0), 1)
+    return np.asarray(values.reshape(len(values), -1) @ weights)
 
 
 @dataclass(frozen=True, eq=False)
 class MicrographFigures:
-    """The picks of one micrograph, in figures.
+    """Mean figures of the picks of one micrograph.
 
     Parameters
     ----------
@@ -117,7 +120,7 @@ def joined(parts: Sequence[MicrographFigures]) -> MicrographFigures:
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Figures of one kind, and how far they may be from here.
+    """Mean and spread of one kind of figures, and the largest distance that is normal.
 
     Parameters
     ----------
@@ -136,27 +139,61 @@ class FeatureStatistics:
     def distance(self, figures: NDArray[np.float64], n: int) -> float:
         """Return how far the (d,) mean figures of n picks are, in standard deviations of picks.
 
-        The root of the mean squared shift over all figures, without what so few picks differ
-        by chance.
+        The root mean square shift over all figures, less what is expected by chance of n picks.
         """
         shifts = (figures - self.mean) / self.spread
         return float(np.sqrt(max(0.0, float((shifts**2).mean()) - 1 / n)))
 
+    @classmethod
+    def measure(cls, groups: list[NDArray[Any]], floor: float) -> Self:
+        """Measure (n_i, d) figures of each micrograph; each is compared with all others."""
+        means = np.stack([g.mean(axis=0, dtype=np.float64) for g in groups])
+        within = np.concatenate([g - m for g, m in zip(groups, means, strict=True)])
+        # a feature that is nearly always 0 must not be scaled up by its tiny spread
+        spread = within.std(axis=0)
+        spread = np.maximum(spread, max(1e-6, 0.1 * float(np.median(spread))))
+        limit = LIMIT_OF_ONE
+        if len(groups) > 1:
+            distances = [
+                cls(other, spread, 0.0).distance(mean, len(group))
+                for group, mean, other in zip(
+                    groups, means, _means_of_others(means), strict=True
+                )
+            ]
+            limit = max(floor, MARGIN * max(distances))
+        return cls(means.mean(axis=0), spread, limit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "mean": [float(f"{v:.5g}") for v in self.mean],
+            "spread": [float(f"{v:.5g}") for v in self.spread],
+            "limit": round(self.limit, 4),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Make statistics from the result of `to_dict`."""
+        mean, spread = (np.asarray(values[k], dtype=np.float64) for k in ("mean", "spread"))
+        if mean.ndim != 1 or mean.shape != spread.shape:
+            raise ValueError(f"{mean.shape} means for {spread.shape} spreads")
+        return cls(mean, spread, float(values["limit"]))
+
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What the unlabelled picks of fine-tuning looked like.
+    """Statistics of the unlabelled picks of fine-tuning.
 
     Parameters
     ----------
     n_picks, n_micrographs : int
-        What it was measured on.
+        Size of the sample.
     grey, features : FeatureStatistics
         See `grey_figures` and `Classifier.predict_with_features`.
     share : float
         Mean P(particle), over the micrographs.
     share_limit : float
-        How far a mean P(particle) may be from that.
+        Largest normal difference from that.
     """
 
     n_picks: int
@@ -171,43 +208,43 @@ class Reference:
         return {
             "n_picks": self.n_picks,
             "n_micrographs": self.n_micrographs,
-            "grey": _family_to_dict(self.grey),
-            "features": _family_to_dict(self.features),
+            "grey": self.grey.to_dict(),
+            "features": self.features.to_dict(),
             "share": round(self.share, 4),
             "share_limit": round(self.share_limit, 4),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Make a reference from what `to_dict` gave.
+        """Make a reference from the result of `to_dict`.
 
         Raises
         ------
         ValueError, KeyError, TypeError
-            It is none.
+            The values are of another kind.
         """
         return cls(
             int(values["n_picks"]),
             int(values["n_micrographs"]),
-            _family_from_dict(values["grey"]),
-            _family_from_dict(values["features"]),
+            FeatureStatistics.from_dict(values["grey"]),
+            FeatureStatistics.from_dict(values["features"]),
             float(values["share"]),
             float(values["share_limit"]),
         )
 
 
 def measure_reference(
-    boxes: torch.Tensor,
+    boxes: NDArray[np.float32],
     features: NDArray[np.floating],
     p_particle: NDArray[np.floating],
     micrograph: NDArray[np.integer],
 ) -> Reference | None:
-    """Return what picks look like, and how far micrographs differ in it.
+    """Measure what picks look like, and how much micrographs differ in it.
 
     Parameters
     ----------
-    boxes : (n, 1, h, h) tensor
-        Boxes of unlabelled picks as they are scored (`render` without augmentation).
+    boxes : (n, 1, h, h) float32
+        Boxes of unlabelled picks as they are scored, without augmentation.
     features : (n, c) float
         Their features, by the final network.
     p_particle : (n,) float
@@ -229,51 +266,20 @@ def measure_reference(
     shares = np.array([p.share for p in parts])
     share_limit = SHARE_FLOOR
     if len(parts) > 1:
-        away = np.abs(shares - _means_of_others(shares[:, None])[:, 0])
-        share_limit = max(SHARE_FLOOR, MARGIN * float(away.max()))
+        differences = np.abs(shares - _means_of_others(shares[:, None])[:, 0])
+        share_limit = max(SHARE_FLOOR, MARGIN * float(differences.max()))
     return Reference(
         sum(len(rows) for rows in groups),
         len(groups),
-        _family([grey[r] for r in groups], GREY_FLOOR),
-        _family([np.asarray(features[r], np.float64) for r in groups], FEATURE_FLOOR),
+        FeatureStatistics.measure([grey[r] for r in groups], GREY_FLOOR),
+        FeatureStatistics.measure(
+            [np.asarray(features[r], np.float64) for r in groups], FEATURE_FLOOR
+        ),
         float(shares.mean()),
         share_limit,
     )
 
 
-def _family(groups: list[NDArray[Any]], floor: float) -> FeatureStatistics:
-    """Measure figures, (n_i, d) of each micrograph; each is compared with all others."""
-    means = np.stack([g.mean(axis=0, dtype=np.float64) for g in groups])
-    within = np.concatenate([g - m for g, m in zip(groups, means, strict=True)])
-    # a feature that is nearly always 0 must not make a mountain of a rare 0.1
-    spread = within.std(axis=0)
-    spread = np.maximum(spread, max(1e-6, 0.1 * float(np.median(spread))))
-    limit = LIMIT_OF_ONE
-    if len(groups) > 1:
-        others = _means_of_others(means)
-        distances = [
-            FeatureStatistics(other, spread, 0.0).distance(mean, len(group))
-            for group, mean, other in zip(groups, means, others, strict=True)
-        ]
-        limit = max(floor, MARGIN * max(distances))
-    return FeatureStatistics(means.mean(axis=0), spread, limit)
-
-
 def _means_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return, for each of (k, d) rows, the mean of the other rows."""
     return np.asarray((values.sum(axis=0) - values) / (len(values) - 1))
-
-
-def _family_to_dict(family: FeatureStatistics) -> dict[str, Any]:
-    return {
-        "mean": [float(f"{v:.5g}") for v in family.mean],
-        "spread": [float(f"{v:.5g}") for v in family.spread],
-        "limit": round(family.limit, 4),
-    }
-
-
-def _family_from_dict(values: dict[str, Any]) -> FeatureStatistics:
-    mean, spread = (np.asarray(values[k], dtype=np.float64) for k in ("mean", "spread"))
-    if mean.ndim != 1 or mean.shape != spread.shape:
-        raise ValueError(f"{mean.shape} means for {spread.shape} spreads")
-    return FeatureStatistics(mean, spread, float(values["limit"]))

@@ -215,11 +215,11 @@ def test_the_gallery_follows_where_one_goes_on_the_micrograph(viewer, show, open
     actions.label_picks(opened, [first], PARTICLE)
     choose(widget, show="LABELLED")
     opened.selected_data = {last}
-    assert "not among those shown" in widget.note.text()
+    assert "not among those shown" in widget.status.text()
     widget.label(CARBON)  # of what is not seen nothing is labelled
     assert not (labels(opened) == CARBON).any()
     opened.selected_data = {first}
-    assert widget.note.isHidden()
+    assert widget.status.isHidden()
 
 
 def test_the_current_micrograph_follows_the_slider(viewer, show, opened, choose):
@@ -241,7 +241,7 @@ def test_classes_of_ones_own_have_buttons_and_keys(viewer, show, opened, qtbot, 
     widget = show()
     click(widget, 0)
     qtbot.keyClick(widget.grid, Qt.Key.Key_D)
-    assert "no class 4 yet" in widget.note.text()
+    assert "no class 4 yet" in widget.status.text()
     vocabulary = session.session_of(viewer).vocabulary
     actions.set_vocabulary(viewer, vocabulary.added("ice"))
     assert widget.tools.class_buttons[4].text().startswith("ice")
@@ -289,11 +289,11 @@ def test_layers_renamed_deleted_and_duplicated(viewer, show, opened, qtbot, pick
     click(widget, 0)
     second = actions.open_picks(viewer, picks_star, name="second")
     session.session_of(viewer).choose(picks_layer=second)
-    assert widget.state.layer is second
+    assert widget.model.layer is second
     assert selected(widget) == []
     click(widget, 1)
     viewer.layers.remove(second)
-    assert widget.state.layer is opened
+    assert widget.model.layer is opened
     click(widget, 2)
     qtbot.keyClick(widget.grid, Qt.Key.Key_K)
     assert labels(opened)[widget.grid.display.rows[2]] == PARTICLE
@@ -327,7 +327,7 @@ def test_unreadable_micrographs_are_marked(viewer, show, project, tmp_path, pick
     row = int(np.flatnonzero(np.asarray(layer.data)[:, 0] == 0)[0])
     widget.grid.reveal(row)
     boxes_there(widget, qtbot)
-    assert widget.state.micrographs[0].path == broken
+    assert widget.model.micrographs[0].path == broken
     assert widget.loader.get(row).problem == "unreadable"
     assert "truncated" in widget._tip(row)
     widget.grid.viewport().repaint()

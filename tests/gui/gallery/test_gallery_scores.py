@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 SEED = 0
@@ -19,17 +22,16 @@ def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
     picks, rng = session.picks_of(layer), np.random.default_rng(SEED)
     codes = np.asarray(layer.data)[:, 0].astype(np.int32)
     p = rng.random(len(picks)).astype(np.float32)
-    shared = session.session_of(viewer)
-    shared.scores[layer] = Scores(
+    scores = Scores(
         model=SimpleNamespace(card=SimpleNamespace(class_ids=(1, 2, 3))),
         codes=codes,
         names=tuple(map(str, range(codes.max() + 1))),
-        labels=picks.labels.copy(),
         probabilities=np.column_stack([p, (1 - p) * 0.7, (1 - p) * 0.3]).astype(np.float32),
         features=rng.normal(size=(len(p), 64)).astype(np.float16) if features else None,
         complete=complete,
     )
-    shared.scores_changed.emit(layer)
+    session.session_of(viewer).refresh_later = lambda layer: None  # the gallery alone is meant
+    picks_state(layer).begin_scores(scores)
     return p
 
 
@@ -40,14 +42,14 @@ def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer,
     before = widget.grid.display.rows.tolist()
     for sort in ("SCORE_DOWN", "DOUBT", "LIKENESS"):
         choose(widget, sort=sort)
-        assert widget.note.text().startswith("Score the picks first")
-        assert not widget.note.isHidden()
+        assert widget.status.text().startswith("Score the picks first")
+        assert not widget.status.isHidden()
         assert widget.tools.choice == (Sort.MICROGRAPH, Show.ALL)
     choose(widget, show="KEPT")
-    assert widget.note.text().startswith("Score the picks first")
+    assert widget.status.text().startswith("Score the picks first")
     assert widget.grid.display.rows.tolist() == before
     choose(widget, sort="MICROGRAPH")
-    assert widget.note.isHidden()
+    assert widget.status.isHidden()
 
 
 def test_scores_sort_filter_and_stay_while_one_works(
@@ -62,7 +64,7 @@ def test_scores_sort_filter_and_stay_while_one_works(
     choose(widget, sort="SCORE_DOWN")
     order = widget.grid.display.rows
     assert (np.diff(p[order]) <= 0).all()
-    look = widget.state.picks.looks(order[:1], widget._session.vocabulary)[0]
+    look = widget.model.picks.looks(order[:1], widget.session.vocabulary)[0]
     assert look.kept
     assert look.score == f"{min(p.max(), 0.99):.2f}"
     choose(widget, show="REJECTED")
@@ -79,36 +81,35 @@ def test_scores_sort_filter_and_stay_while_one_works(
     assert row not in widget.grid.display.rows
     assert not widget.tools.resort.isEnabled()
     # so does the threshold
-    scores = widget._session.scores[opened]
     outputs.set_threshold(viewer, opened, 0.25)
-    assert scores.threshold == 0.25
-    assert widget.state.picks.threshold == 0.25
+    assert picks_state(opened).threshold == 0.25
+    assert widget.model.picks.threshold == 0.25
     assert len(widget.grid.display) == n_rejected - 1
     qtbot.keyClick(widget.grid, Qt.Key.Key_F5)
     assert len(widget.grid.display) < n_rejected - 1
 
 
 def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(
-    viewer, show, opened, choose
+    viewer, show, opened, choose, qtbot
 ):
     widget = show()
     give_scores(viewer, opened)
     choose(widget, sort="SCORE_UP")
     before = widget.grid.display.rows.tolist()
-    scores = widget._session.scores[opened]
-    scores.complete = False
-    scores.probabilities[:, 0] = 1 - scores.probabilities[:, 0]
-    widget._session.scores_changed.emit(opened)
+    state = picks_state(opened)
+    scores = replace(
+        state.scores, probabilities=1 - state.scores.probabilities, complete=False
+    )
+    state.begin_scores(scores)
+    qtbot.waitUntil(widget.tools.resort.isEnabled)
     assert widget.grid.display.rows.tolist() == before
-    assert widget.tools.resort.isEnabled()
     scores.complete = True
-    widget._session.scores_changed.emit(opened)
+    state.scores_changed.emit()
     assert widget.grid.display.rows.tolist() != before
     # forgotten scores leave an order that needs none
-    del widget._session.scores[opened]
-    widget._session.scores_changed.emit(opened)
+    picks_state(opened).forget_scores()
     widget.arrange()
-    assert widget.note.text().startswith("Score the picks first")
+    assert widget.status.text().startswith("Score the picks first")
 
 
 def test_likeness_to_the_selected_ones(viewer, show, opened, click, choose):
@@ -121,7 +122,7 @@ def test_likeness_to_the_selected_ones(viewer, show, opened, click, choose):
     assert widget.grid.seen.start == 0
     give_scores(viewer, opened, features=False)
     choose(widget, sort="LIKENESS")
-    assert "Score the picks first" in widget.note.text()
+    assert "Score the picks first" in widget.status.text()
 
 
 def test_tooltips_tell_the_pick(viewer, show, opened):

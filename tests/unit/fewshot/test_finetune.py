@@ -91,7 +91,7 @@ def test_a_saved_model_promises_what_it_did_before(
     model = events[-1].model
     again = Classifier.load(model.save(tmp_path / "model.safetensors"))
     assert again.card.calibration == model.card.calibration
-    assert np.array_equal(again.card.evidence.logits, model.card.evidence.logits)
+    assert np.array_equal(again.card.held_out_scores.logits, model.card.held_out_scores.logits)
 
 
 def test_the_card_tells_which_labels_it_was_taught(
@@ -180,8 +180,8 @@ def test_cross_validated_labels_calibrate_and_are_kept_as_evidence(
     result = events[-1]
     assert isinstance(result, FineTuned)
     card = result.model.card
-    assert card.evidence is not None
-    assert (card.evidence.n_particles, card.evidence.n_others) == (36, 36)
+    assert card.held_out_scores is not None
+    assert (card.held_out_scores.n_particles, card.held_out_scores.n_others) == (36, 36)
     assert card.calibration != Calibration()
 
 

@@ -295,7 +295,7 @@ def test_picks_on_which_picker_and_model_differ(
         ({"n": 0}, "n must be at least 1"),
         ({"n_micrographs": 0}, "n_micrographs"),
         ({"n_pool": 0}, "n_pool"),
-        ({"n_views": 9}, "1 to 8"),
+        ({"n_views": 9}, "at most 8"),
         ({"by": "chance"}, "diversity, uncertainty"),
     ],
 )

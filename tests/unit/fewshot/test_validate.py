@@ -91,9 +91,9 @@ def test_evidence_is_on_the_scale_of_the_final_model() -> None:
     odds = np.sqrt(picks / (1 - picks))
     seen = np.stack([both(picks), both(odds / (1 + odds))])
     validation = Validation(halves(False), targets, *held_out(both(p), seen))
-    evidence = validation.evidence(0, both(picks), np.array([False, True, False, False]))
+    scores = validation.held_out_scores(0, both(picks), np.array([False, True, False, False]))
     logits = np.log(p / (1 - p))
-    np.testing.assert_allclose(evidence.logits[[0, 2]], logits[[0, 2]], rtol=1e-5)
-    np.testing.assert_allclose(evidence.logits[1], np.log(9) + 0.287682, rtol=1e-4)
-    assert evidence.is_particle.tolist() == [True, True, False, False]
-    assert evidence.suggested.tolist() == [False, True, False, False]
+    np.testing.assert_allclose(scores.logits[[0, 2]], logits[[0, 2]], rtol=1e-5)
+    np.testing.assert_allclose(scores.logits[1], np.log(9) + 0.287682, rtol=1e-4)
+    assert scores.is_particle.tolist() == [True, True, False, False]
+    assert scores.suggested.tolist() == [False, True, False, False]

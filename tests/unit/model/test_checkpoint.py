@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from safetensors.torch import save_file
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard, square_symmetry
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard, dihedral_view
 from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.trust import HeldOutScores
 
 CARD = ModelCard(
     class_ids=(1, 3),
@@ -42,6 +44,17 @@ def test_a_model_predicts_the_same_after_saving_and_loading(
     loaded = Classifier.load(classifier.save(tmp_path / "new" / "model.safetensors"))
     assert loaded.card == CARD
     np.testing.assert_array_equal(loaded.predict(boxes), classifier.predict(boxes))
+
+
+def test_held_out_scores_of_older_cards_are_read() -> None:
+    scores = HeldOutScores(np.array([1.0, -1.0]), np.array([True, False]))
+    card = replace(CARD, held_out_scores=scores)
+    older = json.loads(card.to_json())
+    older["evidence"] = older.pop("held_out_scores")
+    older["format_version"] = 2
+    loaded = ModelCard.from_json(json.dumps(older)).held_out_scores
+    assert loaded is not None
+    assert loaded.to_dict() == scores.to_dict()
 
 
 def test_half_weights_take_half_the_room_and_are_rounded_only(tmp_path: Path) -> None:
@@ -83,7 +96,7 @@ def test_probabilities_add_up_and_do_not_depend_on_the_batch(classifier: Classif
 
 def test_views_are_the_symmetries_of_a_square(classifier: Classifier) -> None:
     box = torch.arange(9.0).reshape(1, 1, 3, 3)
-    assert len({tuple(square_symmetry(box, i).flatten().tolist()) for i in range(8)}) == 8
+    assert len({tuple(dihedral_view(box, i).flatten().tolist()) for i in range(8)}) == 8
     boxes = torch.randn(3, 1, 48, 48)
     turned = classifier.predict(boxes.rot90(1, (2, 3)))
     np.testing.assert_allclose(turned, classifier.predict(boxes), atol=1e-6)
@@ -123,7 +136,9 @@ def test_a_model_that_begins_like_a_pickle_is_read(tmp_path: Path) -> None:
 def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="of another kind: expected a model written by"):
+    with pytest.raises(
+        CheckpointError, match="of another program: expected a model written by"
+    ):
         Classifier.load(path)
 
 
@@ -141,7 +156,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_of_a_newer_version_is_refused_with_the_remedy() -> None:
-    newer = CARD.to_json().replace('"format_version": 2', '"format_version": 3')
+    newer = CARD.to_json().replace('"format_version": 3', '"format_version": 4')
     with pytest.raises(CheckpointError, match="newer version.*update"):
         ModelCard.from_json(newer)
 

@@ -119,7 +119,9 @@ def test_an_earlier_model_gives_its_backbone_and_no_heads(tmp_path: Path) -> Non
     network = initial_network(path, "resnet18", 2)
     assert network.linear.out_features == 2
     assert torch.equal(network.features[0].weight, start.network.features[0].weight)
-    with pytest.raises(CheckpointError, match="holds a resnet18, but --backbone resnet34"):
+    with pytest.raises(
+        CheckpointError, match="holds a resnet18, not the resnet34 of --backbone"
+    ):
         initial_network(path, "resnet34", 2)
 
 
@@ -139,11 +141,11 @@ def test_the_half_width_resnet_has_a_quarter_of_the_weights() -> None:
 
 
 def test_there_are_no_imagenet_weights_of_the_half_width_resnet(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no ImageNet weights of a resnet18_half"):
+    with pytest.raises(CheckpointError, match="no ImageNet weights of resnet18_half"):
         initial_network("imagenet", RESNET18_HALF, 2)
     path = tmp_path / "resnet18.pth"
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), path)
-    with pytest.raises(CheckpointError, match="ImageNet weights of a resnet18_half"):
+    with pytest.raises(CheckpointError, match="ImageNet weights of resnet18_half"):
         initial_network(path, RESNET18_HALF, 2)
 
 
@@ -214,5 +216,5 @@ def test_bundled_weights_are_the_start_of_a_network_of_any_classes() -> None:
     network = initial_network("bundled", None, 2)
     assert network.linear.out_features == 2
     assert torch.equal(network.features[0].weight, start.features[0].weight)
-    with pytest.raises(CheckpointError, match="--base bundled holds a .* --backbone resnet50"):
+    with pytest.raises(CheckpointError, match="holds a .*, not the resnet50 of --b"):
         initial_network("bundled", "resnet50", 2)

@@ -11,7 +11,7 @@ pytest.importorskip("dask.array")
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import StackView, make_stack, stack_of
-from napari_pickeroptimizer.plugin.layer_state import coords_zyx, make_view
+from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.matching import match
 
 
@@ -26,31 +26,33 @@ def stack(folder, names) -> StackView:
 
 
 def test_slices_follow_the_stack_not_the_picks(tmp_path):
-    view = make_view(Picks.from_arrays(["Job/c.mrc", "Job/a.mrc"], x=[1, 2], y=[3, 4]))
-    fit = match(view, stack(tmp_path, ["a.mrc", "b.mrc", "c.mrc"]), "stack")
-    assert coords_zyx(fit.view)[:, 0].tolist() == [2, 0]
+    state = LayerState.of_picks(
+        Picks.from_arrays(["Job/c.mrc", "Job/a.mrc"], x=[1, 2], y=[3, 4])
+    )
+    fit = match(state, stack(tmp_path, ["a.mrc", "b.mrc", "c.mrc"]))
+    assert [fit.slice_of[n] for n in state.slice_of] == [2, 0]
     assert (fit.n_found, fit.text) == (2, "")
 
 
 def test_new_picks_are_named_as_the_picks_file_names_their_micrograph(tmp_path):
-    view = make_view(Picks.from_arrays("Job/b.mrc", x=[1], y=[3]))
-    fit = match(view, stack(tmp_path, ["a.mrc", "b.mrc"]), "stack")
-    assert fit.view.slice_names == ("a.mrc", "Job/b.mrc")
+    state = LayerState.of_picks(Picks.from_arrays("Job/b.mrc", x=[1], y=[3]))
+    fit = match(state, stack(tmp_path, ["a.mrc", "b.mrc"]))
+    assert fit.slice_names == ("a.mrc", "Job/b.mrc")
 
 
 def test_picks_of_other_micrographs_come_behind_the_stack_and_are_told(tmp_path):
-    view = make_view(Picks.from_arrays(["x.mrc", "a.mrc"], x=[1, 2], y=[3, 4]))
-    fit = match(view, stack(tmp_path, ["a.mrc", "b.mrc"]), "stack")
-    assert coords_zyx(fit.view)[:, 0].tolist() == [2, 0]
+    state = LayerState.of_picks(Picks.from_arrays(["x.mrc", "a.mrc"], x=[1, 2], y=[3, 4]))
+    fit = match(state, stack(tmp_path, ["a.mrc", "b.mrc"]))
+    assert [fit.slice_of[n] for n in state.slice_of] == [2, 0]
     assert "1 of 2 micrographs" in fit.text
 
 
 def test_a_name_that_fits_two_micrographs_is_listed_never_guessed(tmp_path):
-    view = make_view(Picks.from_arrays(["a.mrc", "c.mrc"], x=[1, 2], y=[3, 4]))
+    state = LayerState.of_picks(Picks.from_arrays(["a.mrc", "c.mrc"], x=[1, 2], y=[3, 4]))
     names = ["one/a.mrc", "two/a.mrc", "one/c.mrc"]
-    fit = match(view, stack(tmp_path, names), "stack")
+    fit = match(state, stack(tmp_path, names))
     assert fit.n_found == 1
-    assert coords_zyx(fit.view)[:, 0].tolist() == [3, 1]
+    assert [fit.slice_of[n] for n in state.slice_of] == [3, 1]
     assert "fits 2 micrographs" in fit.missing["a.mrc"]
 
 

@@ -10,6 +10,7 @@ pytest.importorskip("napari.components")
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, navigation, session
+from napari_pickeroptimizer.plugin.labels.queue import TO_CHECK
 from napari_pickeroptimizer.plugin.navigation import (
     advance_after_label,
     clear_queue,
@@ -18,10 +19,11 @@ from napari_pickeroptimizer.plugin.navigation import (
     go_to_named,
     go_to_pick,
     queue_of,
-    rows_on_slice,
     set_queue,
     step_queue,
 )
+from napari_pickeroptimizer.plugin.preferences import Preferences
+from napari_pickeroptimizer.plugin.transforms import rows_on_slice, show_slice
 
 
 def camera(viewer):
@@ -37,7 +39,8 @@ def layer(viewer, project):
 
 @pytest.fixture(autouse=True)
 def _auto_advance(monkeypatch):
-    monkeypatch.setattr(navigation, "_auto_advances", lambda: True)
+    advancing = Preferences(auto_advance=True)
+    monkeypatch.setattr(navigation, "preferences", lambda: advancing)
 
 
 def test_going_to_a_pick_shows_centres_selects_and_tells(viewer, layer):
@@ -94,7 +97,7 @@ def test_micrographs_without_picks_are_passed_over(viewer, project):
     actions.open_micrographs(viewer, project / "Micrographs")
     picks = Picks.from_arrays(["m0.mrc", "m2.mrc"], x=[1, 2], y=[3, 4])
     layer = actions.open_picks(viewer, picks)
-    navigation.go_to_slice(viewer, 0)
+    show_slice(viewer, 0)
     assert go_to_micrograph(viewer, layer, 1) == "m2.mrc"
     assert go_to_micrograph(viewer, layer, 1) is None
     assert viewer.status == "This is the last micrograph with picks."
@@ -123,16 +126,16 @@ def test_a_queue_is_gone_through_both_ways(viewer, layer):
     assert layer.selected_data == {3}
     assert [step_queue(viewer, layer, 1) for _ in range(3)] == [1, 0, None]
     assert viewer.status == "This is the last one of 3 suggested."
-    assert queue_of(viewer, layer).text == "3 of 3 suggested"
+    assert queue_of(layer).text == "3 of 3 suggested"
     assert step_queue(viewer, layer, -1) == 1
     assert layer.selected_data == {1}
     assert len(changed) == 4
-    clear_queue(viewer, layer)
-    assert queue_of(viewer, layer) is None
+    clear_queue(layer)
+    assert queue_of(layer) is None
 
 
 def test_without_a_queue_the_picks_are_stepped_through(viewer, layer):
-    navigation.go_to_slice(viewer, 2)
+    show_slice(viewer, 2)
     assert step_queue(viewer, layer, 1) == 0  # the first one of this micrograph
     assert step_queue(viewer, layer, 1) == 1
     assert step_queue(viewer, layer, -1) == 0
@@ -144,7 +147,7 @@ def test_no_picks_at_all_have_no_next_one(viewer):
     assert step_queue(viewer, layer, 1) is None
     assert go_to_micrograph(viewer, layer, 1) is None
     assert set_queue(viewer, layer, []).rows.size == 0
-    assert queue_of(viewer, layer) is None
+    assert queue_of(layer) is None
 
 
 def test_a_label_goes_on_to_the_next_one_without_a_label(viewer, layer):
@@ -163,18 +166,18 @@ def test_an_undone_label_is_gone_back_to(viewer, layer):
     set_queue(viewer, layer, [0, 1, 2, 3])
     actions.label_picks(layer, [0], 1)
     actions.undo(layer)
-    assert (layer.selected_data, queue_of(viewer, layer).position) == ({0}, 0)
+    assert (layer.selected_data, queue_of(layer).position) == ({0}, 0)
 
 
 def test_labels_to_check_are_gone_through_though_they_are_labelled(viewer, layer):
     actions.label_picks(layer, [0, 1, 2], 1)
-    set_queue(viewer, layer, [0, 1, 2], navigation.TO_CHECK)
+    set_queue(viewer, layer, [0, 1, 2], TO_CHECK)
     actions.label_picks(layer, [0], 2)
     assert layer.selected_data == {1}
 
 
 def test_auto_advance_can_be_switched_off(viewer, layer, monkeypatch):
-    monkeypatch.setattr(navigation, "_auto_advances", lambda: False)
+    monkeypatch.setattr(navigation, "preferences", lambda: Preferences(auto_advance=False))
     set_queue(viewer, layer, [0, 1])
     actions.label_picks(layer, [0], 1)
     assert layer.selected_data == {0}
@@ -193,7 +196,7 @@ def test_two_viewers_have_a_queue_each(viewer, layer, project):
     other = ViewerModel()
     theirs = actions.open_picks(other, project / "picks.star")
     set_queue(viewer, layer, [3])
-    assert queue_of(other, theirs) is None
+    assert queue_of(theirs) is None
     set_queue(other, theirs, [1, 2])
     actions.label_picks(theirs, [1], 1)
     assert (layer.selected_data, theirs.selected_data) == ({3}, {2})

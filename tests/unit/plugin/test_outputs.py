@@ -13,14 +13,19 @@ pytest.importorskip("napari")
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, outputs, session
-from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin import actions, jobs, outputs, session, writers
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
-from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRows,
+    group_by_micrograph,
+)
 
 N = 5  # picks a micrograph
 NAMES = ("a.mrc", "b.mrc", "c.mrc")
@@ -59,17 +64,19 @@ def events_of(p: np.ndarray, failed: str = "") -> list[Any]:
     return events
 
 
-def score(viewer: Any, layer: Any, p: np.ndarray = P, failed: str = "") -> outputs.Pruned:
+def score(
+    viewer: Any, layer: Any, p: np.ndarray = P, failed: str = ""
+) -> outputs.LayerOutputs:
     """Do what a job does, with scores from nowhere."""
     model = session.session_of(viewer).model
     assert model is not None
     scores = Scores.begin(session.picks_of(layer), model)
-    outputs.begin(viewer, layer, scores)
-    events = events_of(p, failed)
-    for event in events:
-        outputs.receive(viewer, layer, event)
-    scored = scores.picks_scored(some_picks())
-    outputs.finish(viewer, layer, scored, summarise_scores(model.card, scores.p_particle))
+    state = picks_state(layer)
+    state.begin_scores(scores)
+    for event in events_of(p, failed):
+        outputs.take_scores(viewer, layer, event)
+    summary = summarise_scores(model.card, scores.picks_scored(state.picks))
+    outputs.take_scores(viewer, layer, summary)
     return outputs.refresh(viewer, layer)
 
 
@@ -80,7 +87,8 @@ def layer(viewer: Any) -> Any:
 
 
 def predicted(layer: Any) -> list[int]:
-    return view_of(layer.metadata).picks.table["predicted"].tolist()
+    """What the layer shows."""
+    return layer.features["predicted"].cat.codes.tolist()
 
 
 def n_points(layers: dict[str, Any]) -> dict[str, int]:
@@ -103,10 +111,10 @@ def test_kept_and_rejected_are_layers_and_the_source_stays(viewer: Any, layer: A
 
 def test_scores_colour_the_picks_as_they_stream_in(viewer: Any, layer: Any) -> None:
     scores = Scores.begin(session.picks_of(layer), some_model())
-    outputs.begin(viewer, layer, scores)
+    picks_state(layer).begin_scores(scores)
     first, *_ = events_of(P)
     before = layer.border_color.copy()
-    outputs.receive(viewer, layer, first)
+    outputs.take_scores(viewer, layer, first)
     assert predicted(layer) == [2, 2, 1, 1, 1] + [0] * 10
     assert (layer.border_color[:N] != before[:N]).any(axis=1).all()
     np.testing.assert_array_equal(layer.border_color[N:], before[N:])
@@ -128,19 +136,19 @@ def test_a_drag_recolours_what_is_seen_and_the_rest_at_rest(viewer: Any, layer: 
     layers = score(viewer, layer).layers
     waiting: list[Any] = []
     state = session.session_of(viewer)
-    outputs.refresh_later(state, waiting.append)
+    state.refresh_later = waiting.append
     viewer.dims.set_point(0, 0)
-    outputs.move_threshold(viewer, layer, 0.8)
+    picks_state(layer).set_threshold(0.8)
     assert predicted(layer) == [2, 2, 2, 2, 1] + [2, 2, 1, 1, 1] * 2
     assert waiting == [layer]
     assert len(layers["kept"].data) == 9
     viewer.dims.set_point(0, 1)  # another micrograph comes into view
     assert predicted(layer) == [2, 2, 2, 2, 1] * 2 + [2, 2, 1, 1, 1]
-    assert outputs.needs_refresh(viewer, layer)
+    assert picks_state(layer).needs_refresh
     outputs.refresh(viewer, layer)
     assert predicted(layer) == [2, 2, 2, 2, 1] * 3
     assert len(layers["kept"].data) == 3
-    assert not outputs.needs_refresh(viewer, layer)
+    assert not picks_state(layer).needs_refresh
 
 
 def test_labels_win_also_those_given_later_and_undoing_one_gives_the_score_its_say(
@@ -153,7 +161,7 @@ def test_labels_win_also_those_given_later_and_undoing_one_gives_the_score_its_s
     assert n_points(layers) == {"kept": 9, "rejected": 6}
     actions.undo(layer)
     assert n_points(layers) == {"kept": 10, "rejected": 5}
-    counts = outputs.scores_of(viewer, layer).decision.counts(0.5)
+    counts = picks_state(layer).decision.counts(0.5)
     assert (counts.kept, counts.kept_by_label) == (10, 1)
 
 
@@ -189,8 +197,8 @@ def test_a_new_model_forgets_the_scores_of_the_one_before(viewer: Any, layer: An
     score(viewer, layer)
     before = layer.border_color.copy()
     session.session_of(viewer).set_model(some_model())
-    assert layer not in session.session_of(viewer).scores
-    assert "predicted" not in view_of(layer.metadata).picks.table
+    assert picks_state(layer).scores is None
+    assert set(layer.features["predicted"]) == {"not scored"}
     assert (layer.border_color != before).any()
     with pytest.raises(SettingsError, match="not scored yet"):
         outputs.set_threshold(viewer, layer, 0.5)
@@ -200,17 +208,17 @@ def test_a_cancelled_scoring_leaves_the_scores_of_before(viewer: Any, layer: Any
     score(viewer, layer)
     outputs.set_threshold(viewer, layer, 0.6)
     scores = Scores.begin(session.picks_of(layer), session.session_of(viewer).model)
-    before = outputs.begin(viewer, layer, scores)
-    assert scores.threshold == 0.6
-    outputs.receive(viewer, layer, events_of(1 - P)[0])
+    before = picks_state(layer).begin_scores(scores)
+    assert picks_state(layer).threshold == 0.6
+    outputs.take_scores(viewer, layer, events_of(1 - P)[0])
     actions.label_picks(layer, [4], CONTAMINANT)
-    outputs.restore(viewer, layer, before)
+    jobs.restore_scores(viewer, layer, before)
     assert outputs.scores_of(viewer, layer) is before
     assert predicted(layer) == [2, 2, 2, 1, 1] * 3
     assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 5  # one is labelled away
-    outputs.begin(viewer, layer, scores)
-    outputs.restore(viewer, layer, None)
-    assert "predicted" not in view_of(layer.metadata).picks.table
+    picks_state(layer).begin_scores(scores)
+    jobs.restore_scores(viewer, layer, None)
+    assert set(layer.features["predicted"]) == {"not scored"}
 
 
 def test_columns_that_the_file_had_are_there_again_once_scores_are_forgotten(
@@ -220,7 +228,7 @@ def test_columns_that_the_file_had_are_there_again_once_scores_are_forgotten(
     own = np.linspace(0, 1, 15)
     layer = actions.open_picks(viewer, some_picks().with_columns(probability_1=own))
     score(viewer, layer)
-    outputs.forget(viewer, layer)
+    picks_state(layer).forget_scores()
     picks = session.picks_of(layer)
     np.testing.assert_array_equal(picks.particle_probability, own)
     assert "predicted" not in picks.table
@@ -284,20 +292,78 @@ def test_large_outputs_that_nobody_sees_wait(
 ) -> None:
     monkeypatch.setattr(outputs, "LARGE", 10)
     layers = score(viewer, layer).layers
-    outputs.refresh_later(session.session_of(viewer), lambda layer: None)
-    outputs.move_threshold(viewer, layer, 0.8)
+    session.session_of(viewer).refresh_later = lambda layer: None
+    picks_state(layer).set_threshold(0.8)
     assert outputs.refresh_visible(viewer, layer)
     assert predicted(layer) == [2, 2, 2, 2, 1] * 3
     assert len(layers["kept"].data) == 9
     outputs.choose_shown(viewer, layer, "kept")  # no longer
     assert len(layers["kept"].data) == 3
-    outputs.move_threshold(viewer, layer, 0.6)
+    picks_state(layer).set_threshold(0.6)
     assert not outputs.refresh_visible(viewer, layer)
     assert n_points(layers) == {"kept": 6, "rejected": 9}
 
 
 def test_forgotten_scores_are_gone_from_the_feature_table(viewer: Any, layer: Any) -> None:
     score(viewer, layer)
-    outputs.forget(viewer, layer)
+    picks_state(layer).forget_scores()
     assert set(layer.features["predicted"]) == {"not scored"}
     assert layer.features["probability"].isna().all()
+
+
+def test_saving_scored_picks_writes_no_column_of_the_display(
+    viewer: Any, project: Any, tmp_path: Any
+) -> None:
+    layer = actions.open_picks(viewer, project / "picks.star")
+    text = (project / "picks.star").read_text()
+    scores = Scores.begin(session.picks_of(layer), some_model())
+    state = picks_state(layer)
+    state.begin_scores(scores)
+    for group in group_by_micrograph(Micrographs.named(scores.names), state.picks):
+        p = np.full((len(group.rows), 3), [0.8, 0.1, 0.1], dtype=np.float32)
+        outputs.take_scores(viewer, layer, MicrographScored(group, p, 0, 1, 3))
+    summary = summarise_scores(scores.card, scores.picks_scored(state.picks))
+    outputs.take_scores(viewer, layer, summary)
+    assert predicted(layer) == [1] * 4  # the feature table shows them
+    assert layer.features["probability"].notna().all()
+    (saved,) = actions.save_picks(layer, tmp_path / "saved.star")
+    assert saved.read_text() == text
+    data, attributes, _ = layer.as_layer_data_tuple()
+    writers.write_points(str(tmp_path / "again.star"), data, attributes)
+    assert (tmp_path / "again.star").read_text() == text
+
+
+@pytest.mark.parametrize("threshold", [0.7, 0.3, float(np.float32(0.7))])
+def test_a_score_of_nearly_the_threshold_is_on_one_side_everywhere(
+    viewer: Any, layer: Any, threshold: float
+) -> None:
+    t = np.float32(threshold)
+    below, above = np.nextafter(t, np.float32(0)), np.nextafter(t, np.float32(1))
+    p = np.resize(np.array([t, below, above], dtype=np.float32), 15)
+    score(viewer, layer, p)
+    made = outputs.set_threshold(viewer, layer, threshold)
+    is_kept = p.astype(np.float64) >= threshold
+    state = picks_state(layer)
+    counts = state.decision.by_micrograph(threshold).n_kept
+    colours = state.vocabulary.palette_rgba[np.where(is_kept, PARTICLE, CONTAMINANT)]
+    np.testing.assert_allclose(layer.border_color, colours, atol=1e-6)
+    assert predicted(layer) == np.where(is_kept, PARTICLE, CONTAMINANT).tolist()
+    np.testing.assert_array_equal(
+        picks_state(made.layers["kept"]).rows, np.flatnonzero(is_kept)
+    )
+    np.testing.assert_array_equal(
+        picks_state(made.layers["rejected"]).rows, np.flatnonzero(~is_kept)
+    )
+    np.testing.assert_array_equal(counts, is_kept.reshape(3, N).sum(axis=1))
+    np.testing.assert_array_equal(made.picks.table["predicted"] == PARTICLE, is_kept)
+
+
+def test_a_cancelled_scoring_gives_the_distances_back_too(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    outputs.set_place_rules(viewer, layer, PlaceRules(min_distance=Length(60, "px")))
+    shown = predicted(layer)
+    scores = Scores.begin(session.picks_of(layer), session.session_of(viewer).model)
+    before = picks_state(layer).begin_scores(scores)
+    outputs.take_scores(viewer, layer, events_of(1 - P)[0])
+    jobs.restore_scores(viewer, layer, before)
+    assert predicted(layer) == shown

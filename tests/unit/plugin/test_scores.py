@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin.scores import N_DIRECTIONS, Scores, summarise_scores
-from napari_pickeroptimizer.prune.decision import decide
-from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 
@@ -50,9 +47,8 @@ def event(rows: np.ndarray, i: int, seed: int = 0, n_outside: int = 0) -> Microg
 def complete(picks: Picks, model: Any = None) -> Scores:
     scores = Scores.begin(picks, model or model_of(1, 2, 3))
     for i in range(2):
-        scores.take(event(np.arange(20) + 20 * i, i))
-    scored = scores.picks_scored(picks)
-    scores.finish(scored, summarise_scores(scores.card, scored.picks.particle_probability))
+        scores.take_micrograph(event(np.arange(20) + 20 * i, i))
+    scores.finish(summarise_scores(scores.card, scores.picks_scored(picks)))
     return scores
 
 
@@ -60,12 +56,11 @@ def test_they_come_micrograph_by_micrograph() -> None:
     scores = Scores.begin(some_picks(), model_of(1, 2, 3))
     assert scores.names == NAMES  # in the order of the picks
     assert np.isnan(scores.p_particle).all()
-    assert scores.decision.counts(0.5).unscored == 40
-    rows = scores.take(event(np.arange(20), 0, n_outside=2))
+    rows = scores.take_micrograph(event(np.arange(20), 0, n_outside=2))
     np.testing.assert_array_equal(rows, np.arange(20))
-    assert scores.decision.counts(0.5).unscored == 22
+    assert np.isnan(scores.p_particle).sum() == 22
     assert scores.outside == {"b.mrc": 2}
-    scores.take(
+    scores.take_micrograph(
         MicrographFailed(MicrographRows("a.mrc", None, np.arange(20, 40)), "broken", 2, 2)
     )
     assert scores.failures == {"a.mrc": "broken"}
@@ -83,64 +78,26 @@ def test_features_are_kept_in_few_directions_that_are_always_the_same() -> None:
     ratio = np.linalg.norm(shown, axis=1) / np.linalg.norm(far, axis=1)
     assert np.abs(ratio - 1).max() < 0.5  # distances stay about what they were
     without = Scores.begin(some_picks(), model_of(1, 2, 3), keep_features=False)
-    without.take(event(np.arange(20), 0))
+    without.take_micrograph(event(np.arange(20), 0))
     assert without.features is None
 
 
 def test_the_best_other_class_is_one_that_the_model_knows() -> None:
     scores = complete(some_picks())
     others = scores.probabilities[:, 1:].argmax(axis=1) + 2
-    np.testing.assert_array_equal(scores.other_of(slice(None)), others)
+    np.testing.assert_array_equal(scores.other_class(), others)
     alone = Scores.begin(some_picks(), model_of(1))
-    assert (alone.other_of(np.arange(3)) == 2).all()
-
-
-def test_labels_of_a_complete_scoring_are_followed() -> None:
-    picks = some_picks()
-    scores = complete(picks)
-    kept = scores.decision.counts(0.0).kept
-    labels = np.zeros(40, dtype=np.int8)
-    labels[3] = 2
-    assert not len(scores.set_labels(np.array([3]), picks.with_labels(labels)))
-    assert scores.decision.counts(0.0).kept == kept - 1
+    assert (alone.other_class(np.arange(3)) == 2).all()
 
 
 def test_picks_that_are_added_are_unscored() -> None:
     picks = some_picks()
     scores = complete(picks)
     more = concatenate([picks, Picks.from_arrays(["new.mrc", "a.mrc"], x=[1, 2], y=[3, 4])])
-    np.testing.assert_array_equal(scores.set_labels(np.array([40, 41]), more), [40, 41])
+    scores.grow(more)
     assert len(scores) == 42
     assert scores.names == (*NAMES, "new.mrc")
     assert scores.codes[-2:].tolist() == [2, 1]
-    assert scores.decision.counts(0.5).unscored == 2
     assert scores.features is not None
     assert len(scores.features) == 42
     assert np.isnan(scores.scored_picks(more).particle_probability[-2:]).all()
-
-
-@pytest.mark.parametrize("row", range(0, 40, 7))
-def test_places_near_a_new_label_are_looked_at_again(row: int) -> None:
-    picks = some_picks()
-    scores = complete(picks)
-    frames = [Frame(rows, None, 40.0, 0.0) for rows in picks.rows_by_micrograph().values()]
-    scores.set_rules(PlaceRules(min_distance=Length(40)), frames, picks)
-    for label in (1, 2, 0):
-        labels = picks.labels.copy()
-        labels[row] = label
-        picks = picks.with_labels(labels)
-        scores.set_labels(np.array([row]), picks)
-        for threshold in (0.0, 0.4):
-            expected = decide(scores.scored_picks(picks), threshold, frames)
-            np.testing.assert_array_equal(
-                scores.decision.predicted(threshold), expected.table["predicted"]
-            )
-
-
-def test_the_outcome_is_that_of_decide() -> None:
-    picks = some_picks()
-    scores = complete(picks)
-    scores.threshold = 0.3
-    expected = decide(scores.scored_picks(picks), 0.3).table["predicted"]
-    np.testing.assert_array_equal(scores.decided(picks).table["predicted"], expected)
-    np.testing.assert_array_equal(scores.decision.predicted(0.3), expected)

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
-from napari_pickeroptimizer.plugin import actions, keys, labelling, session
-from napari_pickeroptimizer.plugin.layer_state import LABEL_WIDTH, view_of
-from napari_pickeroptimizer.plugin.scoring import model_wording
+from napari_pickeroptimizer.plugin import actions, session
+from napari_pickeroptimizer.plugin.layer_state import picks_state
+from napari_pickeroptimizer.plugin.painting import LABEL_WIDTH
 
 SLICES = [2, 2, 0, 1]
 
@@ -121,17 +121,6 @@ def test_labels_changed_is_told_once_a_key(viewer, layer):
     assert told == [(layer, [0])]
 
 
-def test_binding_twice_changes_nothing_and_unbinding_gives_napari_its_keys_back(viewer, layer):
-    bound = dict(layer.keymap)
-    labelling.bind(viewer, layer, lambda *_: None)
-    assert layer.keymap == bound
-    labelling.unbind(layer)
-    keys.unbind_keys(layer)
-    assert not layer.keymap
-    layer.remove([0])
-    assert len(layer.data) == 3
-
-
 def test_a_duplicated_layer_is_labelled_by_itself(viewer, layer):
     data, attributes, _ = layer.as_layer_data_tuple()
     copy = viewer.add_points(data, **{**attributes, "name": "copy"})
@@ -145,7 +134,7 @@ def test_foreign_points_are_taken_on(viewer, project):
     layer = viewer.add_points(np.array([[1, 5, 6]]), size=9)
     session.adopt_layer(viewer, layer)
     assert session.picks_of(layer).table["micrograph"].tolist() == ["m1.mrc"]
-    assert view_of(layer.metadata).diameter_px == 9
+    assert picks_state(layer).diameter_px == 9
 
 
 def test_labels_of_another_file_are_taken(layer, tmp_path):
@@ -157,23 +146,6 @@ def test_saving_keeps_the_text_of_the_file(layer, tmp_path):
     output = tmp_path / "saved.star"
     actions.save_picks(layer, output)
     assert output.read_text() == (tmp_path / "picks.star").read_text()
-
-
-def test_unlabelled_layers_say_what_to_do(viewer, layer):
-    stack = session.micrograph_layers(viewer)[0].metadata["pickeroptimizer"]
-
-    def missing() -> str:
-        return model_wording.what_is_missing(session.picks_of(layer), stack)
-
-    assert "No pick is labelled" in missing()
-    actions.label_picks(layer, [0], CONTAMINANT)
-    assert "Label some particles too" in missing()
-    actions.label_picks(layer, [0], PARTICLE)
-    assert "Label some false picks too" in missing()
-    actions.label_picks(layer, [1], CARBON)
-    assert missing() == ""
-    assert "Open micrographs" in model_wording.what_is_missing(session.picks_of(layer), None)
-    assert "Open picks" in model_wording.what_is_missing(None, stack)
 
 
 def _press(layer, key: str) -> None:

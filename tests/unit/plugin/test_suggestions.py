@@ -11,7 +11,9 @@ from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, session, suggestions
-from napari_pickeroptimizer.plugin.navigation import TO_CHECK, queue_of
+from napari_pickeroptimizer.plugin.labels.queue import TO_CHECK
+from napari_pickeroptimizer.plugin.layer_state import picks_state
+from napari_pickeroptimizer.plugin.navigation import queue_of
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def found(layer, rows, doubtful=()) -> Suggested:
 
 def test_suggested_picks_are_queued_and_remembered(viewer, layer):
     queue = suggestions.show_suggestions(viewer, layer, found(layer, [2, 0]))
-    assert queue_of(viewer, layer) is queue
+    assert queue_of(layer) is queue
     assert (queue.rows.tolist(), queue.reason) == ([2, 0], "suggested")
     assert layer.selected_data == {2}
     assert session.picks_of(layer).was_suggested.tolist() == [True, False, True, False]
@@ -81,9 +83,8 @@ def test_picks_without_an_image_are_left_out(viewer, layer, project):
     picks = Picks.from_arrays(["m0.mrc", "gone.mrc", "m1.mrc"], x=[20, 2, 30], y=[20, 5, 30])
     with pytest.warns(UserWarning, match="not in the opened ones"):
         partly = actions.open_picks(viewer, picks, diameter_px=16)
-    view = partly.metadata["pickeroptimizer"]
     stack = session.stack_for(viewer, partly, None)
-    assert suggestions._rows_with_image(view, stack).tolist() == [0, 2]
+    assert suggestions._rows_with_image(picks_state(partly), stack).tolist() == [0, 2]
     gone = Picks.from_arrays("gone.mrc", x=[1], y=[2])
     with pytest.warns(UserWarning, match="none of the micrographs"):
         nowhere = actions.open_picks(viewer, gone)

@@ -36,7 +36,7 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         other.load()
     message = str(raised.value)
-    assert "boxes.b: absent there, 2 here; settings.seed: 0 there, 1 here" in message
+    assert "boxes.b: absent before, 2 now; settings.seed: 0 before, 1 now" in message
     assert "n_steps" not in message
     assert "model.safetensors.resume to start from the beginning" in message
 

@@ -172,7 +172,7 @@ def test_other_settings_do_not_go_on_from_a_state(
     run = pretrain(categories, SMALL, output)
     next(run)
     run.close()
-    with pytest.raises(CheckpointError, match=r"settings\.batch_size: 6 there, 7 here"):
+    with pytest.raises(CheckpointError, match=r"settings\.batch_size: 6 before, 7 now"):
         next(pretrain(categories, dataclasses.replace(SMALL, batch_size=7), output))
     # how often and in which form it is saved changes nothing of what is learned
     again = pretrain(categories, dataclasses.replace(SMALL, save_every=3, half=True), output)

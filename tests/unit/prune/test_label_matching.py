@@ -8,7 +8,11 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
+from napari_pickeroptimizer.prune.label_matching import (
+    LabelMatch,
+    match_labels,
+    match_labels_by_name,
+)
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 MICROGRAPHS = Micrographs.named(["Micrographs/a.mrc", "Micrographs/b.mrc"])
@@ -69,3 +73,27 @@ def test_labels_without_a_label_are_refused_decisions_told() -> None:
     decided = PICKS.with_columns(predicted=[1, 2, 1, 1])
     with pytest.raises(LabelError, match="decisions of an earlier pruning"):
         match(PICKS, decided, MICROGRAPHS, BOXES)
+
+
+def test_by_name_labels_go_to_the_nearest_pick_of_the_micrograph_that_is_spelt_alike() -> None:
+    picks = Picks.from_arrays(["a", "a", "b"], x=[10, 20, 10], y=[10, 10, 10])
+    labels = Picks.from_arrays(["b", "a"], x=[10.4, 19.5], y=[10, 10], label=[3, 1])
+    match = match_labels_by_name(picks, labels)
+    assert match.picks.labels.tolist() == [0, 1, 3]
+    assert match.n_matched == 2
+
+
+def test_by_name_labels_far_away_or_on_other_micrographs_are_lost() -> None:
+    picks = Picks.from_arrays("a", x=[10], y=[10], label=[2])
+    labels = Picks.from_arrays(["a", "z"], x=[15, 10], y=[10, 10], label=[1, 1])
+    match = match_labels_by_name(picks, labels)
+    assert match.picks.labels.tolist() == [2]
+    assert (match.n_matched, match.lost.tolist()) == (0, [0, 1])
+
+
+def test_by_name_the_nearest_of_two_labels_counts_and_none_is_needed() -> None:
+    picks = Picks.from_arrays("a", x=[10], y=[10])
+    labels = Picks.from_arrays("a", x=[10.1, 10.8], y=[10, 10], label=[1, 2])
+    match = match_labels_by_name(picks, labels)
+    assert (match.picks.labels.tolist(), match.n_conflicts) == ([1], 1)
+    assert match_labels_by_name(picks, picks).n_labels == 0

@@ -17,7 +17,7 @@ from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.prune.place_rules import Length
 from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
 from napari_pickeroptimizer.prune.score import score
-from napari_pickeroptimizer.trust import Evidence
+from napari_pickeroptimizer.trust import HeldOutScores
 
 
 @pytest.fixture
@@ -288,8 +288,8 @@ def test_the_record_tells_what_the_threshold_is_expected_to_give(
 ) -> None:
     rng = np.random.default_rng(0)
     is_particle = np.arange(60) % 2 == 0
-    known = Evidence(rng.normal(np.where(is_particle, 4.0, -4.0), 1.5), is_particle)
-    card = dataclasses.replace(dark_is_particle.card, evidence=known)
+    known = HeldOutScores(rng.normal(np.where(is_particle, 4.0, -4.0), 1.5), is_particle)
+    card = dataclasses.replace(dark_is_particle.card, held_out_scores=known)
     model = Classifier(dark_is_particle.network, card)
     result = list(
         prune_picks(

@@ -12,16 +12,16 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.prune.threshold import ThresholdRule, forecast_for
-from napari_pickeroptimizer.trust import Evidence
+from napari_pickeroptimizer.trust import HeldOutScores
 
 CARD = ModelCard((1, 2), ("particle", "contaminant"), "resnet18", BoxSettings(diameter_px=9))
 
 
-def evidence(n: int = 60) -> Evidence:
+def held_out(n: int = 60) -> HeldOutScores:
     """Labels whose logits are spread as those of `picks`: around -2 and 2."""
     rng = np.random.default_rng(0)
     is_particle = np.arange(2 * n) % 2 == 0
-    return Evidence(2 * rng.normal(np.where(is_particle, 1.0, -1.0), 1.0), is_particle)
+    return HeldOutScores(2 * rng.normal(np.where(is_particle, 1.0, -1.0), 1.0), is_particle)
 
 
 def picks(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +31,7 @@ def picks(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     return expit(rng.normal(np.where(truth, 1.0, -1.0), 1.0) * 2), truth
 
 
-WITH = dataclasses.replace(CARD, evidence=evidence())
+WITH = dataclasses.replace(CARD, held_out_scores=held_out())
 
 
 def test_the_threshold_is_what_was_said_and_half_by_default() -> None:

@@ -13,7 +13,7 @@ from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.reading import group_by_micrograph
-from napari_pickeroptimizer.trust import Calibration, Evidence, forecast_performance
+from napari_pickeroptimizer.trust import Calibration, HeldOutScores, forecast_performance
 
 MakeRun = Callable[..., tuple[Pruned, Micrographs, Classifier]]
 
@@ -52,11 +52,11 @@ def make_run(tmp_path: Path) -> MakeRun:
             with mrcfile.new(tmp_path / "mics" / Path(name).name, overwrite=True) as mrc:
                 mrc.set_data(rng.normal(0, 1, (side_px, side_px)).astype(np.float32))
         micrographs = Micrographs.find(tmp_path / "mics")
-        evidence = None
+        held_out = None
         if n_labels:
             is_particle = np.arange(2 * n_labels) < n_labels
             logits = rng.normal(0, 1.5, 2 * n_labels) + np.where(is_particle, 2.5, -2.5)
-            evidence = Evidence(logits, is_particle)
+            held_out = HeldOutScores(logits, is_particle)
         card = ModelCard(
             class_ids=(1, 2, 3),
             class_names=("particle", "contaminant", "carbon"),
@@ -64,15 +64,15 @@ def make_run(tmp_path: Path) -> MakeRun:
             boxes=BoxSettings(diameter_px=20),
             training={"labels": {"particle": n_labels}, "settings": {"n_folds": 3}},
             calibration=Calibration(slope=0.9, intercept=0.3),
-            evidence=evidence,
+            held_out_scores=held_out,
         )
         picks = scored_picks(names, n_picks, side_px)
         decision = Decision.of_picks(picks, group_by_micrograph(micrographs, picks))
         decided = decision.decided(picks, threshold)
         forecast = None
-        if evidence is not None:
+        if held_out is not None:
             forecast = forecast_performance(
-                evidence, card.calibration, picks.particle_probability
+                held_out, card.calibration, picks.particle_probability
             )
         by_micrograph = decision.by_micrograph(threshold)
         record = {

@@ -117,6 +117,7 @@ def test_nothing_comes_from_elsewhere(make_run, tmp_path: Path) -> None:
     text, page = read(
         write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
     )
+    assert page.refers
     for tag, target in page.refers:
         assert target.startswith(("#", "data:image/")), (tag, target)
     assert all(target[1:] in page.ids for _, target in page.refers if target[0] == "#")
@@ -308,6 +309,7 @@ def test_an_evaluation_tells_what_was_found(make_run, tmp_path: Path) -> None:
     assert "True, but rejected" in page.words
     assert all(f"m000{i}.mrc" in page.words for i in range(6))
     assert "No run.json lies beside the picks" in page.words
+    assert page.refers
     for tag, target in page.refers:
         assert target.startswith(("#", "data:image/")), (tag, target)
     for chart in re.findall(r"<svg class=\"chart.*?</svg>", text, flags=re.DOTALL):

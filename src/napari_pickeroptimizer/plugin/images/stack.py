@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.images.display import (
     MAX_DISPLAY_PX,
     Display,
@@ -24,12 +25,11 @@ from napari_pickeroptimizer.plugin.images.display import (
 )
 from napari_pickeroptimizer.plugin.images.locate import folders_of
 from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY
+from napari_pickeroptimizer.plugin.preferences import preferences
 
 N_CONTRAST_SAMPLES = 3
 N_REASONS = 3
 CONTRAST_PERCENTILES = (0.5, 99.5)
-PIXEL, ANGSTROM = "pixel", "angstrom"
-AXIS_LABELS = ("micrograph", "y", "x")
 FULL_RESOLUTION = 1 << 30
 
 Preferred = Literal["preferred"]
@@ -71,18 +71,6 @@ class StackView:
     max_display_px: int = MAX_DISPLAY_PX
     contrast: tuple[float, float] = (0.0, 1.0)
     source: SliceSource | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def points_scale(self) -> tuple[float, float, float]:
-        """World size of (slice, y pixel, x pixel): Å where the pixel size is known."""
-        size = self.pixel_size_ang or 1.0
-        return (1.0, size, size)
-
-    @property
-    def units(self) -> tuple[str, str, str]:
-        """Units of the world's axes."""
-        unit = ANGSTROM if self.pixel_size_ang else PIXEL
-        return (PIXEL, unit, unit)
 
     @property
     def canvas_px(self) -> tuple[int, int]:
@@ -148,9 +136,8 @@ def make_stack(
     view = _prepared(_with_low_pass(view, low_pass))
     attributes = {
         "name": name,
-        **_frame(view),
-        "units": view.units,
-        "axis_labels": AXIS_LABELS,
+        **transforms.stack_transform(view.pixel_size_ang, view.binning),
+        "axis_labels": transforms.AXIS_LABELS,
         "contrast_limits": view.contrast,
         "colormap": "gray",
         "interpolation2d": "linear",
@@ -244,8 +231,6 @@ def widen_contrast_range(stack_layer: Any) -> None:
 
 def preferred_low_pass_ang() -> float | None:
     """Return the low-pass of the user's preferences, None where it is switched off."""
-    from napari_pickeroptimizer.plugin.preferences import preferences
-
     low_pass_ang = preferences().low_pass_ang
     return low_pass_ang if low_pass_ang > 0 else None
 
@@ -300,16 +285,6 @@ def _source(view: StackView, kept: SliceSource | None = None) -> SliceSource:
     return SliceSource(view.micrographs.items, view.display, kept)
 
 
-def _frame(view: StackView) -> dict[str, Any]:
-    scale = view.points_scale
-    # the first displayed pixel's centre is the mean of the pixels it stands for
-    shift = (view.binning - 1) / 2
-    return {
-        "scale": (1.0, scale[1] * view.binning, scale[2] * view.binning),
-        "translate": (0.0, scale[1] * shift, scale[2] * shift),
-    }
-
-
 def _as_dask(view: StackView) -> da.Array:
     assert view.source is not None  # prepared by all who call
     # one layer of the graph however many slices there are, unlike a stack of delayed ones
@@ -324,11 +299,11 @@ def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
     view = _prepared(view) if sample else replace(view, source=_source(view, old.source))
     limits = _carried(layer.contrast_limits, old.contrast, view.contrast)
     layer.metadata = {**layer.metadata, METADATA_KEY: view}
-    frame = _frame(view)
     with dask.config.set(scheduler="synchronous"):  # most of the time threads wait here
         layer.data = _as_dask(view)
     if view.binning != old.binning or view.pixel_size_ang != old.pixel_size_ang:
-        layer.scale, layer.translate = frame["scale"], frame["translate"]
+        transform = transforms.stack_transform(view.pixel_size_ang, view.binning)
+        layer.scale, layer.translate = transform["scale"], transform["translate"]
     if view.contrast != old.contrast:
         layer.contrast_limits_range = _wide(view.contrast, limits)
         layer.contrast_limits = limits

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.transfer import transfer_labels
+from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 STATE_VARIABLE = "PICKEROPTIMIZER_STATE"
 VERSION = 1
@@ -134,8 +134,8 @@ class Journal:
         moved = lost[~is_new & (lost["label"] != UNLABELLED)]
         n_lost = len(moved)
         if len(moved):  # the picker ran again: its picks are not where they were to the digit
-            found, n_found = transfer_labels(picks.with_labels(labels), _picks(moved))
-            labels, n_lost = found.labels, n_lost - n_found
+            matched = match_labels_by_name(picks.with_labels(labels), _picks(moved))
+            labels, n_lost = matched.picks.labels, len(matched.lost)
         rows = np.flatnonzero(labels != picks.labels)
         added = _picks(lost[is_new])
         if not len(rows) and not len(added):

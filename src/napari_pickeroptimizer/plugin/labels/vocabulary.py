@@ -57,6 +57,13 @@ class ClassStyle:
         red, green, blue = (int(self.color[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return (red, green, blue, 1.0 if self.class_id else UNLABELLED_ALPHA)
 
+    @property
+    def label_tip(self) -> str:
+        """What a button that gives this label says of itself."""
+        if self.class_id == UNLABELLED:
+            return f"Remove the labels of the selected picks (key {self.key})."
+        return f"Label the selected picks {self.name} (key {self.key})."
+
 
 # Blue, orange, purple, ... as in Okabe and Ito's palette, told apart by all common kinds of
 # colour vision; brighter than theirs, to be seen as a thin ring on a grey micrograph. The

@@ -42,14 +42,14 @@ class CurateWidget(QWidget):
             (self.decide, "Decide", "Score all picks, and choose what to keep"),
             (self.export, "Export", "Write what is kept, what is rejected, and the report"),
         ):
-            self.pages.addTab(_Page(page.native), name)
+            self.pages.addTab(_Scrolling(page), name)
             self.pages.setTabToolTip(self.pages.count() - 1, tip)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.pages)
 
 
-class _Page(QScrollArea):
+class _Scrolling(QScrollArea):
     """A page that scrolls down where the window is too low for it, and never sideways."""
 
     def __init__(self, page: QWidget) -> None:

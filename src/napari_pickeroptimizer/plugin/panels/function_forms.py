@@ -10,16 +10,20 @@ from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, FineTuned, StepDone
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.plugin import functions, outputs, session
+from napari_pickeroptimizer.plugin import functions, jobs, outputs, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
-from napari_pickeroptimizer.plugin.layer_state import view_of
-from napari_pickeroptimizer.plugin.panels.decide.scoring_job import ScoringJob
-from napari_pickeroptimizer.plugin.panels.form_parts import tell, wrapped_label
-from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
-from napari_pickeroptimizer.plugin.panels.qt_parts import button
+from napari_pickeroptimizer.plugin.layer_state import layer_state
+from napari_pickeroptimizer.plugin.panels.controls import Note, button
+from napari_pickeroptimizer.plugin.panels.decide.model import (
+    LAYER_DELETED,
+    DecideModel,
+    summary_text,
+)
+from napari_pickeroptimizer.plugin.panels.job_bar import CANCELLED, JobBar
+from napari_pickeroptimizer.plugin.panels.learn.model import validation_lines
 from napari_pickeroptimizer.plugin.panels.settings_form import field_options, label_of
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
+from napari_pickeroptimizer.plugin.scores import ScoreSummary
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -63,13 +67,13 @@ class FunctionForm(FunctionGui):
         for made in self:  # after magicgui has made them all, for only then it aligns them
             made.label = label_of(made.name)
         self.session = session.session_of(viewer)
-        self.job, self.result = JobBar(), wrapped_label()
+        self.job, self.result = JobBar(), Note()
         self.start = button(action, (function.__doc__ or "").splitlines()[0], self._start)
         layout: Any = self.native.layout()
-        for part in (self.start, self.job.native, self.result.native):
+        for part in (self.start, self.job, self.result):
             layout.addWidget(part)
         layout.addStretch(1)
-        tell(self.result, "")
+        self.say("")
 
     def begin(self) -> None:
         """Start the work in a worker, with the values of the form."""
@@ -78,11 +82,11 @@ class FunctionForm(FunctionGui):
     @property
     def text(self) -> str:
         """What came of it, or what went wrong."""
-        return str(self.result.value)
+        return str(self.result.text())
 
     def say(self, text: str) -> None:
         """Show what came of it, or what went wrong."""
-        tell(self.result, text)
+        self.result.say(text)
 
     def _start(self) -> None:
         self.say("")
@@ -122,9 +126,9 @@ class FineTuneForm(FunctionForm):
         """Begin with the diameter of the rings, in Å where the pixel size is known."""
         stack_layer, layer = self.micrographs.value, self.picks.value
         stack = None if stack_layer is None else stack_of(stack_layer.metadata)
-        view = None if layer is None else view_of(layer.metadata)
+        state = None if layer is None else layer_state(layer)
         pixel_size_ang = None if stack is None else stack.pixel_size_ang
-        diameter_px = 0.0 if view is None else view.diameter_px
+        diameter_px = 0.0 if state is None else state.diameter_px
         self.diameter_ang.visible = pixel_size_ang is not None
         self.diameter_px.visible = pixel_size_ang is None
         self.diameter_ang.value = round(diameter_px * (pixel_size_ang or 0.0), 1)
@@ -144,7 +148,7 @@ class FineTuneForm(FunctionForm):
             events,
             on_event=self._on_event,
             on_failed=self.say,
-            on_cancelled=lambda: self.say("Cancelled: nothing changed."),
+            on_cancelled=lambda: self.say(CANCELLED),
             on_end=lambda: self.start.setEnabled(True),
         )
 
@@ -157,7 +161,7 @@ class FineTuneForm(FunctionForm):
                 self.job.say(f"{training}: step {event.step} of {event.n_steps}")
             case FineTuned():
                 self.session.set_model(event.model, event)
-                lines = model_wording.validation_lines(event, self.session.vocabulary)
+                lines = validation_lines(event, self.session.vocabulary)
                 self.say("\n".join(lines))
 
 
@@ -179,28 +183,40 @@ class ApplyModelForm(FunctionForm):
         }
         options = {"model": model, "threshold": {"min": 0.0, "max": 1.0, "step": 0.01}}
         super().__init__(napari_viewer, functions.apply_model, options, "Apply model")
-        self._scoring = ScoringJob(
-            self.session,
-            self.job,
-            on_scored=self._show_kept,
-            on_end=self._on_end,
-            say=self.say,
-        )
+        self._model = DecideModel(self.session)
+        self._failure = ""
 
     def begin(self) -> None:
         """Score in a worker."""
         on = functions.session_on(self.micrographs.value, self.picks.value)
         if self.model.value:
             jobs.load_model(on.viewer, self.model.value)
-        self._scoring.start(self.picks.value, self.device.value)
+        self._failure = ""
+        self.job.run(
+            self._model.begin(self.device.value),
+            on_event=self._on_event,
+            on_failed=self._on_failed,
+            on_end=self._on_end,
+        )
 
-    def _show_kept(self) -> None:
-        picks = self.session.picks_layer
-        pruned = outputs.set_threshold(self.session.viewer, picks, self.threshold.value)
-        functions.show_kept(self.session, picks)
-        self.say(wording.summary_text(pruned, self.session.vocabulary))
+    def _on_event(self, event: Any) -> None:
+        if self._model.layer_was_deleted():
+            self.job.cancel()
+            self.say(LAYER_DELETED)
+            return
+        self.job.say(self._model.take(event))
+        if isinstance(event, ScoreSummary):
+            picks = self.session.picks_layer
+            made = outputs.set_threshold(self.session.viewer, picks, self.threshold.value)
+            functions.show_kept(self.session, picks)
+            self.say(summary_text(made, self.session.vocabulary))
 
-    def _on_end(self, failure: str) -> None:
+    def _on_failed(self, text: str) -> None:
+        self._model.put_back()
+        self._failure = text
+
+    def _on_end(self) -> None:
+        self._model.end()
         self.start.setEnabled(True)
-        if failure:
-            self.say(failure)
+        if self._failure:
+            self.say(self._failure)

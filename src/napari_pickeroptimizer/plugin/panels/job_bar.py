@@ -3,52 +3,47 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from threading import Event
 from typing import Any
 
-from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.qt.threading import create_worker
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.panels.form_parts import wrapped_label
-from napari_pickeroptimizer.plugin.scoring.jobs import JobFailed, guarded, leave_a_core_free
+from napari_pickeroptimizer.plugin.jobs import JobFailed, guarded, leave_a_core_free
+from napari_pickeroptimizer.plugin.panels.controls import Note, button, fill, row_of
+from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.time_left import Remaining, in_words
 
 N_TICKS = 1000
+CANCELLED = "Cancelled: nothing changed."
 
 
-class JobBar(Container):
+class JobBar(QWidget):
     """Runs the events of one job and shows how far they are, and how long they still take.
 
-    Callbacks run on the main thread: `on_event` with each event, `on_failed` with the words
-    for the user, `on_cancelled` after a cancel, and `on_end` last in every case. The job's
-    last event is its result; a cancelled job has none, and changes nothing.
-
-    A cancel is felt at once: the job is no longer listened to, whatever it still does until
-    it comes to its next event. While nothing runs, the bar is hidden.
+    The job's last event is its result; a cancelled job has none, and changes nothing. A
+    cancel takes effect at once: the job is no longer listened to, whatever it still does
+    until its next event. The bar is hidden while nothing runs.
     """
 
     def __init__(self) -> None:
-        self._bar = ProgressBar(max=N_TICKS, value=0)
-        self._cancel = PushButton(text="Cancel")
-        self._cancel.changed.connect(self.cancel)
-        self._line = wrapped_label()
-        self._said = ""
+        super().__init__()
+        self.bar = QProgressBar()
+        self.bar.setMaximum(N_TICKS)
+        self.stop = button("Cancel", "Stop now; everything is left as it was.", self.cancel)
+        self._line = Note()
+        self._stage = ""
         self._worker: Any = None
-        self._stop = Event()
-        self._ended: Callable[[], None] = lambda: None
-        self._cancelled: Callable[[], None] = lambda: None
+        self._stops: list[Event] = []  # of the job that runs
+        self._on_end: Callable[[], None] = _nothing
+        self._on_cancelled: Callable[[], None] = _nothing
         # workers that were cancelled and are not at their next event yet: Qt needs them alive
         self._leaving: set[Any] = set()
-        row: Any = Container(
-            widgets=[self._bar, self._cancel], layout="horizontal", labels=False
-        )
-        row.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[row, self._line], labels=False)
-        self.margins = (0, 0, 0, 0)
-        self.native.destroyed.connect(self._abandon)
-        self._cancel.native.setToolTip("Stop now; everything is left as it was.")
-        self._cancel.max_width = 80
-        self.visible = False
+        fill(QVBoxLayout(self), row_of(self.bar, self.stop), self._line)
+        # a job of a panel that is closed is stopped, and nobody is told
+        when_destroyed(self, partial(_set_all, self._stops))
+        self.hide()
 
     @property
     def running(self) -> bool:
@@ -57,12 +52,12 @@ class JobBar(Container):
 
     @property
     def text(self) -> str:
-        """What is said of the job below the bar."""
-        return str(self._line.value)
+        """The line below the bar."""
+        return str(self._line.text())
 
-    def say(self, text: str) -> None:
+    def say(self, stage: str) -> None:
         """Tell what the job is at; the remaining time is added."""
-        self._said = text
+        self._stage = stage
 
     def run(
         self,
@@ -70,41 +65,59 @@ class JobBar(Container):
         *,
         on_event: Callable[[Any], None],
         on_failed: Callable[[str], None],
-        on_cancelled: Callable[[], None],
+        on_cancelled: Callable[[], None] | None = None,
         on_end: Callable[[], None],
     ) -> None:
-        """Start a job; does nothing while another one runs."""
+        """Start a job; does nothing while another one runs.
+
+        Parameters
+        ----------
+        events : iterator
+            The job; each event has a `progress` from 0 to 1.
+        on_event : callable
+            Called on the main thread with each event.
+        on_failed : callable
+            Called with the reason, in words, where the job raised or was cancelled.
+        on_cancelled : callable, optional
+            Called after a cancel, in place of `on_failed`.
+        on_end : callable
+            Called last in every case.
+        """
         if self.running:
             return
-        stop = self._stop = Event()
-        worker = create_worker(_until, stop, events, _start_thread=False)
+        stopped = Event()
+        self._stops[:] = [stopped]
+        worker = create_worker(_until, stopped, events, _start_thread=False)
         remaining = Remaining()
 
         def yielded(event: Any) -> None:
-            if self._worker is not worker:
+            if stopped.is_set():
                 return  # an event that was under way at a cancel, or when the panel was closed
             if isinstance(event, JobFailed):
                 on_failed(event.text)
                 return
-            self._bar.value = round(N_TICKS * event.progress)
+            self.bar.setValue(round(N_TICKS * event.progress))
             left = in_words(remaining.seconds(event.progress, time.monotonic()))
             on_event(event)
-            self._line.value = " · ".join(part for part in (self._said, left) if part)
+            self._line.say(" · ".join(part for part in (self._stage, left) if part))
 
         def finished() -> None:
             self._leaving.discard(worker)
             with suppress(AttributeError, ValueError):  # not a generator, or ended already
                 events.close()  # type: ignore[attr-defined]
-            if self._worker is worker:  # ended by itself, or by napari's window being closed
+            if not stopped.is_set():  # ended by itself, or by napari's window being closed
                 if worker.abort_requested:
-                    on_cancelled()
+                    self._on_cancelled()
                 self._end()
 
         worker.yielded.connect(yielded)
         worker.finished.connect(finished)
-        self._worker, self._cancelled, self._ended = worker, on_cancelled, on_end
-        self._bar.value, self._said, self._line.value = 0, "", ""
-        self.visible = True
+        self._worker, self._on_end = worker, on_end
+        self._on_cancelled = on_cancelled or (lambda: on_failed(CANCELLED))
+        self._stage = ""
+        self.bar.setValue(0)
+        self._line.say("")
+        self.show()
         leave_a_core_free()
         worker.start()
 
@@ -112,31 +125,34 @@ class JobBar(Container):
         """Leave the job at once; it ends by itself at its next event."""
         if self._worker is None:
             return
-        self._stop.set()
+        _set_all(self._stops)
         self._leaving.add(self._worker)
-        cancelled = self._cancelled
         self._worker = None
-        cancelled()
+        self._on_cancelled()
         self._end()
 
     def _end(self) -> None:
-        ended = self._ended
-        self._worker, self._ended, self._cancelled = None, lambda: None, lambda: None
-        self.visible = False
-        ended()
-
-    def _abandon(self, *_: Any) -> None:
-        """Stop the job of a panel that was closed; there is nobody left to tell."""
-        self._stop.set()
-        self._worker = None
+        on_end = self._on_end
+        self._worker, self._on_end, self._on_cancelled = None, _nothing, _nothing
+        self.hide()
+        on_end()
 
 
-def _until(stop: Event, events: Iterator[Any]) -> Iterator[Any]:
-    """Yield a job's events until it shall stop; it is then closed by the thread that runs it."""
+def _nothing() -> None:
+    pass
+
+
+def _set_all(stops: list[Event]) -> None:
+    for stop in stops:
+        stop.set()
+
+
+def _until(stopped: Event, events: Iterator[Any]) -> Iterator[Any]:
+    """Yield a job's events until it is stopped; the thread that runs it then closes it."""
     job = guarded(events)
     try:
         for event in job:
-            if stop.is_set():
+            if stopped.is_set():
                 return
             yield event
     finally:

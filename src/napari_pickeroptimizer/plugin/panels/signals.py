@@ -1,53 +1,69 @@
-"""Signals and events that are followed for as long as a widget lives, and no longer."""
+"""Signals that are followed for as long as a widget lives, and what is done when it is gone."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakMethod
 
 from qtpy.QtWidgets import QWidget
 
-from napari_pickeroptimizer.plugin.panels.destruction import when_destroyed
 
+def follow(widget: QWidget, signal: Any, method: Callable[..., None]) -> None:
+    """Call a method on a signal for as long as a Qt widget lives.
 
-def follow(native: QWidget, signal: Any, callback: Callable[..., None]) -> None:
-    """Call `callback` on a psygnal signal for as long as the Qt widget lives.
+    The method's object is held weakly, here and by the signal: a panel stays free to go.
 
-    A method of a panel is held weakly, as by psygnal itself: the panel stays free to go.
+    Parameters
+    ----------
+    widget : QWidget
+        The widget.
+    signal : psygnal.SignalInstance or napari.utils.events.EventEmitter
+        What is followed. Any: the two have connect and disconnect in common, but no base.
+    method : callable
+        A bound method.
     """
-    signal.connect(callback)
-    held = WeakMethod(callback) if hasattr(callback, "__self__") else lambda: callback
+    signal.connect(method)
+    weak = WeakMethod(method)
 
     def disconnect() -> None:
-        slot = held()
-        if slot is not None:
-            signal.disconnect(slot, missing_ok=True)
-
-    when_destroyed(native, disconnect)
-
-
-def follow_event(native: QWidget, emitter: Any, callback: Callable[..., None]) -> None:
-    """Call a method on one of napari's own events for as long as the Qt widget lives.
-
-    They are no psygnal signals; the method's object is held as weakly as by `follow`.
-    """
-    emitter.connect(callback)
-    held = WeakMethod(callback)
-
-    def disconnect() -> None:
-        slot = held()
-        if slot is not None:
-            emitter.disconnect(slot)
-
-    when_destroyed(native, disconnect)
-
-
-def weakly(method: Callable[..., None]) -> Callable[..., None]:
-    """Return a call of a method that leaves its object free to go; then it does nothing."""
-    held = WeakMethod(method)
-
-    def call(*args: Any) -> None:
-        alive = held()
+        alive = weak()
         if alive is not None:
-            alive(*args)
+            with suppress(ValueError):  # it is not connected any more
+                signal.disconnect(alive)
 
-    return call
+    when_destroyed(widget, disconnect)
+
+
+_PENDING: "set[_OnDestroyed]" = set()
+
+
+def when_destroyed(widget: QWidget, callback: Callable[[], Any]) -> None:
+    """Call `callback` once, when a widget is destroyed.
+
+    Do not connect functions to ``destroyed`` directly. A closed panel is part of a reference
+    cycle, which Python may collect in a worker thread. A function that only the widget refers
+    to is cleared with it, but the widget itself is destroyed later, by the main thread; to
+    call the cleared function then ends napari with a segmentation fault.
+
+    Parameters
+    ----------
+    widget : QWidget
+        The widget.
+    callback : callable
+        It must not refer to the widget, which would then never be collected.
+    """
+    _OnDestroyed(widget, callback)
+
+
+class _OnDestroyed:
+    """A callback that is referenced from outside the widget, and so not collected with it."""
+
+    def __init__(self, widget: QWidget, callback: Callable[[], Any]) -> None:
+        self._callback = callback
+        _PENDING.add(self)
+        widget.destroyed.connect(self.call)
+
+    def call(self, *_: Any) -> None:
+        """Call the callback, and drop the reference."""
+        _PENDING.discard(self)
+        self._callback()

@@ -1,13 +1,14 @@
-"""The colours of napari's theme, for what is painted by hand: plots and the gallery.
+"""The colours of napari's theme, and the style sheet that the panels share.
 
-Buttons, texts and tables get theirs from napari's style sheet.
+Buttons, texts and tables get theirs from napari's own style sheet; plots and the gallery are
+painted by hand.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from napari.utils.theme import get_theme
+from qtpy.QtGui import QColor
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,45 @@ class ThemeColors:
     error: str
     is_dark: bool
 
+    @property
+    def warning_text(self) -> str:
+        """Warnings as text: on a light panel the theme's yellow cannot be read."""
+        return self.warning if self.is_dark else str(QColor(self.warning).darker(210).name())
+
 
 def theme_colors(viewer: Any) -> ThemeColors:
     """Return the colours of the viewer's theme."""
     theme = get_theme(str(viewer.theme))
     names = ("background", "foreground", "primary", "secondary", "text", "highlight")
-    found = {name: _hex(getattr(theme, name)) for name in (*names, "warning", "error")}
-    return ThemeColors(**found, is_dark=_luma(found["text"]) > _luma(found["background"]))
+    values = {name: _hex(getattr(theme, name)) for name in (*names, "warning", "error")}
+    return ThemeColors(**values, is_dark=_luma(values["text"]) > _luma(values["background"]))
 
 
-def follow_theme(viewer: Any, apply: Callable[[ThemeColors], None]) -> Callable[[], None]:
-    """Apply the theme's colours now and whenever it changes; return how to stop that."""
-
-    def on_theme(_event: Any = None) -> None:
-        apply(theme_colors(viewer))
-
-    viewer.events.theme.connect(on_theme)
-    on_theme()
-    return lambda: viewer.events.theme.disconnect(on_theme)
+def style_sheet(colors: ThemeColors) -> str:
+    """Return the style of what panels are made of, on top of napari's."""
+    text, foreground, secondary = colors.text, colors.foreground, colors.secondary
+    return f"""
+        QLabel#quiet {{ color: {text}; background: transparent; font-size: 11px; }}
+        QLabel#warning {{ color: {colors.warning_text}; background: transparent; }}
+        QLabel#headline {{ font-size: 15px; font-weight: bold; }}
+        QLabel#number {{ font-weight: bold; }}
+        QLabel#keycap {{ border: 1px solid {secondary}; border-radius: 3px;
+            padding: 1px 6px; background: {foreground}; }}
+        QFrame#framed {{ border: 1px solid {colors.highlight}; border-radius: 4px; }}
+        QPushButton#primary {{ font-weight: bold; padding: 6px 10px;
+            background: {secondary}; }}
+        QPushButton#primary:hover {{ background: {colors.highlight}; }}
+        QPushButton#primary:disabled {{ background: {foreground}; }}
+        QPushButton#class_name {{ text-align: left; padding: 4px 8px; }}
+        QPushButton#switch {{ padding: 4px; background: {foreground}; }}
+        QPushButton#switch:checked {{ background: {colors.highlight}; font-weight: bold; }}
+        QPushButton#fold {{ text-align: left; padding: 4px 0px; font-weight: bold;
+            background: transparent; border: none; border-top: 1px solid {foreground}; }}
+        QPushButton#fold:hover {{ background: {foreground}; }}
+        QToolButton#swatch {{ padding-right: 9px; }}
+        QToolButton#swatch::menu-indicator {{ width: 7px;
+            subcontrol-origin: padding; subcontrol-position: right center; }}
+    """
 
 
 def _hex(color: Any) -> str:

@@ -1,92 +1,59 @@
-"""Micrographs with what is kept of each: sorted in numpy, thousands of rows without lag."""
+"""The table of micrographs: a click, or Enter, goes to one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor, QFontMetrics
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QWidget
 
-from napari_pickeroptimizer.plugin.panels.style import warning_color
+from napari_pickeroptimizer.plugin.panels.decide.micrograph_rows import (
+    COLUMNS,
+    KEPT,
+    NAME,
+    NOTE,
+    PICKS,
+    SCORE,
+    SHARE,
+    MicrographRows,
+)
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 from napari_pickeroptimizer.prune.counts import ByMicrograph
 
-
-@dataclass(frozen=True)
-class _Column:
-    title: str
-    tip: str
-    widest: str
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-COLUMNS = (
-    _Column("Micrograph", "Click a row to go there.", "micrograph"),
-    _Column("Picks", "All picks of the micrograph.", "00000"),
-    _Column("Kept", "Picks that are kept at this threshold.", "00000"),
-    _Column("%", "Share of the decided picks that is kept.", "100"),
-    _Column("Score", "Mean P(particle) of the scored picks.", "0.00"),
-    _Column("Note", "What stands out. Sorted by it, outliers come first.", "unreadable"),
-)
-# the whole of it is in the tooltip
-NOTES = {None: "", "nearly all rejected": "few kept", "nothing rejected": "all kept"}
-NAME, PICKS, KEPT, SHARE, SCORE, NOTE = range(6)
+class MicrographTableModel(QAbstractTableModel):
+    """`MicrographRows` as Qt asks for them."""
 
-
-class MicrographModel(QAbstractTableModel):
-    """The rows of the table; it keeps them in the order that was asked for."""
-
-    def __init__(self, parent: Any = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._by: ByMicrograph | None = None
-        self._failures: Mapping[str, str] = {}
-        self._flags: tuple[str | None, ...] = ()
-        self._order = np.zeros(0, dtype=np.intp)
-        self._sorted_by = (NOTE, Qt.SortOrder.AscendingOrder)
+        self.rows = MicrographRows()
         self._colors: ThemeColors | None = None
 
-    def set_rows(self, by: ByMicrograph | None, failures: Mapping[str, str]) -> None:
+    def set_micrographs(self, by: ByMicrograph | None, failures: Mapping[str, str]) -> None:
         """Show other micrographs."""
         self.beginResetModel()
-        self._by, self._failures = by, failures
-        self._flags = () if by is None else by.check().flags
-        self._order = np.arange(0 if by is None else len(by.names))
-        self._sort()
+        self.rows.set_micrographs(by, failures)
         self.endResetModel()
 
     def set_counts(self, by: ByMicrograph) -> None:
         """Show other counts of the same micrographs, their order kept: a drag's step."""
-        self._by = by
-        last = len(self._order) - 1
+        self.rows.set_counts(by)
+        last = len(self.rows) - 1
         self.dataChanged.emit(self.index(0, KEPT), self.index(last, SHARE))
 
-    def refresh(self, failures: Mapping[str, str]) -> None:
+    def check_again(self, failures: Mapping[str, str]) -> None:
         """Look for outliers anew, and sort by what changed."""
-        if self._by is None:
-            return
-        self._failures, self._flags = failures, self._by.check().flags
-        self.sort(*self._sorted_by)
+        self._rearrange(lambda: self.rows.check_again(failures))
 
     def set_colors(self, colors: ThemeColors) -> None:
         """Follow napari's theme."""
         self._colors = colors
 
-    def name_at(self, row: int) -> str:
-        """Return the micrograph in a row, as the picks spell it."""
-        assert self._by is not None  # else there is no row
-        return self._by.names[self._order[row]]
-
-    def row_of(self, name: str) -> int | None:
-        """Return the row of a micrograph."""
-        if self._by is None or name not in self._by.names:
-            return None
-        return int(np.flatnonzero(self._order == self._by.names.index(name))[0])
-
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Return the number of micrographs."""
-        return 0 if parent is not None and parent.isValid() else len(self._order)
+        return 0 if parent is not None and parent.isValid() else len(self.rows)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
         """Return the number of columns."""
@@ -102,103 +69,56 @@ class MicrographModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         """Return what a cell shows."""
-        if self._by is None or not index.isValid():
+        if not index.isValid():
             return None
-        i, column = int(self._order[index.row()]), index.column()
+        row, column = index.row(), index.column()
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(i, column)
+            return self.rows.text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tip(i)
+            return self.rows.tip(row)
         if role == Qt.ItemDataRole.TextAlignmentRole and PICKS <= column <= SCORE:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            return RIGHT
         if role == Qt.ItemDataRole.ForegroundRole and self._colors is not None:
-            return self._color(i, column)
+            return self._color(self._colors, row, column)
         return None
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; the rows that are selected stay with their micrographs."""
-        self._sorted_by = (column, order)
+        descending = order == Qt.SortOrder.DescendingOrder
+        self._rearrange(lambda: self.rows.sort(column, descending=descending))
+
+    def _rearrange(self, action: Any) -> None:
         self.layoutAboutToBeChanged.emit()
-        kept = self.persistentIndexList()
-        at = [(int(self._order[x.row()]), x.column()) for x in kept]
-        self._sort()
-        row_of = np.empty(len(self._order), dtype=np.intp)
-        row_of[self._order] = np.arange(len(self._order))
-        moved = [self.index(int(row_of[i]), c) for i, c in at]
-        self.changePersistentIndexList(kept, moved)
+        before = self.persistentIndexList()
+        names = [self.rows.name_at(index.row()) for index in before]
+        action()
+        after = [
+            self.index(self.rows.row_of(name) or 0, index.column())
+            for name, index in zip(names, before, strict=True)
+        ]
+        self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
 
-    def _sort(self) -> None:
-        if self._by is None:
-            return
-        column, direction = self._sorted_by
-        n = len(self._by.names)
-        share = self._by.share_kept
-        if column == NAME:
-            order = np.array(sorted(range(n), key=self._by.names.__getitem__), dtype=np.intp)
-        elif column == NOTE:
-            failed = np.array([name not in self._failures for name in self._by.names])
-            flagged = np.array([flag is None for flag in self._flags], dtype=bool)
-            usual = np.nanmedian(share) if np.isfinite(share).any() else 0.0
-            away = -np.abs(np.nan_to_num(share - usual))
-            # unreadable ones last: there is nothing to look at
-            order = np.lexsort((away, flagged, ~failed))
-        else:
-            values = {
-                PICKS: self._by.n_picks,
-                KEPT: self._by.n_kept,
-                SHARE: share,
-                SCORE: self._by.mean_score,
-            }[column]
-            order = np.argsort(values, kind="stable")
-        if direction == Qt.SortOrder.DescendingOrder:
-            order = order[::-1]
-        self._order = order
-
-    def _text(self, i: int, column: int) -> str:
-        by = self._by
-        assert by is not None
-        failed = by.names[i] in self._failures
-        if column == NAME:
-            return PurePosixPath(by.names[i]).stem  # of long names the ends differ
-        if column == PICKS:
-            return str(by.n_picks[i])
-        if column == NOTE:
-            return "unreadable" if failed else NOTES[self._flags[i]]
-        share = by.share_kept[i]
-        if column == KEPT:
-            return "" if np.isnan(share) else str(by.n_kept[i])
-        if column == SHARE:
-            return "" if np.isnan(share) else f"{share:.0%}".removesuffix("%")
-        return "" if np.isnan(by.mean_score[i]) else f"{by.mean_score[i]:.2f}"
-
-    def _tip(self, i: int) -> str:
-        assert self._by is not None
-        name = self._by.names[i]
-        more = self._failures.get(name) or self._flags[i]
-        return f"{name}\n{more}" if more else name
-
-    def _color(self, i: int, column: int) -> QColor | None:
-        assert self._by is not None
-        assert self._colors is not None
-        if self._by.names[i] in self._failures:
-            grey = QColor(self._colors.text)
+    def _color(self, colors: ThemeColors, row: int, column: int) -> QColor | None:
+        if self.rows.is_unreadable(row):
+            grey = QColor(colors.text)
             grey.setAlphaF(0.55)
             return grey
-        if column == NOTE and self._flags[i]:
-            return QColor(warning_color(self._colors))
+        if column == NOTE and self.rows.stands_out(row):
+            return QColor(colors.warning_text)
         return None
 
 
 class MicrographTable(QTableView):
-    """The table itself: a click, or Enter, goes to a micrograph."""
+    """The table itself."""
 
     chosen = Signal(str)
+    """Emitted with the micrograph that was clicked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rows = MicrographModel(self)
-        self.setModel(self.rows)
+        self.micrographs = MicrographTableModel(self)
+        self.setModel(self.micrographs)
         self.setAccessibleName("Micrographs")
         self.setSortingEnabled(True)
         self.sortByColumn(NOTE, Qt.SortOrder.AscendingOrder)
@@ -212,9 +132,9 @@ class MicrographTable(QTableView):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(120)
         metrics = QFontMetrics(self.font())
-        rows: Any = self.verticalHeader()
-        rows.hide()
-        rows.setDefaultSectionSize(metrics.height() + 8)
+        vertical: Any = self.verticalHeader()  # Any: Qt's types say that it may be missing
+        vertical.hide()
+        vertical.setDefaultSectionSize(metrics.height() + 8)
         header: Any = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(20)
@@ -227,13 +147,13 @@ class MicrographTable(QTableView):
         self.activated.connect(self._choose)
 
     def show_current(self, name: str | None) -> None:
-        """Select the micrograph that is seen, and bring it into view."""
-        row = None if name is None else self.rows.row_of(name)
+        """Select the micrograph on the screen, and bring it into view."""
+        row = None if name is None else self.micrographs.rows.row_of(name)
         selection: Any = self.selectionModel()
         if row is None:
             self.clearSelection()
         elif self.currentIndex().row() != row or not selection.hasSelection():
-            self.setCurrentIndex(self.rows.index(row, NAME))
+            self.setCurrentIndex(self.micrographs.index(row, NAME))
 
     def _choose(self, index: QModelIndex) -> None:
-        self.chosen.emit(self.rows.name_at(index.row()))
+        self.chosen.emit(self.micrographs.rows.name_at(index.row()))

@@ -7,7 +7,9 @@ from weakref import ref
 from qtpy.QtWidgets import QWidget
 
 from napari_pickeroptimizer.plugin import outputs
-from napari_pickeroptimizer.plugin.panels.decide.controls import single_shot
+from napari_pickeroptimizer.plugin.layer_state import picks_state
+from napari_pickeroptimizer.plugin.matching import picks_layers
+from napari_pickeroptimizer.plugin.panels.controls import single_shot
 from napari_pickeroptimizer.plugin.session import Session
 
 REST_MS = 150
@@ -42,7 +44,7 @@ class RefreshTimer:
                 refresh_timer._settle_later()
 
         self._later = later
-        outputs.refresh_later(for_session, later)
+        for_session.refresh_later = later
 
     @property
     def waiting(self) -> bool:
@@ -55,7 +57,8 @@ class RefreshTimer:
 
     def stop(self) -> None:
         """Have layers follow at once again: the panel is closed."""
-        outputs.stop_refreshing_later(self._session, self._later)
+        if self._session.refresh_later is self._later:
+            self._session.refresh_later = None
 
     def _settle_later(self) -> None:
         self._idle.stop()
@@ -65,7 +68,8 @@ class RefreshTimer:
         """Bring everything that is seen up to date, now that the hand is still."""
         viewer = self._session.viewer
         for layer in self._layers():
-            if outputs.needs_refresh(viewer, layer) and outputs.refresh_visible(viewer, layer):
+            is_behind = picks_state(layer).needs_refresh
+            if is_behind and outputs.refresh_visible(viewer, layer):
                 self._idle.start(IDLE_MS)
         self._on_settled()
 
@@ -73,9 +77,9 @@ class RefreshTimer:
         """Bring up to date what is not seen, now that nothing happened for a while."""
         viewer = self._session.viewer
         for layer in self._layers():
-            if outputs.outdated(viewer, layer):
+            if picks_state(layer).outdated:
                 outputs.refresh(viewer, layer)
 
     def _layers(self) -> list[Any]:
-        viewer = self._session.viewer
-        return [layer for layer in list(self._session.scores) if layer in viewer.layers]
+        layers = picks_layers(self._session.viewer)
+        return [layer for layer in layers if picks_state(layer).scores is not None]

@@ -1,29 +1,24 @@
-"""The threshold as numbers: by hand, or by what it shall give."""
-
-from typing import Any
+"""The threshold in numbers: by hand, or by what it shall give; and what it gives, in words."""
 
 from magicgui.widgets import ComboBox, FloatSpinBox
 from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.panels.form_parts import Fields
-from napari_pickeroptimizer.plugin.scores import Scores
-from napari_pickeroptimizer.plugin.scoring import wording
-
-BY_HAND = "by hand"
-PRESETS: dict[str, Any] = {
-    BY_HAND: BY_HAND,
-    "balanced (best F1)": "balanced",
-    "precision at least": "precision",
-    "recall at least": "recall",
-    "0.5": "half",
-}
+from napari_pickeroptimizer.plugin.panels.controls import Note, fill
+from napari_pickeroptimizer.plugin.panels.decide.model import (
+    BY_HAND,
+    PRESETS,
+    WITH_SHARE,
+    ThresholdText,
+)
+from napari_pickeroptimizer.plugin.panels.fields import Fields
 
 
 class ThresholdFields(Fields):
     """A threshold, what it is set for, and how much of that."""
 
     typed = Signal(float)
-    """A threshold typed in; those that are shown are no news."""
+    """A threshold typed in; not those that are only shown."""
     preset_changed = Signal()
     """Another preset, or another share of it."""
 
@@ -34,7 +29,7 @@ class ThresholdFields(Fields):
             label="Set for",
             tooltip="What the threshold shall give, as far as the labels can tell.",
         )
-        self.share = FloatSpinBox(value=95, min=1, max=100, step=1, label="Percent")
+        self.percent = FloatSpinBox(value=95, min=1, max=100, step=1, label="Percent")
         self.threshold = FloatSpinBox(
             value=0.5,
             min=0,
@@ -43,20 +38,20 @@ class ThresholdFields(Fields):
             label="Threshold",
             tooltip="Least P(particle) of a kept pick.",
         )
-        for field in (self.threshold, self.share):
+        for field in (self.threshold, self.percent):
             field.native.setKeyboardTracking(False)  # its first digit is no number yet
         self.threshold.native.setDecimals(3)
-        self.share.native.setDecimals(0)
+        self.percent.native.setDecimals(0)
         self._following = False
-        super().__init__(self.threshold, self.preset, self.share)
+        super().__init__(self.threshold, self.preset, self.percent)
         self.threshold.changed.connect(self._on_threshold)
         self.preset.changed.connect(self._on_preset)
-        self.share.changed.connect(self._on_preset)
+        self.percent.changed.connect(self._on_preset)
 
     @property
-    def by_hand(self) -> bool:
-        """Whether nothing is asked of the threshold."""
-        return bool(self.preset.value == BY_HAND)
+    def share(self) -> float:
+        """How much is asked for, above 0 and at most 1."""
+        return float(self.percent.value) / 100
 
     def set_by_hand(self) -> None:
         """Ask nothing of the threshold any more."""
@@ -69,26 +64,41 @@ class ThresholdFields(Fields):
             self.threshold.value = threshold
         finally:
             self._following = False
+        self.show_percent()
 
-    def show_share(self) -> None:
-        """Show the share where the preset has one."""
-        self.show_row(self.share, PRESETS[self.preset.value] in ("precision", "recall"))
-
-    def wanted(self, scores: Scores) -> float:
-        """Return the threshold that gives what is asked for.
-
-        Raises
-        ------
-        SettingsError
-            No threshold is known to.
-        """
-        return wording.preset_threshold(
-            PRESETS[self.preset.value], self.share.value / 100, scores.forecast, scores.card
-        )
+    def show_percent(self) -> None:
+        """Show the percentage where the preset has one."""
+        self.show_row(self.percent, self.preset.value in WITH_SHARE)
 
     def _on_threshold(self, threshold: float) -> None:
         if not self._following:
             self.typed.emit(threshold)
 
-    def _on_preset(self, *_: Any) -> None:
+    def _on_preset(self, *_: object) -> None:
         self.preset_changed.emit()
+
+
+class ThresholdSummary(QWidget):
+    """The lines below the threshold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = QLabel()
+        self.kept.setObjectName("headline")
+        self.rejected, self.expected = Note("quiet"), Note("quiet")
+        self.expected.setToolTip(
+            "Precision: share of particles among the kept picks. Recall: share of the picked "
+            "particles that are kept. In brackets the 90 % interval: fewer labels, wider."
+        )
+        self.warnings = Note("warning")
+        column = fill(
+            QVBoxLayout(self), self.kept, self.expected, self.rejected, self.warnings
+        )
+        column.setSpacing(6)
+
+    def show_text(self, text: ThresholdText) -> None:
+        """Show what a threshold gives: at every step of a drag."""
+        self.kept.setText(text.kept)
+        self.expected.say(text.expected)
+        self.rejected.say(text.rejected)
+        self.warnings.say(text.warnings)

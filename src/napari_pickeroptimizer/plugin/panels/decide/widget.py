@@ -1,101 +1,90 @@
 """The decide panel: scores in, kept and rejected picks out, with a threshold to drag."""
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import Any
 
-from magicgui.widgets import Container
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin import navigation, outputs, session
-from napari_pickeroptimizer.plugin.panels.decide.controls import LengthBox, Switch, single_shot
-from napari_pickeroptimizer.plugin.panels.decide.micrograph_table import MicrographTable
-from napari_pickeroptimizer.plugin.panels.decide.refresh_timer import RefreshTimer
-from napari_pickeroptimizer.plugin.panels.decide.scoring_job import ScoringJob
-from napari_pickeroptimizer.plugin.panels.decide.summary import Verdict
-from napari_pickeroptimizer.plugin.panels.decide.threshold_fields import ThresholdFields
-from napari_pickeroptimizer.plugin.panels.form_parts import (
-    Fields,
-    TargetBoxes,
-    device_box,
+from napari_pickeroptimizer.plugin import jobs, navigation, outputs
+from napari_pickeroptimizer.plugin.panels.base import Page
+from napari_pickeroptimizer.plugin.panels.controls import (
+    Fold,
+    Note,
+    Switch,
+    button,
+    fill,
     row_of,
-    small_print,
-    tell,
-    wrapped_label,
+    single_shot,
+)
+from napari_pickeroptimizer.plugin.panels.decide.micrograph_table import MicrographTable
+from napari_pickeroptimizer.plugin.panels.decide.model import (
+    LAYER_DELETED,
+    DecideModel,
+    ThresholdText,
+)
+from napari_pickeroptimizer.plugin.panels.decide.refresh_timer import RefreshTimer
+from napari_pickeroptimizer.plugin.panels.decide.threshold_fields import (
+    ThresholdFields,
+    ThresholdSummary,
+)
+from napari_pickeroptimizer.plugin.panels.fields import (
+    Fields,
+    LengthBox,
+    ask_for_model,
+    device_box,
 )
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
-from napari_pickeroptimizer.plugin.panels.key_forwarding import forward_keys
+from napari_pickeroptimizer.plugin.panels.learn.model import model_line, model_text
 from napari_pickeroptimizer.plugin.panels.plots import ScorePlot
-from napari_pickeroptimizer.plugin.panels.qt_parts import Fold, button
-from napari_pickeroptimizer.plugin.panels.signals import follow
-from napari_pickeroptimizer.plugin.panels.style import panel_style
-from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, follow_theme
-from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.scores import Scores
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
+from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
+from napari_pickeroptimizer.plugin.scores import ScoreSummary
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
 
-if TYPE_CHECKING:
-    import napari.viewer
-
-MODEL_FILES = "Models (*.safetensors)"
 # While scores stream in they are shown this often, or so that it takes a tenth of the time.
 STREAM_MS = 300
+REST_MS = 400  # until distances that are being typed are applied
 
 
-class DecideWidget(Container):
-    """Score the picks, choose a threshold by what it gives, look at what it does.
+class DecideWidget(Page):
+    """Score the picks, choose a threshold by what it gives, look at what it does."""
 
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose layers are used.
-    """
-
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        self._viewer = session.unwrap(napari_viewer)
-        self._session = session.session_of(self._viewer)
-        outputs.follow(self._session)  # before this panel: it shows what came of it
-        self._was_scored: WeakSet[Any] = WeakSet()
-        self.targets = TargetBoxes(self._session)
-        self.model = wrapped_label()
+    def build(self) -> None:
+        """Make the widgets."""
+        self.model = DecideModel(self.session)
+        self.model_note = Note()
         self.device = device_box()
-        self.device.value = preferences().device
-        self.status = wrapped_label()
-        self.job = JobBar()
-        self.scoring = ScoringJob(
-            self._session,
-            self.job,
-            on_scored=self._apply_preset,
-            on_end=self._on_end,
-            say=self._say,
-        )
-        self.fields = ThresholdFields()
-        self.min_distance = LengthBox(
-            "Between picks", "Of two picks nearer than this, the one of the lower score goes."
-        )
-        self.edge_distance = LengthBox(
-            "From the edge", "Picks nearer than this to the micrograph's edge go."
-        )
-        super().__init__(labels=False)
-        self._build()
-        self._connect()
-        self._show_all()
-
-    # ------------------------------------------------------------------------- parts
-
-    def _build(self) -> None:
         self.start = button(
             "Score picks",
-            "Let the model look at every pick, those of the micrograph that is seen first.",
+            "Score every pick with the model, those of the micrograph on the screen first.",
             self._start,
+            "primary",
         )
-        self.start.setObjectName("primary")
-        self.load = button("Load model...", "Work with a model of a file.", self._ask_load)
+        self.load = button("Load model...", "Use the model of a file.", self._ask_load)
+        self.job = JobBar()
+        self._outcome = ""
+        self.decisions = self._make_decisions()
+        self.add_column(
+            self.model_note,
+            Fields(self.device),
+            row_of(self.start, self.load, equal=True),
+            self.job,
+            self.status,
+            self.decisions,
+        )
+        self.column.setStretchFactor(self.decisions, 1)
+        self.column.addStretch(0)
+        self.refresh_timer = RefreshTimer(self, self.session, self._check_again)
+        self._stream = single_shot(self, self._show_scores, STREAM_MS)
+        self._soon = single_shot(self, self._show_threshold)
+        self._rules = single_shot(self, self._apply_rules, REST_MS)
+
+    def _make_decisions(self) -> QWidget:
         self.plot = ScorePlot()
-        self.verdict = Verdict()
+        self.fields = ThresholdFields()
+        self.summary = ThresholdSummary()
         self.switch = Switch(
             {
                 "all": ("All picks", "Show all picks, coloured by what is decided."),
@@ -105,40 +94,32 @@ class DecideWidget(Container):
             self._choose_shown,
         )
         self.table = MicrographTable()
-        self.distance_note = small_print()
-        self.distances = Fold(
-            "Distances", Fields(self.min_distance, self.edge_distance), self.distance_note
+        self.min_distance = LengthBox(
+            "Between picks", "Of two picks nearer than this, the one of the lower score goes."
         )
-        tell(self.distance_note, "")
-        column: Any = Container(labels=False)
-        column.margins = (0, 0, 0, 0)
-        self._column = column  # magicgui's own is kept with it
-        self.decisions = column.native
-        inside: Any = self.decisions.layout()
-        inside.setSpacing(6)
-        inside.addWidget(self.plot)
-        inside.addWidget(self.fields)
-        inside.addWidget(self.verdict)
-        inside.addWidget(self.switch)
-        inside.addWidget(self.table, 1)
-        inside.addWidget(self.distances)
-        layout: Any = self.native.layout()
-        layout.setSpacing(8)
-        for part in (self.targets.native, self.model.native):
-            layout.addWidget(part)
-        layout.addWidget(Fields(self.device))
-        layout.addLayout(row_of(self.start, self.load))
-        layout.addWidget(self.job.native)
-        layout.addWidget(self.status.native)
-        layout.addWidget(self.decisions, 1)
-        layout.addStretch(0)
+        self.edge_distance = LengthBox(
+            "From the edge", "Picks nearer than this to the micrograph's edge go."
+        )
+        self.distance_note = Note("quiet")
+        self.distance_note.hide()
+        part = QWidget()
+        column = fill(
+            QVBoxLayout(part),
+            self.plot,
+            self.fields,
+            self.summary,
+            self.switch,
+            self.table,
+            Fold(
+                "Distances", Fields(self.min_distance, self.edge_distance), self.distance_note
+            ),
+            spacing_px=6,
+        )
+        column.setStretchFactor(self.table, 1)
+        return part
 
-    def _connect(self) -> None:
-        native, shared = self.native, self._session
-        self.refresh_timer = RefreshTimer(native, shared, self._show_settled)
-        self._stream = single_shot(native, self._show_scores)
-        self._soon = single_shot(native, self._show_threshold)
-        self._resize = single_shot(native, self._apply_rules)
+    def connect_signals(self) -> None:
+        """Follow the session, the threshold and the table."""
         self.plot.threshold_moved.connect(self._drag)
         self.plot.threshold_rests.connect(self.refresh_timer.refresh_now)
         self.fields.typed.connect(self._type_threshold)
@@ -147,232 +128,193 @@ class DecideWidget(Container):
             box.number.changed.connect(self._rules_soon)
             box.unit.changed.connect(self._rules_soon)
         self.table.chosen.connect(self._go)
-        follow(native, shared.target_changed, self._show_all)
-        follow(native, shared.layers_changed, self._show_layers)
-        follow(native, shared.labels_changed, self._on_labels)
-        follow(native, shared.model_changed, self._on_model)
-        follow(native, shared.vocabulary_changed, self._show_scores)
-        follow(native, shared.scores_changed, self._on_scores)
-        follow(native, shared.threshold_changed, self._on_threshold)
-        step = self._viewer.dims.events.current_step
-        step.connect(self._show_micrograph)
-        stop = follow_theme(self._viewer, self._apply_theme)
+        session = self.session
+        self.follow(session.target_changed, self.show_state)
+        self.follow(session.layers_changed, self._show_layers)
+        self.follow(session.labels_changed, self._on_labels)
+        self.follow(session.model_changed, self._on_model)
+        self.follow(session.vocabulary_changed, self._show_scores)
+        self.follow(session.scores_changed, self._on_scores)
+        self.follow(session.threshold_changed, self._on_threshold)
+        self.follow(self.viewer.dims.events.current_step, self._show_micrograph)
+        self.destroyed.connect(partial(_put_back, self.refresh_timer, self.model))
 
-        def closed(*_: Any) -> None:
-            stop()
-            step.disconnect(self._show_micrograph)
-            self.refresh_timer.stop()
-            self.scoring.put_back()
-
-        native.destroyed.connect(closed)
-        forward_keys(native, shared)
-
-    def _apply_theme(self, colors: ThemeColors) -> None:
-        self.native.setStyleSheet(
-            panel_style(colors)
-            + "QLabel#headline { font-size: 15px; font-weight: bold; }"
-            + f"QPushButton#switch {{ padding: 4px; background: {colors.foreground}; }}"
-            + f"QPushButton#switch:checked {{ background: {colors.highlight}; "
-            "font-weight: bold; }"
-        )
+    def apply_theme(self, colors: ThemeColors) -> None:
+        """Paint plot and table in the theme's colours."""
         self.plot.set_colors(colors)
-        self.table.rows.set_colors(colors)
+        self.table.micrographs.set_colors(colors)
 
     # ------------------------------------------------------------------------- state
 
-    @property
-    def _layer(self) -> Any | None:
-        return self._session.picks_layer
-
-    @property
-    def _scores(self) -> Scores | None:
-        layer = self._layer
-        return None if layer is None else self._session.scores.get(layer)
-
-    def _show_all(self) -> None:
-        self._show_state()
+    def show_state(self, *_: object) -> None:
+        """Show the model, what is missing, and the scores."""
+        self._show_status()
         self._show_scores()
 
     def _show_layers(self) -> None:
-        self._show_state()
-        layer = self._layer
-        if layer is not None:
-            self.switch.choose(outputs.shown_of(self._viewer, layer))
+        self._show_status()
+        if self.layer is not None:
+            self.switch.choose(outputs.shown_of(self.viewer, self.layer))
 
-    def _show_state(self, *_: Any) -> None:
-        """Say what is missing before picks can be scored."""
-        self.model.value = model_wording.model_line(self._session)
-        self.model.native.setToolTip(model_wording.model_text(self._session))
-        if self.job.running:
-            return
-        missing = wording.what_is_missing_to_score(self._session)
-        scores, layer = self._scores, self._layer
-        text = missing
-        if missing and scores is not None:
-            text = f"{missing} The scores that are there can be used."
-        elif not missing and scores is None:
-            text = wording.OLD_SCORES if layer in self._was_scored else "Ready to score."
-        tell(self.status, text)
-        self.start.setEnabled(not missing)
-        self.start.setText("Score picks" if scores is None else "Score picks again")
+    def _show_status(self) -> None:
+        self.model_note.say(model_line(self.session.model))
+        self.model_note.setToolTip(model_text(self.session.model))
+        if not self.job.running:
+            self.say(self.model.status())
+            self.start.setEnabled(self.model.can_start())
+            self.start.setText(self.model.start_text())
 
-    def _show_scores(self, *_: Any) -> None:
-        """Show all there is of the scores: what a drag does not change, too."""
+    def _show_scores(self, *_: object) -> None:
+        """Show all there is of the scores: also what a drag does not change."""
         began = time.monotonic()
-        scores = self._scores
+        state, scores = self.model.state, self.model.scores
         self.decisions.setVisible(scores is not None)
-        if scores is None:
-            self.table.rows.set_rows(None, {})
+        if state is None or scores is None:
+            self.table.micrographs.set_micrographs(None, {})
             return
-        self._was_scored.add(self._layer)
-        by = scores.decision.by_micrograph(scores.threshold)
-        self.table.rows.set_rows(by, scores.failures)
-        self._show_histogram(scores)
+        by = state.decision.by_micrograph(state.threshold)
+        self.table.micrographs.set_micrographs(by, scores.failures)
+        self.plot.set_histogram(state.decision.histogram(), self.session.vocabulary)
         self._show_threshold()
         self._show_micrograph()
-        self.switch.choose(outputs.shown_of(self._viewer, self._layer))
+        self.switch.choose(outputs.shown_of(self.viewer, self.layer))
         took_ms = 1000 * (time.monotonic() - began)
         self._stream.setInterval(max(STREAM_MS, round(10 * took_ms)))
 
-    def _show_histogram(self, scores: Scores) -> None:
-        self.plot.set_histogram(scores.decision.histogram(), self._session.vocabulary)
-
     def _show_threshold(self) -> None:
         """Show what the threshold gives: at every step of a drag."""
-        scores = self._scores
-        if scores is None:
+        state = self.model.state
+        if state is None:
             return
-        threshold = scores.threshold
-        self.fields.show_threshold(threshold)
-        if self.plot.threshold != threshold:
-            self.plot.set_threshold(threshold)
-        self.verdict.show_scores(scores, self._session.vocabulary)
-        self.fields.show_share()
-        self.table.rows.set_counts(scores.decision.by_micrograph(threshold))
+        self.fields.show_threshold(state.threshold)
+        if self.plot.threshold != state.threshold:
+            self.plot.set_threshold(state.threshold)
+        self.summary.show_text(ThresholdText.of(state, self.session.vocabulary))
+        self.table.micrographs.set_counts(state.decision.by_micrograph(state.threshold))
 
-    def _show_micrograph(self, *_: Any) -> None:
-        layer = self._layer
-        if layer is not None and self._scores is not None:
-            name = navigation.current_micrograph(self._viewer, layer)
-            self.table.show_current(name)
+    def _show_micrograph(self, *_: object) -> None:
+        if self.model.scores is not None:
+            self.table.show_current(navigation.current_micrograph(self.viewer, self.layer))
 
-    def _on_labels(self, layer: Any) -> None:
-        if layer is self._layer and self._scores is not None:
-            self._soon.start(0)  # once all of it is done
+    def _on_labels(self, layer: Any, _rows: Any = None) -> None:
+        if layer is self.layer and self.model.scores is not None:
+            self._soon.start()  # once all of it is done
             self._stream.start()
 
     def _on_model(self) -> None:
         if self.job.running:
             self.job.cancel()
-        self._show_all()
+        self.show_state()
 
     def _on_scores(self, layer: Any) -> None:
-        if layer is not self._layer:
+        if layer is not self.layer:
             return
-        scores = self._scores
+        scores = self.model.scores
         if scores is None or scores.complete:
-            self._show_all()
+            self.show_state()
         elif not self._stream.isActive():
             self._stream.start()
 
     def _on_threshold(self, layer: Any) -> None:
-        if layer is self._layer:
+        if layer is self.layer:
             self._show_threshold()
+
+    def _check_again(self) -> None:
+        if (scores := self.model.scores) is not None:
+            self.table.micrographs.check_again(scores.failures)
 
     # --------------------------------------------------------------------- threshold
 
     def _drag(self, threshold: float) -> None:
         self.fields.set_by_hand()
-        self._move(threshold)
+        self.model.move_threshold(threshold)
 
     def _type_threshold(self, threshold: float) -> None:
-        if self._scores is not None:
+        if self.model.scores is not None:
             self._drag(threshold)
 
-    def _move(self, threshold: float) -> None:
-        layer = self._layer
-        if layer is not None and layer in self._session.scores:
-            outputs.move_threshold(self._viewer, layer, threshold)
-
     def _apply_preset(self) -> None:
-        scores = self._scores
-        self.fields.show_share()
-        if self.fields.by_hand or scores is None or not scores.complete:
-            return
+        self.fields.show_percent()
         try:
-            threshold = self.fields.wanted(scores)
+            threshold = self.model.threshold_for(self.fields.preset.value, self.fields.share)
         except PickerOptimizerError as error:
-            tell(self.status, str(error))
+            self.say(str(error))
             return
-        tell(self.status, "")
-        self._move(threshold)
-
-    def _show_settled(self) -> None:
-        scores = self._scores
-        if scores is not None:
-            self.table.rows.refresh(scores.failures)
+        if threshold is not None:
+            self.say("")
+            self.model.move_threshold(threshold)
 
     # ---------------------------------------------------------------- places, layers
 
-    def _rules_soon(self, *_: Any) -> None:
-        self._resize.start(400)
+    def _rules_soon(self, *_: object) -> None:
+        self._rules.start()
 
     def _apply_rules(self) -> None:
-        layer, scores = self._layer, self._scores
-        if layer is None or scores is None or not scores.complete:
-            return
         rules = PlaceRules(self.min_distance.length(), self.edge_distance.length())
-        if rules == scores.rules:
-            return
         try:
-            outputs.set_place_rules(self._viewer, layer, rules)
+            self.model.set_place_rules(rules)
         except PickerOptimizerError as error:
-            tell(self.distance_note, str(error))
+            self.distance_note.say(str(error))
         else:
-            tell(self.distance_note, "")
+            self.distance_note.say("")
 
     def _choose_shown(self, shown: Any) -> None:
-        layer = self._layer
-        if layer is not None and layer in self._session.scores:
-            outputs.choose_shown(self._viewer, layer, shown)
+        if self.model.scores is not None:
+            outputs.choose_shown(self.viewer, self.layer, shown)
 
     def _go(self, name: str) -> None:
-        if self._layer is None:
-            return
-        try:
-            navigation.go_to_named(self._viewer, self._layer, name)
-        except PickerOptimizerError as error:
-            tell(self.status, str(error))
+        if self.layer is not None:
+            self.attempt(lambda: navigation.go_to_named(self.viewer, self.layer, name))
 
     # --------------------------------------------------------------------------- job
 
     def _start(self) -> None:
         try:
-            self.scoring.start(self._layer, self.device.value)
+            events = self.model.begin(self.device.value)
         except PickerOptimizerError as error:
-            tell(self.status, str(error))
+            self.say(str(error))
             return
+        self._outcome = ""
         self.start.setEnabled(False)
-        tell(self.status, "")
+        self.say("")
+        self.job.run(
+            events,
+            on_event=self._on_event,
+            on_failed=self._on_failed,
+            on_end=self._on_end,
+        )
 
-    def _on_end(self, outcome: str) -> None:
-        self._show_all()
-        if outcome:
-            self._say(outcome)
+    def _on_event(self, event: Any) -> None:
+        if self.model.layer_was_deleted():
+            self.job.cancel()
+            self.say(LAYER_DELETED)
+            return
+        self.job.say(self.model.take(event))
+        if isinstance(event, ScoreSummary):
+            self._apply_preset()
 
-    def _say(self, text: str) -> None:
-        tell(self.status, text)
+    def _on_failed(self, text: str) -> None:
+        self.model.put_back()
+        self._outcome = text
+
+    def _on_end(self) -> None:
+        self.model.end()
+        self.show_state()
+        if self._outcome:
+            self.say(self._outcome)
 
     # ------------------------------------------------------------------------- model
 
     def load_model(self, path: str | Path) -> None:
-        """Work with the model of a file; or say why not."""
-        try:
-            jobs.load_model(self._viewer, path)
-        except (OSError, PickerOptimizerError) as error:
-            self._say(f"Not loaded: {error}")
+        """Use the model of a file; or say why not."""
+        self.attempt(lambda: jobs.load_model(self.viewer, path), "Not loaded: ")
 
     def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self.native, "Load model", "", MODEL_FILES)
-        if path:
+        if path := ask_for_model(self):
             self.load_model(path)
+
+
+def _put_back(timer: RefreshTimer, model: DecideModel, *_: object) -> None:
+    """Leave nothing half done where a panel is closed."""
+    timer.stop()
+    model.put_back()

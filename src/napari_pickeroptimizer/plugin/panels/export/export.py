@@ -1,8 +1,8 @@
-"""Writing what a session came to: the very files that `pickeroptimizer prune` writes. No Qt.
+"""Writing the results of a session: the same files that `pickeroptimizer prune` writes. No Qt.
 
 `export` does it here and now. A panel takes `export_events`, which reads everything it needs
-from the layers at once, and then runs in a worker. What the labels are, which model scored
-and by which command lines it can all be had again, is written beside the picks.
+from the layers at once, and then runs in a worker. Labels, model and the command lines that
+give the same results are written beside the picks.
 """
 
 from __future__ import annotations
@@ -22,22 +22,17 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import (
-    own_picks,
-    save_labels,
+    is_tree,
     write_labels,
     write_part,
 )
+from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
 from napari_pickeroptimizer.plugin.outputs import scores_of
-from napari_pickeroptimizer.plugin.panels.export.destinations import (
-    default_output,
-    formats,
-    in_the_way,
-    next_steps,
-)
-from napari_pickeroptimizer.plugin.panels.export.recipes import (
+from napari_pickeroptimizer.plugin.panels.export.recipe import (
     LABELS,
     MODEL,
     ExportSettings,
+    What,
     recipe_of,
 )
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
@@ -46,29 +41,16 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     python_snippet,
 )
 from napari_pickeroptimizer.plugin.scores import Scores
-from napari_pickeroptimizer.plugin.session import stack_for
+from napari_pickeroptimizer.plugin.session import picks_of, stack_for
 from napari_pickeroptimizer.prune.decided_run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.decision import Decision, kept
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import output_columns
 from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import locked
+from napari_pickeroptimizer.prune.staging import RUN_RECORD, locked
 
-__all__ = [
-    "ExportSettings",
-    "ExportStep",
-    "Exported",
-    "command_line",
-    "default_output",
-    "export",
-    "export_events",
-    "formats",
-    "in_the_way",
-    "python_snippet",
-    "recipe_of",
-    "save_labels",
-]
+__all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
 REPORT = "report.html"
 # Shares of the progress: picks are quick, pictures of micrographs are not.
@@ -114,11 +96,28 @@ class Exported:
     snippet: str = field(default="", repr=False)
     progress: float = 1.0
 
+    @property
+    def folder(self) -> Path:
+        """The folder that the files are in."""
+        return self.output if self.output.is_dir() else self.output.parent
+
+    @property
+    def text(self) -> str:
+        """What was written, in a line."""
+        n = len(self.files)
+        files = f"{n:,} files" if n > 1 else self.files[0].name if n else "nothing"
+        return f"{self.counts['kept']:,} kept picks; {files} written."
+
+    @property
+    def short_steps(self) -> list[str]:
+        """The next steps, with paths relative to the folder."""
+        return [step.replace(f"{self.folder}/", "") for step in self.next_steps]
+
 
 def export(
     viewer: Any, layer: Any, output: str | Path, settings: ExportSettings | None = None
 ) -> Exported:
-    """Write what scores, labels and threshold made of a layer's picks, here and now.
+    """Write the kept and the rejected picks of a layer, here and now.
 
     Parameters
     ----------
@@ -157,8 +156,8 @@ def export_events(
     output = absolute(Path(output).expanduser())
     scores = scores_of(viewer, layer)
     if not scores.complete:
-        raise SettingsError("the picks are being scored: wait for the last of them.")
-    picks = own_picks(layer)
+        raise SettingsError("the picks are being scored: wait until all of them are.")
+    picks, state = picks_of(layer), picks_state(layer)
     scored = _snapshot(scores, picks)
     recipe = recipe_of(viewer, layer, output, settings)
     if not settings.overwrite:
@@ -166,17 +165,17 @@ def export_events(
         if taken:
             raise SettingsError(f"{taken} Choose another place, or allow to replace it.")
     if settings.what == "kept":
-        return _kept_only(scored, scores, output, settings, recipe)
+        return _kept_only(scored, state, output, settings, recipe)
     micrographs = stack_for(viewer, layer, None).micrographs
     matched = _matched(picks)
     prune_settings = PruneSettings(
-        threshold=scores.threshold,
+        threshold=state.threshold,
         device=settings.device,
         batch_size=recipe.batch_size,
         write_fom=settings.write_fom,
         overwrite=settings.overwrite,
-        min_distance=scores.rules.min_distance,
-        edge_distance=scores.rules.edge_distance,
+        min_distance=state.rules.min_distance,
+        edge_distance=state.rules.edge_distance,
     )
     model, inputs = scores.model, dict(recipe.inputs)
     inputs["model"] = str(output / MODEL) if settings.model else "(of a napari session)"
@@ -242,12 +241,13 @@ def _report(
 
 def _kept_only(
     scored: PicksScored,
-    scores: Scores,
+    state: LayerState,
     output: Path,
     settings: ExportSettings,
     recipe: Recipe,
 ) -> Iterator[ExportStep | Exported]:
-    threshold, frames, names = scores.threshold, tuple(scores.frames), scores.card.names
+    threshold, frames = state.threshold, tuple(state.frames)
+    names = state.checked_scores.card.names
 
     def write() -> Iterator[ExportStep | Exported]:
         decision = Decision.of_picks(scored.picks, frames=frames)
@@ -278,3 +278,59 @@ def _matched(picks: Picks) -> LabelMatch | None:
     """Return labels that have their picks already, as `match_labels` would find them."""
     n = int((picks.labels != UNLABELLED).sum())
     return LabelMatch(picks, n, n, 0, np.zeros(0, dtype=np.intp), 0) if n else None
+
+
+# ----------------------------------------------------------------------------- places
+
+
+def input_suffix(picks: Picks) -> str:
+    """Return how the input's file name ends; nothing for a tree of files."""
+    if is_tree(picks):
+        return ""
+    return picks.sources[0].path.suffix.lower() if picks.sources else ".star"
+
+
+def in_the_way(output: str | Path, what: What = "everything") -> str:
+    """Return what is at a place already, in a sentence; nothing if nothing is."""
+    path = Path(output).expanduser()
+    if what == "kept":
+        if path.is_dir() and any(path.iterdir()):
+            return f"{path} is a folder with files in it."
+        return f"{path} exists." if path.is_file() else ""
+    if path.is_file():
+        return f"{path} is a file, not a folder."
+    if not path.is_dir() or not any(path.iterdir()):
+        return ""
+    if (path / RUN_RECORD).is_file():
+        return f"{path} holds an earlier run."
+    return f"{path} has files in it; those of the same names would be replaced."
+
+
+def next_steps(picks: Picks, output: Path) -> tuple[str, ...]:
+    """Return what to do with exported picks in RELION and in cryoSPARC, a sentence each."""
+    suffix, kept_at = input_suffix(picks), output
+    if output.suffix == "" or output.is_dir():
+        kept_only = is_tree(picks) and not (output / RUN_RECORD).is_file()
+        kept_at = output if kept_only else output / f"kept{suffix}"
+    if picks.file_list is not None and picks.file_list.path.suffix == ".star":
+        star = kept_at / picks.file_list.path.name if kept_at.suffix == "" else kept_at
+        relion = f"RELION: Particle extraction ▸ Input coordinates: {star}"
+    elif _has_images(picks):
+        relion = f"RELION: 2D classification ▸ Input images STAR file: {kept_at}"
+    elif suffix not in ("", ".star"):
+        relion = "RELION: save the kept picks as one STAR file for it."
+    else:
+        relion = (
+            "RELION: Particle extraction ▸ Re-extract refined particles ▸ Refined particles "
+            f"STAR file: {kept_at}"
+        )
+    cryosparc = (
+        f"cryoSPARC: Import Particle Stack ▸ Particle meta path: {kept_at}, with the "
+        "micrographs' job as input"
+    )
+    return (relion, cryosparc)
+
+
+def _has_images(picks: Picks) -> bool:
+    block = getattr(picks.sources[0], "block", None) if picks.sources else None
+    return block is not None and "rlnImageName" in block.columns

@@ -1,40 +1,170 @@
-"""What the export panel says: counts, what is missing, what was written. No Qt."""
+"""What the export panel shows: counts, what is missing, formats and places. No Qt."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_pickeroptimizer.classes import class_name
-from napari_pickeroptimizer.plugin.panels.export.export import Exported
-from napari_pickeroptimizer.plugin.scores import Scores
-from napari_pickeroptimizer.plugin.session import Session
-from napari_pickeroptimizer.prune.counts import Counts
+from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.io.project import absolute, common_folder
+from napari_pickeroptimizer.io.registry import format_of
+from napari_pickeroptimizer.plugin.label_files import is_tree, save_labels
+from napari_pickeroptimizer.plugin.layer_state import LayerState
+from napari_pickeroptimizer.plugin.panels.export.export import (
+    Exported,
+    ExportSettings,
+    in_the_way,
+    input_suffix,
+)
+from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
+from napari_pickeroptimizer.prune.staging import RUN_RECORD
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
+    from napari_pickeroptimizer.plugin.scores import Scores
+    from napari_pickeroptimizer.plugin.session import Session
+
+CountRow = tuple[str, str, str]
+ALLOWED_TO_REPLACE = "Nothing is replaced unless you allow it."
 
 
-def what_is_missing(session: Session) -> str:
-    """Return what keeps the picks from being exported, in the user's words; else nothing."""
-    layer = session.picks_layer
-    if layer is None:
-        return "Open picks first."
-    scores: Scores | None = session.scores.get(layer)
-    if scores is None:
-        return "Score the picks first (Decide). Labels alone can be saved below."
-    if not scores.complete:
-        return "The picks are being scored: wait for the last of them."
-    if session.stack_layer is None:
-        return "Open the micrographs of these picks first."
-    return ""
+class ExportModel:
+    """The picks that a session works on, as the export panel shows them.
+
+    Parameters
+    ----------
+    session : Session
+        Whose picks.
+
+    Attributes
+    ----------
+    exported : Exported or None
+        What was written last.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.exported: Exported | None = None
+
+    @property
+    def layer(self) -> Any | None:
+        """The picks layer; Any, as napari's layers are not typed here."""
+        return self.session.picks_layer
+
+    @property
+    def picks(self) -> Picks | None:
+        """Its picks."""
+        state = self.session.picks_state
+        return None if state is None else state.picks
+
+    @property
+    def scores(self) -> Scores | None:
+        """Their scores; None before there are any."""
+        state = self.session.picks_state
+        return None if state is None else state.scores
+
+    def missing(self) -> str:
+        """Return what an export still needs; empty when it can start."""
+        if self.layer is None:
+            return "Open picks first."
+        if self.scores is None:
+            return "Score the picks first (Decide). Labels alone can be saved below."
+        if not self.scores.complete:
+            return "The picks are being scored: wait until all of them are."
+        if self.session.stack_layer is None:
+            return "Open the micrographs of these picks first."
+        return ""
+
+    def count_rows(self) -> list[CountRow]:
+        """Return what is kept, rejected and unscored; nothing before all picks are scored."""
+        state, scores = self.session.picks_state, self.scores
+        if state is None or scores is None or not scores.complete:
+            return []
+        return count_rows(state)
+
+    # -------------------------------------------------------------------------- places
+
+    def formats(self) -> dict[str, str]:
+        """Return the formats that kept picks can be written in: words by suffix."""
+        return {} if self.picks is None else formats(self.picks)
+
+    def is_one_file(self, what: What, suffix: str) -> bool:
+        """Whether an export is one file, not a folder."""
+        tree = self.picks is not None and is_tree(self.picks) and not suffix
+        return what == "kept" and not tree
+
+    def place(self, what: What, suffix: str, chosen: Path | None) -> Path | None:
+        """Return where to export to: the chosen place, else one beside the picks.
+
+        Parameters
+        ----------
+        what : {"everything", "kept"}
+            What is exported.
+        suffix : str
+            Of the kept picks' file.
+        chosen : Path or None
+            What the user chose, perhaps with another suffix.
+        """
+        if chosen is not None:
+            return chosen.with_suffix(suffix) if self.is_one_file(what, suffix) else chosen
+        return None if self.picks is None else default_output(self.picks, what, suffix)
+
+    def taken(self, output: Path | None, what: What) -> tuple[str, bool]:
+        """Return what is at a place already, and whether it was exported just now."""
+        there = "" if output is None else in_the_way(output, what)
+        just_now = self.exported is not None and self.exported.output == output
+        return there, bool(there) and just_now
+
+    # ------------------------------------------------------------------------- actions
+
+    def recipe(self, output: Path | None, settings: ExportSettings) -> Recipe | None:
+        """Return how to have the same export without a window; None before there is one."""
+        if self.layer is None or output is None:
+            return None
+        return recipe_of(self.session.viewer, self.layer, output, settings)
+
+    def labels_file(self) -> Path:
+        """Return a place for the labels alone.
+
+        Raises
+        ------
+        LabelError
+            There are none.
+        """
+        if self.picks is None or not self.picks.labels.any():
+            raise LabelError("No pick is labelled yet: there is nothing to save.")
+        return home_of(self.picks) / "labels.star"
+
+    def save_labels(self, path: Path, *, overwrite: bool = False) -> str:
+        """Write the picks with their labels to a STAR file; return what was written.
+
+        Raises
+        ------
+        LabelError, SettingsError, OSError
+            As `save_labels`.
+        """
+        path = path if path.suffix else path.with_suffix(".star")
+        written = save_labels(self.layer, path, overwrite=overwrite)
+        return f"Labels saved: {' and '.join(p.name for p in written)}"
 
 
-def count_rows(scores: Scores) -> list[tuple[str, str, str]]:
-    """Return what is kept, rejected and unscored: name, number, and what there is to say."""
-    counts: Counts = scores.decision.counts(scores.threshold)
+def cancelled_text(output: Path | None) -> str:
+    """Return what a cancelled export has written."""
+    if output is not None and (output / RUN_RECORD).is_file():
+        return "Cancelled: the picks are written, the report is not."
+    return "Cancelled: nothing was written."
+
+
+def count_rows(state: LayerState) -> list[CountRow]:
+    """Return what is kept, rejected and unscored: name, number, and details."""
+    counts, scores = state.decision.counts(state.threshold), state.scores
+    assert scores is not None  # there is a decision
     n = max(counts.n_picks, 1)
-    names = scores.card.names
     by_class = ", ".join(
-        f"{k:,} {class_name(c, names)}" for c, k in counts.rejected_by_class.items()
+        f"{k:,} {class_name(c, scores.card.names)}"
+        for c, k in counts.rejected_by_class.items()
     )
     kept = f"{counts.kept / n:.0%} of {counts.n_picks:,} picks"
     if counts.kept_by_label:
@@ -50,24 +180,49 @@ def count_rows(scores: Scores) -> list[tuple[str, str, str]]:
     return rows
 
 
-def short_steps(exported: Exported) -> list[str]:
-    """Return the next steps with paths below the place of the export."""
-    folder = exported.output if exported.output.is_dir() else exported.output.parent
-    return [step.replace(f"{folder}/", "") for step in exported.next_steps]
+def formats(picks: Picks) -> dict[str, str]:
+    """Return the formats that picks can be written in: words by suffix, the input's first."""
+    suffix = input_suffix(picks)
+    if not suffix:
+        return {"": f"{len(picks.sources)} files, as the input", ".star": "one STAR file"}
+    known = format_of(f"picks{suffix}")
+    name = suffix if known is None else known.name
+    choices = {suffix: f"{name}, as the input" if picks.sources else name}
+    return choices if suffix == ".star" else {**choices, ".star": "STAR"}
 
 
-def exported_text(exported: Exported) -> str:
-    """Return what was written, in a line."""
-    counts: Mapping[str, Any] = exported.counts
-    n = len(exported.files)
-    files = (
-        f"{n:,} files" if n > 1 else exported.files[0].name if exported.files else "nothing"
+def home_of(picks: Picks) -> Path:
+    """Return the folder that the picks' files lie in; the working directory without any."""
+    if picks.file_list is not None:
+        path = absolute(picks.file_list.path)
+        return path if path.is_dir() else path.parent
+    if picks.sources:
+        return common_folder([source.path for source in picks.sources])
+    return Path.cwd()
+
+
+def default_output(picks: Picks, what: What = "everything", suffix: str | None = None) -> Path:
+    """Return a place beside the picks that is not taken: ``picks_pruned``, ``picks_kept.star``.
+
+    Parameters
+    ----------
+    picks : Picks
+        What was read.
+    what : {"everything", "kept"}
+        For what.
+    suffix : str, optional
+        Of the kept picks' file; by default the input's.
+    """
+    home = home_of(picks)
+    tree = is_tree(picks)
+    stem = picks.sources[0].path.stem if picks.sources and not tree else "picks"
+    if tree and picks.file_list is not None and home == absolute(picks.file_list.path):
+        stem, home = home.name, home.parent  # beside the folder, not among its files
+    ending = (
+        "" if what == "everything" else (input_suffix(picks) if suffix is None else suffix)
     )
-    return f"{counts['kept']:,} kept picks; {files} written."
-
-
-def links(exported: Exported) -> dict[str, Path]:
-    """Return what can be opened, by the words for it."""
-    folder = exported.output if exported.output.is_dir() else exported.output.parent
-    found = {} if exported.report is None else {"Open report": exported.report}
-    return {**found, "Open folder": folder}
+    name = f"{stem}_{'pruned' if what == 'everything' else 'kept'}"
+    candidates = (
+        home / f"{name}{n}{ending}" for n in ("", *(f"_{i}" for i in range(2, 1000)))
+    )
+    return next((path for path in candidates if not path.exists()), home / f"{name}{ending}")

@@ -1,7 +1,7 @@
 """The command lines and the Python that do what a session did. No Qt.
 
-`Recipe` is what a session comes to: files, settings, a threshold. `command_line` and
-`python_snippet` are two ways to write it down.
+`Recipe` holds the files, settings and threshold of a session; `command_line` and
+`python_snippet` write it down.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OPTIONS = {
     "seed": "--seed",
     "device": "--device",
 }
-# Told even where they are what they would be anyway: one will want to change them.
+# Written down even where they are the defaults: one will want to change them.
 ALWAYS = ("n_steps", "n_folds", "seed")
 UNITS = {"px": "px", "ang": "A", "diameters": "d"}
 
@@ -56,7 +56,7 @@ class Recipe:
         Model file: written by the first step where there is `training`, else read.
     training : mapping or None
         Settings of the fine-tuning that differ from the defaults; None for a model that was
-        not taught by these labels.
+        not trained on these labels.
     threshold : float or None
         None before anything is scored.
     rules : PlaceRules
@@ -68,7 +68,7 @@ class Recipe:
     write_fom : bool
         Whether P(particle) replaces the picker's figure of merit.
     batch_size : int
-        Boxes a pass: the last digits of a probability depend on it.
+        Boxes a batch: the last digits of a probability depend on it.
     notes : tuple of str
         What the user has to know, in sentences: where it is not quite the same.
     """
@@ -103,20 +103,20 @@ def training_settings(card: ModelCard) -> dict[str, Any] | None:
     """Return the settings that a model was fine-tuned with, where they are no defaults.
 
     Diameter, steps, folds and seed are always among them. None for a model that does not
-    tell.
+    record its settings.
     """
-    told = card.training.get("settings")
-    if not told or not (told.get("diameter_px") or told.get("diameter_ang")):
+    recorded = card.training.get("settings")
+    if not recorded or not (recorded.get("diameter_px") or recorded.get("diameter_ang")):
         return None
     default = {f.name: getattr(_DEFAULT, f.name) for f in fields(FineTuneSettings)}
     default |= {"diameter_px": None, "diameter_ang": None}
-    found: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     for name in default:  # those of a later version are left out
-        if name in told:
-            value = _revived(name, told[name])
+        if name in recorded:
+            value = _from_json(name, recorded[name])
             if value != default[name] or name in ALWAYS:
-                found[name] = value
-    return found
+                changed[name] = value
+    return changed
 
 
 def only_python(training: Mapping[str, Any]) -> list[str]:
@@ -196,16 +196,16 @@ def python_snippet(recipe: Recipe) -> str:
 
 
 def _prune_settings(recipe: Recipe) -> list[str]:
-    told = [] if recipe.threshold is None else [f"threshold={recipe.threshold!r}"]
+    settings = [] if recipe.threshold is None else [f"threshold={recipe.threshold!r}"]
     for name in ("min_distance", "edge_distance"):
         length: Length = getattr(recipe.rules, name)
         if length.value:
-            told.append(f"{name}=Length({length.value!r}, {length.unit!r})")
-    told += [f"device={recipe.device!r}"] if recipe.device != "auto" else []
-    told += ["write_fom=True"] if recipe.write_fom else []
+            settings.append(f"{name}=Length({length.value!r}, {length.unit!r})")
+    settings += [f"device={recipe.device!r}"] if recipe.device != "auto" else []
+    settings += ["write_fom=True"] if recipe.write_fom else []
     if recipe.batch_size != DEFAULT_BATCH:
-        told.append(f"batch_size={recipe.batch_size}")
-    return told
+        settings.append(f"batch_size={recipe.batch_size}")
+    return settings
 
 
 def _micrographs(recipe: Recipe) -> list[tuple[str, ...]]:
@@ -241,7 +241,7 @@ def _length(length: Length) -> str:
     return f"{_number(float(length.value))}{UNITS[length.unit]}"
 
 
-def _revived(name: str, value: Any) -> Any:
+def _from_json(name: str, value: Any) -> Any:
     """Return a setting as it was before it went through JSON."""
     if name == "augmentation" and isinstance(value, Mapping):
         return Augmentation(**value)

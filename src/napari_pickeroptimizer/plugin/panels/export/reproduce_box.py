@@ -1,22 +1,66 @@
-"""How to have the same export without a window: as commands, and as a script."""
+"""How to have the same export without a window: as commands, and as a script, to copy."""
 
 from collections.abc import Callable
-from typing import Any
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QTabWidget, QWidget
+from qtpy.QtGui import QFontDatabase, QTextOption
+from qtpy.QtWidgets import QApplication, QPlainTextEdit, QTabWidget, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin.panels.export.code_box import CodeBox
+from napari_pickeroptimizer.plugin.panels.controls import (
+    Fold,
+    button,
+    fill,
+    row_of,
+    single_shot,
+)
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     Recipe,
     command_line,
     python_snippet,
 )
-from napari_pickeroptimizer.plugin.panels.qt_parts import Fold
 
-# A dragged threshold moves many times a second; commands are read when the hand rests.
+# A dragged threshold moves many times a second; commands are read when the mouse rests.
 REST_MS = 150
+N_LINES = 14
+
+
+class CodeBox(QWidget):
+    """A monospaced text with a Copy button.
+
+    Parameters
+    ----------
+    what : str
+        What the text is, for the button's tooltip.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.field = QPlainTextEdit()
+        self.field.setReadOnly(True)
+        self.field.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.field.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.field.setToolTip(f"The {what} for what is shown here.")
+        self.field.setFixedHeight(N_LINES * self.field.fontMetrics().lineSpacing() + 14)
+        self.copy = button("Copy", f"Put the {what} on the clipboard.", self._copy)
+        column = fill(QVBoxLayout(self), self.field, row_of(None, self.copy))
+        column.setContentsMargins(6, 6, 6, 6)
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return str(self.field.toPlainText())
+
+    def show_text(self, text: str) -> None:
+        """Show another text; where it was scrolled to stays if it is the same."""
+        if text != self.text:
+            self.field.setPlainText(text)
+            self.copy.setText("Copy")
+
+    def _copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text)
+            self.copy.setText("Copied")
 
 
 class ReproduceBox(Fold):
@@ -42,18 +86,15 @@ class ReproduceBox(Fold):
         texts.addTab(self.snippet, "Python")
         super().__init__("Command line and Python", texts)
         self._panel, self._recipe = panel, recipe
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
-        self._rest.timeout.connect(self._show_texts)
+        self._rest = single_shot(self, self._show_texts, REST_MS)
         self.toggle.toggled.connect(self._show_texts)
 
-    def show_soon(self, *_: Any) -> None:
-        """Follow the panel, once the hand rests."""
+    def show_soon(self, *_: object) -> None:
+        """Follow the panel, once the mouse rests."""
         if self.toggle.isChecked():
             self._rest.start()
 
-    def _show_texts(self, *_: Any) -> None:
+    def _show_texts(self, *_: object) -> None:
         if not self.toggle.isChecked() or self._panel.isHidden():
             return
         try:

@@ -23,6 +23,7 @@ from napari_pickeroptimizer.plugin.panels.gallery.selection import (
     Selection,
 )
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
+from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 
 MIN_BOX_PX, MAX_BOX_PX = 40, 320
 POLL_MS = 30  # how often thumbnails that have arrived are looked for
@@ -80,7 +81,7 @@ class BoxArea(QAbstractScrollArea):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setAccessibleName("Boxes around the picks")
-        self.destroyed.connect(lambda *_: loader.close())
+        when_destroyed(self, loader.close)
 
     @property
     def _port(self) -> Any:

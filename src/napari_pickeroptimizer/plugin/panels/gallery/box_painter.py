@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle
 from napari_pickeroptimizer.plugin.panels.gallery.order import CellLook
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import Thumbnail
+from napari_pickeroptimizer.plugin.panels.symbols import draw_symbol
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 
 MARGIN_PX = 7  # around the box: border, gap, selection and focus ring
@@ -151,7 +152,7 @@ class BoxPainter:
         color = QColor(style.color)
         painter.setPen(QPen(QColor(0, 0, 0, 190), 1.2))
         painter.setBrush(color)
-        draw_symbol(painter, area, style.symbol)
+        draw_symbol(painter, area, style.symbol, corner_scale=1.25)  # to hold the letter
         if side >= 13:
             dark = color.lightnessF() > 0.45 or color.green() > 110
             painter.setPen(QColor("black") if dark else QColor("white"))
@@ -180,32 +181,6 @@ class BoxPainter:
         painter.setPen(QPen(self.colors.focus, width))
         half = width / 2
         painter.drawRoundedRect(rect.adjusted(half, half, -half, -half), 4, 4)
-
-
-def draw_symbol(painter: QPainter, area: QRectF, symbol: str) -> None:
-    """Draw one of napari's point symbols; an unknown one as a disc."""
-    corners = SYMBOL_CORNERS.get(symbol)
-    if corners is None:
-        painter.drawEllipse(area)
-        return
-    points = [
-        QPointF(area.left() + x * area.width(), area.top() + y * area.height())
-        for x, y in corners
-    ]
-    painter.drawPolygon(QPolygonF(points))
-
-
-# Corners as fractions of the area; those with few corners reach beyond it to hold a letter.
-SYMBOL_CORNERS: dict[str, tuple[tuple[float, float], ...]] = {
-    "square": ((0, 0), (1, 0), (1, 1), (0, 1)),
-    "diamond": ((0.5, -0.12), (1.12, 0.5), (0.5, 1.12), (-0.12, 0.5)),
-    "triangle_up": ((0.5, -0.1), (1.15, 1), (-0.15, 1)),
-    "triangle_down": ((-0.15, 0), (1.15, 0), (0.5, 1.1)),
-    "star": (
-        (0.5, -0.12), (0.66, 0.3), (1.12, 0.33), (0.76, 0.62), (0.88, 1.06),
-        (0.5, 0.82), (0.12, 1.06), (0.24, 0.62), (-0.12, 0.33), (0.34, 0.3),
-    ),
-}  # fmt: skip
 
 
 def _between(text: str, background: str, share: float = 0.75) -> QColor:

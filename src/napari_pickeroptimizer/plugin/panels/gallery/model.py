@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin import matching
-from napari_pickeroptimizer.plugin.layer_state import PicksView, view_of
+from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,
     GalleryPicks,
     Show,
     Sort,
     display,
-    gallery_picks,
     score_text,
 )
 from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
@@ -34,14 +33,17 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     thumbnail_sigma_px,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
-from napari_pickeroptimizer.plugin.session import Session
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.plugin.scores import Scores
+    from napari_pickeroptimizer.plugin.session import Session
 
 NO_PICKS = "Open picks to see their boxes: drag a STAR or .box file onto the viewer."
 NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto the viewer."
 EMPTY_LAYER = "This layer has no picks yet."
 
 
-class GalleryState:
+class GalleryModel:
     """The picks of a session as a gallery sees them.
 
     Parameters
@@ -73,9 +75,9 @@ class GalleryState:
     # ------------------------------------------------------------------- what there is
 
     @property
-    def view(self) -> PicksView | None:
-        """What the layer shows."""
-        return None if self.layer is None else view_of(self.layer.metadata)
+    def state(self) -> LayerState | None:
+        """The state of the layer's picks."""
+        return None if self.layer is None else layer_state(self.layer)
 
     def follow_target(self) -> bool:
         """Take the session's picks; whether they are others than before."""
@@ -85,22 +87,24 @@ class GalleryState:
 
     def read(self) -> None:
         """Read labels and scores anew; the order stays."""
-        view = self.view
-        if view is None:
+        state = self.state
+        if state is None:
             self.picks = None
             return
         points = np.asarray(self.layer.data)  # type: ignore[union-attr]
-        if len(points) != len(view.picks):  # napari is in the middle of an edit
+        if len(points) != len(state.picks):  # napari is in the middle of an edit
             return
-        scores = self.session.scores.get(self.layer)
         slices = points[:, 0] if points.ndim == 2 and len(points) else np.zeros(0)
-        self.picks = gallery_picks(view.picks, slices, scores)
+        self.picks = GalleryPicks.of(state, slices)
 
-    def changed_labels(self) -> None:
-        """Read labels anew, and note whether order or filter depend on them."""
-        view = self.view
-        if view is not None and self.picks is not None and len(view.picks) == len(self.picks):
-            self.picks = replace(self.picks, labels=view.picks.labels)
+    def changed_labels(self, rows: NDArray[np.intp]) -> None:
+        """Take the labels of some picks over, and note whether the order depends on them."""
+        state, picks = self.state, self.picks
+        if state is not None and picks is not None and len(state.picks) == len(picks):
+            labels, decision = state.picks.labels, picks.decision
+            self.picks = replace(picks, labels=labels)
+            if decision is not None and state.scores is None:
+                decision.set_labels(rows, labels[rows])  # the state sees to its own
         else:
             self.read()
         if self.sort is Sort.CLASS or self.show not in (Show.ALL, Show.MICROGRAPH):
@@ -108,22 +112,24 @@ class GalleryState:
 
     def changed_threshold(self) -> None:
         """Take another threshold over; cheap, for it may come at every step of a drag."""
-        scores = self.session.scores.get(self.layer) if self.layer is not None else None
-        if self.picks is None or scores is None:
+        if self.picks is None or self.state is None:
             return
         # the arrays stay, so this is no copy
-        self.picks = replace(self.picks, threshold=float(scores.threshold))
+        self.picks = replace(self.picks, threshold=self.state.threshold)
         if self.sort in (Sort.DOUBT, Sort.CLASS) or self.show in (Show.KEPT, Show.REJECTED):
             self.stale = True
+
+    @property
+    def scores(self) -> Scores | None:
+        """Scores of this session, also while they come in."""
+        return None if self.state is None else self.state.scores
 
     def changed_scores(self) -> bool:
         """Read scores anew; whether they are all there, so that a new order is due."""
         self.read()
         by_score = self.sort in BY_SCORE or self.show in (Show.KEPT, Show.REJECTED)
-        scores = self.session.scores.get(self.layer) if self.layer is not None else None
-        complete = scores is not None and scores.complete
         self.stale = self.stale or by_score
-        return bool(by_score and complete)
+        return by_score and self.scores is not None and self.scores.complete
 
     # ------------------------------------------------------------------- order
 
@@ -158,10 +164,10 @@ class GalleryState:
     @property
     def micrographs(self) -> Sequence[Micrograph] | None:
         """The micrographs of the layer's slices, None where they are not open."""
-        view = self.view
-        if view is None:
+        state = self.state
+        if state is None:
             return None
-        stack = matching.find_stack(self.session.viewer, view)
+        stack = matching.find_stack(self.session.viewer, state)
         return None if stack is None else stack.micrographs.items
 
     def places(self) -> Places | None:
@@ -186,13 +192,13 @@ class GalleryState:
 
     def thumbnail_settings(self, side: int) -> ThumbnailSettings | None:
         """Return how boxes become thumbnails of `side` pixels."""
-        view, micrographs = self.view, self.micrographs
-        if view is None or not micrographs:
+        state, micrographs = self.state, self.micrographs
+        if state is None or not micrographs:
             return None
         sigma = thumbnail_sigma_px(
-            preferences().low_pass_ang, micrographs[0].pixel_size_ang, view.diameter_px
+            preferences().low_pass_ang, micrographs[0].pixel_size_ang, state.diameter_px
         )
-        box_px = min(BOX_FACTOR * view.diameter_px, MAX_BOX_PX)
+        box_px = min(BOX_FACTOR * state.diameter_px, MAX_BOX_PX)
         return ThumbnailSettings(box_px, side, sigma, self.contrast)
 
     # ------------------------------------------------------------------- words
@@ -211,19 +217,19 @@ class GalleryState:
 
     def tip(self, row: int, problem: str = "") -> str:
         """Describe a pick: micrograph, place, scores, label."""
-        view, picks = self.view, self.picks
-        if view is None or picks is None or row >= len(view.picks):
+        state, picks = self.state, self.picks
+        if state is None or picks is None or row >= len(state.picks):
             return ""
-        pick = view.picks.table.iloc[row]
+        pick = state.picks.table.iloc[row]
         vocabulary = self.session.vocabulary
         lines = [str(pick["micrograph"]), f"x {pick['x']:.1f}, y {pick['y']:.1f} px"]
-        p, decided = float(picks.probability[row]), int(picks.decided([row])[0])
-        if np.isnan(p):
+        p = float(picks.probability[row])
+        if picks.decision is None or np.isnan(p):
             lines.append("not scored")
         else:
-            verdict = vocabulary.name(decided)
-            lines.append(f"score {score_text(p)}: {verdict}")
-            if picks.blocked is not None and picks.blocked[row]:
+            class_id = int(picks.scored_class(np.array([row]))[0])
+            lines.append(f"score {score_text(p)}: {vocabulary.name(class_id)}")
+            if picks.decision.blocked_by[row]:
                 lines.append(
                     "rejected for its place: too near to a better pick, or to the edge"
                 )

@@ -6,21 +6,23 @@ sorted in a fraction of a second, and a key press touches none of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
 from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Display
+from napari_pickeroptimizer.prune.decision import Decision
+from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
-DEFAULT_THRESHOLD = 0.5
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.plugin.layer_state import LayerState
+
 # rows of features that are turned into float32 at once: 25 MB
 FEATURE_CHUNK = 100_000
 
@@ -52,9 +54,9 @@ SORT_HELP = {
     Sort.MICROGRAPH: "As the picks are in their file, micrograph by micrograph.",
     Sort.SCORE_DOWN: "The surest particles first.",
     Sort.SCORE_UP: "The surest false picks first.",
-    Sort.DOUBT: "Scores closest to the threshold first: labels tell most there.",
-    Sort.CLASS: "By label, else by the class that the score decides on.",
-    Sort.LIKENESS: "Those first that look most like the selected ones to the network.",
+    Sort.DOUBT: "Scores closest to the threshold first: labels help most there.",
+    Sort.CLASS: "By label, else by the class that the score gives.",
+    Sort.LIKENESS: "Those first that are most like the selected ones to the network.",
     Sort.PICKER_SCORE: "By the figure of merit in the pick file, high first.",
 }
 SCORE_FIRST = "Score the picks first: there is nothing to sort or to filter by yet."
@@ -63,14 +65,14 @@ BY_SCORE = frozenset({Sort.SCORE_DOWN, Sort.SCORE_UP, Sort.DOUBT, Sort.LIKENESS,
 
 @dataclass(frozen=True)
 class CellLook:
-    """What there is to tell about one pick.
+    """How the cell of one pick is drawn.
 
     Parameters
     ----------
     label : ClassStyle or None
         The user's label.
     decided : ClassStyle or None
-        The class that the score decides on.
+        The class that score and place give.
     kept : bool
         Whether that is the particle.
     score : str
@@ -98,7 +100,7 @@ def score_text(probability: float) -> str:
 
 @dataclass(frozen=True)
 class GalleryPicks:
-    """The columns that the gallery sorts, filters and shows by.
+    """What the gallery sorts, filters and shows by; what is decided, the `Decision` says.
 
     Parameters
     ----------
@@ -106,113 +108,89 @@ class GalleryPicks:
         The user's labels, 0 = unlabelled.
     slices : (n,) int32
         Slice of the stack that each pick lies on.
-    probability : (n,) float32
-        P(particle), NaN where not scored.
-    other : (n,) int8
-        Most probable class besides the particle, 0 where not scored.
+    decision : Decision or None
+        Scores, labels and places; None before there are scores.
     threshold : float
-        Least probability of a kept pick.
+        Least P(particle) of a kept pick.
     picker_score : (n,) float32 or None
         The picker's own score.
     features : (n, d) float16 or None
-        What the network makes of each box; NaN where not scored.
-    blocked : (n,) bool or None
-        Picks that their place rejects, whatever their score.
+        The network's features of each box; NaN where not scored.
     """
 
     labels: NDArray[np.int8]
     slices: NDArray[np.int32]
-    probability: NDArray[np.float32]
-    other: NDArray[np.int8]
+    decision: Decision | None = None
     threshold: float = DEFAULT_THRESHOLD
     picker_score: NDArray[np.float32] | None = None
-    features: NDArray[Any] | None = None
-    blocked: NDArray[np.bool_] | None = None
+    features: NDArray[np.float16] | None = None
+
+    @classmethod
+    def of(cls, state: LayerState, slices: NDArray[np.floating]) -> GalleryPicks:
+        """Return what is known of picks.
+
+        Parameters
+        ----------
+        state : LayerState
+            Of the picks; probabilities of their file are used before they are scored.
+        slices : (n,) array
+            Slice of each pick.
+        """
+        picks, scores = state.picks, state.scores
+        table, columns = picks.table, cls(picks.labels, np.asarray(slices, dtype=np.int32))
+        if "picker_score" in table:
+            picker_score = table["picker_score"].to_numpy(dtype=np.float32)
+            columns = replace(columns, picker_score=picker_score)
+        if scores is not None:
+            return replace(
+                columns,
+                decision=state.decision,
+                threshold=state.threshold,
+                features=scores.features,
+            )
+        if PARTICLE in picks.class_ids:
+            return replace(columns, decision=Decision.of_picks(picks))
+        return columns
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """(n,) P(particle), NaN where not scored."""
+        if self.decision is None:
+            return np.full(len(self), np.nan)
+        return self.decision.p_particle
 
     @property
     def scored(self) -> bool:
         """Whether any pick is scored."""
         return bool(np.isfinite(self.probability).any())
 
-    def decided(self, rows: Any = slice(None)) -> NDArray[np.int8]:
-        """Return the classes that the scores decide on, 0 where there is none."""
-        p = self.probability[rows]
-        kept = np.asarray(p >= self.threshold)  # False for NaN
-        if self.blocked is not None:
-            kept &= ~self.blocked[rows]
-        return np.where(kept, np.int8(PARTICLE), self.other[rows]).astype(np.int8)
+    def scored_class(self, rows: NDArray[np.intp]) -> NDArray[np.int8]:
+        """Return the classes that score and place give some picks, 0 where there is none."""
+        if self.decision is None:
+            return np.zeros(len(rows), dtype=np.int8)
+        return self.decision.scored_class(self.threshold, rows)
+
+    def classes(self) -> NDArray[np.int8]:
+        """Return the (n,) classes that count: the label, else what score and place give."""
+        if self.decision is None:
+            return self.labels
+        return self.decision.predicted(self.threshold)
 
     def looks(self, rows: NDArray[np.intp], vocabulary: Vocabulary) -> list[CellLook]:
         """Return what the cells of some picks show."""
-        labels, decided = self.labels[rows], self.decided(rows)
+        labels, classes, p = self.labels[rows], self.scored_class(rows), self.probability[rows]
         return [
             CellLook(
                 label=vocabulary.style(int(label)) if label else None,
-                decided=vocabulary.style(int(by_score)) if by_score else None,
-                kept=bool(by_score == PARTICLE),
-                score="" if np.isnan(p) else score_text(float(p)),
+                decided=vocabulary.style(int(class_id)) if class_id else None,
+                kept=bool(class_id == PARTICLE),
+                score="" if np.isnan(score) else score_text(float(score)),
             )
-            for label, by_score, p in zip(labels, decided, self.probability[rows], strict=True)
+            for label, class_id, score in zip(labels, classes, p, strict=True)
         ]
-
-    def classes(self, rows: Any = slice(None)) -> NDArray[np.int8]:
-        """Return the classes that count: the label, else the decided one."""
-        labels = self.labels[rows]
-        return np.where(labels != UNLABELLED, labels, self.decided(rows)).astype(np.int8)
-
-
-def gallery_picks(picks: Picks, slices: NDArray[Any], scores: Any = None) -> GalleryPicks:
-    """Return the columns of `picks`, with the scores of a session where it has any.
-
-    Parameters
-    ----------
-    picks : Picks
-        As the layer shows them; probabilities in its table are used without `scores`.
-    slices : (n,) array
-        Slice of each pick.
-    scores : plugin.scores.Scores, optional
-        What has been scored in this session so far.
-    """
-    table, n = picks.table, len(picks)
-    threshold, features, blocked = DEFAULT_THRESHOLD, None, None
-    if scores is not None and len(scores.probabilities) == n:
-        probability = np.asarray(scores.p_particle, dtype=np.float32)
-        other = _best_other(np.asarray(scores.probabilities), tuple(scores.class_ids))
-        threshold, features = float(scores.threshold), scores.features
-        if scores.complete:  # before, places are not known, and asking for them is slow
-            blocked = scores.decision.blocked
-    else:
-        probability = np.asarray(picks.particle_probability, dtype=np.float32)
-        columns = [table[f"probability_{i}"] for i in picks.class_ids]
-        stacked = np.column_stack(columns) if columns else np.empty((n, 0))
-        other = _best_other(stacked, picks.class_ids)
-    picker_score = None
-    if "picker_score" in table:
-        picker_score = table["picker_score"].to_numpy(dtype=np.float32)
-    return GalleryPicks(
-        labels=picks.labels,
-        slices=np.asarray(slices, dtype=np.int32),
-        probability=probability,
-        other=other,
-        threshold=threshold,
-        picker_score=picker_score,
-        features=features,
-        blocked=blocked,
-    )
-
-
-def _best_other(probabilities: NDArray[Any], class_ids: Sequence[int]) -> NDArray[np.int8]:
-    others = [i for i, c in enumerate(class_ids) if c != PARTICLE]
-    if not others or not len(probabilities):
-        scored = np.isfinite(probabilities).any(axis=1)
-        return np.where(scored, np.int8(CONTAMINANT), np.int8(0)).astype(np.int8)
-    columns = np.nan_to_num(probabilities[:, others], nan=-1.0)
-    ids = np.array([class_ids[i] for i in others], dtype=np.int8)
-    best = ids[columns.argmax(axis=1)]
-    return np.where(columns.max(axis=1) >= 0, best, np.int8(0)).astype(np.int8)
 
 
 # ----------------------------------------------------------------------- order
@@ -242,7 +220,7 @@ def order(
             return _ascending(picks.slices)
         case Sort.PICKER_SCORE:
             if picks.picker_score is None:
-                raise SettingsError("The pick file tells no score of the picker.")
+                raise SettingsError("The pick file has no score of the picker.")
             return _ascending(-picks.picker_score)
         case Sort.LIKENESS:
             return _ascending(-likeness(picks, reference))
@@ -256,7 +234,7 @@ def order(
             return _ascending(-p)
         case Sort.SCORE_UP:
             return _ascending(p)
-    return _ascending(np.abs(p - np.float32(picks.threshold)))
+    return _ascending(np.abs(p - picks.threshold))
 
 
 def likeness(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray[np.float32]:
@@ -269,7 +247,7 @@ def likeness(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray
     """
     features = picks.features
     if features is None or len(features) != len(picks):
-        raise SettingsError("Score the picks first: the network tells what looks alike.")
+        raise SettingsError("Score the picks first: likeness is the network's.")
     if reference is None or not len(reference):
         raise SettingsError("Select a pick first: the others are sorted by likeness to it.")
     wanted = _unit(np.asarray(features[reference], dtype=np.float32))

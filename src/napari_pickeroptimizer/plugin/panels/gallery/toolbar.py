@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtCore import QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,11 +15,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
-from napari_pickeroptimizer.plugin.panels.flow_layout import FlowLayout
+from napari_pickeroptimizer.plugin.panels.controls import button, fill
 from napari_pickeroptimizer.plugin.panels.gallery.box_area import MAX_BOX_PX, MIN_BOX_PX
-from napari_pickeroptimizer.plugin.panels.gallery.box_painter import draw_symbol
+from napari_pickeroptimizer.plugin.panels.gallery.flow_layout import FlowLayout
 from napari_pickeroptimizer.plugin.panels.gallery.model import count_text
 from napari_pickeroptimizer.plugin.panels.gallery.order import SORT_HELP, Show, Sort
+from napari_pickeroptimizer.plugin.panels.symbols import class_icon
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 ZOOM_STEP_PX = 16
@@ -39,7 +39,7 @@ class GalleryTools(QWidget):
             [(sort.value, sort, SORT_HELP[sort]) for sort in Sort], "Order of the picks."
         )
         self.show_box = _choice([(s.value, s, "") for s in Show], "Which picks are shown.")
-        self.resort = _button(
+        self.resort = button(
             "Re-sort", "Sort and filter anew, by labels and scores as they are now (F5)."
         )
         self.size_slider = QSlider(Qt.Orientation.Horizontal)
@@ -102,25 +102,19 @@ class GalleryTools(QWidget):
             old.deleteLater()
         self.class_buttons = {}
         for style in (*vocabulary.classes, vocabulary.style(0)):
-            button = self._class_button(style)
-            self.class_buttons[style.class_id] = button
-            self._flow.addWidget(button)
+            self.class_buttons[style.class_id] = made = self._class_button(style)
+            self._flow.addWidget(made)
         self._flow.keep_together(list(self.class_buttons.values()))
 
     def _class_button(self, style: ClassStyle) -> QPushButton:
+        text = f"{style.name if style.class_id else 'clear'} {style.key}"
+        made = button(text, style.label_tip, lambda: self.labelled.emit(style.class_id))
         if style.class_id:
-            tip = f"Label the selected picks {style.name} (key {style.key})."
-            button = _button(f"{style.name} {style.key}", tip)
-            button.setIcon(_symbol_icon(style))
-            button.setIconSize(QSize(12, 12))
-        else:
-            tip = f"Take the labels of the selected picks back (key {style.key})."
-            button = _button(f"clear {style.key}", tip)
+            made.setIcon(class_icon(style, self.devicePixelRatioF(), filled=True))
+            made.setIconSize(QSize(12, 12))
         # a bit narrower than usual: four of them fit into a panel at the side
-        button.setStyleSheet("QPushButton { padding: 3px 2px; }")
-        class_id = style.class_id
-        button.clicked.connect(lambda *_: self.labelled.emit(class_id))
-        return button
+        made.setStyleSheet("QPushButton { padding: 3px 2px; }")
+        return made
 
 
 def _choice(items: Any, tip: str) -> QComboBox:
@@ -136,32 +130,8 @@ def _choice(items: Any, tip: str) -> QComboBox:
 
 def _labelled(text: str, widget: QWidget) -> QWidget:
     both = QWidget()
-    layout = QHBoxLayout(both)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
     label = QLabel(text)
     label.setBuddy(widget)
     label.setToolTip(widget.toolTip())
-    layout.addWidget(label)
-    layout.addWidget(widget)
+    fill(QHBoxLayout(both), label, widget, spacing_px=4)
     return both
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    # a click leaves the focus, and with it the label keys, to the boxes
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button
-
-
-def _symbol_icon(style: ClassStyle) -> QIcon:
-    pixmap = QPixmap(24, 24)
-    pixmap.fill(QColor(0, 0, 0, 0))
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-    painter.setPen(QPen(QColor(0, 0, 0, 160), 1.5))
-    painter.setBrush(QColor(style.color))
-    draw_symbol(painter, QRectF(4, 4, 16, 16), style.symbol)
-    painter.end()
-    return QIcon(pixmap)

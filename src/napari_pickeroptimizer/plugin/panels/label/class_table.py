@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QColorDialog,
     QGridLayout,
@@ -22,6 +22,9 @@ from qtpy.QtWidgets import (
 from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES, ClassStyle, Vocabulary
+from napari_pickeroptimizer.plugin.panels.controls import button, clear_layout
+from napari_pickeroptimizer.plugin.panels.label.model import add_class_tip, without_class
+from napari_pickeroptimizer.plugin.panels.symbols import ICON_PX, class_icon
 
 # Told apart by all common kinds of colour vision, and bright enough on a grey micrograph.
 SWATCHES = {
@@ -34,56 +37,6 @@ SWATCHES = {
     "pink": "#F06BD0",
     "white": "#FFFFFF",
 }
-ICON_PX = 18
-_POINTS = {  # corners of the symbols in a square of side 2 around 0, y down
-    "square": ((-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)),
-    "diamond": ((0, -1), (1, 0), (0, 1), (-1, 0)),
-    "triangle_up": ((0, -0.95), (0.95, 0.8), (-0.95, 0.8)),
-    "triangle_down": ((0, 0.95), (0.95, -0.8), (-0.95, -0.8)),
-    "star": tuple(
-        (r * x, r * y)
-        for r, x, y in (
-            (1, 0, -1),
-            (0.45, 0.588, -0.809),
-            (1, 0.951, -0.309),
-            (0.45, 0.951, 0.309),
-            (1, 0.588, 0.809),
-            (0.45, 0, 1),
-            (1, -0.588, 0.809),
-            (0.45, -0.951, 0.309),
-            (1, -0.951, -0.309),
-            (0.45, -0.588, -0.809),
-        )
-    ),
-}
-
-
-def class_icon(style: ClassStyle, ratio: float = 1.0) -> QIcon:
-    """Return a class's symbol in its colour, a ring as on the micrograph."""
-    return symbol_icon(style.color, style.symbol, ratio)
-
-
-def symbol_icon(color: str, symbol: str, ratio: float = 1.0, *, filled: bool = False) -> QIcon:
-    """Return one of napari's point symbols in a colour."""
-    pixmap = QPixmap(round(ICON_PX * ratio), round(ICON_PX * ratio))
-    pixmap.setDevicePixelRatio(ratio)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    middle, half = ICON_PX / 2, ICON_PX / 2 - 2.5
-    corners = [
-        QPointF(middle + half * x, middle + half * y) for x, y in _POINTS.get(symbol, ())
-    ]
-    # a dark rim around the line: light colours are seen on a light panel too
-    for line, width in ((QColor(0, 0, 0, 110), 4.0), (QColor(color), 2.4)):
-        painter.setPen(QPen(line, width))
-        painter.setBrush(QColor(color) if filled else Qt.BrushStyle.NoBrush)
-        if corners:
-            painter.drawPolygon(QPolygonF(corners))
-        else:
-            painter.drawEllipse(QRectF(middle - half, middle - half, 2 * half, 2 * half))
-    painter.end()
-    return QIcon(pixmap)
 
 
 class ClassTable(QWidget):
@@ -115,9 +68,7 @@ class ClassTable(QWidget):
         self.counts: dict[int, QLabel] = {}
         self.menus: dict[int, QMenu] = {}
         self.editor: QLineEdit | None = None
-        self.add = QPushButton("Add class")  # the panel puts it where there is room
-        self.add.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.add.clicked.connect(self._add)
+        self.add = button("Add class", "", self._add)  # the panel puts it where there is room
         self._fill()
 
     def show_vocabulary(self, vocabulary: Vocabulary) -> None:
@@ -135,11 +86,11 @@ class ClassTable(QWidget):
     def rename(self, class_id: int) -> None:
         """Let the user type another name of a class, in its place."""
         self._close_editor()
-        button = self.names[class_id]
+        name = self.names[class_id]
         editor = QLineEdit(self._vocabulary.name(class_id))
         editor.setToolTip("Enter: rename the class. Escape: leave it.")
-        self._grid.replaceWidget(button, editor)
-        button.hide()
+        self._grid.replaceWidget(name, editor)
+        name.hide()
         editor.editingFinished.connect(lambda: self._take_name(class_id))
         self.editor = editor
         editor.selectAll()
@@ -158,11 +109,7 @@ class ClassTable(QWidget):
 
     def _fill(self) -> None:
         self._close_editor()
-        while (item := self._grid.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        clear_layout(self._grid)
         self.names, self.counts, self.menus = {}, {}, {}
         for column, (text, side) in enumerate(
             (("", "left"), ("Class", "left"), ("Labels", "right"), ("Key", "centre"))
@@ -173,37 +120,25 @@ class ClassTable(QWidget):
             self._grid.addWidget(header, 0, column)
         for row, style in enumerate((*self._vocabulary, STYLES[UNLABELLED]), start=1):
             self._add_row(row, style)
-        n_free = MAX_CLASS - len(self._vocabulary.classes)
-        self.add.setEnabled(n_free > 0)
-        self.add.setToolTip(
-            f"Another class of false picks, or of particles to keep apart ({n_free} more)."
-            if n_free
-            else f"{MAX_CLASS} classes are as many as RELION can tell."
-        )
+        self.add.setEnabled(len(self._vocabulary.classes) < MAX_CLASS)
+        self.add.setToolTip(add_class_tip(self._vocabulary))
         self.show_counts(self._counts)
 
     def _add_row(self, row: int, style: ClassStyle) -> None:
         class_id = style.class_id
-        swatch = QToolButton()
-        swatch.setIcon(class_icon(style, self.devicePixelRatioF()))
-        swatch.setIconSize(QSize(ICON_PX, ICON_PX))
-        swatch.setAutoRaise(True)
+        swatch = self._swatch(style)
         swatch.setObjectName("swatch")
-        swatch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        name = QPushButton(style.name)
-        name.setObjectName("class_name")
-        name.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        name.clicked.connect(lambda _=False, i=class_id: self.label_requested.emit(i))
-        name.setToolTip(
-            f"Label the selected picks {style.name} (key {style.key})."
-            if class_id
-            else f"Take the labels of the selected picks back (key {style.key})."
+        name = button(
+            style.name,
+            style.label_tip,
+            lambda: self.label_requested.emit(class_id),
+            "class_name",
         )
+        name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         count = QLabel()
         count.setAlignment(_ALIGNED["right"])
         count.setToolTip(
-            f"Picks that are labelled {style.name}." if class_id else "Picks without a label."
+            f"Picks labelled {style.name}." if class_id else "Picks without a label."
         )
         key = QLabel(style.key)
         key.setObjectName("keycap")
@@ -224,6 +159,17 @@ class ClassTable(QWidget):
         else:
             swatch.setEnabled(False)
 
+    def _swatch(
+        self, style: ClassStyle, *, color: str = "", filled: bool = False
+    ) -> QToolButton:
+        swatch = QToolButton()
+        ratio = self.devicePixelRatioF()
+        swatch.setIcon(class_icon(style, ratio, color=color, filled=filled))
+        swatch.setIconSize(QSize(ICON_PX, ICON_PX))
+        swatch.setAutoRaise(True)
+        swatch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return swatch
+
     def _menu(self, style: ClassStyle) -> QMenu:
         class_id = style.class_id
         menu = QMenu(self)
@@ -231,15 +177,9 @@ class ClassTable(QWidget):
         row = QHBoxLayout(colors)
         row.setContentsMargins(8, 4, 8, 4)
         row.setSpacing(2)
-        for word, color in SWATCHES.items():
-            swatch = QToolButton()
-            icon = symbol_icon(
-                color, style.symbol, self.devicePixelRatioF(), filled=color == style.color
-            )
-            swatch.setIcon(icon)
-            swatch.setIconSize(QSize(ICON_PX, ICON_PX))
-            swatch.setAutoRaise(True)
-            swatch.setToolTip(word)
+        for name, color in SWATCHES.items():
+            swatch = self._swatch(style, color=color, filled=color == style.color)
+            swatch.setToolTip(name)
             swatch.clicked.connect(menu.close)
             swatch.clicked.connect(lambda _=False, c=color: self.recolour(class_id, c))
             row.addWidget(swatch)
@@ -254,10 +194,8 @@ class ClassTable(QWidget):
         return menu
 
     def _choose_color(self, class_id: int) -> None:
-        now = QColor(self._vocabulary.style(class_id).color)
-        color = QColorDialog.getColor(
-            now, self, f"Colour of {self._vocabulary.name(class_id)}"
-        )
+        style = self._vocabulary.style(class_id)
+        color = QColorDialog.getColor(QColor(style.color), self, f"Colour of {style.name}")
         if color.isValid():
             self.recolour(class_id, color.name())
 
@@ -269,13 +207,7 @@ class ClassTable(QWidget):
             self.rename(new.pop())
 
     def _remove(self, class_id: int) -> None:
-        if self._counts.get(class_id, 0):
-            self.refused.emit(
-                f"{self._counts[class_id]:,} picks are labelled "
-                f"{self._vocabulary.name(class_id)}: give them another label first."
-            )
-            return
-        self._change(lambda v: v.removed(class_id))
+        self._change(lambda v: without_class(v, class_id, self._counts))
 
     def _take_name(self, class_id: int) -> None:
         editor = self.editor
@@ -290,10 +222,10 @@ class ClassTable(QWidget):
         editor, self.editor = self.editor, None
         if editor is None:
             return
-        for button in self.names.values():
-            if button.isHidden():
-                self._grid.replaceWidget(editor, button)
-                button.show()
+        for name in self.names.values():
+            if name.isHidden():
+                self._grid.replaceWidget(editor, name)
+                name.show()
         editor.hide()
         editor.deleteLater()
 

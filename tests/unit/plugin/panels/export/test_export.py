@@ -12,26 +12,24 @@ import pytest
 
 pytest.importorskip("napari")
 
+
 from napari_pickeroptimizer import FineTuneSettings, Picks, read_picks
 from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, SettingsError
-from napari_pickeroptimizer.plugin import actions, outputs, session
-from napari_pickeroptimizer.plugin.panels.export import export as exporting
-from napari_pickeroptimizer.plugin.panels.export.destinations import (
-    default_output,
-    formats,
-    in_the_way,
-)
+from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
+from napari_pickeroptimizer.plugin.label_files import save_labels
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
     ExportSettings,
     ExportStep,
     export,
     export_events,
-    recipe_of,
-    save_labels,
+    in_the_way,
 )
-from napari_pickeroptimizer.plugin.scoring import jobs
+from napari_pickeroptimizer.plugin.panels.export.model import default_output, formats
+from napari_pickeroptimizer.plugin.panels.export.recipe import recipe_of
+from napari_pickeroptimizer.plugin.panels.export.reproduce import command_line
 
 QUICK = FineTuneSettings(diameter_px=24, n_steps=4, n_folds=2, device="cpu", seed=3)
 TWINS = ("kept.star", "rejected.star", "scored.star")
@@ -75,17 +73,17 @@ def split(viewer, layer) -> None:
 
 
 @pytest.fixture(scope="module")
-def taught() -> list:
+def trained() -> list:
     """The model of the first test that needs one, for all others: training takes long."""
     return []
 
 
 @pytest.fixture
-def scored(viewer, layer, taught):
+def scored(viewer, layer, trained):
     """Return the layer after learning and scoring, at a threshold that splits it."""
-    if not taught:
-        taught.append(jobs.finetune_layer(viewer, layer, QUICK))
-    session.session_of(viewer).set_model(taught[0].model, taught[0])
+    if not trained:
+        trained.append(jobs.finetune_layer(viewer, layer, QUICK))
+    session.session_of(viewer).set_model(trained[0].model, trained[0])
     split(viewer, layer)
     return layer
 
@@ -146,12 +144,12 @@ def test_the_files_are_those_of_prune_byte_for_byte(viewer, scored, tmp_path):
     from napari_pickeroptimizer import Classifier, Micrographs, PruneSettings, prune_picks
 
     export(viewer, scored, tmp_path / "out", NO_REPORT)
-    scores = outputs.scores_of(viewer, scored)
+    threshold = picks_state(scored).threshold
     picks = read_picks(session.picks_of(scored).sources[0].path)
     *_, _ = prune_picks(
         Micrographs.find(session.picks_of(scored).sources[0].path.parent / "Micrographs"),
         picks, Classifier.load(tmp_path / "out" / "model.safetensors"), tmp_path / "run",
-        PruneSettings(threshold=scores.threshold, device="cpu", batch_size=jobs.CPU_BATCH),
+        PruneSettings(threshold=threshold, device="cpu", batch_size=jobs.CPU_BATCH),
         labels=read_picks(tmp_path / "out" / "labels.star"),
     )  # fmt: skip
     for name in TWINS:
@@ -165,7 +163,7 @@ def test_labels_given_after_learning_are_told_and_the_model_is_taken_as_it_is(
     row = int(np.flatnonzero(session.picks_of(scored).labels == 0)[0])
     actions.label_picks(scored, [row], 3)
     exported = export(viewer, scored, tmp_path / "out", NO_REPORT)
-    assert "labels are others than the model was taught by" in exported.command
+    assert "labels changed since the model was trained" in exported.command
     assert "finetune" not in exported.command.replace("fine-tune", "")
     assert f"Classifier.load('{tmp_path}/out/model.safetensors')" in exported.snippet
     run_commands(exported.command)
@@ -330,14 +328,14 @@ def test_picks_of_no_file_are_in_the_labels(viewer, spots, tmp_path):
     assert_same_picks(tmp_path / "out", tmp_path / "out_again")
 
 
-def test_a_recipe_before_the_export_says_what_will_be_there(viewer, layer, taught, tmp_path):
+def test_a_recipe_before_the_export_says_what_will_be_there(viewer, layer, trained, tmp_path):
     recipe = recipe_of(viewer, layer, tmp_path / "out")
     assert any("labels.star and model.safetensors will be there" in n for n in recipe.notes)
     assert recipe.threshold is None
-    assert "prune" in exporting.command_line(recipe)
-    if not taught:
-        taught.append(jobs.finetune_layer(viewer, layer, QUICK))
-    session.session_of(viewer).set_model(taught[0].model, taught[0])
+    assert "prune" in command_line(recipe)
+    if not trained:
+        trained.append(jobs.finetune_layer(viewer, layer, QUICK))
+    session.session_of(viewer).set_model(trained[0].model, trained[0])
     recipe = recipe_of(viewer, layer, tmp_path / "out")
     assert recipe.training["n_steps"] == 4
     assert any(n.startswith("labels.star will be there") for n in recipe.notes)

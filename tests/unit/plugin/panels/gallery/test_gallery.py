@@ -11,6 +11,7 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.gallery.model import count_text
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     SCORE_FIRST,
@@ -18,27 +19,35 @@ from napari_pickeroptimizer.plugin.panels.gallery.order import (
     Show,
     Sort,
     display,
-    gallery_picks,
     order,
     score_text,
     shown,
 )
 from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Grid, Selection
+from napari_pickeroptimizer.prune.decision import Decision
 
 NAN = np.nan
 
 
-def picks_with(**columns) -> GalleryPicks:
-    n = len(next(iter(columns.values())))
-    given = {
-        "labels": np.zeros(n, np.int8),
-        "slices": np.zeros(n, np.int32),
-        "probability": np.full(n, NAN, np.float32),
-        "other": np.zeros(n, np.int8),
-    }
-    kinds = {name: values.dtype for name, values in given.items()}
-    given |= {name: np.asarray(v, kinds.get(name)) for name, v in columns.items()}
-    return GalleryPicks(**given)
+def picks_with(
+    probability=None, other=None, labels=None, slices=None, blocked=None, **columns
+) -> GalleryPicks:
+    """Return picks with the columns that a test is about, the others as if nothing was known."""
+    first = next(c for c in (probability, labels, *columns.values()) if c is not None)
+    n = len(first)
+    labels = np.zeros(n, np.int8) if labels is None else np.array(labels, np.int8)
+    slices = np.zeros(n, np.int32) if slices is None else np.array(slices, np.int32)
+    decision = None
+    if probability is not None:
+        decision = Decision(
+            np.array(probability, np.float32),
+            np.full(n, CONTAMINANT) if other is None else np.array(other),
+            labels,
+            slices,
+            [f"m{i}" for i in range(int(slices.max()) + 1)],
+            blocked_by=blocked,
+        )
+    return GalleryPicks(labels, slices, decision, **columns)
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ def scored() -> GalleryPicks:
     """Five picks; the last one is not scored."""
     return picks_with(
         probability=[0.9, 0.45, 0.1, 0.6, NAN],
-        other=[2, 3, 2, 2, 0],
+        other=[2, 3, 2, 2, 2],
         labels=[0, 1, 0, 2, 0],
         slices=[1, 0, 1, 0, 2],
     )
@@ -67,8 +76,7 @@ def test_orders(scored, sort, rows):
 
 
 def test_doubt_is_the_distance_to_the_threshold():
-    picks = picks_with(probability=[0.9, 0.5, 0.2], other=[2, 2, 2])
-    picks = GalleryPicks(**{**vars(picks), "threshold": 0.85})
+    picks = picks_with(probability=[0.9, 0.5, 0.2], threshold=0.85)
     assert order(picks, Sort.DOUBT).tolist() == [0, 1, 2]
 
 
@@ -150,39 +158,45 @@ def test_display_knows_where_each_pick_is(scored):
     assert arranged.at(99) == NOTHING
 
 
-def test_blocked_picks_are_rejected_whatever_their_score():
-    picks = picks_with(probability=[0.9, 0.9], other=[3, 3], blocked=np.array([False, True]))
-    assert picks.decided().tolist() == [PARTICLE, CARBON]
+def test_picks_at_a_bad_place_are_rejected_whatever_their_score():
+    picks = picks_with(probability=[0.9, 0.9], other=[3, 3], blocked=np.array([0, 3], np.int8))
+    assert picks.classes().tolist() == [PARTICLE, CARBON]
+
+
+@pytest.mark.parametrize("threshold", [0.7, np.float32(0.7), np.nextafter(0.7, 1), 0.5, 0.0])
+def test_the_gallery_keeps_what_the_decision_keeps(threshold):
+    """A score of exactly float32(0.7) falls on the same side everywhere."""
+    exact = np.float32(0.7)
+    p = [exact, np.nextafter(exact, 0), np.nextafter(exact, 1), 0.5, 0.0, 1.0, NAN]
+    picks = picks_with(probability=p, threshold=float(threshold))
+    kept = picks.decision.is_kept(float(threshold))
+    assert shown(picks, Show.KEPT).tolist() == kept.tolist()
+    looks = picks.looks(np.arange(len(p)), DEFAULT_VOCABULARY)
+    assert [look.kept for look in looks] == kept.tolist()
 
 
 def test_columns_of_scored_files_and_of_sessions():
     picks = Picks.from_arrays("a", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], label=[0, 2, 0])
-    bare = gallery_picks(picks, np.zeros(3))
+    bare = GalleryPicks.of(LayerState.of_picks(picks), np.zeros(3))
     assert not bare.scored
-    assert bare.decided().tolist() == [0, 0, 0]
+    assert bare.classes().tolist() == [0, 2, 0]
     in_file = picks.with_columns(probability_1=[0.8, 0.1, NAN], probability_2=[0.2, 0.9, NAN])
-    assert gallery_picks(in_file, np.zeros(3)).decided().tolist() == [1, 2, 0]
-    scores = SimpleNamespace(
-        probabilities=np.array([[0.2, 0.3, 0.5], [0.7, 0.2, 0.1], [NAN] * 3], np.float32),
-        p_particle=np.array([0.2, 0.7, NAN], np.float32),
-        class_ids=(1, 2, 3),
-        threshold=0.6,
-        features=None,
-        complete=False,
-    )
-    columns = gallery_picks(in_file, np.zeros(3), scores)
+    from_file = GalleryPicks.of(LayerState.of_picks(in_file), np.zeros(3))
+    assert from_file.classes().tolist() == [1, 2, 0]
+    decision = picks_with(probability=[0.2, 0.7, NAN], other=[3, 2, 2]).decision
+    scores = SimpleNamespace(features=None)
+    state = SimpleNamespace(picks=in_file, scores=scores, decision=decision, threshold=0.6)
+    columns = GalleryPicks.of(state, np.zeros(3))
     assert columns.threshold == 0.6
-    assert columns.decided().tolist() == [CARBON, PARTICLE, 0]
-    # scores of another number of picks are not theirs
-    scores.probabilities = scores.probabilities[:2]
-    assert gallery_picks(in_file, np.zeros(3), scores).threshold == 0.5
+    assert columns.scored_class(np.arange(3)).tolist() == [CARBON, PARTICLE, 0]
 
 
 def test_a_model_of_particles_alone_rejects_as_contaminant():
     picks = Picks.from_arrays("a", [1.0, 2.0], [1.0, 2.0]).with_columns(
         probability_1=[0.2, NAN]
     )
-    assert gallery_picks(picks, np.zeros(2)).decided().tolist() == [CONTAMINANT, 0]
+    columns = GalleryPicks.of(LayerState.of_picks(picks), np.zeros(2))
+    assert columns.classes().tolist() == [CONTAMINANT, 0]
 
 
 def test_looks_of_cells(scored):

@@ -1,9 +1,9 @@
-"""Import this before torchvision in a process that draws: it keeps Mesa and triton apart.
+"""Imports triton before torchvision does, so that its LLVM does not clash with Mesa's.
 
-``import torchvision`` imports triton, whose library brings an LLVM of its own. Where Mesa has
-loaded another LLVM to draw with (no GPU driver, remote desktops, AMD), the symbols of the two
-get mixed and Python dies with a segmentation fault as soon as a window is open. Binding
-triton's library to its own symbols first prevents that.
+``import torchvision`` imports triton, whose library brings its own LLVM. Where Mesa has loaded
+another LLVM for drawing (no GPU driver, remote desktops, AMD), the symbols of the two get mixed
+up, and Python dies with a segmentation fault as soon as a window is open. Loading triton's
+library bound to its own symbols prevents that.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def load_triton_apart() -> bool:
-    """Import triton bound to its own symbols, if Mesa's LLVM is loaded; tell whether it was.
+def preload_triton() -> bool:
+    """Import triton bound to its own symbols if Mesa's LLVM is loaded; return whether it was.
 
-    It does nothing where there is no triton, or where it was imported before.
+    Does nothing where there is no triton, or where it was imported before.
     """
     if "triton" in sys.modules or not hasattr(os, "RTLD_DEEPBIND") or not _llvm_is_loaded():
         return False
@@ -36,6 +36,3 @@ def _llvm_is_loaded() -> bool:
         return "libLLVM" in Path("/proc/self/maps").read_text()
     except OSError:
         return False
-
-
-load_triton_apart()

@@ -8,25 +8,25 @@ from types import ModuleType
 
 import pytest
 
-from napari_pickeroptimizer.model import mesa
+from napari_pickeroptimizer.model import triton_symbols
 
 
 @pytest.fixture
 def with_mesa(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mesa, "_llvm_is_loaded", lambda: True)
+    monkeypatch.setattr(triton_symbols, "_llvm_is_loaded", lambda: True)
 
 
 def test_nothing_is_imported_without_mesas_llvm(monkeypatch):
-    monkeypatch.setattr(mesa, "_llvm_is_loaded", lambda: False)
+    monkeypatch.setattr(triton_symbols, "_llvm_is_loaded", lambda: False)
     monkeypatch.delitem(sys.modules, "triton", raising=False)
-    assert not mesa.load_triton_apart()
+    assert not triton_symbols.preload_triton()
     assert "triton" not in sys.modules
 
 
 @pytest.mark.usefixtures("with_mesa")
 def test_a_triton_that_is_loaded_already_is_left_alone(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
-    assert not mesa.load_triton_apart()
+    assert not triton_symbols.preload_triton()
 
 
 @pytest.mark.usefixtures("with_mesa")
@@ -35,7 +35,7 @@ def test_without_triton_the_flags_are_put_back(monkeypatch):
     monkeypatch.delitem(sys.modules, "triton", raising=False)
     monkeypatch.setattr(sys, "meta_path", [_NoTriton()])
     before = sys.getdlopenflags()
-    assert not mesa.load_triton_apart()
+    assert not triton_symbols.preload_triton()
     assert sys.getdlopenflags() == before
 
 

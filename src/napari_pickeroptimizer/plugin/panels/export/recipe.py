@@ -1,34 +1,35 @@
-"""What a session came to, as a recipe for commands and scripts. No Qt."""
+"""What a session did, as a recipe for commands and scripts. No Qt."""
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.digest import labels_digest
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
+from napari_pickeroptimizer.micrographs import Micrographs, Places
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.label_files import own_picks
-from napari_pickeroptimizer.plugin.panels.export.destinations import What
-from napari_pickeroptimizer.plugin.panels.export.input_paths import (
-    micrograph_places,
-    picks_places,
-)
+from napari_pickeroptimizer.plugin.jobs import CPU_BATCH, GPU_BATCH
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     Recipe,
     only_python,
     training_settings,
 )
 from napari_pickeroptimizer.plugin.scores import Scores
-from napari_pickeroptimizer.plugin.scoring.jobs import CPU_BATCH, GPU_BATCH
-from napari_pickeroptimizer.plugin.session import session_of, stack_for, unwrap
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for, unwrap
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
 
+What = Literal["everything", "kept"]
 LABELS, MODEL = "labels.star", "model.safetensors"
 
 
@@ -81,8 +82,8 @@ def recipe_of(
     output = absolute(Path(output).expanduser())
     home = output if settings.what == "everything" else output.parent
     again = output.with_name(f"{output.stem if output.suffix else output.name}_again")
-    picks = own_picks(layer)
-    scores: Scores | None = session.scores.get(layer)
+    picks, state = picks_of(layer), picks_state(layer)
+    scores = state.scores
     model = session.model if scores is None else scores.model
     n_new = int((picks.table["source"].to_numpy() < 0).sum())
     files = picks_places(picks)
@@ -100,7 +101,7 @@ def recipe_of(
         notes += [why_not] if why_not else []
     model_file = str((home if training is None else again) / MODEL)
     if scores is not None and scores.complete:
-        notes += _scoring_notes(scores, picks)
+        notes += _added_notes(scores, picks)
     needed = [*labels[:1], *([model_file] if training is None else [])]
     missing = [Path(p).name for p in needed if not Path(p).is_file()]
     if missing:
@@ -113,8 +114,8 @@ def recipe_of(
         labels=labels,
         model=model_file,
         training=training,
-        threshold=None if scores is None else float(scores.threshold),
-        rules=PlaceRules() if scores is None else scores.rules,
+        threshold=None if scores is None else state.threshold,
+        rules=PlaceRules() if scores is None else state.rules,
         output=str(again),
         device=settings.device,
         write_fom=settings.write_fom,
@@ -129,32 +130,83 @@ def batch_size(device: str) -> int:
 
 
 def _training(card: ModelCard, picks: Picks) -> tuple[dict[str, Any] | None, str]:
-    """Return the settings to teach the model again, or why that is not possible."""
+    """Return the settings to train the model again, or why that is not possible."""
     settings = training_settings(card)
-    told = card.training.get("labels_digest")
-    if settings is None or told is None:
-        return None, "The model came from a file: it is taken as it is."
-    if told != labels_digest(picks):
+    digest = card.training.get("labels_digest")
+    if settings is None or digest is None:
+        return None, "The model came from a file and is used as it is."
+    if digest != labels_digest(picks):
         return None, (
-            "The labels are others than the model was taught by, so it is taken as it is, "
-            "and not taught again."
+            "The labels changed since the model was trained, so the model is used as it is, "
+            "and not trained again."
         )
     unknown = only_python(settings)
     if unknown:
         return None, (
-            f"The model was taught with settings that no option sets ({', '.join(unknown)}), "
-            "so it is taken as it is."
+            f"The model was trained with settings that no option sets ({', '.join(unknown)}), "
+            "so it is used as it is."
         )
     return settings, ""
 
 
-def _scoring_notes(scores: Scores, picks: Picks) -> list[str]:
-    n_behind = int(np.isnan(scores.p_particle).sum()) + max(0, len(picks) - len(scores))
-    n_outside = sum(scores.outside.values())
-    n_unreadable = int(np.isin(scores.codes, [
-        i for i, name in enumerate(scores.names) if name in scores.failures
-    ]).sum())  # fmt: skip
-    n_late = n_behind - n_outside - n_unreadable
-    if n_late <= 0:
+def _added_notes(scores: Scores, picks: Picks) -> list[str]:
+    """Return a note on picks that were added after the scoring."""
+    n_unscored = int(np.isnan(scores.p_particle).sum()) + max(0, len(picks) - len(scores))
+    unreadable = [i for i, name in enumerate(scores.names) if name in scores.failures]
+    n_unreadable = int(np.isin(scores.codes, unreadable).sum())
+    n_added = n_unscored - sum(scores.outside.values()) - n_unreadable
+    if n_added <= 0:
         return []
-    return [f"{n_late} picks were added after the scoring: the commands score them too."]
+    return [f"{n_added} picks were added after the scoring: the commands score them too."]
+
+
+# ----------------------------------------------------------------------- input paths
+
+
+def picks_places(picks: Picks) -> tuple[str, ...]:
+    """Return what to pass to `read_picks` for the same picks; none for picks of no file.
+
+    A tree of files is its list or its folder, files that a glob finds are that glob.
+    """
+    if picks.file_list is not None:
+        return (str(absolute(picks.file_list.path)),)
+    files = [absolute(source.path) for source in picks.sources]
+    return _as_glob(files) or tuple(str(f) for f in files)
+
+
+def micrograph_places(micrographs: Micrographs) -> Places:
+    """Return what to pass to `Micrographs.find` for the same micrographs."""
+    if micrographs.places is not None:
+        return micrographs.places
+    files = list(dict.fromkeys(absolute(m.path) for m in micrographs))
+    where: list[str] = []
+    for folder in dict.fromkeys(f.parent for f in files):
+        where += _whole_folder(folder, [f for f in files if f.parent == folder])
+    sizes = {m.pixel_size_ang for m in micrographs}
+    size = sizes.pop() if len(sizes) == 1 else None
+    first = next(iter(micrographs), None)
+    in_file = first is not None and first.path.is_file() and open_pixel_size_ang(first.path)
+    return Places(
+        tuple(where), None if size == in_file else size, any(m.flip_y for m in micrographs)
+    )
+
+
+def _whole_folder(folder: Path, files: Sequence[Path]) -> list[str]:
+    """Return a folder if it holds just these images, a glob, or the files one by one."""
+    try:
+        entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
+    except OSError:
+        return [str(f) for f in files]
+    images = {e.name for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES}
+    if images == {f.name for f in files} and not any(e.is_dir() for e in entries):
+        return [str(folder)]
+    return list(_as_glob(sorted(files)) or (str(f) for f in files))
+
+
+def _as_glob(files: Sequence[Path]) -> tuple[str, ...] | None:
+    """Return the glob that finds just these files in this order, None where there is none."""
+    if len(files) < 2 or len({(f.parent, f.suffix) for f in files}) > 1:
+        return None
+    pattern = f"{glob.escape(str(files[0].parent))}/*{files[0].suffix}"
+    matches = [p for p in sorted(glob.glob(pattern)) if not Path(p).name.startswith(".")]
+    return (pattern,) if matches == [str(f) for f in files] else None

@@ -23,20 +23,16 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import outputs
-from napari_pickeroptimizer.plugin.layer_state import view_of
+from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
     check_finds_particles,
     summarise_scores,
 )
-from napari_pickeroptimizer.plugin.scoring.model_wording import what_is_missing
-from napari_pickeroptimizer.plugin.session import (
-    picks_of,
-    session_of,
-    stack_for,
-    unwrap,
-)
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
+from napari_pickeroptimizer.plugin.transforms import slice_shown
 from napari_pickeroptimizer.prune.score import (
     PicksScored,
     ScoreEvent,
@@ -92,7 +88,7 @@ def finetune_events(
     """
     stack = stack_for(viewer, layer, stack_layer)
     picks = picks_of(layer)
-    missing = what_is_missing(picks, stack, session_of(viewer).vocabulary)
+    missing = missing_to_finetune(picks, stack, session_of(viewer).vocabulary)
     if missing:
         raise LabelError(missing)
     if not settings.class_names:
@@ -149,9 +145,9 @@ def score_events(
     Returns
     -------
     Scores
-        Empty ones, for `outputs.begin`.
+        Empty ones, for `LayerState.begin_scores`.
     iterator
-        The events of `score`, then `ScoreSummary`; for `outputs.receive` and `outputs.finish`.
+        The events of `score`, then `ScoreSummary`; for `outputs.take_scores`.
 
     Raises
     ------
@@ -176,7 +172,7 @@ def score_events(
         for event in events:
             yield event
             if isinstance(event, PicksScored):
-                yield summarise_scores(card, event.picks.particle_probability)
+                yield summarise_scores(card, event)
 
     return Scores.begin(picks, model), summarised()
 
@@ -215,25 +211,28 @@ def score_layer(
     scores, events = score_events(viewer, layer, model, stack_layer=stack_layer, device=device)
     if scores.model is not session.model:
         session.set_model(scores.model)
-    before = outputs.begin(viewer, layer, scores)
+    state = picks_state(layer)
+    before = state.begin_scores(scores)
     if threshold is not None:
-        scores.threshold = threshold
+        state.threshold = threshold
     try:
-        scored: PicksScored | None = None
         for event in events:
-            if isinstance(event, PicksScored):
-                scored = event
-            elif isinstance(event, ScoreSummary):
-                assert scored is not None  # it comes after
-                outputs.finish(viewer, layer, scored, event)
-            else:
-                outputs.receive(viewer, layer, event)
+            outputs.take_scores(viewer, layer, event)
             if on_event is not None:
                 on_event(event)
     except BaseException:  # whatever it is, it goes on from here
-        outputs.restore(viewer, layer, before)
+        restore_scores(viewer, layer, before)
         raise
     return scores
+
+
+def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
+    """Go back to the scores that a layer had, unless they are of another model by now."""
+    is_current = before is not None and before.model is session_of(viewer).model
+    state = picks_state(layer)
+    state.restore_scores(before if is_current else None)
+    if is_current and not state.rules.are_off:
+        outputs.set_place_rules(viewer, layer, state.rules)
 
 
 def load_model(viewer: Any, path: str | Path) -> Classifier:
@@ -252,8 +251,8 @@ def load_model(viewer: Any, path: str | Path) -> Classifier:
 
 def micrographs_first(viewer: Any, layer: Any) -> tuple[str, ...]:
     """Return the micrograph that is seen, as the layer's picks spell it: to score it first."""
-    view, viewer = view_of(unwrap(layer).metadata), unwrap(viewer)
-    if view is None or viewer.dims.ndim < 3:
+    state, viewer = layer_state(layer), unwrap(viewer)
+    if state is None or viewer.dims.ndim < 3:
         return ()
-    here = round(float(viewer.dims.point[-3]))
-    return tuple(name for name, i in view.slice_of.items() if i == here)
+    shown = slice_shown(viewer)
+    return tuple(name for name, i in state.slice_of.items() if i == shown)

@@ -1,4 +1,4 @@
-"""What the labels say of the scores: each label judged by a model that did not see it."""
+"""Scores of the labels from models that were not trained on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class HeldOutScores:
     """Out-of-fold scores of the user's labels.
 
     Parameters
@@ -19,10 +19,10 @@ class Evidence:
         Logit of P(particle) of each label from a model of the cross-validation that was not
         trained on it, brought to the scale of the final model's uncalibrated output.
     is_particle : (n,) bool
-        What the user said.
+        The user's label.
     suggested : (n,) bool
-        Whether the pick was chosen for its score or its features, whatever its class; by
-        default none was.
+        Whether the pick was suggested for labelling, for its score or its features; by default
+        none was.
     """
 
     logits: NDArray[np.float64]
@@ -34,8 +34,8 @@ class Evidence:
             object.__setattr__(self, "suggested", np.zeros(len(self.logits), dtype=bool))
         if not (self.logits.shape == self.is_particle.shape == self.suggested.shape):
             raise ValueError(
-                f"{len(self.logits)} logits for {len(self.is_particle)} labels, "
-                f"{len(self.suggested)} of them suggested or not"
+                f"expected arrays of one length, got {len(self.logits)} logits, "
+                f"{len(self.is_particle)} labels and {len(self.suggested)} flags of suggestions"
             )
 
     @property
@@ -48,16 +48,16 @@ class Evidence:
         """Labels of every other class."""
         return len(self.is_particle) - self.n_particles
 
-    def representative(self) -> Evidence:
-        """Return the labels whose scores are like those of the picks of their class.
+    def representative(self) -> HeldOutScores:
+        """Return the labels whose scores are distributed like those of the picks of their class.
 
-        Suggested picks are not: they were chosen for being in doubt, or odd. They are left out,
-        unless the others are of one class only.
+        Suggested picks are not representative: they were chosen because they are uncertain or
+        unusual. They are left out, unless the remaining labels are of one class only.
         """
         others = ~self.suggested
         if len(np.unique(self.is_particle[others])) < 2:
             return self
-        return Evidence(self.logits[others], self.is_particle[others])
+        return HeldOutScores(self.logits[others], self.is_particle[others])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -69,7 +69,7 @@ class Evidence:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Make the evidence from what `to_dict` gave."""
+        """Make the scores from the result of `to_dict`."""
         return cls(
             np.asarray(values["logits"], dtype=np.float64),
             np.asarray(values["is_particle"], dtype=bool),
@@ -77,32 +77,34 @@ class Evidence:
         )
 
 
-def on_scale_of(
+def match_scale(
     logits: NDArray[np.float64],
-    seen_here: NDArray[np.float64],
-    seen_there: NDArray[np.float64],
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Bring one model's logits to the scale of another, by what both say of the same picks.
+    """Map one model's logits to the scale of another one by matching quantiles.
 
-    Each model of a cross-validation is as sure as its own training made it. A logit that
-    exceeds a share q of the first model's logits becomes the one that exceeds q of the second
-    model's; beyond all of them, the distance to the nearest is kept.
+    The models of a cross-validation differ in confidence. A logit at quantile q of the first
+    model's logits of some picks becomes the one at quantile q of the second model's logits of
+    the same picks; beyond the extremes, the distance to the nearest one is kept.
 
     Parameters
     ----------
     logits : (n,) float64
         Of the first model.
-    seen_here, seen_there : (m,) float64
-        Both models' logits of the same unlabelled picks; with fewer than two, nothing changes.
+    source, target : (m,) float64
+        The first and the second model's logits of the same unlabelled picks; with fewer than
+        two picks, nothing changes.
 
     Examples
     --------
-    >>> here, there = np.array([-1.0, 0.0, 1.0]), np.array([-3.0, 0.0, 3.0])
-    >>> on_scale_of(np.array([-1.5, -0.5, 1.0]), here, there).tolist()
+    >>> source, target = np.array([-1.0, 0.0, 1.0]), np.array([-3.0, 0.0, 3.0])
+    >>> match_scale(np.array([-1.5, -0.5, 1.0]), source, target).tolist()
     [-3.5, -1.5, 3.0]
     """
-    if len(seen_here) < 2:
+    if len(source) < 2:
         return logits
-    here, there = np.sort(seen_here), np.sort(seen_there)
-    below, above = np.minimum(logits - here[0], 0), np.maximum(logits - here[-1], 0)
-    return np.asarray(np.interp(logits, here, there) + below + above)
+    source, target = np.sort(source), np.sort(target)
+    below = np.minimum(logits - source[0], 0)
+    above = np.maximum(logits - source[-1], 0)
+    return np.asarray(np.interp(logits, source, target) + below + above)

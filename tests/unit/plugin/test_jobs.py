@@ -17,11 +17,10 @@ from napari_pickeroptimizer.errors import (
 from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.network import TwoBranchNet
-from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, outputs, session
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
+from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
+from napari_pickeroptimizer.plugin.layer_state import picks_state
+from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
-from napari_pickeroptimizer.plugin.scoring import jobs, model_wording, wording
 
 
 def some_model() -> Classifier:
@@ -51,7 +50,7 @@ def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
         jobs.score_layer(viewer, layer, model=blind)
     with pytest.raises(MicrographNotFoundError, match="are not open"):
         jobs.score_layer(viewer, layer, model=some_model())
-    assert len(session.session_of(viewer).scores) == 0
+    assert picks_state(layer).scores is None
 
 
 def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -> None:
@@ -68,7 +67,7 @@ def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -
     assert len(viewer.layers["picks kept"].data) == 4
     pruned = outputs.set_threshold(viewer, layer, 1.0)
     assert len(pruned.layers["kept"].data) == 0
-    assert "Kept 0 of 4 picks (0%)" in wording.summary_text(pruned)
+    assert "Kept 0 of 4 picks (0%)" in summary_text(pruned)
 
 
 def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path) -> None:
@@ -81,7 +80,7 @@ def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path)
 
     with pytest.raises(KeyboardInterrupt):
         jobs.score_layer(viewer, layer, device="cpu", on_event=stop)
-    assert session.session_of(viewer).scores[layer] is before
+    assert picks_state(layer).scores is before
 
 
 def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, project: Path) -> None:
@@ -89,19 +88,3 @@ def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, project: Path) -
     layer = actions.open_picks(viewer, project / "picks.star")
     viewer.dims.set_point(0, 1)
     assert jobs.micrographs_first(viewer, layer) == ("Micrographs/m1.mrc",)
-
-
-def test_what_is_missing_is_told_in_the_users_own_words() -> None:
-    picks = Picks.from_arrays("a.mrc", x=[1, 2, 3], y=[1, 2, 3])
-    stack = object()
-    words = DEFAULT_VOCABULARY.renamed(2, "ice")
-    assert "Open micrographs" in model_wording.what_is_missing(picks, None)
-    assert "Open picks" in model_wording.what_is_missing(None, stack)
-    assert "J ice" in model_wording.what_is_missing(picks, stack, words)
-    some = picks.with_labels([2, 0, 0])
-    assert "Label some particles too (key K): so far 1 ice" in model_wording.what_is_missing(
-        some, stack, words
-    )
-    both = picks.with_labels([2, 1, 0])
-    assert model_wording.what_is_missing(both, stack, words) == ""
-    assert model_wording.label_text(both, words) == "1 particle, 1 ice"

@@ -12,20 +12,21 @@ from scipy.special import expit
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.trust import (
     Calibration,
-    Evidence,
+    HeldOutScores,
     PerformanceForecast,
     fit_calibration,
     forecast_performance,
-    on_scale_of,
+    match_scale,
 )
-from napari_pickeroptimizer.trust.posterior import CLOSE, OPEN, particle_share, posterior
+from napari_pickeroptimizer.trust.class_shares import particle_share
+from napari_pickeroptimizer.trust.posterior import INFORMATIVE_PRIOR, WEAK_PRIOR, posterior
 
 N_PICKS = 3000
 
 
 def session(
     seed: int, n: tuple[int, int] = (20, 20), share: float = 0.7, scale: float = 1.0
-) -> tuple[Evidence, NDArray[np.float64], NDArray[np.bool_]]:
+) -> tuple[HeldOutScores, NDArray[np.float64], NDArray[np.bool_]]:
     """Labels, raw P(particle) of picks, and which of these are particles.
 
     Logits are normal in both classes, so that log f1 / f0 is a line: 4 z / scale.
@@ -37,7 +38,7 @@ def session(
     def logits(is_particle: NDArray[np.bool_]) -> NDArray[np.float64]:
         return scale * (np.where(is_particle, 2, -2) + rng.normal(size=len(is_particle)))
 
-    return Evidence(logits(is_label), is_label), expit(logits(is_pick)), is_pick
+    return HeldOutScores(logits(is_label), is_label), expit(logits(is_pick)), is_pick
 
 
 def held(
@@ -61,48 +62,48 @@ def test_the_truth_lies_in_the_interval_about_nine_times_in_ten(
 ) -> None:
     inside = []
     for seed in range(60):
-        evidence, p, truth = session(seed, n, share)
-        line = fit_calibration(evidence, p)
+        held_out, p, truth = session(seed, n, share)
+        line = fit_calibration(held_out, p)
         inside.append(
-            held(forecast_performance(evidence, line, line.apply(p)), line.apply(p), truth)
+            held(forecast_performance(held_out, line, line.apply(p)), line.apply(p), truth)
         )
     assert 0.82 <= np.mean(inside) <= 0.99
 
 
 def test_more_labels_promise_more() -> None:
     def width(n: int) -> float:
-        evidence, p, _ = session(0, (n, n))
-        at = forecast_performance(evidence, Calibration(), p).at(0.5)
+        held_out, p, _ = session(0, (n, n))
+        at = forecast_performance(held_out, Calibration(), p).at(0.5)
         return at.precision.high - at.precision.low
 
     assert width(400) < 0.5 * width(20)
 
 
 def test_calibration_takes_back_overconfidence_and_brings_in_the_share() -> None:
-    evidence, p, truth = session(1, (1500, 1500), share=0.8, scale=6.0)
-    line = fit_calibration(evidence, p)
+    held_out, p, truth = session(1, (1500, 1500), share=0.8, scale=6.0)
+    line = fit_calibration(held_out, p)
     # log f1 / f0 = 4/6 z, and the odds of 0.8
     assert line.slope == pytest.approx(4 / 6, rel=0.15)
     assert line.intercept == pytest.approx(np.log(4), abs=0.5)
     assert line.apply(p).mean() == pytest.approx(truth.mean(), abs=0.02)
-    assert fit_calibration(evidence, p, even=True).intercept == pytest.approx(0, abs=0.5)
-    assert fit_calibration(evidence, np.array([])).intercept == pytest.approx(0, abs=0.5)
+    assert fit_calibration(held_out, p, even=True).intercept == pytest.approx(0, abs=0.5)
+    assert fit_calibration(held_out, np.array([])).intercept == pytest.approx(0, abs=0.5)
 
 
 def test_labels_without_an_error_do_not_make_scores_certain() -> None:
     is_particle = np.arange(10) < 5
-    evidence = Evidence(np.where(is_particle, 6.0, -6.0), is_particle)
-    line = fit_calibration(evidence, expit(np.linspace(-6, 6, 200)))
+    held_out = HeldOutScores(np.where(is_particle, 6.0, -6.0), is_particle)
+    line = fit_calibration(held_out, expit(np.linspace(-6, 6, 200)))
     assert line.apply([0.5])[0] == pytest.approx(0.5, abs=0.2)
     assert 0.2 < line.slope < 2
 
 
 def test_a_promise_is_the_same_whatever_the_calibration() -> None:
-    evidence, p, _ = session(2)
+    held_out, p, _ = session(2)
     line = Calibration(0.7, 0.4)
     plain, calibrated = (
-        forecast_performance(evidence, Calibration(), p),
-        forecast_performance(evidence, line, line.apply(p)),
+        forecast_performance(held_out, Calibration(), p),
+        forecast_performance(held_out, line, line.apply(p)),
     )
     threshold = 0.6
     here, there = plain.at(threshold), calibrated.at(float(line.apply([threshold])[0]))
@@ -119,8 +120,8 @@ def test_the_share_of_particles_is_found_in_the_mixture() -> None:
 
 
 def test_curves_run_from_all_kept_to_none() -> None:
-    evidence, p, _ = session(3)
-    found = forecast_performance(evidence, Calibration(), p)
+    held_out, p, _ = session(3)
+    found = forecast_performance(held_out, Calibration(), p)
     assert found.n_kept[0] == found.n_picks == N_PICKS
     assert found.recall.mean[0] == pytest.approx(1)
     assert found.n_kept[-1] == 0
@@ -130,8 +131,8 @@ def test_curves_run_from_all_kept_to_none() -> None:
 
 
 def test_thresholds_are_found_for_a_precision_a_recall_and_the_best_f1() -> None:
-    evidence, p, _ = session(4, (200, 200))
-    found = forecast_performance(evidence, Calibration(), p)
+    held_out, p, _ = session(4, (200, 200))
+    found = forecast_performance(held_out, Calibration(), p)
     for_precision = found.threshold_for_precision(0.98)
     assert found.at(for_precision).precision.mean == pytest.approx(0.98, abs=0.01)
     assert found.at(for_precision - 0.02).precision.mean < 0.98
@@ -143,8 +144,8 @@ def test_thresholds_are_found_for_a_precision_a_recall_and_the_best_f1() -> None
 
 
 def test_what_cannot_be_reached_is_said_with_what_can() -> None:
-    evidence, p, _ = session(5, share=0.3)
-    noise = replace(evidence, logits=np.zeros(40))  # scores that tell nothing
+    held_out, p, _ = session(5, share=0.3)
+    noise = replace(held_out, logits=np.zeros(40))  # scores that tell nothing
     with pytest.raises(SettingsError, match=r"precision of 0.99.*the most is 0\.\d+.*suggest"):
         forecast_performance(
             noise, Calibration(), np.full_like(p, 0.5)
@@ -153,14 +154,14 @@ def test_what_cannot_be_reached_is_said_with_what_can() -> None:
 
 @pytest.mark.parametrize("wanted", [0.0, -0.1, 1.1, np.nan])
 def test_shares_out_of_range_are_refused(wanted: float) -> None:
-    evidence, p, _ = session(6)
+    held_out, p, _ = session(6)
     with pytest.raises(SettingsError, match="above 0 and at most 1"):
-        forecast_performance(evidence, Calibration(), p).threshold_for_recall(wanted)
+        forecast_performance(held_out, Calibration(), p).threshold_for_recall(wanted)
 
 
 def test_few_labels_and_few_picks_are_warned_of() -> None:
-    evidence, p, _ = session(7, (8, 5))
-    found = forecast_performance(evidence, Calibration(), p[:20])
+    held_out, p, _ = session(7, (8, 5))
+    found = forecast_performance(held_out, Calibration(), p[:20])
     assert not found.reliable
     labels, picks = found.warnings
     assert "8 labels of particles and 5 of others are too few" in labels
@@ -169,13 +170,13 @@ def test_few_labels_and_few_picks_are_warned_of() -> None:
 
 
 def test_labels_of_clear_cases_only_are_noticed() -> None:
-    evidence, p, _ = session(3, (100, 100))
-    assert forecast_performance(evidence, Calibration(), p).reliable
-    clear = np.abs(evidence.logits) > 2
-    of_clear = Evidence(evidence.logits[clear], evidence.is_particle[clear])
+    held_out, p, _ = session(3, (100, 100))
+    assert forecast_performance(held_out, Calibration(), p).reliable
+    clear = np.abs(held_out.logits) > 2
+    of_clear = HeldOutScores(held_out.logits[clear], held_out.is_particle[clear])
     warnings = forecast_performance(of_clear, Calibration(), p).warnings
     assert len(warnings) == 1
-    assert "labels are clearer cases" in warnings[0]
+    assert "labels are easier cases" in warnings[0]
 
 
 def test_labels_drawn_from_the_picks_are_rarely_taken_for_clear_cases() -> None:
@@ -185,22 +186,22 @@ def test_labels_drawn_from_the_picks_are_rarely_taken_for_clear_cases() -> None:
 
 
 def test_unscored_picks_are_not_counted_and_none_at_all_are_refused() -> None:
-    evidence, p, _ = session(8)
+    held_out, p, _ = session(8)
     p[:100] = np.nan
-    assert forecast_performance(evidence, Calibration(), p).n_picks == N_PICKS - 100
+    assert forecast_performance(held_out, Calibration(), p).n_picks == N_PICKS - 100
     with pytest.raises(SettingsError, match="no pick has a score"):
-        forecast_performance(evidence, Calibration(), np.full(5, np.nan))
+        forecast_performance(held_out, Calibration(), np.full(5, np.nan))
 
 
 def test_labels_of_one_class_promise_nothing() -> None:
-    evidence = Evidence(np.zeros(5), np.ones(5, dtype=bool))
+    held_out = HeldOutScores(np.zeros(5), np.ones(5, dtype=bool))
     with pytest.raises(SettingsError, match="one class only"):
-        forecast_performance(evidence, Calibration(), [0.5])
+        forecast_performance(held_out, Calibration(), [0.5])
 
 
 def test_the_sentence_says_it_all() -> None:
-    evidence, p, _ = session(9)
-    sentence = forecast_performance(evidence, Calibration(), p).at(0.62).sentence()
+    held_out, p, _ = session(9)
+    sentence = forecast_performance(held_out, Calibration(), p).at(0.62).sentence()
     assert sentence.startswith("At 0.62 you keep 1,9")
     assert "of 3,000 picks" in sentence
     assert "expected precision 0.9" in sentence
@@ -208,49 +209,50 @@ def test_the_sentence_says_it_all() -> None:
 
 def test_logits_of_one_model_are_brought_to_the_scale_of_another() -> None:
     here = np.random.default_rng(0).normal(size=500)
-    found = on_scale_of(np.array([-0.5, 0.0, 0.5, here.max() + 1]), here, 3 * here + 1)
+    found = match_scale(np.array([-0.5, 0.0, 0.5, here.max() + 1]), here, 3 * here + 1)
     np.testing.assert_allclose(found[:3], [-0.5, 1, 2.5], atol=0.05)
     assert found[3] == pytest.approx(3 * here.max() + 2)
-    assert on_scale_of(np.array([1.0]), np.array([]), np.array([])).tolist() == [1.0]
+    assert match_scale(np.array([1.0]), np.array([]), np.array([])).tolist() == [1.0]
 
 
 def test_draws_of_the_posterior_spread_around_the_line_of_the_labels() -> None:
-    evidence, _, _ = session(10, (300, 300))
-    lines = posterior(evidence, OPEN)
+    held_out, _, _ = session(10, (300, 300))
+    lines = posterior(held_out, WEAK_PRIOR)
     assert lines.slope.mean() == pytest.approx(4, rel=0.3)
     assert abs(lines.intercept.mean()) < 1
-    again = posterior(evidence, OPEN)
+    again = posterior(held_out, WEAK_PRIOR)
     np.testing.assert_array_equal(lines.slope, again.slope)
 
 
 def test_few_labels_move_a_close_prior_less_than_an_open_one() -> None:
-    evidence, _, _ = session(12, (5, 5), scale=0.1)  # a network much too shy
+    held_out, _, _ = session(12, (5, 5), scale=0.1)  # a network much too shy
     assert (
-        posterior(evidence, CLOSE).slope.mean() < posterior(evidence, OPEN).slope.mean() / 1.5
+        posterior(held_out, INFORMATIVE_PRIOR).slope.mean()
+        < posterior(held_out, WEAK_PRIOR).slope.mean() / 1.5
     )
 
 
 def test_evidence_survives_json() -> None:
-    evidence, _, _ = session(11)
-    again = Evidence.from_dict(evidence.to_dict())
-    np.testing.assert_allclose(again.logits, evidence.logits, atol=1e-4)
-    np.testing.assert_array_equal(again.is_particle, evidence.is_particle)
-    with pytest.raises(ValueError, match="for 2 labels"):
-        Evidence.from_dict({"logits": [1.0], "is_particle": [True, False]})
+    held_out, _, _ = session(11)
+    again = HeldOutScores.from_dict(held_out.to_dict())
+    np.testing.assert_allclose(again.logits, held_out.logits, atol=1e-4)
+    np.testing.assert_array_equal(again.is_particle, held_out.is_particle)
+    with pytest.raises(ValueError, match="2 labels"):
+        HeldOutScores.from_dict({"logits": [1.0], "is_particle": [True, False]})
 
 
 def test_suggested_labels_are_no_evidence_unless_there_are_no_others() -> None:
-    evidence, p, _ = session(13)
-    odd = Evidence(np.full(10, 0.0), np.arange(10) < 5, np.ones(10, dtype=bool))
-    both = Evidence(
-        np.concatenate([evidence.logits, odd.logits]),
-        np.concatenate([evidence.is_particle, odd.is_particle]),
-        np.concatenate([evidence.suggested, odd.suggested]),
+    held_out, p, _ = session(13)
+    odd = HeldOutScores(np.full(10, 0.0), np.arange(10) < 5, np.ones(10, dtype=bool))
+    both = HeldOutScores(
+        np.concatenate([held_out.logits, odd.logits]),
+        np.concatenate([held_out.is_particle, odd.is_particle]),
+        np.concatenate([held_out.suggested, odd.suggested]),
     )
     assert forecast_performance(both, Calibration(), p).at(0.5) == forecast_performance(
-        evidence, Calibration(), p
+        held_out, Calibration(), p
     ).at(0.5)
-    assert fit_calibration(both, p) == fit_calibration(evidence, p)
+    assert fit_calibration(both, p) == fit_calibration(held_out, p)
     assert odd.representative() is odd
     assert "chosen by `suggest`" in forecast_performance(odd, Calibration(), p).warnings[0]
-    assert Evidence.from_dict(both.to_dict()).suggested.sum() == 10
+    assert HeldOutScores.from_dict(both.to_dict()).suggested.sum() == 10

@@ -1,0 +1,194 @@
+"""What napari's own tools do to a picks layer: taken over, or taken back. No Qt.
+
+Removed points come back as rejected picks, dragged ones go back to where the picker put them,
+added ones become picks, and labels typed into the feature table are taken over.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any  # napari layers and events, which are not imported here
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import CONTAMINANT
+from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import painting, transforms
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.layer_state import (
+    LayerState,
+    layer_state,
+    picks_state,
+    with_added,
+)
+
+NEW_PICK = -1
+
+
+def follow_edits(layer: Any) -> None:
+    """Guard a picks layer from now on; a second call changes nothing."""
+    layer.events.data.disconnect(_on_data)
+    layer.events.features.disconnect(_on_features)
+    layer.events.data.connect(_on_data)
+    layer.events.features.connect(_on_features)
+
+
+def picks_of(layer: Any) -> Picks:
+    """Return a layer's picks, with the labels and points the user added.
+
+    Raises
+    ------
+    LabelError
+        The layer holds no picks, or its feature table holds an unknown label.
+    """
+    state = picks_state(layer)
+    edited = read_back(state, layer.data, layer.features)
+    if edited is not state.picks:  # edited in place, which no event tells
+        state.set_picks(edited)
+        painting.paint(layer)
+    return state.picks
+
+
+def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -> Picks:
+    """Return the picks with what the user did in the layer: labels, and added points.
+
+    Picks are never lost or moved here: a point that is missing in the layer keeps its pick,
+    and a dragged one its place. A point without a ``pick_id`` of its own (added, or pasted)
+    is a new pick, in the micrograph of its slice.
+
+    Parameters
+    ----------
+    state : LayerState
+        What the layer showed.
+    points : (m, 3) array
+        The layer's points: slice, y, x.
+    features : pandas.DataFrame
+        The layer's features, one row a point.
+
+    Raises
+    ------
+    LabelError
+        A cell of the column ``label`` is no class, or a new point is on no micrograph.
+    """
+    picks = state.picks
+    if _is_as_shown(state, points, features):
+        return picks
+    ids = _pick_ids(features, len(points), len(picks))
+    known = ids != NEW_PICK
+    labels = picks.labels.copy()
+    given = _parsed_labels(features, len(points), state.vocabulary)
+    labels[ids[known]] = given[known]
+    if not np.array_equal(labels, picks.labels):
+        picks = picks.with_labels(labels)
+    if known.all():
+        return picks
+    slices, coords_yx_px = transforms.from_points(np.asarray(points)[~known])
+    names = [_slice_name(state, index) for index in slices]
+    y, x = coords_yx_px.T
+    return with_added(picks, Picks.from_arrays(names, x=x, y=y, label=given[~known]))
+
+
+def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) -> LayerState:
+    """Make the state of a Points layer that another reader or the user made.
+
+    `points` are (n, 3): slice, y, x in micrograph pixels; `names` the slices' micrographs.
+
+    Raises
+    ------
+    LabelError
+        The points have no micrograph axis, or one of them is on no slice.
+    """
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise LabelError(
+            f"the points have {points.shape[-1]} coordinates: expected 3 (micrograph, y, x). "
+            "Open the picks with this plugin, or add the points on the micrograph stack."
+        )
+    state = LayerState.of_picks(Picks.from_arrays([], x=[], y=[]))
+    state.place({name: i for i, name in enumerate(names)}, names, None)
+    state.picks = read_back(state, points, features.drop(columns="pick_id", errors="ignore"))
+    return state
+
+
+def _on_data(event: Any) -> None:
+    _take_edit(event.source, str(getattr(event.action, "value", event.action)))
+
+
+def _on_features(event: Any) -> None:
+    _take_edit(event.source, "features")
+
+
+def _take_edit(layer: Any, action: str) -> None:
+    """Reconcile picks and layer after napari changed the layer."""
+    state = layer_state(layer)
+    if state is None or state.is_painted:
+        return
+    if action not in ("removed", "added", "changed", "features"):
+        return
+    before, refused = state.picks, False
+    try:
+        edited = read_back(state, layer.data, layer.features)
+    except PickerOptimizerError as error:
+        warnings.warn(str(error), UserWarning, stacklevel=2)
+        edited, refused = before, True
+    if action == "removed":
+        left = layer.features["pick_id"].to_numpy() if len(layer.data) else []
+        labels = edited.labels.copy()
+        labels[np.setdiff1d(np.arange(len(before)), left)] = CONTAMINANT
+        edited = edited.with_labels(labels)
+    if action == "features":
+        if edited is before and not refused:
+            return
+        state.set_picks(edited)
+        painting.paint(layer)
+        return
+    if action != "added" or refused:
+        painting.paint(layer)  # points are where the picks are
+    state.set_picks(edited)
+
+
+def _is_as_shown(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -> bool:
+    """Whether labels and number of points are those of the picks: quick, for it is usual."""
+    if len(points) != len(state.picks) or not {"label", "pick_id"} <= set(features):
+        return False
+    labels = features["label"].array
+    wanted = painting.label_names(state.picks.labels, state.vocabulary)
+    return bool(
+        isinstance(labels, pd.Categorical)
+        and labels.categories.equals(wanted.categories)
+        and np.array_equal(labels.codes, wanted.codes)
+        and np.array_equal(features["pick_id"], np.arange(len(points)))
+    )
+
+
+def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np.int64]:
+    """Return the (m,) pick of each point; `NEW_PICK` where it has none or a used one."""
+    if "pick_id" not in features or len(features) != n_points:
+        return np.full(n_points, NEW_PICK, dtype=np.int64)
+    values = pd.to_numeric(features["pick_id"], errors="coerce").fillna(NEW_PICK)
+    ids = values.to_numpy(np.int64)
+    taken = pd.Series(ids).duplicated().to_numpy()  # napari pastes features along with points
+    return np.where(taken | (ids < 0) | (ids >= n_picks), NEW_PICK, ids)
+
+
+def _parsed_labels(
+    features: pd.DataFrame, n_points: int, vocabulary: Vocabulary
+) -> NDArray[np.int8]:
+    if "label" not in features or len(features) != n_points:
+        return np.zeros(n_points, dtype=np.int8)
+    codes, values = pd.factorize(features["label"], use_na_sentinel=False)
+    return np.array([vocabulary.parse(v) for v in values], dtype=np.int8)[codes]
+
+
+def _slice_name(state: LayerState, index: int) -> str:
+    for name, i in state.slice_of.items():  # the spelling that the picks already use
+        if i == index:
+            return name
+    if 0 <= index < len(state.slice_names):
+        return state.slice_names[index]
+    raise LabelError(
+        f"a point was added on slice {index}, which has no micrograph: "
+        f"there are {len(state.slice_names)}. Open the micrographs first."
+    )

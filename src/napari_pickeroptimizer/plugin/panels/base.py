@@ -1,0 +1,170 @@
+"""What every panel has: its session, errors in words, the theme; and every page of Curate.
+
+A subclass overrides `build` (make the widgets), `connect_signals` (see `Panel.follow`) and
+`show_state` (show what the session holds now); they are called in this order.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+
+from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.plugin import session
+from napari_pickeroptimizer.plugin.panels.controls import Note, fill
+from napari_pickeroptimizer.plugin.panels.fields import Fields
+from napari_pickeroptimizer.plugin.panels.key_forwarding import forward_keys
+from napari_pickeroptimizer.plugin.panels.signals import follow
+from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class Panel(QWidget):
+    """A dock that works on a session.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are used.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.viewer: Any = session.unwrap(napari_viewer)  # Any: a viewer, or its model alone
+        self.session = session.session_of(self.viewer)
+        self.status = Note()
+        self.build()
+        self.connect_signals()
+        self.follow(self.viewer.events.theme, self._follow_theme)
+        self._follow_theme()
+        self.show_state()
+
+    def build(self) -> None:
+        """Make the widgets."""
+
+    def connect_signals(self) -> None:
+        """Follow signals (see `follow`)."""
+
+    def show_state(self, *_: object) -> None:
+        """Show what the session holds now."""
+
+    def apply_theme(self, colors: ThemeColors) -> None:
+        """Paint what is painted by hand in other colours."""
+
+    def follow(self, signal: Any, method: Callable[..., None]) -> None:
+        """Call a method of the panel on a signal, until the panel is closed."""
+        follow(self, signal, method)
+
+    def say(self, text: str) -> None:
+        """Tell the user something; an empty text takes it back."""
+        self.status.say(text)
+
+    def attempt(self, action: Callable[[], Any], prefix: str = "") -> bool:
+        """Do what may fail; say in words why it did. Return whether it worked."""
+        try:
+            action()
+        except (OSError, PickerOptimizerError) as error:
+            self.say(f"{prefix}{error}")
+            return False
+        return True
+
+    def _follow_theme(self, *_: object) -> None:
+        colors = theme_colors(self.viewer)
+        self.setStyleSheet(style_sheet(colors))
+        self.apply_theme(colors)
+
+
+class Page(Panel):
+    """A panel that is a page of Curate too: one column, a choice of layers on top.
+
+    Label keys work while it has the focus, except in its text fields.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(napari_viewer)
+        forward_keys(self, self.session)
+
+    @property
+    def layer(self) -> Any | None:
+        """The picks layer that is worked on. Any: napari's layers are not typed here."""
+        return self.session.picks_layer
+
+    def add_column(self, *parts: Any) -> None:
+        """Put the page's parts below each other, the choice of layers on top."""
+        self.layers = LayerChoice(self.session)
+        self.column = QVBoxLayout(self)
+        margins = self.column.contentsMargins()
+        fill(self.column, self.layers, *parts, spacing_px=8)
+        self.column.setContentsMargins(margins)
+
+
+class LayerChoice(QWidget):
+    """The micrographs and the picks that the session works on, the same in all panels.
+
+    Parameters
+    ----------
+    for_session : Session
+        Whose layers are shown, and chosen.
+    """
+
+    def __init__(self, for_session: session.Session) -> None:
+        super().__init__()
+        self._session = for_session
+        self._following = False
+        self.micrographs = self._box(
+            session.micrograph_layers,
+            "Micrographs",
+            "The stack of micrographs that the picks lie on.",
+        )
+        self.picks = self._box(
+            session.label_layers, "Picks", "The picks to label and to prune."
+        )
+        self._note = Note()
+        self._note.hide()
+        fill(QVBoxLayout(self), Fields(self.micrographs, self.picks), self._note)
+        follow(self, for_session.layers_changed, self._show)
+        follow(self, for_session.target_changed, self._show)
+        self._show()
+
+    def _box(self, list_layers: Callable[[Any], list[Any]], label: str, tip: str) -> ComboBox:
+        """Return a choice of the layers that `list_layers` finds, the newest first."""
+        viewer = self._session.viewer
+
+        def choices(_box: Any = None) -> list[tuple[str, Any]]:
+            return [(layer.name, layer) for layer in reversed(list_layers(viewer))]
+
+        box = ComboBox(choices=choices, label=label, tooltip=tip, nullable=True)
+        # a long file name must not widen the panel
+        box.native.setMinimumContentsLength(8)
+        box.native.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        box.changed.connect(self._choose)
+        return box
+
+    def _show(self) -> None:
+        self._following = True  # else each box tells the session what it tells the box
+        try:
+            for box, layer in (
+                (self.micrographs, self._session.stack_layer),
+                (self.picks, self._session.picks_layer),
+            ):
+                box.reset_choices()
+                box.value = layer if layer in box.choices else None
+        finally:
+            self._following = False
+
+    def _choose(self, *_: object) -> None:
+        if self._following:
+            return
+        self._note.say("")
+        try:
+            self._session.choose(
+                stack_layer=self.micrographs.value, picks_layer=self.picks.value
+            )
+        except PickerOptimizerError as error:
+            self._note.say(str(error))
+        self._show()

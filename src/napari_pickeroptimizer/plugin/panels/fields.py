@@ -1,0 +1,190 @@
+"""Labelled fields of the panels: devices, files, lengths, the particle diameter."""
+
+from pathlib import Path
+from typing import Literal
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Widget
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QWidget
+
+from napari_pickeroptimizer.device import DEVICES
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.plugin import actions
+from napari_pickeroptimizer.plugin.images.stack import stack_of
+from napari_pickeroptimizer.plugin.panels.signals import follow
+from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.prune.place_rules import Length
+
+UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
+    "px": "px",
+    "Å": "ang",
+    "diameters": "diameters",
+}
+MODEL_FILES = "Models (*.safetensors)"
+# Diameters are shown with one decimal: a smaller difference is none.
+LEAST_DIFFERENCE_PX = 0.06
+
+
+class Fields(QWidget):
+    """Labelled fields, one a row, the fields in one column; rows can be hidden."""
+
+    def __init__(self, *fields: Widget) -> None:
+        super().__init__()
+        self._fields = fields  # magicgui's own are kept with what they are drawn by
+        self._labels: dict[int, QLabel] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        # the fields of several of these stand below each other in one panel
+        grid.setColumnMinimumWidth(0, self.fontMetrics().horizontalAdvance("Micrographs "))
+        for row, field in enumerate(fields):
+            label = QLabel(field.label)
+            label.setToolTip(field.tooltip or field.native.toolTip())
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field.native, row, 1)
+            self._labels[id(field)] = label
+
+    def show_row(self, field: Widget, shown: bool) -> None:
+        """Show or hide a field with its label."""
+        self._labels[id(field)].setVisible(shown)
+        field.native.setVisible(shown)
+
+
+def device_box() -> ComboBox:
+    """Return a choice of the devices, the preferred one chosen."""
+    return ComboBox(
+        choices=DEVICES,
+        value=preferences().device,
+        label="Device",
+        tooltip="Where the network runs; auto takes a GPU if there is one.",
+    )
+
+
+def file_box(mode: Literal["r", "w"], pattern: str, label: str) -> FileEdit:
+    """Return a choice of a file to read or to write."""
+    return FileEdit(mode=FileDialogMode(mode), filter=pattern, label=label, nullable=True)
+
+
+def chosen_path(box: FileEdit) -> Path:
+    """Return the file that is chosen.
+
+    Raises
+    ------
+    SettingsError
+        None is.
+    """
+    if not isinstance(box.value, Path) or box.value == Path():
+        raise SettingsError(f"Choose a file: {box.label}.")
+    return box.value
+
+
+def ask_for_model(parent: QWidget) -> str:
+    """Return the model file that the user chooses, empty for none."""
+    path, _ = QFileDialog.getOpenFileName(parent, "Load model", "", MODEL_FILES)
+    return str(path)
+
+
+class LengthBox(Container):
+    """A length and its unit.
+
+    Parameters
+    ----------
+    label, tooltip : str
+        As in magicgui.
+    units : tuple of str
+        Units to choose from, of `UNITS`.
+    """
+
+    def __init__(
+        self, label: str, tooltip: str, units: tuple[str, ...] = tuple(UNITS)
+    ) -> None:
+        self.number = FloatSpinBox(value=0, min=0, max=100_000, step=1, tooltip=tooltip)
+        # "108" is typed as a whole: its first digit is no length
+        self.number.native.setKeyboardTracking(False)
+        self.unit = ComboBox(choices=units, value="px", tooltip="px of the micrograph.")
+        super().__init__(
+            widgets=[self.number, self.unit], layout="horizontal", labels=False, label=label
+        )
+        self.margins = (0, 0, 0, 0)
+        self.native.setToolTip(tooltip)
+
+    def length(self) -> Length:
+        """Return what the box shows."""
+        return Length(float(self.number.value), UNITS[self.unit.value])
+
+
+class DiameterBox(LengthBox):
+    """Particle diameter of the session's picks; their rings follow it, and it follows them.
+
+    Parameters
+    ----------
+    session : Session
+        Whose picks.
+    in_ang : bool
+        Whether it is in Å wherever the pixel size is known.
+    """
+
+    def __init__(self, session: Session, *, in_ang: bool = False) -> None:
+        super().__init__(
+            "Diameter",
+            "Longest particle diameter; the rings show it on the image.",
+            ("px", "Å"),
+        )
+        self.number.native.setDecimals(1)
+        self.number.native.setSpecialValueText("not set")
+        self.pixel_size_ang: float | None = None
+        self._session, self._in_ang = session, in_ang
+        self._following = False
+        self.unit.changed.connect(self._convert)
+        self.number.changed.connect(self._set_rings)
+        for signal in (
+            session.target_changed,
+            session.layers_changed,
+            session.diameter_changed,
+        ):
+            follow(self.native, signal, self._follow_rings)
+        self._follow_rings()
+
+    @property
+    def diameter_px(self) -> float | None:
+        """Diameter in micrograph pixels; None where Å cannot be converted, or it is unset."""
+        try:
+            return self.length().in_px(self.pixel_size_ang, None) or None
+        except SettingsError:
+            return None
+
+    def _follow_rings(self, *_: object) -> None:
+        """Show the diameter of the rings, in Å where that is wanted and possible."""
+        stack_layer, state = self._session.stack_layer, self._session.picks_state
+        stack = None if stack_layer is None else stack_of(stack_layer.metadata)
+        pixel_size_ang = None if stack is None else stack.pixel_size_ang
+        self._following = True
+        try:
+            if pixel_size_ang != self.pixel_size_ang:
+                self.pixel_size_ang = pixel_size_ang
+                if self._in_ang:
+                    self.unit.value = "Å" if pixel_size_ang else "px"
+            self.enabled = state is not None
+            if state is not None:
+                self._show_px(state.diameter_px)
+        finally:
+            self._following = False
+
+    def _show_px(self, diameter_px: float) -> None:
+        shown = self.diameter_px
+        if shown is None or abs(shown - diameter_px) > LEAST_DIFFERENCE_PX:
+            per_px = self.pixel_size_ang if self.unit.value == "Å" else None
+            self.number.value = round(diameter_px * (per_px or 1.0), 1)
+
+    def _set_rings(self, *_: object) -> None:
+        layer, diameter_px = self._session.picks_layer, self.diameter_px
+        if not self._following and layer is not None and diameter_px is not None:
+            actions.set_diameter(layer, diameter_px)
+
+    def _convert(self, unit: str) -> None:
+        if self.pixel_size_ang and self.number.value > 0:
+            factor = self.pixel_size_ang if unit == "Å" else 1 / self.pixel_size_ang
+            self.number.value = round(self.number.value * factor, 1)

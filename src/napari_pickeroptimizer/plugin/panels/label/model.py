@@ -1,0 +1,308 @@
+"""What the label panel shows: labels, the micrograph on the screen, suggestions. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.suggest import Suggested
+from napari_pickeroptimizer.plugin import actions, navigation, suggestions
+from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
+from napari_pickeroptimizer.plugin.labels.queue import Queue
+from napari_pickeroptimizer.plugin.layer_state import layer_state
+from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
+from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.plugin.images.stack import StackView
+    from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+    from napari_pickeroptimizer.plugin.session import Session
+
+OTHER_KEYS = (
+    ("N / B", "next in the queue / back"),
+    ("PgDn / PgUp", "next micrograph / previous"),
+    ("Ctrl+Z / Ctrl+Shift+Z", "undo / redo"),
+    ("S / Z", "select picks / move the image"),
+    ("1, Del", "contaminant; never deletes"),
+)
+NONE_SELECTED = "No picks are selected: click one, or drag a box in selection mode (S)."
+
+
+@dataclass(frozen=True)
+class MicrographShown:
+    """The micrograph on the screen, as the picks of a layer see it.
+
+    Parameters
+    ----------
+    name : str
+        As the picks spell it; empty where there is none.
+    number, n_micrographs : int
+        Its place among the slices, from 1.
+    n_picks, n_labelled : int
+        The layer's picks on it.
+    missing : bool
+        Whether there are picks but no image.
+    """
+
+    name: str
+    number: int
+    n_micrographs: int
+    n_picks: int
+    n_labelled: int
+    missing: bool = False
+
+    @property
+    def text(self) -> str:
+        """``3 of 10: 512 picks, 12 labelled``."""
+        if not self.name:
+            return "no micrograph here"
+        labelled = f", {self.n_labelled:,} labelled" if self.n_picks else ""
+        missing = ", image missing" if self.missing else ""
+        picks = plural(self.n_picks, "pick")
+        return f"{self.number:,} of {self.n_micrographs:,}: {picks}{labelled}{missing}"
+
+
+@dataclass(frozen=True)
+class MicrographDisplay:
+    """How the micrographs are displayed, and what of it can be changed.
+
+    Parameters
+    ----------
+    low_pass_ang : float or None
+        Resolution of the low-pass; None while it is off.
+    can_low_pass : bool
+        Whether the pixel size is known, without which there is none in Å.
+    binned : bool
+        Whether the micrographs are larger than what is displayed at first.
+    every_pixel : bool
+        Whether they are displayed unbinned.
+    """
+
+    low_pass_ang: float | None = None
+    can_low_pass: bool = False
+    binned: bool = False
+    every_pixel: bool = False
+
+    @classmethod
+    def of(cls, stack: StackView | None) -> MicrographDisplay:
+        """Return how a stack is displayed."""
+        if stack is None:
+            return cls()
+        binned = max(stack.canvas_px) > MAX_DISPLAY_PX
+        known = stack.pixel_size_ang is not None
+        return cls(
+            stack.low_pass_ang or None if known else None,
+            known,
+            binned,
+            binned and stack.max_display_px > MAX_DISPLAY_PX,
+        )
+
+
+class LabelModel:
+    """The picks layer that a session works on, as the label panel shows it.
+
+    Parameters
+    ----------
+    session : Session
+        Whose picks.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        # rows on the slice that is shown, looked for once a slice: (points, slice, rows)
+        self._on_slice: tuple[int, int, NDArray[np.intp]] | None = None
+
+    @property
+    def layer(self) -> Any | None:
+        """The picks layer; Any, as napari's layers are not typed here."""
+        return self.session.picks_layer
+
+    # -------------------------------------------------------------------------- labels
+
+    def counts(self) -> dict[int, int]:
+        """Return how many picks carry each class id, 0 for no label."""
+        return {} if self.layer is None else label_counts(self.layer)
+
+    def needs_hint(self) -> bool:
+        """Whether nothing is labelled yet, so that one has to be told how to."""
+        return self.layer is not None and not sum(list(self.counts().values())[1:])
+
+    def can_undo(self) -> tuple[bool, bool]:
+        """Return whether there is something to undo, and to redo."""
+        state = self.session.picks_state
+        return (False, False) if state is None else state.can_undo
+
+    def key_help(self) -> list[tuple[str, str]]:
+        """Return the keys and what they mean."""
+        classes = [(style.key, style.name) for style in self.session.vocabulary]
+        return [*classes, ("U", "remove the label"), *OTHER_KEYS]
+
+    def label_selected(self, class_id: int) -> None:
+        """Label the selected picks.
+
+        Raises
+        ------
+        LabelError
+            None are.
+        """
+        rows = [] if self.layer is None else sorted(self.layer.selected_data)
+        if not rows:
+            raise LabelError(NONE_SELECTED)
+        actions.label_picks(self.layer, np.array(rows, dtype=np.intp), class_id)
+
+    def recovery_text(self) -> str:
+        """Return what labels of an earlier session can be restored; empty for none."""
+        recovery = None if self.layer is None else actions.recoverable(self.layer)
+        if recovery is None:
+            return ""
+        verb = "was" if len(recovery) == 1 else "were"
+        return f"{recovery.sentence} {verb} found for these picks."
+
+    def recover(self) -> str:
+        """Give the picks the labels of the earlier session; return how many, in words."""
+        n = actions.recover(self.session.viewer, self.layer)
+        return f"{plural(n, 'label')} restored."
+
+    # --------------------------------------------------------------------- micrographs
+
+    def forget_slice(self) -> None:
+        """Look for the picks of the slice anew: layers changed."""
+        self._on_slice = None
+
+    def micrograph(self) -> MicrographShown:
+        """Return the micrograph on the screen."""
+        viewer, state = self.session.viewer, self.session.picks_state
+        index = slice_shown(viewer)
+        if state is None or not 0 <= index < len(state.slice_names):
+            return MicrographShown("", 0, 0 if state is None else len(state.slice_names), 0, 0)
+        rows = self._rows_on_slice(index)
+        stack = find_stack(viewer, state)
+        shapes = () if stack is None else stack.shapes_px
+        return MicrographShown(
+            state.slice_names[index],
+            index + 1,
+            len(state.slice_names),
+            len(rows),
+            int((state.picks.labels[rows] != UNLABELLED).sum()),
+            missing=index >= len(shapes) or shapes[index] is None,
+        )
+
+    def _rows_on_slice(self, index: int) -> NDArray[np.intp]:
+        n = len(self.layer.data)  # type: ignore[union-attr]
+        if self._on_slice is None or self._on_slice[:2] != (n, index):
+            rows = rows_on_slice(self.layer, index)
+            self._on_slice = (n, index, rows)
+        return self._on_slice[2]
+
+    def missing(self) -> dict[str, str]:
+        """Return why micrographs of the picks are missing, by name."""
+        if self.layer is None:
+            return {}
+        return missing_micrographs(self.session.viewer, self.layer)
+
+    # --------------------------------------------------------------------- suggestions
+
+    @property
+    def can_suggest(self) -> bool:
+        """Whether there are picks and micrographs to compare them on."""
+        return self.layer is not None and self.session.stack_layer is not None
+
+    def suggest_tip(self) -> str:
+        """Return what is suggested, or what is needed for it."""
+        if not self.can_suggest:
+            return "Open the micrographs first: picks are compared by their images."
+        chosen = (
+            "those the model is unsure of, and some unlike all others"
+            if self.session.model is not None
+            else "picks unlike each other and unlike the labelled ones"
+        )
+        return f"Choose the picks whose labels help the model most: {chosen}."
+
+    def queue(self) -> Queue | None:
+        """Return the picks to label next; None where there are none."""
+        return navigation.queue_of(self.layer)
+
+    def check_text(self) -> str:
+        """Return how many labels the model doubts; empty for none."""
+        n = 0 if self.layer is None else len(suggestions.doubtful_rows(self.layer))
+        return f"Check {plural(n, 'label')} the model doubts" if n else ""
+
+    def take_suggested(self, layer: Any, event: object) -> str:
+        """Take an event of suggesting over; return what to say of it.
+
+        Parameters
+        ----------
+        layer : napari.layers.Points
+            The layer it was asked for: the user may work on another one by now.
+        event : SuggestEvent
+            What came.
+        """
+        match event:
+            case BoxesRead():
+                return f"Reading micrograph {event.n_read} of {event.n_total} ..."
+            case MicrographSkipped():
+                return f"Left out {event.micrograph}: {event.reason}"
+            case Suggested() if layer not in self.session.viewer.layers:
+                return "The picks layer was deleted meanwhile."
+            case Suggested() if not len(event.rows):
+                return "There is nothing to suggest: every pick has a label."
+            case Suggested():
+                suggestions.show_suggestions(self.session.viewer, layer, event)
+                n = len(event.rows)
+                fewer = " (there are no more)" if n < event.n_wanted else ""
+                return (
+                    f"{plural(n, 'pick')}{fewer}, chosen from {event.n_compared:,}. "
+                    "Label them by key."
+                )
+        return ""
+
+
+def label_counts(layer: Any) -> dict[int, int]:
+    """Return how many picks of a layer carry each class id, 0 for no label."""
+    state = layer_state(layer)
+    if state is None:
+        return {}
+    counts = np.bincount(state.picks.labels, minlength=MAX_CLASS + 1)
+    return {class_id: int(n) for class_id, n in enumerate(counts)}
+
+
+def add_class_tip(vocabulary: Vocabulary) -> str:
+    """Return what another class would be, or why there cannot be one."""
+    n_free = MAX_CLASS - len(vocabulary.classes)
+    if not n_free:
+        return f"{MAX_CLASS} classes are the most that RELION distinguishes."
+    return f"Another class of false picks, or of particles to keep apart ({n_free} more)."
+
+
+def without_class(
+    vocabulary: Vocabulary, class_id: int, counts: Mapping[int, int]
+) -> Vocabulary:
+    """Return the classes without one of them.
+
+    Raises
+    ------
+    LabelError
+        Picks carry its label.
+    """
+    if n := counts.get(class_id, 0):
+        name, them = vocabulary.name(class_id), "it" if n == 1 else "them"
+        raise LabelError(f"{plural(n, 'pick')} labelled {name}: label {them} otherwise first.")
+    return vocabulary.removed(class_id)
+
+
+def plural(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "pick"), plural(1200, "pick")
+    ('1 pick', '1,200 picks')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

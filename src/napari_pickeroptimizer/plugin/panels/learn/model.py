@@ -1,0 +1,196 @@
+"""What the learn panel shows: what is missing, the model, how good it is. No Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.fewshot.events import (
+    BoxesRead,
+    FineTuned,
+    MicrographSkipped,
+    StepDone,
+)
+from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.readiness import label_text, missing_to_finetune
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.plugin.session import Session
+
+# Fewer labels of a class say too little of how good a model is.
+LEAST_LABELS = 10
+N_SKIPPED_SHOWN = 3
+LEARNING = "Learning. You can go on labelling; new labels count the next time."
+
+
+class LearnModel:
+    """Labels and models of a session, as the learn panel shows them.
+
+    Parameters
+    ----------
+    session : Session
+        Whose labels.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._skipped: list[str] = []
+
+    @property
+    def picks(self) -> Picks | None:
+        """The picks that are worked on."""
+        state = self.session.picks_state
+        return None if state is None else state.picks
+
+    @property
+    def stack(self) -> StackView | None:
+        """Their micrographs."""
+        layer = self.session.stack_layer
+        return None if layer is None else stack_of(layer.metadata)
+
+    def missing(self) -> str:
+        """Return what fine-tuning still needs; empty when it can start."""
+        return missing_to_finetune(self.picks, self.stack, self.session.vocabulary)
+
+    def ready_text(self) -> str:
+        """Return the labels that would be learned."""
+        picks = self.picks
+        return "" if picks is None else f"Ready: {label_text(picks, self.session.vocabulary)}."
+
+    def model_text(self) -> str:
+        """Return what the session's model is, and how good."""
+        return model_text(self.session.model)
+
+    def can_restore(self) -> bool:
+        """Whether there is a model before this one."""
+        return len(self.session.models) > 1
+
+    def restore_tip(self) -> str:
+        """Return what going back to it does."""
+        if self.can_restore():
+            return "Go back to the previous model. The picks have to be scored again."
+        return "There is no previous model."
+
+    # -------------------------------------------------------------------------- events
+
+    def begin(self) -> None:
+        """Forget what was skipped: another fine-tuning starts."""
+        self._skipped = []
+
+    def take(self, event: object) -> str:
+        """Take an event of fine-tuning over; return what it is at, empty for no news."""
+        match event:
+            case BoxesRead():
+                return f"Reading micrographs: {event.n_read} of {event.n_total}"
+            case MicrographSkipped():
+                self._skipped.append(f"Left out {event.micrograph}: {event.reason}")
+            case StepDone():
+                training = "Final model" if event.fold is None else f"Fold {event.fold}"
+                return f"{training}: step {event.step} of {event.n_steps}"
+            case FineTuned():
+                self.session.set_model(event.model, event)
+        return ""
+
+    def outcome(self, tuned: FineTuned) -> str:
+        """Return how good a new model is, and which micrographs were left out."""
+        lines = validation_lines(tuned, self.session.vocabulary)
+        lines += self._skipped[:N_SKIPPED_SHOWN]
+        if len(self._skipped) > N_SKIPPED_SHOWN:
+            lines.append(f"... and {len(self._skipped) - N_SKIPPED_SHOWN} more")
+        return "\n".join(lines)
+
+
+def px_or_ang(
+    number: float, unit: str, pixel_size_ang: float | None
+) -> tuple[float | None, float | None]:
+    """Return a diameter as ``diameter_px`` and ``diameter_ang``, one of which is None.
+
+    Raises
+    ------
+    SettingsError
+        There is none, or it is in Å and the pixel size is unknown.
+    """
+    if unit == "Å" and not pixel_size_ang:
+        raise SettingsError("The pixel size is unknown: give the diameter in px.")
+    if number <= 0:
+        raise SettingsError("Give the particle diameter.")
+    return (None, number) if unit == "Å" else (number, None)
+
+
+def model_text(model: Classifier | None) -> str:
+    """Return what a model is, and how good."""
+    if model is None:
+        return "No model yet."
+    card = model.card
+    text = f"Model: {', '.join(card.class_names)}; diameter {diameter_text(card.boxes)}."
+    labels = card.training.get("labels", {})
+    if labels:
+        text += " Trained on " + ", ".join(f"{n} {name}" for name, n in labels.items()) + "."
+    return f"{text} {validation_text(model)}"
+
+
+def model_line(model: Classifier | None) -> str:
+    """Return a model in one line; `model_text` tells all."""
+    if model is None:
+        return "No model yet."
+    card = model.card
+    validation = card.training.get("validation")
+    n = sum(card.training.get("labels", {}).values())
+    known = "not cross-validated"
+    if validation:
+        known = f"{validation['accuracy']:.0%} of {n} labels right" if n else ""
+    return f"Model for {diameter_text(card.boxes)}, {known}."
+
+
+def validation_text(model: Classifier) -> str:
+    """Return what cross-validation said of a model, with counts where they are known."""
+    validation = model.card.training.get("validation")
+    if not validation:
+        return "Not cross-validated."
+    held_out = "other micrographs" if validation["grouped_by_micrograph"] else "other picks"
+    n = sum(model.card.training.get("labels", {}).values())
+    right = f"{round(validation['accuracy'] * n)} of {n} labels, " if n else ""
+    return (
+        f"Cross-validated on {held_out} ({validation['n_folds']} folds): "
+        f"{right}{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
+    )
+
+
+def validation_lines(
+    tuned: FineTuned, vocabulary: Vocabulary = DEFAULT_VOCABULARY
+) -> list[str]:
+    """Return what cross-validation said of a new model, by class and in words."""
+    validation = tuned.validation
+    if validation is None:
+        return ["Done. Not cross-validated: how good it is is unknown. Use 3 folds to know."]
+    hits = validation.probabilities.argmax(axis=1) == validation.targets
+    by_class = []
+    for position, class_id in enumerate(tuned.model.card.class_ids):
+        of_class = validation.targets == position
+        n_right, n = int(hits[of_class].sum()), int(of_class.sum())
+        by_class.append(f"{n_right} of {n} {vocabulary.name(class_id)}")
+    lines = [
+        f"Done. {int(hits.sum())} of {len(hits)} held-out labels were predicted right: "
+        f"{', '.join(by_class)}."
+    ]
+    if not validation.folds.grouped_by_micrograph:
+        lines.append("The folds share micrographs: expect a little less on new micrographs.")
+    counts = np.bincount(validation.targets)
+    if counts[counts > 0].min() < LEAST_LABELS:
+        lines.append(
+            f"These are few labels to judge by: give at least {LEAST_LABELS} of each class."
+        )
+    return lines
+
+
+def diameter_text(boxes: BoxSettings) -> str:
+    """Return the particle diameter of a model."""
+    if boxes.diameter_ang is not None:
+        return f"{boxes.diameter_ang:.4g} Å"
+    return f"{boxes.diameter_px:.4g} px"

@@ -1,1 +1,0 @@
-"""Fine-tuning, scoring, and what a threshold makes of the scores."""
