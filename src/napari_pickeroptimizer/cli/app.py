@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -74,10 +75,17 @@ def _end(signal_number: int, frame: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _end) if _in_main_thread() else None
     try:
         app(args=None if arguments is None else list(arguments))
     except PickerOptimizerError as error:
         err.print("Error: ", style="bold red", end="")
         err.print(str(error), markup=False)
         sys.exit(EXIT_BAD_INPUT)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -200,8 +200,8 @@ def finish(
         When the run began; by default now.
     further : callable, optional
         Called with the folder that the run is made in and what `Pruned` will tell; writes
-        more files there (a report, the labels) and yields events. All files there are of the
-        run.
+        more files there (a report, the labels) and yields events. What it adds to the record
+        goes when the run is overwritten, other files of it stay.
     command : str
         Name of the command, for the record.
     notes : sequence of str
@@ -245,7 +245,6 @@ def finish(
             yield from further(folder, pruned)
             more = sorted(p for p in folder.rglob("*") if p.is_file() and p not in files)
             files[-1:] = [*more, files[-1]]
-            write_record(folder, record, files[:-1])
     yield replace(pruned, files=[output / path.relative_to(folder) for path in files])
 
 

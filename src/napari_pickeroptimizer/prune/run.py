@@ -153,6 +153,7 @@ def _score_into_journal(
     inputs: Mapping[str, Any],
 ) -> Iterator[ScoreEvent | ScoresReused]:
     check_any_found(groups)
+    device = choose_device(settings.device)
     check_writable(output)
     own = shard.of(groups)
     class_ids = classifier.card.class_ids
@@ -179,7 +180,7 @@ def _score_into_journal(
         if done:
             n_picks = sum(len(event.group.rows) for event in done)
             yield ScoresReused(n_before, n_picks, n_before, len(own))
-        classifier = classifier.to(choose_device(settings.device))
+        classifier = classifier.to(device)
         for event in score_groups(
             to_do, coords_yx_px, classifier, batch_size=settings.batch_size,
             n_views=settings.n_views,
@@ -272,6 +273,7 @@ def prune_picks(
         micrographs, picks, classifier, output, settings, labels=labels, inputs=inputs
     )
     check_any_found(plan.groups)
+    choose_device(settings.device)
     started = datetime.now(UTC)
     with locked(output):
         scored: PicksScored | None = None
