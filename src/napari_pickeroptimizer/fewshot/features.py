@@ -1,4 +1,4 @@
-"""What a sample of the picks looks like to a network, read micrograph by micrograph."""
+"""Features of a sample of the picks, computed micrograph by micrograph."""
 
 from __future__ import annotations
 
@@ -14,32 +14,40 @@ from scipy.spatial import cKDTree
 
 from napari_pickeroptimizer.boxes import cut_windows, render, window_side, working_image
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
+from napari_pickeroptimizer.errors import MicrographReadError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRead,
+    MicrographRows,
+    check_any_found,
+    group_by_micrograph,
+    read_micrographs,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from napari_pickeroptimizer.boxes import BoxSettings, WorkingImage
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
-# In particle diameters. A pick this close to a label shows what the label shows; of two picks
-# closer than the second number, one is enough; and one closer to the border is cut off by it.
+# In particle diameters: a pick closer to a label shows the same as the label; of two picks
+# closer to each other, one is enough; a pick closer to the border is cut off by it.
 OF_A_LABEL = 0.5
 OF_ANOTHER_PICK = 0.25
 OF_THE_BORDER = 0.5
 BATCH_SIZE = 256
-# Micrographs with labels are read first, but leave this share for those without.
+# Micrographs with labels are read first, but this share is left for those without.
 SHARE_OF_OTHERS = 0.5
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Picks as a network sees them, and the labels beside them.
+    """Features and probabilities of picks, and of the labels on the same micrographs.
 
     Parameters
     ----------
@@ -50,7 +58,7 @@ class Sample:
     features : (n, c) float32
         The feature map's mean over the box.
     probabilities : (n, n_classes) float32
-        P(class); without a meaning where the network has learned no classes yet.
+        P(class); meaningless where the network was not fine-tuned yet.
     label_rows : (m,) int
         Positions in the table of labels, of those on micrographs that were read.
     label_features : (m, c) float32
@@ -69,12 +77,12 @@ class Sample:
 
 
 def pretrained_features(base: str | Path, boxes: BoxSettings, seed: int) -> Classifier:
-    """Return the network of `base` as it is: good for features, its classes mean nothing.
+    """Return the network of `base` with untrained heads: for its features only.
 
     Raises
     ------
     CheckpointError
-        The weights are not there, or do not fit.
+        The weights are missing, or do not fit.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -97,7 +105,7 @@ def sample_features(
 ) -> Iterator[BoxesRead | MicrographSkipped | Sample]:
     """Draw picks from some micrographs and compute their features; the sample comes last.
 
-    Each micrograph is read once; one that cannot be read is told, and another takes its place.
+    Each micrograph is read once; one that cannot be read is skipped with an event and replaced.
 
     Parameters
     ----------
@@ -116,43 +124,43 @@ def sample_features(
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     n_views : int
-        Looks at each box that are averaged.
+        Test-time augmentation views of each box that are averaged.
 
     Raises
     ------
     MicrographNotFoundError, MicrographReadError
-        No micrograph of the picks is there, or none can be read.
+        No micrograph of the picks is found, or none can be read.
     SettingsError
         The diameter is given in Å and the pixel size is unknown.
     """
     classifier = classifier.to(choose_device(device))
-    rows_of, missing = micrographs.rows_of(picks)
-    if not rows_of and missing:
-        raise MicrographNotFoundError(next(iter(missing.values())))
-    for name, reason in missing.items():
-        yield MicrographSkipped(name, reason, 0.0)
-    label_rows_of = {} if labels is None else micrographs.rows_of(labels)[0]
+    groups = group_by_micrograph(micrographs, picks)
+    check_any_found(groups)
+    for group in groups:
+        if group.micrograph is None:
+            yield MicrographSkipped(group.name, group.reason, 0.0)
+    of_label_groups = [] if labels is None else group_by_micrograph(micrographs, labels)
+    label_rows_of = {g.micrograph: g.rows for g in of_label_groups if g.micrograph is not None}
     rng = np.random.default_rng(seed)
-    plan = reading_order(list(rows_of), label_rows_of, n_micrographs, rng)
+    found = [group for group in groups if group.micrograph is not None]
+    plan = reading_order(found, label_rows_of, n_micrographs, rng)
     everywhere = picks.coords_yx_px()
     of_labels = np.empty((0, 2)) if labels is None else labels.coords_yx_px()
     none = np.empty(0, dtype=np.intp)
     n_read, n_wanted, parts = 0, min(n_micrographs, len(plan)), []
     reasons: list[str] = []
-    for micrograph in plan:
-        if n_read == n_wanted:
-            break
-        try:
-            pixels = micrograph.read()
-        except (MicrographReadError, MicrographNotFoundError) as error:
-            reasons.append(str(error))
-            yield MicrographSkipped(micrograph.name, str(error), n_read / n_wanted)
+    for event in _read_some(plan, n_wanted):
+        micrograph = event.group.micrograph
+        assert micrograph is not None  # of those in the plan
+        if isinstance(event, MicrographFailed):
+            reasons.append(event.reason)
+            yield MicrographSkipped(micrograph.name, event.reason, n_read / n_wanted)
             continue
-        image = working_image(pixels, classifier.card.boxes, micrograph.pixel_size_ang)
+        image = working_image(event.image, classifier.card.boxes, micrograph.pixel_size_ang)
         diameter_px = classifier.card.boxes.diameter_in(micrograph.pixel_size_ang)
         label_rows = label_rows_of.get(micrograph, none)
-        label_rows = label_rows[whole(of_labels[label_rows], image.shape_px, 0.0)]
-        rows = rng.permutation(rows_of[micrograph])
+        label_rows = label_rows[off_border(of_labels[label_rows], image.shape_px, 0.0)]
+        rows = rng.permutation(event.group.rows)
         free = labelling_candidates(
             everywhere[rows], of_labels[label_rows], image.shape_px, diameter_px
         )
@@ -168,27 +176,39 @@ def sample_features(
     yield joined(parts)
 
 
+def _read_some(
+    plan: list[MicrographRows], n_wanted: int
+) -> Iterator[MicrographRead | MicrographFailed]:
+    """Read micrographs in order until `n_wanted` are read; others replace unreadable ones."""
+    while n_wanted and plan:
+        part, plan = plan[:n_wanted], plan[n_wanted:]
+        for event in read_micrographs(part):
+            n_wanted -= isinstance(event, MicrographRead)
+            yield event
+
+
 def reading_order(
-    with_picks: list[Micrograph],
-    with_labels: dict[Micrograph, NDArray[np.intp]],
+    groups: list[MicrographRows],
+    with_labels: Collection[Micrograph],
     n_micrographs: int,
     rng: np.random.Generator,
-) -> list[Micrograph]:
-    """Return micrographs in the order of reading: a random one, some with labels first."""
-    shuffled = [with_picks[i] for i in rng.permutation(len(with_picks))]
-    labelled = [m for m in shuffled if m in with_labels]
+) -> list[MicrographRows]:
+    """Return micrographs in random order, some of those with labels first."""
+    shuffled = [groups[i] for i in rng.permutation(len(groups))]
+    labelled = [i for i, group in enumerate(shuffled) if group.micrograph in with_labels]
     first = labelled[: math.ceil(n_micrographs * (1 - SHARE_OF_OTHERS))]
-    return first + [m for m in shuffled if m not in set(first)]
+    rest = np.setdiff1d(np.arange(len(shuffled)), first)
+    return [shuffled[i] for i in (*first, *rest)]
 
 
 def _part(
     group: int,
     rows: NDArray[np.intp],
     label_rows: NDArray[np.intp],
-    seen: tuple[NDArray[np.float32], NDArray[np.float32]],
+    predicted: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> Sample:
-    """Return the part of a sample that one micrograph gives: first its picks were seen."""
-    probabilities, features = seen
+    """Return one micrograph's part of a sample; its picks were predicted before its labels."""
+    probabilities, features = predicted
     n = len(rows)
     return Sample(
         rows,
@@ -201,7 +221,7 @@ def _part(
     )
 
 
-def whole(
+def off_border(
     coords_yx_px: NDArray[np.float64], shape_px: tuple[int, int], margin_px: float
 ) -> NDArray[np.bool_]:
     """Return which (n, 2) centres lie in a (ny, nx) micrograph, `margin_px` off its border."""
@@ -216,7 +236,7 @@ def labelling_candidates(
     shape_px: tuple[int, int],
     diameter_px: float,
 ) -> NDArray[np.intp]:
-    """Return positions of picks that are whole, not labelled, and no doubles of others.
+    """Return positions of picks that are unlabelled, off the border, and no duplicates.
 
     Examples
     --------
@@ -224,15 +244,15 @@ def labelling_candidates(
     >>> labelling_candidates(picks, np.array([[52.0, 92]]), (100, 100), 20.0)
     array([0])
     """
-    ask = whole(coords_yx_px, shape_px, OF_THE_BORDER * diameter_px)
+    candidate = off_border(coords_yx_px, shape_px, OF_THE_BORDER * diameter_px)
     if len(labels_yx_px):
         distance, _ = cKDTree(labels_yx_px).query(coords_yx_px)
-        ask &= distance > OF_A_LABEL * diameter_px
+        candidate &= distance > OF_A_LABEL * diameter_px
     pairs = cKDTree(coords_yx_px).query_pairs(OF_ANOTHER_PICK * diameter_px)
     for first, second in sorted(pairs):
-        if ask[first]:
-            ask[second] = False
-    return np.flatnonzero(ask)
+        if candidate[first]:
+            candidate[second] = False
+    return np.flatnonzero(candidate)
 
 
 def predict_at(

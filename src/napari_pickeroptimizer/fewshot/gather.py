@@ -1,4 +1,4 @@
-"""From labelled and unlabelled picks to the windows that a network learns from."""
+"""From labelled and unlabelled picks to the windows that a network is trained on."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ from napari_pickeroptimizer.errors import (
     BoxOutsideError,
     LabelError,
     MicrographNotFoundError,
-    MicrographReadError,
 )
 from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRows,
+    group_by_micrograph,
+    read_micrographs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
 # Share of the whole job's progress that reading micrographs counts for.
@@ -40,7 +45,7 @@ READING_SHARE = 0.15
 
 @dataclass(frozen=True)
 class TrainingBoxes:
-    """Everything the network learns from.
+    """Everything that the network is trained on.
 
     Parameters
     ----------
@@ -55,7 +60,7 @@ class TrainingBoxes:
     class_ids : tuple of int
         Classes found in the labels, ascending.
     unlabelled : Windows
-        (m, 1, side, side) windows of picks nobody labelled.
+        (m, 1, side, side) windows of unlabelled picks.
     unlabelled_groups : (m,) int
         Micrograph of each of them.
     background : Windows
@@ -107,16 +112,16 @@ def gather(
 ) -> Iterator[BoxesRead | MicrographSkipped | TrainingBoxes]:
     """Cut the windows of labels, of unlabelled picks and of the background; they come last.
 
-    The background is taken where unlabelled picks are: only where a picker has been is a place
-    without a pick a place without a particle. Each micrograph is read once. One that cannot
-    be read is skipped and told.
+    Background is taken from micrographs with unlabelled picks only: elsewhere, a place without
+    a pick may well hold a particle. Each micrograph is read once; one that cannot be read is
+    skipped with an event.
 
     Raises
     ------
     LabelError
         Fewer than two classes are labelled on readable micrographs.
     MicrographNotFoundError
-        A label's micrograph is not among the given ones.
+        A label's micrograph is missing.
     BoxOutsideError
         A label lies outside its micrograph.
     """
@@ -128,96 +133,101 @@ def gather(
         )
     checked_class_ids(labels.labels, settings.class_names)
     labelled = labels.select(labels.labels != UNLABELLED)
-    _, missing = micrographs.resolve_all(labelled.table["micrograph"].unique())
-    if missing:
-        raise MicrographNotFoundError(
-            f"{len(missing)} micrographs of the labels are not there; "
-            + next(iter(missing.values()))
-        )
     everything = (
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
-    pool = _unlabelled_sample(micrographs, labelled, everything, settings)
-    labelled_rows, _ = micrographs.rows_of(labelled)
-    pool_rows, _ = micrographs.rows_of(pool)
-    picked_rows, _ = micrographs.rows_of(everything)
-    plan = list(dict.fromkeys([*labelled_rows, *pool_rows]))
-
-    everywhere, of_pool = everything.coords_yx_px(), pool.coords_yx_px()
-    of_labels = labelled.coords_yx_px()
+    of_labels, of_picks = labelled.coords_yx_px(), everything.coords_yx_px()
+    label_rows = _label_rows(micrographs, labelled)
+    picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, everything))
+    sample_rows = _sample_rows(picked_rows, label_rows, settings)
     side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)
-    label_parts, pool_parts, background_parts, row_parts, group_parts = [], [], [], [], []
-    pool_group_parts = []
+    label_parts, sample_parts, background_parts = [], [], []
+    kept_rows, groups, sample_groups = [none], [none], [none]
     rng = np.random.default_rng(settings.seed)
-    n_each = math.ceil(settings.n_background / max(1, len(pool_rows)))
-    for i, micrograph in enumerate(plan):
-        progress = READING_SHARE * (i + 1) / len(plan)
-        rows = labelled_rows.get(micrograph, none)
-        try:
-            image = working_image(micrograph.read(), settings.boxes, micrograph.pixel_size_ang)
-        except (MicrographReadError, MicrographNotFoundError) as error:
-            yield MicrographSkipped(micrograph.name, str(error), progress)
+    n_each = math.ceil(settings.n_background / max(1, len(sample_rows)))
+    plan = [
+        MicrographRows(micrograph.name, micrograph, label_rows.get(micrograph, none))
+        for micrograph in dict.fromkeys([*label_rows, *sample_rows])
+    ]
+    for event in read_micrographs(plan):
+        i, rows, progress = event.n_done - 1, event.group.rows, READING_SHARE * event.progress
+        micrograph = event.group.micrograph
+        if isinstance(event, MicrographFailed):
+            yield MicrographSkipped(event.group.name, event.reason, progress)
             continue
+        assert micrograph is not None  # read
+        image = working_image(event.image, settings.boxes, micrograph.pixel_size_ang)
         if len(rows):
             try:
-                windows = cut_windows(image, of_labels[rows], side)
+                label_parts.append(cut_windows(image, of_labels[rows], side))
             except BoxOutsideError as error:
                 raise BoxOutsideError(f"labels on {micrograph.name}: {error}") from error
-            label_parts.append(windows)
-            row_parts.append(rows)
-            group_parts.append(np.full(len(rows), i))
-        if micrograph in pool_rows:
-            coords = of_pool[pool_rows[micrograph]]
+            kept_rows.append(rows)
+            groups.append(np.full(len(rows), i))
+        if micrograph in sample_rows:
+            coords = of_picks[sample_rows[micrograph]]
             coords = coords[~outside(coords, image.shape_px)]
-            pool_parts.append(cut_windows(image, coords, side))
-            pool_group_parts.append(np.full(len(coords), i))
-            taken = np.concatenate(
-                [
-                    everywhere[picked_rows[micrograph]],
-                    of_labels[rows],
-                ]
-            )
+            sample_parts.append(cut_windows(image, coords, side))
+            sample_groups.append(np.full(len(coords), i))
+            taken = np.concatenate([of_picks[picked_rows[micrograph]], of_labels[rows]])
             diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)
             coords = background_coords(taken, image.shape_px, diameter_px, n_each, rng)
             background_parts.append(cut_windows(image, coords, side))
-        yield BoxesRead(micrograph.name, i + 1, len(plan), progress)
+        yield BoxesRead(micrograph.name, event.n_done, event.n_total, progress)
 
-    kept_rows = np.concatenate(row_parts) if row_parts else none
-    kept_labels = labelled.labels[kept_rows]
+    readable = np.concatenate(kept_rows)
+    kept_labels = labelled.labels[readable]
     class_ids = checked_class_ids(kept_labels, settings.class_names)
-    sizes = [m.pixel_size_ang for m in labelled_rows if m.pixel_size_ang is not None]
+    sizes = [m.pixel_size_ang for m in label_rows if m.pixel_size_ang is not None]
     yield TrainingBoxes(
         labelled=_joined(label_parts, side),
         targets=np.searchsorted(class_ids, kept_labels).astype(np.intp),
-        groups=np.concatenate(group_parts),
-        suggested=labelled.was_suggested[kept_rows],
+        groups=np.concatenate(groups),
+        suggested=labelled.was_suggested[readable],
         class_ids=class_ids,
-        unlabelled=_joined(pool_parts, side),
-        unlabelled_groups=np.concatenate([none, *pool_group_parts]),
+        unlabelled=_joined(sample_parts, side),
+        unlabelled_groups=np.concatenate(sample_groups),
         background=_joined(background_parts, side),
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
     )
 
 
-def _unlabelled_sample(
-    micrographs: Micrographs, labelled: Picks, unlabelled: Picks, settings: FineTuneSettings
-) -> Picks:
-    """Draw unlabelled picks, from the labelled micrographs and a few others."""
+_RowsByMicrograph = dict["Micrograph", NDArray[np.intp]]
+
+
+def _rows_by_micrograph(groups: list[MicrographRows]) -> _RowsByMicrograph:
+    return {g.micrograph: g.rows for g in groups if g.micrograph is not None}
+
+
+def _label_rows(micrographs: Micrographs, labelled: Picks) -> _RowsByMicrograph:
+    """Return the rows of each micrograph's labels; none of them may be missing."""
+    groups = group_by_micrograph(micrographs, labelled)
+    reasons = [group.reason for group in groups if group.micrograph is None]
+    if reasons:
+        raise MicrographNotFoundError(
+            f"{len(reasons)} micrographs of the labels are missing; {reasons[0]}"
+        )
+    return _rows_by_micrograph(groups)
+
+
+def _sample_rows(
+    picked_rows: _RowsByMicrograph, label_rows: _RowsByMicrograph, settings: FineTuneSettings
+) -> _RowsByMicrograph:
+    """Draw unlabelled picks from the labelled micrographs and from a few others."""
     if settings.unlabelled_batch_size == settings.background_batch_size == 0:
-        return unlabelled.select(np.array([], dtype=np.intp))
-    with_labels, _ = micrographs.rows_of(labelled)
-    found, _ = micrographs.rows_of(unlabelled)
-    others = [micrograph for micrograph in found if micrograph not in with_labels]
+        return {}
+    others = [micrograph for micrograph in picked_rows if micrograph not in label_rows]
     rng = np.random.default_rng(settings.seed)
-    chosen = [micrograph for micrograph in found if micrograph in with_labels]
     order = rng.permutation(len(others))[: settings.n_unlabelled_micrographs]
-    chosen += [others[i] for i in order]
-    none = np.array([], dtype=np.intp)
-    rows = np.sort(np.concatenate([none, *(found[micrograph] for micrograph in chosen)]))
+    chosen = {*(m for m in picked_rows if m in label_rows), *(others[i] for i in order)}
+    parts = [np.array([], dtype=np.intp), *(picked_rows[m] for m in chosen)]
+    rows = np.sort(np.concatenate(parts))
     if len(rows) > settings.n_unlabelled:
         rows = np.sort(rng.choice(rows, settings.n_unlabelled, replace=False))
-    return unlabelled.select(rows)
+    sampled = {m: np.intersect1d(picked_rows[m], rows) for m in chosen}
+    by_first = sorted((m for m in sampled if len(sampled[m])), key=lambda m: sampled[m][0])
+    return {micrograph: sampled[micrograph] for micrograph in by_first}
 
 
 def _joined(parts: list[Windows], side: int) -> Windows:

@@ -1,4 +1,4 @@
-"""What a user does on a viewer, for scripts: open, label, undo, recover, save. No Qt.
+"""Actions on a viewer for scripts: open, label, undo, recover, save. No Qt.
 
 Every function takes the viewer (`napari.Viewer`, or a `ViewerModel` without a window) or a layer
 of it; the panels only call them. Fine-tuning and scoring are in `jobs`, thresholds in
@@ -32,7 +32,7 @@ def open_micrographs(
     pixel_size_ang: float | None = None,
     name: str = "micrographs",
 ) -> Any:
-    """Add micrographs as one lazy stack, and put picks that are there already on its slices.
+    """Add micrographs as one lazy stack, and put existing picks on its slices.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def open_picks(
     name: str | None = None,
     diameter_px: float | None = None,
 ) -> Any:
-    """Add picks as one Points layer, on the slices of the micrographs that are open.
+    """Add picks as one Points layer, on the slices of the open micrographs.
 
     ``viewer.open(path, plugin="napari-pickeroptimizer")`` also looks for micrographs that are
     not.
@@ -95,7 +95,7 @@ def open_picks(
 def take_labels(
     layer: Any, where: Picks | str | Path | Sequence[str | Path], radius_px: float = 1.0
 ) -> int:
-    """Label a layer's picks as the same picks are labelled in another file.
+    """Copy labels to a layer's picks from the same picks in a file.
 
     Returns
     -------
@@ -109,27 +109,27 @@ def take_labels(
 
 
 def label_picks(layer: Any, rows: Any, class_id: Any) -> None:
-    """Label picks by their row, as the keys do; 0 takes a label back."""
+    """Label picks by their row, as the keys do; 0 removes a label."""
     picks_state(layer).set_labels(rows, class_id)
 
 
 def undo(layer: Any) -> bool:
-    """Take the last change of labels back; False when there is none."""
+    """Undo the last change of labels; return False if there is none."""
     return picks_state(layer).undo()
 
 
 def redo(layer: Any) -> bool:
-    """Make the change that was last undone again; False when there is none."""
+    """Redo the change that was undone last; return False if there is none."""
     return picks_state(layer).redo()
 
 
 def recoverable(layer: Any) -> Recovery | None:
-    """Return the labels of an earlier session that a layer's picks lack, if there are any."""
+    """Return the labels of an earlier session that are missing in a layer, if any."""
     return picks_state(layer).recovery
 
 
 def recover(viewer: Any, layer: Any) -> int:
-    """Give a layer's picks the labels of the earlier session; return how many."""
+    """Restore the labels of the earlier session in a layer; return their number."""
     recovery, session = recoverable(layer), session_of(viewer)
     if recovery is not None and recovery.names:
         session.set_vocabulary(session.vocabulary.with_names(recovery.names))
@@ -137,20 +137,20 @@ def recover(viewer: Any, layer: Any) -> int:
 
 
 def discard_recovery(layer: Any) -> None:
-    """Do not offer the labels of the earlier session again."""
+    """Discard the labels of the earlier session."""
     picks_state(layer).discard_recovery()
 
 
 def set_vocabulary(viewer: Any, vocabulary: Vocabulary) -> None:
-    """Call, draw and offer the classes differently from now on, in all layers of ours."""
+    """Change names, colours and keys of the classes, in all layers of the plugin."""
     session_of(viewer).set_vocabulary(vocabulary)
 
 
 def set_diameter(layer: Any, diameter_px: float) -> None:
-    """Draw the rings of a picks layer with another diameter."""
+    """Change the diameter of the rings of a picks layer."""
     picks_state(layer).set_diameter(diameter_px)
 
 
 def save_picks(layer: Any, output: str | Path) -> list[Path]:
-    """Write a layer's picks losslessly: their own file(s) again, without the missing rows."""
+    """Write a layer's picks losslessly, in the format of their files, without removed rows."""
     return write_picks(picks_of(layer), output)

@@ -1,4 +1,4 @@
-"""What napari's own tools do to a picks layer: taken over, or taken back. No Qt.
+"""Edits of a picks layer by napari's own tools: accepted as labels, or reverted. No Qt.
 
 Removed points come back as rejected picks, dragged ones go back to where the picker put them,
 added ones become picks, and labels typed into the feature table are taken over.
@@ -29,7 +29,7 @@ NEW_PICK = -1
 
 
 def follow_edits(layer: Any) -> None:
-    """Guard a picks layer from now on; a second call changes nothing."""
+    """Guard a picks layer; a second call has no effect."""
     layer.events.data.disconnect(_on_data)
     layer.events.features.disconnect(_on_features)
     layer.events.data.connect(_on_data)
@@ -53,7 +53,7 @@ def picks_of(layer: Any) -> Picks:
 
 
 def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -> Picks:
-    """Return the picks with what the user did in the layer: labels, and added points.
+    """Return the picks with the user's edits of the layer: labels, and added points.
 
     Picks are never lost or moved here: a point that is missing in the layer keeps its pick,
     and a dragged one its place. A point without a ``pick_id`` of its own (added, or pasted)
@@ -150,7 +150,7 @@ def _take_edit(layer: Any, action: str) -> None:
 
 
 def _is_as_shown(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -> bool:
-    """Whether labels and number of points are those of the picks: quick, for it is usual."""
+    """Return whether labels and number of points are those of the picks, the usual case."""
     if len(points) != len(state.picks) or not {"label", "pick_id"} <= set(features):
         return False
     labels = features["label"].array

@@ -1,4 +1,4 @@
-"""Fine-tuning and pruning as two plain functions of layers, for scripts and for the menu.
+"""Fine-tuning and pruning as two functions of layers, for scripts and for the menu.
 
 `panels.function_forms` makes a form of each, for *Layers ▸ Classify*. What they do is what the
 Learn and Decide panels do, in one call.
@@ -132,7 +132,7 @@ def show_kept(session: Session, picks: Points) -> tuple[Points, Points]:
 
 
 def session_on(micrographs: Image | None, picks: Points | None) -> Session:
-    """Return the session of two layers, which works on them from now on.
+    """Return the session of two layers, after making them its current layers.
 
     Raises
     ------

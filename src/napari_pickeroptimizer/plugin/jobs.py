@@ -53,15 +53,16 @@ class JobFailed:
 
     @property
     def text(self) -> str:
-        """Our own errors speak for themselves; of others the kind helps to report them."""
+        """The message of our own errors; of others also the type, which helps to report them."""
         if isinstance(self.error, PickerOptimizerError):
             return str(self.error)
         return f"{type(self.error).__name__}: {self.error}"
 
 
 def leave_a_core_free() -> None:
-    """Have torch use one core less than there are, so that the window stays alive meanwhile."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    """Leave one core to the window: torch uses the others, or those that it was allowed."""
+    n_cores = os.cpu_count() or 2
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), n_cores - 1)))
 
 
 def guarded(events: Iterator[Any]) -> Iterator[Any]:
@@ -108,7 +109,7 @@ def finetune_layer(
     stack_layer: Any = None,
     on_event: Callable[[FineTuneEvent], None] | None = None,
 ) -> FineTuned:
-    """Fine-tune on a layer's labels, here and now; the model becomes the session's."""
+    """Fine-tune on a layer's labels and wait; the session uses the model."""
     last = None
     for last in finetune_events(viewer, layer, settings, stack_layer=stack_layer):
         if on_event is not None:
@@ -187,7 +188,7 @@ def score_layer(
     device: str = "auto",
     on_event: Callable[[ScoreEvent | ScoreSummary], None] | None = None,
 ) -> Scores:
-    """Score a layer's picks, here and now, and show what is kept and rejected.
+    """Score a layer's picks and wait; show the kept and rejected ones.
 
     Where that fails, the layer has the scores that it had before.
 
@@ -227,7 +228,7 @@ def score_layer(
 
 
 def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
-    """Go back to the scores that a layer had, unless they are of another model by now."""
+    """Restore the earlier scores of a layer, unless they are of another model."""
     is_current = before is not None and before.model is session_of(viewer).model
     state = picks_state(layer)
     state.restore_scores(before if is_current else None)
@@ -236,7 +237,7 @@ def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
 
 
 def load_model(viewer: Any, path: str | Path) -> Classifier:
-    """Read a model file and make it the session's.
+    """Read a model file for the session.
 
     Raises
     ------
@@ -250,7 +251,7 @@ def load_model(viewer: Any, path: str | Path) -> Classifier:
 
 
 def micrographs_first(viewer: Any, layer: Any) -> tuple[str, ...]:
-    """Return the micrograph that is seen, as the layer's picks spell it: to score it first."""
+    """Return the name of the current micrograph, to score it first."""
     state, viewer = layer_state(layer), unwrap(viewer)
     if state is None or viewer.dims.ndim < 3:
         return ()

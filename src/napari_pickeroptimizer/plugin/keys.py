@@ -46,7 +46,7 @@ def bind_keys(viewer: Any, layer: Any) -> None:
 
 
 def press(viewer: Any, layer: Any, key: str) -> bool:
-    """Do what a key does on a picks layer; False for a key that is none of ours."""
+    """Perform the action of a key on a picks layer; return False for other keys."""
     state = layer_state(layer)
     if state is None or key not in ALL_KEYS:
         return False
@@ -65,7 +65,7 @@ def press(viewer: Any, layer: Any, key: str) -> bool:
 
 
 def targets(viewer: Any, layer: Any) -> set[int]:
-    """Return the points that a label key means.
+    """Return the points that a label key applies to.
 
     While selecting, the selection, else the pick under the cursor; in the other modes the
     other way round, so that one can point and press a key without a click.
@@ -85,7 +85,7 @@ def _label(viewer: Any, layer: Any, class_id: int) -> None:
 
 
 def _source_layer(layer: Any) -> Any | None:
-    """Return the layer of the picks that an output was made of, else the layer itself."""
+    """Return the picks layer of an output layer, else the layer itself."""
     origin = picks_state(layer).origin
     return None if origin.layer_ref is None else origin.layer_ref()
 
@@ -98,7 +98,7 @@ def _under_cursor(viewer: Any, layer: Any) -> set[int]:
 
 
 def _help(key: str) -> str:
-    """Return what a key does, in words."""
+    """Return the action of a key as text."""
     if key in LABEL_KEYS:
         return f"Label the picks {class_name(LABEL_KEYS[key])}."
     step = (QUEUE_KEYS | MICROGRAPH_KEYS).get(key, 0)

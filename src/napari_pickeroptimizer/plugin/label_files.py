@@ -26,14 +26,14 @@ from napari_pickeroptimizer.schema import (
 
 
 def is_tree(picks: Picks) -> bool:
-    """Whether picks came as several files, and are written as such."""
+    """Whether picks are from several files, and are written as such."""
     return picks.file_list is not None or len(picks.sources) > 1
 
 
 def write_part(
     picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]] | None = None
 ) -> list[Path]:
-    """Write picks as their input is, or as one new STAR where `output` ends in .star."""
+    """Write picks in the format of their input, or as one new STAR if `output` ends in .star."""
     if is_tree(picks) and output.suffix.lower() == ".star":
         return [write_new_star(picks, output, columns=columns)]
     return write_picks(picks, output, columns=columns)

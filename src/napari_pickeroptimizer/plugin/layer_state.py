@@ -1,4 +1,4 @@
-"""`LayerState`: all that is known of one picks layer, and signals of what changed. No Qt.
+"""`LayerState`: the state of one picks layer, with signals for changes. No Qt.
 
 The picks are the truth and the layer is a view of them: napari removes selected points on a key
 and has no undo. Whoever wants a label, a threshold or a queue changed asks the state of the
@@ -46,7 +46,7 @@ def _no_rows() -> Rows:
 
 @dataclass(eq=False)
 class LayerState:
-    """The picks of a layer, their labels, scores and decision, and how they are shown.
+    """The picks of a layer with their labels, scores, decision and display.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class LayerState:
         )
 
     def copy(self) -> LayerState:
-        """Return the state of a copied layer: as it is now, with an undo of its own."""
+        """Return the state for a copy of the layer, with its own undo history."""
         scores = self.scores if self.scores is not None and self.scores.complete else None
         return replace(
             self, history=History(), journal=None, recovery=None, queue=None, is_open=False,
@@ -162,7 +162,7 @@ class LayerState:
         self.view_changed.emit()
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Call and draw the classes differently from now on."""
+        """Change names, colours and symbols of the classes."""
         if vocabulary == self.vocabulary:
             return
         names, before = vocabulary.names(), self.vocabulary.names()
@@ -172,7 +172,7 @@ class LayerState:
         self.view_changed.emit()
 
     def set_diameter(self, diameter_px: float) -> None:
-        """Draw the rings with another diameter."""
+        """Change the diameter of the rings."""
         if diameter_px > 0 and diameter_px != self.diameter_px:
             self.diameter_px = float(diameter_px)
             self.diameter_changed.emit()
@@ -192,7 +192,7 @@ class LayerState:
         return self.source if is_linked and self.source is not None else self
 
     def set_labels(self, rows: Collection[int] | ArrayLike, class_id: ArrayLike) -> None:
-        """Give picks labels: with undo, and in the journal.
+        """Label picks, with undo and journal.
 
         Labels given on an output (kept, rejected) reach the picks it was made of, so that a
         mistake that is noticed there is a label for the next training.
@@ -212,34 +212,34 @@ class LayerState:
             self._take(self.picks.with_labels(labels), changed)
 
     def set_picks(self, picks: Picks) -> None:
-        """Take over picks with other labels, or with more picks behind these."""
+        """Replace the picks by the same ones with other labels, or with added picks."""
         n = len(self.picks)
         changed = np.flatnonzero(self.picks.labels != picks.labels[:n])
         if len(changed) or len(picks) > n:
             self._take(picks, changed)
 
     def undo(self) -> bool:
-        """Take the last change of labels back; False when there is none."""
+        """Undo the last change of labels; return False if there is none."""
         return self.origin._travel(History.undo, "before")
 
     def redo(self) -> bool:
-        """Make the change that was last undone again; False when there is none."""
+        """Redo the change that was undone last; return False if there is none."""
         return self.origin._travel(History.redo, "after")
 
     @property
     def can_undo(self) -> tuple[bool, bool]:
-        """Whether there is something to undo, and to redo."""
+        """Whether undo and redo are possible."""
         history = self.origin.history
         return bool(history.done), bool(history.undone)
 
     def open_journal(self) -> None:
-        """Write labels to disk from now on, and look for those of an earlier session."""
+        """Start the journal of labels, and look for labels of an earlier session."""
         if self.journal is None and self.role == "picks":  # those of outputs are the source's
             self.journal = journal_of(self.picks)
             self.recovery = self.journal.recovery(self.picks)
 
     def recover(self) -> int:
-        """Give the picks the labels of the earlier session; return how many.
+        """Restore the labels of the earlier session; return their number.
 
         Picks that were labelled since keep their new label.
         """
@@ -257,7 +257,7 @@ class LayerState:
         return len(rows) + len(recovery.added)
 
     def discard_recovery(self) -> None:
-        """Forget the labels of the earlier session; those given since are kept."""
+        """Discard the labels of the earlier session; newer ones are kept."""
         if self.recovery is None:
             return
         self.recovery = None
@@ -266,7 +266,7 @@ class LayerState:
         self._write_journal(lambda journal: journal.write(self.picks, labelled))
 
     def _take(self, picks: Picks, changed: Rows, *, remember: bool = True) -> None:
-        """Take over picks whose labels differ in `changed`, or that are more."""
+        """Replace the picks, whose labels differ in `changed` or which have added rows."""
         before, self.picks = self.picks, picks
         added = np.arange(len(before), len(picks))
         rows = np.concatenate([changed, added])
@@ -310,7 +310,7 @@ class LayerState:
         self.slice_of, self.slice_names = slice_of, tuple(slice_names)
 
     def _write_journal(self, write: Callable[[Journal], None]) -> None:
-        """Write to the journal; where that fails, say so once and go on without."""
+        """Write to the journal; if that fails, warn once and continue without."""
         if self.journal is None:
             return
         try:
@@ -328,7 +328,7 @@ class LayerState:
 
     @property
     def decision(self) -> Decision:
-        """What any threshold makes of scores, labels and places, as far as they are known.
+        """The decision from scores, labels and places, as far as they are known.
 
         Raises
         ------
@@ -359,7 +359,7 @@ class LayerState:
         return self.scores
 
     def scored_class(self, rows: Rows | slice = slice(None)) -> NDArray[np.int8]:
-        """Return the class that scores and places give picks, 0 for none; no label counts.
+        """Return the class of picks by scores and places, without labels; 0 for none.
 
         Without scores it is the class in the picks' own file, if there is any.
         """
@@ -388,7 +388,7 @@ class LayerState:
         return self.decision.decided(scored, self.threshold)
 
     def begin_scores(self, scores: Scores) -> Scores | None:
-        """Have these scores from now on; return those before, for `restore_scores`."""
+        """Set the scores; return the previous ones, for `restore_scores`."""
         before = self.scores
         self._set_scores(scores)
         return before
@@ -396,7 +396,7 @@ class LayerState:
     def take_scores(
         self, event: ScoreEvent | ScoreSummary, frames: Sequence[Frame] = ()
     ) -> None:
-        """Take over what an event of scoring tells: a micrograph, or the end of it.
+        """Apply an event of scoring: a micrograph, or the end.
 
         `frames`, for the end where distances count, are those of `prune.place_rules.frames_of`.
         """
@@ -412,18 +412,18 @@ class LayerState:
         self.scores_changed.emit()
 
     def restore_scores(self, before: Scores | None) -> None:
-        """Go back to the scores of before, as after a cancelled scoring."""
+        """Restore the previous scores, as after a cancelled scoring."""
         if before is not None and len(before) < len(self.picks):
             before.grow(self.picks)
         self._set_scores(before)
 
     def forget_scores(self) -> None:
-        """Drop the scores and the colours that they gave."""
+        """Drop the scores and their colours."""
         if self.scores is not None:
             self._set_scores(None)
 
     def set_threshold(self, threshold: float) -> None:
-        """Keep the picks of this P(particle) and more.
+        """Set the threshold on P(particle).
 
         Raises
         ------
@@ -436,14 +436,14 @@ class LayerState:
         self.threshold_changed.emit()
 
     def set_place_rules(self, rules: PlaceRules, frames: Sequence[Frame]) -> None:
-        """Let distances cost picks their place; `frames` are those of `frames_of`."""
+        """Set the distances that reject picks; `frames` are those of `frames_of`."""
         self.decision.set_places(self.picks.coords_yx_px(), frames)
         self.rules, self.frames = rules, frames
         self.needs_refresh = True
         self.threshold_changed.emit()
 
     def set_queue(self, queue: Queue | None) -> None:
-        """Have another queue, or none."""
+        """Set the queue, or None."""
         if queue is not self.queue:
             self.queue = queue
             self.queue_changed.emit()
@@ -455,7 +455,7 @@ class LayerState:
         self.scores_changed.emit()
 
     def _update_decision(self, rows: Rows, n_added: int) -> Rows:
-        """Follow labels and added picks; return other rows that are decided differently now."""
+        """Update the decision to labels and added picks; return other rows that changed."""
         scores = self.scores
         if scores is None:
             return _no_rows()
@@ -469,7 +469,7 @@ class LayerState:
 
 
 def layer_state(layer: Any) -> LayerState | None:
-    """Return the state of a layer's picks, None for a layer that holds none of ours.
+    """Return the state of a picks layer, None for other layers.
 
     A layer that was made from another one, as by *Duplicate*, gets a copy of its state.
     """
@@ -507,7 +507,7 @@ def unwrap(proxy: Any) -> Any:
 
 
 def as_rows(rows: Any) -> Rows:
-    """Return rows of picks, however they are given, as an array.
+    """Return rows of picks as an array.
 
     Raises
     ------
@@ -523,5 +523,5 @@ def as_rows(rows: Any) -> Rows:
 
 
 def with_added(picks: Picks, new: Picks) -> Picks:
-    """Return picks with those behind them that the user added; they belong to no file."""
+    """Return picks with the user's added ones appended, which belong to no file."""
     return concatenate([picks, replace(new, file_list=picks.file_list)])

@@ -1,4 +1,4 @@
-"""Which slice of the micrograph stack a pick lies on, whichever of the two came first."""
+"""Matching picks to the slices of a micrograph stack, in whichever order they are opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOKED_FOR_KEY = "pickeroptimizer looked for"
 
 @dataclass(frozen=True)
 class Match:
-    """How picks and a micrograph stack fit.
+    """The match of picks and a micrograph stack.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def match(state: LayerState, stack: StackView) -> Match:
 
 
 def place(layer: Any, matched: Match, stack_layer: Any) -> None:
-    """Put a picks layer on the slices, and into the world, of a stack layer."""
+    """Give a picks layer the slices and the scale of a stack layer."""
     state, stack = layer_state(layer), stack_of(stack_layer.metadata)
     assert state is not None
     assert stack is not None  # they were matched
@@ -101,7 +101,7 @@ def best_stack(viewer: Any, state: LayerState) -> tuple[Any, Match] | None:
 
 
 def missing_micrographs(viewer: Any, layer: Any) -> dict[str, str]:
-    """Return the micrographs that a layer's picks cannot be seen on: reason by name.
+    """Return the micrographs of a layer's picks that cannot be shown: reason by name.
 
     They are in no micrograph layer that is open, fit several of its micrographs, or their
     files cannot be read. All of them where no micrographs are open.
@@ -135,18 +135,18 @@ def match_reason(name: str, stack: StackView) -> str:
 
 
 def find_stack(viewer: Any, state: LayerState) -> StackView | None:
-    """Return the stack that picks were matched to, None when its layer is gone."""
+    """Return the stack of picks, None if its layer was removed."""
     layer = layer_by_id(viewer, state.stack)
     return None if layer is None else stack_of(layer.metadata)
 
 
 def layer_by_id(viewer: Any, unique_id: Hashable) -> Any | None:
-    """Return the layer of that ``unique_id``, None when it is gone. Names may change."""
+    """Return the layer of a ``unique_id``, None if it was removed. Names may change."""
     return next((x for x in viewer.layers if x.unique_id == unique_id), None)
 
 
 def picks_layers(viewer: Any) -> list[Any]:
-    """Return the Points layers that hold picks of ours."""
+    """Return the Points layers of picks."""
     return [layer for layer in viewer.layers if layer_state(layer) is not None]
 
 

@@ -1,4 +1,4 @@
-"""Going to picks and micrographs, and the queue of picks to look at. No Qt."""
+"""Navigation to picks and micrographs, and through the queue. No Qt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What opening a file means beyond reading it: picks find micrographs, files join stacks."""
+"""Opening files: micrographs of picks are found, micrograph files join the open stack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ N_NAMES = 3
 def picks_with_micrographs(
     viewer: Any | None, picks: Picks, name: str, *, diameter_px: float | None = None
 ) -> list[LayerData]:
-    """Return layer data of picks, with those of their micrographs where these are not open.
+    """Return the layer data of picks, and of their micrographs if these are not open.
 
     Micrographs that are found nowhere are listed by `matching.missing_micrographs`, and told
     in a warning: here, or by the session as soon as the picks are in the viewer.
@@ -67,7 +67,7 @@ def picks_with_micrographs(
 
 
 def points_on(state: LayerState, stack: LayerData, name: str) -> LayerData:
-    """Return the layer data of picks that lie on a stack which is not in a viewer yet."""
+    """Return the layer data of picks on a stack that is not in a viewer yet."""
     stack_view = stack_of(stack[1]["metadata"])
     assert stack_view is not None  # made by `make_stack`
     matched = matching.match(state, stack_view)
@@ -76,7 +76,7 @@ def points_on(state: LayerState, stack: LayerData, name: str) -> LayerData:
 
 
 def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
-    """Add micrograph files to the open stack of their folder; whether there is one.
+    """Add micrograph files to the open stack of their folder; return whether there is one.
 
     Picks that waited for them are put on their slices.
     """
@@ -100,7 +100,7 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
 
 
 def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[Any, Any, str]:
-    """Return the data of a stack layer; picks that wait for it are scaled as it will be.
+    """Return the data of a stack layer; picks that were opened before it get its scale.
 
     napari complains of layers in pixels beside layers in Å, even if for an instant only.
     """
@@ -142,7 +142,7 @@ def _in_world(points: LayerData, stack: StackView) -> LayerData:
 
 
 def _rematch(viewer: Any, stack_layer: Any) -> None:
-    """Put picks on the slices that came to a stack, where these are micrographs of theirs."""
+    """Put picks on the slices that were added to a stack, if these are their micrographs."""
     stack = stack_of(stack_layer.metadata)
     assert stack is not None  # it was extended
     for layer in matching.picks_layers(viewer):

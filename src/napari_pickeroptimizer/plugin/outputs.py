@@ -1,4 +1,4 @@
-"""Layers of kept, rejected and unscored picks: what a decision makes of a picks layer. No Qt.
+"""Layers of kept, rejected and unscored picks of a decision. No Qt.
 
 The layer of all picks is coloured by the decision, and else left alone. What is kept and what
 is rejected are two more layers, made from it again whenever scores, threshold, places or labels
@@ -40,7 +40,7 @@ LARGE = 100_000
 
 @dataclass(frozen=True)
 class LayerOutputs:
-    """What scores and threshold made of a layer.
+    """The result of scores and threshold for a layer.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def scores_of(viewer: Any, layer: Any) -> Scores:
 
 
 def take_scores(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> None:
-    """Take an event of scoring over, into the scores and the colours of the picks."""
+    """Apply an event of scoring to the scores and the colours of the picks."""
     state = scored_state(layer)
     is_end = isinstance(event, ScoreSummary)
     state.take_scores(event, place_frames(viewer, state, state.rules) if is_end else ())
 
 
 def set_threshold(viewer: Any, layer: Any, threshold: float) -> LayerOutputs:
-    """Keep the picks of this P(particle) and more, and show it.
+    """Set the threshold on P(particle) and update the layers.
 
     The layer's labels win over the scores, those given since the scoring too.
 
@@ -121,7 +121,7 @@ def set_threshold(viewer: Any, layer: Any, threshold: float) -> LayerOutputs:
 
 
 def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> LayerOutputs:
-    """Let distances cost picks their place, whatever their score, and show it.
+    """Set the distances that reject picks whatever their score, and update the layers.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> LayerOutputs:
 
 
 def place_frames(viewer: Any, state: LayerState, rules: PlaceRules) -> list[Frame]:
-    """Return the micrographs that distances between scored picks are measured on."""
+    """Return the micrographs on which distances between scored picks are measured."""
     scores = state.scores
     if rules.are_off or scores is None:
         return []
@@ -149,7 +149,7 @@ def place_frames(viewer: Any, state: LayerState, rules: PlaceRules) -> list[Fram
 
 
 def refresh(viewer: Any, layer: Any) -> LayerOutputs:
-    """Bring the colours of all picks, and the output layers, up to date with the decision."""
+    """Update the colours of all picks and the output layers to the decision."""
     viewer, layer = unwrap(viewer), unwrap(layer)
     state = scored_state(layer)
     scores = scores_of(viewer, layer)
@@ -161,7 +161,7 @@ def refresh(viewer: Any, layer: Any) -> LayerOutputs:
 
 
 def refresh_visible(viewer: Any, layer: Any) -> bool:
-    """Do as `refresh`, but leave large outputs that nobody sees for later.
+    """Refresh as `refresh` does, but postpone large outputs that are hidden.
 
     Returns
     -------
@@ -179,14 +179,14 @@ def refresh_visible(viewer: Any, layer: Any) -> bool:
 
 
 def paint_shown(viewer: Any, layer: Any) -> None:
-    """Colour the picks of the micrograph that is shown by the decision."""
+    """Colour the picks of the current micrograph by the decision."""
     is_flat = viewer.dims.ndim >= 3 and viewer.dims.ndisplay == 2
     shown = transforms.rows_on_slice(layer, transforms.slice_shown(viewer))
     painting.paint_decided(layer, shown if is_flat else None)
 
 
 def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
-    """Return the output layers of a picks layer by role, whatever they are called now."""
+    """Return the output layers of a picks layer by role, even if they were renamed."""
     source = layer_state(layer)
     states = [(other, layer_state(other)) for other in unwrap(viewer).layers]
     return {
@@ -197,7 +197,7 @@ def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
 
 
 def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
-    """Show all picks, or only the kept or the rejected ones; what is shown gets the keys."""
+    """Show all picks, or only the kept or the rejected ones; that layer becomes active."""
     viewer, layer = unwrap(viewer), unwrap(layer)
     is_behind = shown not in outputs_of(viewer, layer) or picks_state(layer).outdated
     if shown != "all" and is_behind:
@@ -210,7 +210,7 @@ def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
 
 
 def shown_of(viewer: Any, layer: Any) -> Shown:
-    """Return which of its three layers is seen, ``all`` where it is several."""
+    """Return which of the three layers is visible, ``all`` if several are."""
     if not layer.visible:
         outputs = outputs_of(viewer, layer)
         seen: list[Shown] = [

@@ -1,4 +1,4 @@
-"""How picks are drawn: decision and labels as colours, widths, symbols and features. No Qt.
+"""Colours, widths, symbols and features of picks, from decision and labels. No Qt.
 
 napari's own colour cycles are slow beyond 1e5 points, and give colours by order of first
 appearance: the same class would have another colour in the next file. So all is computed here,
@@ -61,14 +61,14 @@ def appearance(state: LayerState) -> dict[str, Any]:
 
 
 def shown_class(state: LayerState, rows: Any = slice(None)) -> NDArray[np.int8]:
-    """Return the class that picks are drawn in: the user's label, else the decided one."""
+    """Return the class that picks are drawn as: the user's label, else the decided class."""
     labels = state.picks.labels[rows]
     decided = state.scored_class(rows)
     return cast(NDArray[np.int8], np.where(labels != UNLABELLED, labels, decided))
 
 
 def feature_table(state: LayerState) -> pd.DataFrame:
-    """Return the features of the points: what the status bar and the feature table show."""
+    """Return the features of the points, for the status bar and the feature table."""
     table = state.picks.table
     codes, names = pd.factorize(table["micrograph"])
     features = pd.DataFrame(
@@ -98,7 +98,7 @@ def label_names(
 
 
 def follow_state(layer: Any, state: LayerState) -> None:
-    """Draw a layer again whenever its state changes; a second call changes nothing."""
+    """Redraw a layer whenever its state changes; a second call has no effect."""
     if len(state.redraw):
         return
     layer_ref = ref(layer)  # the state belongs to the layer, which must be free to go
@@ -121,7 +121,7 @@ def follow_state(layer: Any, state: LayerState) -> None:
 
 
 def paint(layer: Any) -> None:
-    """Draw everything of a layer anew: points, features and looks."""
+    """Redraw a layer: points, features, colours and symbols."""
     state = state_of_layer(layer)
     points = _points(state)
     with _painting(state):
@@ -140,7 +140,7 @@ def paint(layer: Any) -> None:
 
 
 def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
-    """Draw some picks anew, None for all whose class or score is another one."""
+    """Redraw some picks; None for all whose class or score has changed."""
     state = state_of_layer(layer)
     if len(layer.data) != len(state.picks):  # picks were added, or napari removed points
         paint(layer)
@@ -149,7 +149,7 @@ def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
 
 
 def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
-    """Draw those of some picks (by default of all) that are decided differently now."""
+    """Redraw those of some picks (by default of all) whose decision has changed."""
     state = state_of_layer(layer)
     if len(layer.data) != len(state.picks):
         return  # napari is in the middle of an edit
@@ -159,7 +159,7 @@ def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
 
 
 def state_of_layer(layer: Any) -> LayerState:
-    """Return the state of a layer that is known to have one."""
+    """Return the state of a picks layer."""
     state = layer_state(layer)
     assert state is not None, "only layers of picks are drawn"
     return state
@@ -167,7 +167,7 @@ def state_of_layer(layer: Any) -> LayerState:
 
 @contextmanager
 def _painting(state: LayerState) -> Iterator[None]:
-    """Tell whoever follows the user's edits of the layer that these are ours."""
+    """Mark changes of a layer as ours, so that they are not taken for edits of the user."""
     before, state.is_painted = state.is_painted, True
     try:
         yield
@@ -189,7 +189,7 @@ def _write(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
 
 
 def _write_symbols(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
-    """Set symbols in place: napari looks at each of a million for a second, if it is asked."""
+    """Set symbols in place: napari's own setter takes a second for a million points."""
     labels = state.picks.labels[rows]
     kind = type(layer.current_symbol)  # napari's own enumeration, which is not public
     for class_id in np.unique(labels):
@@ -216,7 +216,7 @@ def _write_features(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> No
 
 
 def _differing(layer: Any, state: LayerState) -> NDArray[np.intp]:
-    """Return the picks whose class or score is not the one that is drawn."""
+    """Return the picks whose class or score differs from the drawn one."""
     differ = _drawn_class(layer) != state.scored_class()
     p_particle = state.p_particle()
     if "probability" in layer.features:
@@ -228,7 +228,7 @@ def _differing(layer: Any, state: LayerState) -> NDArray[np.intp]:
 
 
 def _drawn_class(layer: Any) -> NDArray[np.int8]:
-    """Return the class that scores and places had when each pick was drawn."""
+    """Return the class of each pick when it was drawn."""
     if "predicted" in layer.features:
         column = layer.features["predicted"].array
         if isinstance(column, pd.Categorical) and len(column.categories) == MAX_CLASS + 1:
@@ -249,5 +249,5 @@ def _widths(labels: NDArray[np.int8]) -> NDArray[np.float64]:
 
 
 def _index(names: Any) -> pd.Index:
-    """Categories as Python strings: pandas' own kind takes 70 ms to look at for each click."""
+    """Categories as Python strings: pandas' string dtype costs 70 ms for each click."""
     return pd.Index(np.asarray(names, dtype=object), dtype=object)

@@ -1,4 +1,4 @@
-"""What the user prefers, kept by napari (0.9 and newer: *Preferences ▸ PickerOptimizer*). No Qt.
+"""Preferences, stored by napari (0.9 and newer: *Preferences ▸ PickerOptimizer*). No Qt.
 
 An older napari has no place for them, so there the defaults below hold. The manifest has the
 same defaults; a test compares them.

@@ -26,7 +26,7 @@ HANDLED: list[LayerData] = [(None,)]
 
 
 def get_micrographs_reader(path: PathOrPaths) -> Reader | None:
-    """Return the reader of micrographs, None where `path` holds none.
+    """Return the reader of micrographs, None if there are none at `path`.
 
     Takes MRC files with one section, ``.mrcs`` stacks, directories that hold images, STAR
     files that name micrographs but no coordinates, globs, and lists of these.
@@ -36,7 +36,7 @@ def get_micrographs_reader(path: PathOrPaths) -> Reader | None:
 
 
 def get_picks_reader(path: PathOrPaths) -> Reader | None:
-    """Return the reader of picks, None where `path` holds none.
+    """Return the reader of picks, None if there are none at `path`.
 
     Takes STAR files with coordinates or with a list of coordinate files, ``.box`` files,
     tables with x and y, directories with such files and no images, globs, and lists of these.
@@ -126,7 +126,7 @@ def _is_glob(place: Path) -> bool:
 
 
 def _boxes_beside(places: list[Path]) -> list[Path]:
-    """Return the ``.box`` files that lie in a folder of micrographs."""
+    """Return the ``.box`` files in a folder of micrographs."""
     if len(places) != 1 or not places[0].is_dir():
         return []
     (suffix,) = eman.FORMAT.suffixes
@@ -134,7 +134,7 @@ def _boxes_beside(places: list[Path]) -> list[Path]:
 
 
 def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
-    """Return the places of `path`, and in place of a glob its first files."""
+    """Return the paths of `path`, with a glob replaced by its first files."""
     found: list[Path] = []
     for place in _as_paths(path):
         if _is_glob(place):
@@ -186,7 +186,7 @@ def _head(path: Path) -> str:
 
 
 def _mrc_sections(path: Path) -> int:
-    """Sections that an MRC header tells, in either byte order; 0 where there is no header."""
+    """Return the number of sections of an MRC header in either byte order; 0 without a header."""
     try:
         with path.open("rb") as file:
             header = file.read(MRC_HEADER_BYTES)

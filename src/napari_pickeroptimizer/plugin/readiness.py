@@ -1,4 +1,4 @@
-"""What keeps fine-tuning and scoring from starting, in the user's words. No Qt."""
+"""Messages on what fine-tuning and scoring still need. No Qt."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def missing_to_score(session: Session) -> str:
 
 
 def count_labels(picks: Picks) -> dict[int, int]:
-    """Return how many picks carry each class id that is used, ascending."""
+    """Return the number of labels of each class in use, by ascending id."""
     counts = np.bincount(picks.labels, minlength=UNLABELLED + 1)
     return {i: int(n) for i, n in enumerate(counts) if n and i != UNLABELLED}
 

@@ -1,4 +1,4 @@
-"""napari's Open Sample: simulated micrographs, their picks, and a few labels to begin with."""
+"""Sample data of napari: simulated micrographs, their picks, and a few labels."""
 
 from __future__ import annotations
 

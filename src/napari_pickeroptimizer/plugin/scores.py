@@ -1,4 +1,4 @@
-"""The scores of one picks layer, while they stream in and after. No Qt, no napari."""
+"""The scores of one picks layer, during scoring and after. No Qt, no napari."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LARGEST_FLOAT16 = 60_000.0
 
 @dataclass(frozen=True, eq=False)
 class ScoreSummary:
-    """What needs all scores at once: their order, and the forecast for thresholds.
+    """Results that need all scores: their order, and the forecast.
 
     It comes after `PicksScored`, from the same worker: both take a second for a million picks.
 
@@ -51,13 +51,13 @@ class ScoreSummary:
 
 
 def summarise_scores(card: ModelCard, scored: PicksScored) -> ScoreSummary:
-    """Return what needs all scores at once."""
+    """Return the results that need all scores."""
     p_particle = scored.picks.particle_probability
     return ScoreSummary(scored, forecast_for(card, p_particle), np.argsort(p_particle))
 
 
 def check_finds_particles(card: ModelCard) -> None:
-    """Refuse a model that nothing can be kept by.
+    """Refuse a model without a particle class.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def check_finds_particles(card: ModelCard) -> None:
 
 @dataclass(eq=False)
 class Scores:
-    """What a model says of the picks of one layer, while it comes in and after.
+    """The scores of the picks of one layer, during scoring and after.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Scores:
 
     @classmethod
     def begin(cls, picks: Picks, model: Classifier, *, keep_features: bool = True) -> Scores:
-        """Return scores of picks of which none is scored yet.
+        """Return empty scores of picks.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Scores:
 
     @property
     def card(self) -> ModelCard:
-        """What the model is."""
+        """Card of the model."""
         return self.model.card
 
     @property
@@ -157,11 +157,11 @@ class Scores:
         return self.probabilities[:, self.class_ids.index(PARTICLE)]
 
     def other_class(self, rows: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.int8]:
-        """Return the likeliest class of some picks that is not the particle."""
+        """Return the most probable class of some picks other than particle."""
         return likeliest_other(self.probabilities[rows], self.class_ids)
 
     def take_micrograph(self, event: MicrographScored | MicrographFailed) -> NDArray[np.intp]:
-        """Take one micrograph's scores over; return the rows that are concerned."""
+        """Add the scores of one micrograph; return their rows."""
         self.n_done, self.n_total = event.n_done, event.n_total
         name, rows = event.group.name, event.group.rows
         if isinstance(event, MicrographFailed):
@@ -175,7 +175,7 @@ class Scores:
         return rows
 
     def finish(self, summary: ScoreSummary) -> None:
-        """Take over what is known once all picks are scored."""
+        """Add the results of the whole run."""
         scored = summary.scored
         self.failures, self.outside = dict(scored.failures), dict(scored.outside)
         self.figures = dict(scored.figures)
@@ -184,7 +184,7 @@ class Scores:
         self.order = summary.order if len(summary.order) == len(self) else None
 
     def grow(self, picks: Picks) -> None:
-        """Make room for picks that were added: they are not scored."""
+        """Extend the scores for added picks, which are not scored."""
         n, n_new = len(self), len(picks) - len(self)
         code_of = {name: i for i, name in enumerate(self.names)}
         added = [str(name) for name in picks.table["micrograph"].iloc[n:]]
@@ -206,7 +206,7 @@ class Scores:
         return picks.with_columns(**columns)
 
     def picks_scored(self, picks: Picks) -> PicksScored:
-        """Return the last event of `score`, for who goes on from there."""
+        """Return the scores as the last event of `score`."""
         return PicksScored(self.scored_picks(picks), self.failures, self.outside, self.figures)
 
     def _take_features(self, rows: NDArray[np.intp], features: NDArray[np.float32]) -> None:

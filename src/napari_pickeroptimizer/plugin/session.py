@@ -55,7 +55,7 @@ __all__ = ["Session", "TrainedModel", "picks_of", "session_of", "unwrap"]
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model of the session, with what fine-tuning said of it where it was trained here."""
+    """A model of the session, with the results of fine-tuning if it was trained here."""
 
     model: Classifier
     fine_tuned: FineTuned | None = None
@@ -63,7 +63,7 @@ class TrainedModel:
 
 @dataclass(eq=False)
 class Session:
-    """What the panels of one viewer share; signals tell them what changed."""
+    """The shared state of the panels of one viewer, with signals for changes."""
 
     viewer_ref: ref[Any]
     vocabulary: Vocabulary = DEFAULT_VOCABULARY
@@ -95,7 +95,7 @@ class Session:
 
     @property
     def viewer(self) -> Any:
-        """The viewer itself."""
+        """The viewer."""
         viewer = self.viewer_ref()
         assert viewer is not None, "the viewer is gone"
         return viewer
@@ -107,12 +107,12 @@ class Session:
 
     @property
     def fine_tuned(self) -> FineTuned | None:
-        """What fine-tuning said of the model; None for a model from a file."""
+        """Results of fine-tuning; None for a model from a file."""
         return self.models[-1].fine_tuned if self.models else None
 
     @property
     def picks_layer(self) -> Any | None:
-        """The picks that are worked on: the chosen layer, else the newest one of ours."""
+        """The current picks layer: the chosen one, else the newest."""
         chosen = _alive(self.viewer, self._chosen_picks)
         if chosen is not None:
             return chosen
@@ -121,12 +121,12 @@ class Session:
 
     @property
     def picks_state(self) -> LayerState | None:
-        """The state of the picks that are worked on."""
+        """The state of the current picks layer."""
         return None if self.picks_layer is None else layer_state(self.picks_layer)
 
     @property
     def stack_layer(self) -> Any | None:
-        """The micrographs that are worked on: the chosen layer, else those of the picks."""
+        """The current micrographs: the chosen layer, else those of the picks."""
         chosen = _alive(self.viewer, self._chosen_stack)
         if chosen is not None:
             return chosen
@@ -139,7 +139,7 @@ class Session:
         return stacks[-1] if stacks else None
 
     def choose(self, *, picks_layer: Any = None, stack_layer: Any = None) -> None:
-        """Work on these layers from now on.
+        """Set the current layers.
 
         Raises
         ------
@@ -155,19 +155,19 @@ class Session:
         self.check_target()
 
     def check_target(self) -> None:
-        """Tell the panels if other layers are worked on now."""
+        """Emit a signal if the current layers have changed."""
         target = (self.picks_layer, self.stack_layer)
         if any(a is not b for a, b in zip(target, self._target, strict=True)):
             self._target = target
             self.target_changed.emit()
 
     def set_model(self, model: Classifier, fine_tuned: FineTuned | None = None) -> None:
-        """Make a model the one to apply; scores of the one before are forgotten."""
+        """Set the current model; scores of the previous one are dropped."""
         self.models.append(TrainedModel(model, fine_tuned))
         self._forget_scores()
 
     def restore_model(self) -> bool:
-        """Go back to the model before; False where there is none."""
+        """Go back to the previous model; return False if there is none."""
         if len(self.models) < 2:
             return False
         self.models.pop()
@@ -175,7 +175,7 @@ class Session:
         return True
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Call, draw and offer the classes differently from now on, in all layers of ours."""
+        """Change names, colours and keys of the classes, in all picks layers."""
         if vocabulary != self.vocabulary:
             self.vocabulary = vocabulary
             for layer in matching.picks_layers(self.viewer):
@@ -183,7 +183,7 @@ class Session:
             self.vocabulary_changed.emit()
 
     def refresh_soon(self, layer: Any) -> None:
-        """Bring a layer's colours and outputs up to date: at once, or when a panel sees fit."""
+        """Refresh a layer's colours and outputs: at once, or when a panel decides."""
         if self.refresh_later is not None:
             self.refresh_later(layer)
         else:
@@ -200,7 +200,7 @@ _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
 def session_of(viewer: Any) -> Session:
-    """Return the viewer's session, made when first asked for.
+    """Return the viewer's session, creating it at the first call.
 
     From then on, picks and micrographs that come into the viewer by any way (menus, drag
     and drop, another plugin's call) are matched, and picks layers get their keys.
@@ -259,7 +259,7 @@ def session_with(layer: Any) -> Session:
 
 
 def asking_viewer() -> Any | None:
-    """Return the viewer that a reader is asked by, its session begun; None without a window.
+    """Return the viewer that called a reader, with a session; None without a window.
 
     napari tells readers and sample data nothing of the viewer, so it is the current one.
     """
@@ -272,7 +272,7 @@ def asking_viewer() -> Any | None:
 
 
 def micrograph_layers(viewer: Any) -> list[Any]:
-    """Return the image layers that are micrograph stacks of ours."""
+    """Return the image layers that are micrograph stacks."""
     return [layer for layer in unwrap(viewer).layers if stack_of(layer.metadata) is not None]
 
 
@@ -287,7 +287,7 @@ def label_layers(viewer: Any) -> list[Any]:
 
 
 def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
-    """Take a Points layer of another origin on as picks of micrographs, by default the newest.
+    """Use a Points layer of another origin as picks of micrographs, by default the newest ones.
 
     Raises
     ------
@@ -331,7 +331,7 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
 
 
 def _welcome(session: Session, viewer: Any, layer: Any) -> None:
-    """Do what a new layer needs: keys for picks, slices for picks when a stack comes."""
+    """Set up a new layer: keys for picks; slices for picks when a stack is added."""
     state = layer_state(layer)
     if state is not None:
         painting.follow_state(layer, state)
@@ -353,7 +353,7 @@ def _welcome(session: Session, viewer: Any, layer: Any) -> None:
 
 
 def _follow(session: Session, viewer: Any, layer: Any, state: LayerState) -> None:
-    """Let a picks layer be labelled, and pass its signals on."""
+    """Set up labelling of a picks layer, and forward its signals."""
     if len(state.labels_changed):  # removed, and back
         painting.paint(layer)
         return
@@ -372,7 +372,7 @@ def _follow(session: Session, viewer: Any, layer: Any, state: LayerState) -> Non
 
 
 def _with_layer(layer_ref: ref[Any], slot: Callable[..., None]) -> Callable[..., None]:
-    """Return a slot that is called with the layer first, while there is one."""
+    """Return a slot that passes the layer as first argument, while the layer exists."""
 
     def call(*args: Any) -> None:
         if (layer := layer_ref()) is not None:
@@ -382,7 +382,7 @@ def _with_layer(layer_ref: ref[Any], slot: Callable[..., None]) -> Callable[...,
 
 
 def _on_labels(session: Session, layer: Any, rows: Any) -> None:
-    """Let outputs, panels and the queue follow labels."""
+    """Update outputs, panels and the queue after a change of labels."""
     scores = picks_state(layer).scores
     if scores is not None and scores.complete:
         session.refresh_soon(layer)
@@ -397,7 +397,7 @@ def _on_scores(session: Session, layer: Any) -> None:
 
 
 def _on_threshold(session: Session, layer: Any) -> None:
-    """Colour what is shown at once, the rest when there is time for it."""
+    """Colour the visible picks at once, and the others later."""
     if picks_state(layer).needs_refresh:
         outputs.paint_shown(session.viewer, layer)
         session.refresh_soon(layer)
@@ -405,7 +405,7 @@ def _on_threshold(session: Session, layer: Any) -> None:
 
 
 def _on_step(session: Session, _event: Any = None) -> None:
-    """Colour the micrograph that comes into view, where colours are behind the decision."""
+    """Colour the picks of a micrograph when it is shown, if their colours are outdated."""
     viewer = session.viewer_ref()
     if viewer is not None:
         for layer in matching.picks_layers(viewer):
@@ -414,20 +414,20 @@ def _on_step(session: Session, _event: Any = None) -> None:
 
 
 def _show_some(viewer: Any, state: LayerState) -> None:
-    """Go to a micrograph that has picks, where the one that is shown has none."""
+    """Go to a micrograph with picks, if the current one has none."""
     slices = set(state.slice_of.values())
     if slices and viewer.dims.ndim == 3 and transforms.slice_shown(viewer) not in slices:
         transforms.show_slice(viewer, min(slices))
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:
-    """Return the layer that is referred to, None once it left the viewer."""
+    """Return the referenced layer, None if it was removed from the viewer."""
     layer = None if layer_ref is None else layer_ref()
     return layer if layer is not None and layer in viewer.layers else None
 
 
 def _match(viewer: Any, layer: Any) -> None:
-    """Put a picks layer on the slices, and into the frame, of the stack that fits it."""
+    """Give a picks layer the slices and scale of the stack that fits it best."""
     picks_of(layer)  # takes over what was edited
     state = picks_state(layer)
     if matching.find_stack(viewer, state) is not None:

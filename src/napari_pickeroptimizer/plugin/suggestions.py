@@ -1,4 +1,4 @@
-"""Suggested picks: a job that chooses them, and a queue to label them. No Qt."""
+"""Suggested picks: the job that chooses them, and the queue for labelling. No Qt."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def suggest_events(
 
 
 def show_suggestions(viewer: Any, layer: Any, suggested: Suggested) -> Queue:
-    """Put suggested picks into the layer's queue, and remember that they were suggested.
+    """Put suggested picks into the layer's queue, and mark them as suggested.
 
     Their labels are of picks that were chosen, not of a sample: the forecast of precision and
     recall takes that into account.
@@ -106,7 +106,7 @@ def suggest_picks(
     device: str = "auto",
     on_event: Callable[[SuggestEvent], None] | None = None,
 ) -> Queue:
-    """Suggest picks to label and put them into the layer's queue, here and now.
+    """Suggest picks to label, wait, and put them into the layer's queue.
 
     Parameters are those of `suggest_events`; `on_event` is told how far it is.
     """
@@ -119,7 +119,7 @@ def suggest_picks(
 
 
 def doubtful_rows(layer: Any) -> NDArray[np.intp]:
-    """Return the labelled picks that the model took for another class, the clearest first."""
+    """Return the labelled picks that the model puts into another class, most certain first."""
     state = layer_state(layer)
     if state is None:
         return np.empty(0, dtype=np.intp)
@@ -127,7 +127,7 @@ def doubtful_rows(layer: Any) -> NDArray[np.intp]:
 
 
 def check_labels(viewer: Any, layer: Any) -> Queue:
-    """Put the labels that the model contradicts into the layer's queue.
+    """Put the labels that contradict the model into the layer's queue.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def check_labels(viewer: Any, layer: Any) -> Queue:
 
 
 def _rows_with_image(state: LayerState, stack: StackView) -> NDArray[np.intp]:
-    """Return the picks whose micrograph is open and readable: the others cannot be compared."""
+    """Return the picks whose micrograph is open and readable; only these can be compared."""
     found, _ = stack.micrographs.resolve_all(_unambiguous(state, stack))
     readable = {name for name, m in found.items() if m.name not in stack.unreadable}
     codes, names = pd.factorize(state.picks.table["micrograph"])
@@ -150,7 +150,7 @@ def _rows_with_image(state: LayerState, stack: StackView) -> NDArray[np.intp]:
 
 
 def _unambiguous(state: LayerState, stack: StackView) -> list[str]:
-    """Return the names that a stack does not hold twice."""
+    """Return the names that occur once in a stack."""
     missing = match(state, stack).missing
     return [name for name in state.slice_of if name not in missing]
 
@@ -162,7 +162,7 @@ def _ranks(picks: Picks) -> NDArray[np.float64]:
 
 
 def _usable(model: Classifier | None) -> Classifier | None:
-    """Return a model that tells particles apart; None for a pretrained one."""
+    """Return the model; None for a pretrained one, which has no particle class."""
     if model is None or model.card.is_pretrained or PARTICLE not in model.card.class_ids:
         return None
     return model

@@ -1,4 +1,4 @@
-"""How long a job still takes, judged by how it went lately. No Qt."""
+"""Remaining time of a job, from its recent speed. No Qt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Remaining:
         self._seen: deque[tuple[float, float]] = deque()
 
     def seconds(self, progress: float, now: float) -> float | None:
-        """Return the seconds that are left, None while nothing can be told.
+        """Return the remaining seconds, None while they are unknown.
 
         Parameters
         ----------
@@ -36,7 +36,7 @@ class Remaining:
 
 
 def in_words(seconds: float | None) -> str:
-    """Return a remaining time as one says it; empty for None.
+    """Return a remaining time as text; empty for None.
 
     Examples
     --------

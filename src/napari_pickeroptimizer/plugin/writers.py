@@ -41,7 +41,7 @@ def write_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 
 def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
-    """Write the picks of several layers; say which others are not written, and why.
+    """Write the picks of several layers; warn about other layers, with the reason.
 
     With one layer of picks among them it is written as by `write_points`. With several, each
     goes to a file of its own: ``<stem>_<layer name>.star``, for one pick may be in two.
@@ -98,7 +98,7 @@ def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
 
 
 def _foreign_picks(points: Any, features: pd.DataFrame, name: str) -> Picks:
-    """Make picks of points that another program's layer holds, if it says the micrograph."""
+    """Make picks of the points of another program's layer, if it names the micrographs."""
     column = next((c for c in ("micrograph", "rlnMicrographName") if c in features), None)
     if column is None:
         raise PickFormatError(
@@ -115,7 +115,7 @@ def _file_name(layer_name: str) -> str:
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
-    """Return names of which no two are alike: two layers may be called the same."""
+    """Return unique names: two layers may have the same name."""
     found: list[str] = []
     for name in names:
         unique, n = name, 1

@@ -19,12 +19,17 @@ from napari_pickeroptimizer.errors import (
     BoxSetError,
     LabelError,
     MicrographNotFoundError,
-    MicrographReadError,
     SettingsError,
 )
 from napari_pickeroptimizer.fewshot.events import MicrographSkipped
 from napari_pickeroptimizer.pretrain.regions import CARBON, ICE, KINDS, Regions, within
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRows,
+    group_by_micrograph,
+    read_micrographs,
+)
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
@@ -158,18 +163,18 @@ def collect(
     paths = _checked_paths(plans, missing, settings, Path(output))
     rng = np.random.default_rng(settings.seed)
     counts: Counter[str] = Counter()
+    none = np.array([], dtype=np.intp)
     with ExitStack() as stack:
         writers = {c: stack.enter_context(WindowWriter(p)) for c, p in paths.items()}
-        for i, plan in enumerate(plans):
-            progress = (i + 1) / len(plans)
-            name = plan.micrograph.name
-            try:
-                image = plan.micrograph.read()
-            except (MicrographReadError, MicrographNotFoundError) as error:
-                yield MicrographSkipped(name, str(error), progress)
+        to_read = [MicrographRows(p.micrograph.name, p.micrograph, none) for p in plans]
+        for event in read_micrographs(to_read):
+            i, name, progress = event.n_done - 1, event.group.name, event.progress
+            if isinstance(event, MicrographFailed):
+                yield MicrographSkipped(name, event.reason, progress)
                 continue
-            found = _centres(plan, missing.get(i, {}), image.shape, settings, rng)
-            working = working_image(image, settings.boxes, plan.micrograph.pixel_size_ang)
+            found = _centres(plans[i], missing.get(i, {}), event.image.shape, settings, rng)
+            pixel_size_ang = plans[i].micrograph.pixel_size_ang
+            working = working_image(event.image, settings.boxes, pixel_size_ang)
             for category, xy_px in found.items():
                 try:
                     windows = cut_windows(working, xy_px[:, ::-1], WINDOW_SIDE)
@@ -195,24 +200,21 @@ def _plans(
     settings: CollectSettings,
 ) -> list[_Plan]:
     """Return what to cut from each micrograph, in the order of the picks."""
-    names = [] if picks is None else list(picks.rows_by_micrograph())
-    found, missing = micrographs.resolve_all([*names, *regions])
+    groups = [] if picks is None else group_by_micrograph(micrographs, picks)
+    found, missing = micrographs.resolve_all(regions)
     # regions may have been drawn on more micrographs than are used here
-    lost = [reason for name, reason in missing.items() if name in names]
-    if lost or not found:
+    lost = [group.reason for group in groups if group.micrograph is None]
+    if lost or not (groups or found):
         n, what = (len(lost), "picks") if lost else (len(missing), "regions")
         raise MicrographNotFoundError(
-            f"{n} micrographs of the {what} are not there; "
+            f"{n} micrographs of the {what} are missing; "
             + next(iter(lost or missing.values()), "neither picks nor regions were given.")
         )
-    drawn = {found[name]: r for name, r in regions.items() if name in found}
-    rows_of: dict[Micrograph, list[NDArray[np.intp]]] = {}
-    if picks is not None:
-        for name, rows in picks.rows_by_micrograph().items():
-            rows_of.setdefault(found[name], []).append(rows)
+    drawn = {micrographs.first_of_file(m): regions[name] for name, m in found.items()}
+    rows_of = {g.micrograph: g.rows for g in groups if g.micrograph is not None}
     plans = []
     for micrograph in dict.fromkeys([*rows_of, *drawn]):
-        rows = np.concatenate(rows_of.get(micrograph, [np.array([], dtype=np.intp)]))
+        rows = rows_of.get(micrograph, np.array([], dtype=np.intp))
         of_micrograph = drawn.get(micrograph, Regions())
         xy_px = np.zeros((0, 2))
         categories = np.array([], dtype=np.str_)

@@ -1,1 +1,1 @@
-"""Micrographs as one stack of slices for the eye."""
+"""Micrographs as one stack of slices for display."""

@@ -38,7 +38,7 @@ _MRC_ITEM_BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
 
 @dataclass(frozen=True)
 class Display:
-    """How micrographs are shown.
+    """Size and filter of displayed micrographs.
 
     Parameters
     ----------

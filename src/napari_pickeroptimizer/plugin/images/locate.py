@@ -1,4 +1,4 @@
-"""Where the micrographs of picks lie on disk, when nobody has opened them. No Qt, no napari."""
+"""Finding the micrographs of picks on disk. No Qt, no napari."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
 from napari_pickeroptimizer.io.project import ProjectPaths, absolute
 from napari_pickeroptimizer.io.relion import StarSource
-from napari_pickeroptimizer.micrographs import Micrograph, Micrographs, Places
+from napari_pickeroptimizer.micrographs import Micrograph, Micrographs, SearchPaths
 from napari_pickeroptimizer.picks import NO_SOURCE, Picks
 
 # Folders that are listed in search of a micrograph; a project may hold very many.
@@ -25,7 +25,7 @@ MAX_FOLDERS = 200
 
 @dataclass(frozen=True)
 class Located:
-    """What was found of the micrographs that picks name.
+    """The micrographs of picks that were found.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Located:
 
 
 def locate_micrographs(picks: Picks) -> Located:
-    """Find the micrographs that picks name, without being told where.
+    """Find the micrographs of picks without a given folder.
 
     A name is a path relative to the working directory, to the folder of the pick file, or to
     one above it (RELION's names are relative to the project folder); else the base name of an
@@ -79,10 +79,12 @@ def locate_micrographs(picks: Picks) -> Located:
     return Located(Micrographs(tuple(items), folders_of(items, size)), reasons)
 
 
-def folders_of(items: Iterable[Micrograph], pixel_size_ang: float | None = None) -> Places:
-    """Return where to find micrographs again: the folders they lie in."""
+def folders_of(
+    items: Iterable[Micrograph], pixel_size_ang: float | None = None
+) -> SearchPaths:
+    """Return the folders of micrographs, to find them again."""
     folders = {str(absolute(m.path).parent): None for m in items}
-    return Places(tuple(folders), pixel_size_ang)
+    return SearchPaths(tuple(folders), pixel_size_ang)
 
 
 def _places(picks: Picks) -> dict[str, Path]:
@@ -154,7 +156,7 @@ def _rings(folders: set[Path]) -> Iterator[list[Path]]:
 
 
 def _images_in(folders: Iterable[Path]) -> Micrographs:
-    """Return the images that lie in folders, headers not read; thumbnails stay behind."""
+    """Return the images in folders without reading headers; thumbnails are left out."""
     best: dict[Path, Path] = {}
     for folder in folders:
         try:
@@ -169,7 +171,7 @@ def _images_in(folders: Iterable[Path]) -> Micrographs:
 
 
 def _pixel_size_ang(picks: Picks) -> float | None:
-    """Return the micrographs' pixel size that the pick file tells, where it is one file."""
+    """Return the pixel size of the micrographs in the pick file, if there is only one file."""
     if len(picks.sources) != 1 or not isinstance(picks.sources[0], StarSource):
         return None
     return common_pixel_size_ang(picks.sources[0].document)

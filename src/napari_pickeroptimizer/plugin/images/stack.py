@@ -1,4 +1,4 @@
-"""`Micrographs` as one lazy (T, y, x) stack for napari, for the eye. No Qt."""
+"""`Micrographs` as one lazy (T, y, x) stack for display in napari. No Qt."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PREFERRED: Preferred = "preferred"
 
 @dataclass(frozen=True)
 class StackView:
-    """What a micrograph layer shows.
+    """The view of a micrograph layer.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class StackView:
 
     @property
     def display(self) -> Display:
-        """How the slices are computed."""
+        """Size and filter of the slices."""
         ny, nx = self.canvas_px
         sigma_px = 0.0
         if self.low_pass_ang and self.pixel_size_ang:
@@ -91,7 +91,7 @@ class StackView:
 
 
 def stack_of(metadata: Mapping[str, Any]) -> StackView | None:
-    """Return the view that a layer's metadata hold, None for a layer that is not ours."""
+    """Return the view in the metadata of a layer, None for a layer of another origin."""
     view = metadata.get(METADATA_KEY)
     return view if isinstance(view, StackView) else None
 
@@ -178,7 +178,7 @@ def set_low_pass(stack_layer: Any, low_pass_ang: float | None) -> None:
 
 
 def set_full_resolution(stack_layer: Any, on: bool) -> None:
-    """Show every pixel of the micrographs (where no low-pass is on), or as many as a screen has.
+    """Show micrographs at full resolution (without a low-pass), or at that of a screen.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def set_full_resolution(stack_layer: Any, on: bool) -> None:
 
 
 def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
-    """Add micrographs behind those of a layer; whether they could be.
+    """Append micrographs to those of a layer; return whether that was possible.
 
     They cannot where their pixel size is another one: the layer has one scale.
     Micrographs that are there already are not added again.
@@ -203,7 +203,8 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
     new = [m for m in more if (m.path.absolute(), m.section) not in place]
     if not new:
         return True
-    given = None if more.places is None else more.places.pixel_size_ang
+    paths = more.search_paths
+    given = None if paths is None else paths.pixel_size_ang
     items = (*view.micrographs, *new)
     joined = Micrographs(items, folders_of(items, given))
     if common_pixel_size_ang(joined) != view.pixel_size_ang:
@@ -221,7 +222,7 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
 
 
 def widen_contrast_range(stack_layer: Any) -> None:
-    """Let the contrast sliders of a layer go well beyond the limits that were chosen for it."""
+    """Extend the range of a layer's contrast sliders well beyond the chosen limits."""
     view = stack_of(stack_layer.metadata)
     if view is not None:
         limits = tuple(stack_layer.contrast_limits)
@@ -230,13 +231,13 @@ def widen_contrast_range(stack_layer: Any) -> None:
 
 
 def preferred_low_pass_ang() -> float | None:
-    """Return the low-pass of the user's preferences, None where it is switched off."""
+    """Return the low-pass in the user's preferences, None if it is off."""
     low_pass_ang = preferences().low_pass_ang
     return low_pass_ang if low_pass_ang > 0 else None
 
 
 def contrast_limits(source: SliceSource, readable: NDArray[np.intp]) -> tuple[float, float]:
-    """Return grey levels between which a few of the readable slices lie.
+    """Return contrast limits from a few of the readable slices.
 
     The first one is read last, so that it is at hand: it is shown next.
     """
@@ -261,7 +262,7 @@ def common_pixel_size_ang(micrographs: Micrographs) -> float | None:
 
 
 def _with_low_pass(view: StackView, low_pass_ang: float | None) -> StackView:
-    """Return the view with a low-pass, where there can be one, and the binning it allows."""
+    """Return the view with a low-pass, if possible, and the binning that it allows."""
     low_pass_ang = low_pass_ang if view.pixel_size_ang else None
     binning = choose_binning(
         view.canvas_px,
@@ -292,7 +293,7 @@ def _as_dask(view: StackView) -> da.Array:
 
 
 def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
-    """Make a layer show another view of the same, or of more, micrographs."""
+    """Show another view of the same micrographs, or of more, in a layer."""
     old = stack_of(layer.metadata)
     assert old is not None  # checked by all who call
     # of more of the same, what was computed stays
@@ -312,14 +313,14 @@ def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
 def _carried(
     limits: Sequence[float], old: tuple[float, float], new: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return contrast limits that lie to `new` as `limits` do to `old`."""
+    """Return contrast limits that relate to `new` as `limits` to `old`."""
     factor = (new[1] - new[0]) / (old[1] - old[0])
     low, high = (new[0] + (value - old[0]) * factor for value in limits)
     return (float(low), float(high))
 
 
 def _wide(contrast: tuple[float, float], limits: Sequence[float]) -> tuple[float, float]:
-    """Return the range of the contrast sliders: well beyond the limits that were chosen."""
+    """Return the range of the contrast sliders, well beyond the chosen limits."""
     low, high = contrast
     return (min(2 * low - high, limits[0]), max(2 * high - low, limits[1]))
 
@@ -332,7 +333,7 @@ def _checked(layer: Any) -> StackView:
 
 
 def _warn_of(unreadable: Mapping[str, str], n_micrographs: int) -> None:
-    """Warn once, not once a micrograph: each warning is a box on the screen."""
+    """Warn once instead of once a micrograph: each warning opens a box."""
     if not unreadable:
         return
     shown = " ".join(list(unreadable.values())[:N_REASONS])

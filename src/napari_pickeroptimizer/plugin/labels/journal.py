@@ -1,4 +1,4 @@
-"""A journal of every label, on disk at once: labels outlive killed programs and deleted layers.
+"""A journal on disk of every label, which survives crashes and deleted layers.
 
 One file for one set of picks, only ever appended to, a line of JSON for each change. What the
 user had labelled is what comes out when all lines are replayed. A file that was written to by

@@ -1,4 +1,4 @@
-"""The queue of picks to look at, one after the other. Pure."""
+"""The queue of picks to visit one by one. Pure."""
 
 from __future__ import annotations
 
