@@ -1,1 +1,1 @@
-"""Learning from a handful of labelled picks."""
+"""Fine-tuning on a few labelled picks."""

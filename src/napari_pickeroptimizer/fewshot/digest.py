@@ -1,4 +1,4 @@
-"""A fingerprint of labels: whether a model was taught by just these."""
+"""A digest of labels, which tells whether a model was trained on the same ones."""
 
 from __future__ import annotations
 
