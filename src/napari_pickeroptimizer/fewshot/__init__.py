@@ -1,1 +1,1 @@
-"""Learning from a handful of labelled picks."""
+"""Few-shot fine-tuning on labelled picks, and active learning: which picks to label next."""
