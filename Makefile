@@ -129,7 +129,7 @@ $(VENV)/.dev: $(VENV)/.test
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.base
-	$(INSTALL) --editable '.[docs]'
+	$(INSTALL) --editable . --group docs
 	touch $@
 
 clean:

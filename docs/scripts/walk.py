@@ -214,8 +214,8 @@ def _open_fold(hand: Hand, fold: Any) -> None:
 
 def _part(panel: Any) -> float:
     """Return how far a panel's job is, 0..1."""
-    bar = panel.job[0][0]
-    return float(bar.value / bar.max)
+    bar = panel.job.bar
+    return float(bar.value() / bar.maximum())
 
 
 def _button(widget: QWidget, text: str) -> QPushButton:

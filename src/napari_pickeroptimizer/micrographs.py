@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -84,12 +84,12 @@ class Micrograph:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where micrographs were looked for: what to pass to `Micrographs.find` to find them again.
+class SearchPaths:
+    """What to pass to `Micrographs.find` to find the same micrographs again.
 
     Parameters
     ----------
-    where : tuple of str
+    paths : tuple of str
         Directories, globs, STAR or image files, absolute.
     pixel_size_ang : float or None
         As it was given.
@@ -97,7 +97,7 @@ class Places:
         As it was given.
     """
 
-    where: tuple[str, ...]
+    paths: tuple[str, ...]
     pixel_size_ang: float | None = None
     flip_y: bool = False
 
@@ -110,12 +110,12 @@ class Micrographs:
     ----------
     items : tuple of Micrograph
         The micrographs.
-    places : Places or None
-        Where `find` found them; None for sets that came about in another way.
+    search_paths : SearchPaths or None
+        Where `find` found them; None for sets made in another way.
     """
 
     items: tuple[Micrograph, ...] = field(default=())
-    places: Places | None = field(default=None, compare=False, repr=False)
+    search_paths: SearchPaths | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def find(
@@ -143,52 +143,45 @@ class Micrographs:
         MicrographNotFoundError
             Nothing is there, or no image is among what is there.
         """
-        places = [where] if isinstance(where, str | Path) else list(where)
-        found: list[Micrograph] = []
-        for place in places:
-            found.extend(_find_one(place))
-        if not found:
+        paths = [where] if isinstance(where, str | Path) else list(where)
+        micrographs = [micrograph for path in paths for micrograph in _find_one(path)]
+        if not micrographs:
             raise MicrographNotFoundError(
                 f"no micrographs in {where}: expected {', '.join(IMAGE_SUFFIXES)} files."
             )
+        absolute_paths = (os.path.abspath(Path(p).expanduser()) for p in paths)  # noqa: PTH100
         return cls(
             tuple(
-                Micrograph(
-                    m.name, m.path, pixel_size_ang or m.pixel_size_ang, m.section, flip_y
-                )
-                for m in found
+                replace(m, pixel_size_ang=pixel_size_ang or m.pixel_size_ang, flip_y=flip_y)
+                for m in micrographs
             ),
-            Places(
-                tuple(os.path.abspath(Path(p).expanduser()) for p in places),  # noqa: PTH100
-                pixel_size_ang,
-                flip_y,
-            ),
+            SearchPaths(tuple(absolute_paths), pixel_size_ang, flip_y),
         )
 
     @classmethod
     def named(cls, names: Iterable[str]) -> Micrographs:
-        """Return micrographs that are only names, to match other spellings against."""
+        """Return micrographs without files, to match other spellings of their names against."""
         return cls(tuple(Micrograph(name, Path(name)) for name in names))
 
     @classmethod
     def distinct(cls, names: Iterable[str]) -> Micrographs:
-        """Return micrographs that are only names, one for names that mean the same.
+        """Return micrographs without files, one for all names that mean the same.
 
         Of ``a``, ``a.mrc`` and ``Micrographs/a.mrc`` the longest stays; in the order of `names`.
         """
-        place = {name: i for i, name in enumerate(names)}
-        alike: dict[str, list[str]] = {}
-        for name in place:
-            alike.setdefault(min(_name_keys(name)[-1], key=len), []).append(name)
+        order = {name: i for i, name in enumerate(names)}
+        same_base: dict[str, list[str]] = {}
+        for name in order:
+            same_base.setdefault(min(_name_keys(name)[-1], key=len), []).append(name)
         kept: list[str] = []
-        for group in alike.values():
-            fuller: list[str] = []
+        for group in same_base.values():
+            longer: list[str] = []
             for name in sorted(group, key=len, reverse=True):
                 # a name that could mean two of them is one of its own
-                if sum(_folders_agree(name, other) for other in fuller) != 1:
-                    fuller.append(name)
-            kept += fuller
-        return cls.named(sorted(kept, key=place.__getitem__))
+                if sum(_folders_agree(name, other) for other in longer) != 1:
+                    longer.append(name)
+            kept += longer
+        return cls.named(sorted(kept, key=order.__getitem__))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -209,7 +202,7 @@ class Micrographs:
 
         Tried in order: the full name, one name being a path suffix of the other, the base
         name, the base name without cryoSPARC's 21-digit prefix. A name without an image
-        extension (Topaz, .box and per-micrograph STAR files) is compared without it, and
+        extension (as in Topaz tables, or of a file of picks) is compared without it, and
         without endings such as ``_autopick``.
 
         Raises
@@ -219,9 +212,9 @@ class Micrographs:
         AmbiguousMicrographError
             Several fit equally well; the message lists them.
         """
-        for keys, wanted in zip(self._indices, _name_keys(name), strict=True):
-            fits = {(m.path, m.section): m for w in wanted for m in keys.get(w, ())}
-            candidates = list(fits.values())
+        for index, keys in zip(self._indices, _name_keys(name), strict=True):
+            matches = {(m.path, m.section): m for key in keys for m in index.get(key, ())}
+            candidates = list(matches.values())
             if len(candidates) == 1:
                 return candidates[0]
             if candidates:
@@ -330,23 +323,10 @@ def _folders_agree(name: str, other: str) -> bool:
     return n == 0 or parts[-n:] == others[-n:]
 
 
-def _find_one(place: str | Path) -> list[Micrograph]:
-    path = Path(place).expanduser()
+def _find_one(where: str | Path) -> list[Micrograph]:
+    path = Path(where).expanduser()
     if path.is_dir():
-        files = [
-            Path(folder) / file
-            for folder, _, names in os.walk(path, followlinks=True)
-            for file in names
-            if Path(file).suffix.lower() in IMAGE_SUFFIXES and not file.startswith(".")
-        ]
-        best: dict[Path, Path] = {}  # a.mrc wins over its thumbnail a.png
-        for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(f.suffix.lower())):
-            best.setdefault(file.with_suffix(""), file)
-        return [
-            m
-            for f in sorted(best.values())
-            for m in _as_micrographs(f, f.relative_to(path).as_posix())
-        ]
+        return _find_below(path)
     if path.suffix.lower() == ".star":
         return [
             Micrograph(
@@ -363,15 +343,32 @@ def _find_one(place: str | Path) -> list[Micrograph]:
                 f"{path} is no micrograph: expected one of {', '.join(IMAGE_SUFFIXES)}, "
                 "a directory, a glob or a micrographs STAR."
             )
-        return _as_micrographs(path, str(place))
-    matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]
-    if not matches:
-        raise MicrographNotFoundError(f"no micrographs at {place}: nothing is there.")
+        return _as_micrographs(path, str(where))
+    files = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]
+    if not files:
+        raise MicrographNotFoundError(f"no micrographs at {where}: nothing is there.")
     return [
-        m
-        for f in matches
-        if f.suffix.lower() in IMAGE_SUFFIXES
-        for m in _as_micrographs(f, str(f))
+        micrograph
+        for file in files
+        if file.suffix.lower() in IMAGE_SUFFIXES
+        for micrograph in _as_micrographs(file, str(file))
+    ]
+
+
+def _find_below(folder: Path) -> list[Micrograph]:
+    files = [
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+    ]
+    best: dict[Path, Path] = {}  # a.mrc wins over its thumbnail a.png
+    for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(f.suffix.lower())):
+        best.setdefault(file.with_suffix(""), file)
+    return [
+        micrograph
+        for file in sorted(best.values())
+        for micrograph in _as_micrographs(file, file.relative_to(folder).as_posix())
     ]
 
 

@@ -277,12 +277,12 @@ def test_a_set_knows_where_it_was_found(spot_project, monkeypatch) -> None:
     found = Micrographs.find(
         ["Micrographs/m0.mrc", "Micrographs/m[12].mrc"], pixel_size_ang=1.5, flip_y=True
     )
-    places = found.places
+    search = found.search_paths
     root = Path.cwd()
-    assert places.where == (f"{root}/Micrographs/m0.mrc", f"{root}/Micrographs/m[12].mrc")
+    assert search.paths == (f"{root}/Micrographs/m0.mrc", f"{root}/Micrographs/m[12].mrc")
     again = Micrographs.find(
-        places.where, pixel_size_ang=places.pixel_size_ang, flip_y=places.flip_y
+        search.paths, pixel_size_ang=search.pixel_size_ang, flip_y=search.flip_y
     )
     assert [m.path.name for m in again] == [m.path.name for m in found]
     assert {m.pixel_size_ang for m in again} == {1.5}
-    assert Micrographs.named(["a"]).places is None
+    assert Micrographs.named(["a"]).search_paths is None

@@ -60,8 +60,9 @@ class JobFailed:
 
 
 def leave_a_core_free() -> None:
-    """Leave one core to the window: torch uses the others."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    """Leave one core to the window: torch uses the others, or those that it was allowed."""
+    n_cores = os.cpu_count() or 2
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), n_cores - 1)))
 
 
 def guarded(events: Iterator[Any]) -> Iterator[Any]:

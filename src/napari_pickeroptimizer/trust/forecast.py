@@ -366,8 +366,8 @@ def no_forecast_reason(card: ModelCard) -> str:
     settings = card.training.get("settings") or {}
     if settings.get("n_folds") in (0, 1):
         return (
-            "No expected precision: the model was not cross-validated (--folds 0). Fine-tune "
-            "again with --folds 3."
+            "No expected precision: the model was not cross-validated. Fine-tune again with 3 "
+            "folds."
         )
     return (
         "No expected precision: the model was not cross-validated. It is of an earlier version, "

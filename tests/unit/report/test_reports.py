@@ -155,7 +155,7 @@ def test_without_cross_validation_it_says_why_there_is_no_expected_precision(
         write_prune_report(tmp_path / "r.html", result, micrographs, classifier.card)
     )
     assert "no expected precision" in page.words
-    assert "--folds 3" in page.words
+    assert "with 3 folds" in page.words
     assert "Other thresholds" not in page.words
     assert "expected precision 0" not in page.words.lower()
 

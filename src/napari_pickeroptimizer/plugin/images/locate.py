@@ -16,7 +16,7 @@ from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
 from napari_pickeroptimizer.io.project import ProjectPaths, absolute
 from napari_pickeroptimizer.io.relion import StarSource
-from napari_pickeroptimizer.micrographs import Micrograph, Micrographs, Places
+from napari_pickeroptimizer.micrographs import Micrograph, Micrographs, SearchPaths
 from napari_pickeroptimizer.picks import NO_SOURCE, Picks
 
 # Folders that are listed in search of a micrograph; a project may hold very many.
@@ -79,10 +79,12 @@ def locate_micrographs(picks: Picks) -> Located:
     return Located(Micrographs(tuple(items), folders_of(items, size)), reasons)
 
 
-def folders_of(items: Iterable[Micrograph], pixel_size_ang: float | None = None) -> Places:
+def folders_of(
+    items: Iterable[Micrograph], pixel_size_ang: float | None = None
+) -> SearchPaths:
     """Return the folders of micrographs, to find them again."""
     folders = {str(absolute(m.path).parent): None for m in items}
-    return Places(tuple(folders), pixel_size_ang)
+    return SearchPaths(tuple(folders), pixel_size_ang)
 
 
 def _places(picks: Picks) -> dict[str, Path]:

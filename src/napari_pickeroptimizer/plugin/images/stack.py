@@ -203,7 +203,8 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
     new = [m for m in more if (m.path.absolute(), m.section) not in place]
     if not new:
         return True
-    given = None if more.places is None else more.places.pixel_size_ang
+    paths = more.search_paths
+    given = None if paths is None else paths.pixel_size_ang
     items = (*view.micrographs, *new)
     joined = Micrographs(items, folders_of(items, given))
     if common_pixel_size_ang(joined) != view.pixel_size_ang:

@@ -53,7 +53,9 @@ def test_names_are_relative_to_the_project_above_the_star(tmp_path):
     assert [m.path for m in located.micrographs] == files
     assert [m.pixel_size_ang for m in located.micrographs] == [2.0, 2.0]
     assert located.missing == {}
-    assert located.micrographs.places.where == (str(files[0].parent),)  # to find them again
+    assert located.micrographs.search_paths.paths == (
+        str(files[0].parent),
+    )  # to find them again
 
 
 def test_names_are_relative_to_the_working_directory(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
 from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.plugin.outputs import LayerOutputs
@@ -261,10 +262,7 @@ def no_expectation_text(scores: Scores) -> str:
     if not scores.complete:
         return "Expected precision and recall follow once all picks are scored."
     if scores.card.held_out_scores is None:
-        return (
-            "No expected precision: the model was not cross-validated. Fine-tune with 3 folds "
-            "and some labels of each class."
-        )
+        return no_forecast_reason(scores.card)
     return "No expected precision: no pick is scored."
 
 

@@ -1,7 +1,6 @@
 """The decide panel: scores in, kept and rejected picks out, with a threshold to drag."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from napari_pickeroptimizer.plugin.panels.fields import (
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.learn.model import model_line, model_text
 from napari_pickeroptimizer.plugin.panels.plots import ScorePlot
+from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
@@ -137,7 +137,7 @@ class DecideWidget(Page):
         self.follow(session.scores_changed, self._on_scores)
         self.follow(session.threshold_changed, self._on_threshold)
         self.follow(self.viewer.dims.events.current_step, self._show_micrograph)
-        self.destroyed.connect(partial(_put_back, self.refresh_timer, self.model))
+        when_destroyed(self, self.model.put_back)
 
     def apply_theme(self, colors: ThemeColors) -> None:
         """Paint plot and table in the theme's colours."""
@@ -312,9 +312,3 @@ class DecideWidget(Page):
     def _ask_load(self) -> None:
         if path := ask_for_model(self):
             self.load_model(path)
-
-
-def _put_back(timer: RefreshTimer, model: DecideModel, *_: object) -> None:
-    """Leave nothing half done where a panel is closed."""
-    timer.stop()
-    model.put_back()

@@ -15,7 +15,7 @@ from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
-from napari_pickeroptimizer.micrographs import Micrographs, Places
+from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.jobs import CPU_BATCH, GPU_BATCH
@@ -174,10 +174,10 @@ def picks_places(picks: Picks) -> tuple[str, ...]:
     return _as_glob(files) or tuple(str(f) for f in files)
 
 
-def micrograph_places(micrographs: Micrographs) -> Places:
+def micrograph_places(micrographs: Micrographs) -> SearchPaths:
     """Return what to pass to `Micrographs.find` for the same micrographs."""
-    if micrographs.places is not None:
-        return micrographs.places
+    if micrographs.search_paths is not None:
+        return micrographs.search_paths
     files = list(dict.fromkeys(absolute(m.path) for m in micrographs))
     where: list[str] = []
     for folder in dict.fromkeys(f.parent for f in files):
@@ -186,7 +186,7 @@ def micrograph_places(micrographs: Micrographs) -> Places:
     size = sizes.pop() if len(sizes) == 1 else None
     first = next(iter(micrographs), None)
     in_file = first is not None and first.path.is_file() and open_pixel_size_ang(first.path)
-    return Places(
+    return SearchPaths(
         tuple(where), None if size == in_file else size, any(m.flip_y for m in micrographs)
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 from napari_pickeroptimizer.classes import CLASS_NAMES
 from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.micrographs import Places
+from napari_pickeroptimizer.micrographs import SearchPaths
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.settings import PruneSettings
@@ -46,7 +46,7 @@ class Recipe:
 
     Parameters
     ----------
-    micrographs : Places
+    micrographs : SearchPaths
         Where the micrographs are.
     picks : tuple of str
         Pick files, folders or globs.
@@ -73,7 +73,7 @@ class Recipe:
         What the user has to know, in sentences: where it is not quite the same.
     """
 
-    micrographs: Places
+    micrographs: SearchPaths
     picks: tuple[str, ...]
     labels: tuple[str, ...]
     model: str
@@ -90,7 +90,7 @@ class Recipe:
     def inputs(self) -> dict[str, Any]:
         """What `prune` keeps in its record of what it was given."""
         return {
-            "micrographs": list(self.micrographs.where),
+            "micrographs": list(self.micrographs.paths),
             "picks": list(self.picks),
             "model": self.model,
             "labels": list(self.labels),
@@ -209,11 +209,11 @@ def _prune_settings(recipe: Recipe) -> list[str]:
 
 
 def _micrographs(recipe: Recipe) -> list[tuple[str, ...]]:
-    places = recipe.micrographs
-    words: list[tuple[str, ...]] = [("--micrographs", path) for path in places.where]
-    if places.pixel_size_ang is not None:
-        words.append(("--pixel-size", _number(places.pixel_size_ang)))
-    return [*words, ("--flip-y",)] if places.flip_y else words
+    search = recipe.micrographs
+    words: list[tuple[str, ...]] = [("--micrographs", path) for path in search.paths]
+    if search.pixel_size_ang is not None:
+        words.append(("--pixel-size", _number(search.pixel_size_ang)))
+    return [*words, ("--flip-y",)] if search.flip_y else words
 
 
 def _written(words: list[tuple[str, ...]]) -> str:
@@ -221,11 +221,11 @@ def _written(words: list[tuple[str, ...]]) -> str:
     return " \\\n    ".join([f"{PROGRAM} {verb}", *map(shlex.join, options)])
 
 
-def _found(places: Places) -> str:
-    parts = [_listed(places.where)]
-    if places.pixel_size_ang is not None:
-        parts.append(f"pixel_size_ang={places.pixel_size_ang!r}")
-    return ", ".join([*parts, "flip_y=True"] if places.flip_y else parts)
+def _found(search: SearchPaths) -> str:
+    parts = [_listed(search.paths)]
+    if search.pixel_size_ang is not None:
+        parts.append(f"pixel_size_ang={search.pixel_size_ang!r}")
+    return ", ".join([*parts, "flip_y=True"] if search.flip_y else parts)
 
 
 def _listed(paths: tuple[str, ...]) -> str:

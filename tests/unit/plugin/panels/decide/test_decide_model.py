@@ -77,7 +77,7 @@ def scores(**others):
         "forecast": None,
         "outside": {},
         "complete": True,
-        "card": SimpleNamespace(evidence=None),
+        "card": SimpleNamespace(held_out_scores=None, training={}),
     }
     return SimpleNamespace(**values | others)
 
@@ -92,9 +92,9 @@ def scored(**others):
         ({"complete": False}, "follow once all picks are scored"),
         (
             {},
-            "No expected precision: the model was not cross-validated. Fine-tune with 3 folds",
+            "No expected precision: the model was not cross-validated.",
         ),
-        ({"card": SimpleNamespace(evidence=object())}, "no pick is scored"),
+        ({"card": SimpleNamespace(held_out_scores=object())}, "no pick is scored"),
     ],
 )
 def test_why_nothing_is_expected_is_told(others, words):
