@@ -1,1 +1,1 @@
-"""Few-shot fine-tuning on labelled picks, and active learning: which picks to label next."""
+"""Fine-tuning on a few labelled picks."""

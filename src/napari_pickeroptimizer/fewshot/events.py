@@ -1,4 +1,4 @@
-"""Events of fine-tuning. `progress` is 0..1 over the whole job."""
+"""Events of fine-tuning; each `progress` is 0..1 over the whole job."""
 
 from __future__ import annotations
 

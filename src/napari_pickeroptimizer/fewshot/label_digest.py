@@ -1,4 +1,4 @@
-"""A digest of labels, to tell whether a model was fine-tuned on exactly these."""
+"""A digest of labels, which tells whether a model was trained on the same ones."""
 
 from __future__ import annotations
 

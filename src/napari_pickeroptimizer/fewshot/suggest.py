@@ -73,7 +73,7 @@ class SuggestSettings:
     n_micrographs, n_pool : int
         Most micrographs that are read, and about how many picks on them are compared.
     n_views : int
-        Test-time augmentation views of each box that are averaged, 1 to 8.
+        Test-time augmentation views of each box, 1 to 8.
     seed : int
         Seed of the draw of the micrographs and of the choice.
     device : str
@@ -122,8 +122,8 @@ class Suggested:
         How many picks they were chosen from.
     doubtful : Picks
         Labels that the model contradicts, the clearest contradiction first, with its
-        probabilities: check these again. Empty without a model. The model was trained on the
-        labels, so it contradicts few of them.
+        probabilities. Empty without a model. The model was trained on
+        them, so those it still contradicts are few.
     progress : float
         1.
     """
@@ -318,7 +318,9 @@ def _chosen(
 def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -> Picks:
     """Return labels for which the model predicts another class, the clearest first."""
     ours = labels.labels[sample.label_rows]
-    known = np.isin(ours, class_ids)  # other classes the model cannot contradict
+    known = np.isin(
+        ours, class_ids
+    )  # labels of classes that the model does not have cannot contradict it
     rows, ours = sample.label_rows[known], ours[known]
     probabilities = sample.label_probabilities[known]
     column = np.searchsorted(class_ids, ours)

@@ -71,7 +71,7 @@ def targets(viewer: Any, layer: Any) -> set[int]:
     other way round, so that one can point and press a key without a click.
     """
     selected = {int(i) for i in layer.selected_data}
-    if navigation.mode_of(layer) in ("select", "add"):
+    if layer.mode in ("select", "add"):
         return selected or _under_cursor(viewer, layer)
     return _under_cursor(viewer, layer) or selected
 

@@ -50,7 +50,7 @@ def go_to_pick(viewer: Any, layer: Any, row: int, *, zoom: bool = False) -> None
         _zoom_to_ring(camera, transforms.ring_diameter_world(layer, state.diameter_px))
     layer.visible = True
     viewer.layers.selection.active = layer
-    if mode_of(layer) == "pan_zoom":
+    if layer.mode == "pan_zoom":
         # else a key would mean whatever pick happens to be under the resting mouse
         layer.mode = "select"
     layer.selected_data = {int(row)}
@@ -224,8 +224,3 @@ def _zoom_to_ring(camera: Any, diameter: float) -> None:
     on_screen = diameter * camera.zoom
     if diameter > 0 and not LEAST_RING_SCREEN_PX <= on_screen <= MOST_RING_SCREEN_PX:
         camera.zoom = RING_SCREEN_PX / diameter
-
-
-def mode_of(layer: Any) -> str:
-    """Return the mode of a layer in napari's words, ``pan_zoom``."""
-    return str(getattr(layer.mode, "value", layer.mode))

@@ -383,11 +383,12 @@ def _with_layer(layer_ref: ref[Any], slot: Callable[..., None]) -> Callable[...,
 
 def _on_labels(session: Session, layer: Any, rows: Any) -> None:
     """Update outputs, panels and the queue after a change of labels."""
-    scores = picks_state(layer).scores
-    if scores is not None and scores.complete:
+    state = picks_state(layer)
+    if state.scores is not None and state.scores.complete:
         session.refresh_soon(layer)
     session.labels_changed.emit(layer, rows)
-    navigation.advance_after_label(session.viewer, layer, rows)
+    if state.queue is not None:
+        navigation.advance_after_label(session.viewer, layer, rows)
 
 
 def _on_scores(session: Session, layer: Any) -> None:

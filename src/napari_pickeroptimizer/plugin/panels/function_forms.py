@@ -1,6 +1,6 @@
 """Forms of `fine_tune` and `apply_model`, whose button runs them in a worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FunctionGui
@@ -8,7 +8,7 @@ from magicgui.widgets import FunctionGui
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.fewshot.events import BoxesRead, FineTuned, StepDone
+from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.plugin import functions, jobs, outputs, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
@@ -19,9 +19,10 @@ from napari_pickeroptimizer.plugin.panels.decide.model import (
     DecideModel,
     summary_text,
 )
-from napari_pickeroptimizer.plugin.panels.job_bar import CANCELLED, JobBar
-from napari_pickeroptimizer.plugin.panels.learn.model import validation_lines
+from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
+from napari_pickeroptimizer.plugin.panels.learn.model import LearnModel
 from napari_pickeroptimizer.plugin.panels.settings_form import field_options, label_of
+from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 
@@ -75,9 +76,22 @@ class FunctionForm(FunctionGui):
         layout.addStretch(1)
         self.say("")
 
-    def begin(self) -> None:
-        """Start the work in a worker, with the values of the form."""
+    def begin(self) -> Iterator[Any]:
+        """Return the job that the button starts, with the values of the form.
+
+        Raises
+        ------
+        PickerOptimizerError, OSError
+            At once, where something is missing.
+        """
         raise NotImplementedError
+
+    def take(self, event: Any) -> str:
+        """Take an event of the job over; return what it is at, empty for no news."""
+        raise NotImplementedError
+
+    def put_back(self) -> None:
+        """Leave everything as it was before a job that ended early."""
 
     @property
     def text(self) -> str:
@@ -91,10 +105,25 @@ class FunctionForm(FunctionGui):
     def _start(self) -> None:
         self.say("")
         try:
-            self.begin()
+            events = self.begin()
         except (OSError, PickerOptimizerError) as error:
             self.say(str(error))
-        self.start.setEnabled(not self.job.running)
+            return
+        self.start.setEnabled(False)
+        self.job.run(
+            events,
+            on_event=self._on_event,
+            on_failed=self._on_failed,
+            on_end=lambda: self.start.setEnabled(True),
+        )
+
+    def _on_event(self, event: Any) -> None:
+        if stage := self.take(event):
+            self.job.say(stage)
+
+    def _on_failed(self, text: str) -> None:
+        self.put_back()
+        self.say(text)
 
 
 class FineTuneForm(FunctionForm):
@@ -115,6 +144,7 @@ class FineTuneForm(FunctionForm):
             options[name] = field_options(BoxSettings, name)
             options[name]["tooltip"] = "Longest particle diameter, at first that of the rings."
         super().__init__(napari_viewer, functions.fine_tune, options, "Fine-tune")
+        self._learning = LearnModel(self.session)
         for field in (self.diameter_ang, self.diameter_px):
             field.native.setDecimals(1)
             field.native.setSpecialValueText("not set")
@@ -134,35 +164,24 @@ class FineTuneForm(FunctionForm):
         self.diameter_ang.value = round(diameter_px * (pixel_size_ang or 0.0), 1)
         self.diameter_px.value = 0.0 if pixel_size_ang else round(diameter_px, 1)
 
-    def begin(self) -> None:
-        """Fine-tune in a worker."""
+    def begin(self) -> Iterator[Any]:
+        """Return the fine-tuning."""
         values = self.asdict()
         micrographs, picks = values.pop("micrographs"), values.pop("picks")
         for name in ("diameter_ang", "diameter_px"):
             values[name] = values[name] or None  # 0: not given
-        on = functions.session_on(micrographs, picks)
-        events = jobs.finetune_events(
-            on.viewer, picks, FineTuneSettings(**values), stack_layer=micrographs
-        )
-        self.job.run(
-            events,
-            on_event=self._on_event,
-            on_failed=self.say,
-            on_cancelled=lambda: self.say(CANCELLED),
-            on_end=lambda: self.start.setEnabled(True),
+        functions.session_on(micrographs, picks)
+        self._learning.begin()
+        return jobs.finetune_events(
+            self.session.viewer, picks, FineTuneSettings(**values), stack_layer=micrographs
         )
 
-    def _on_event(self, event: object) -> None:
-        match event:
-            case BoxesRead():
-                self.job.say(f"Reading micrographs: {event.n_read} of {event.n_total}")
-            case StepDone():
-                training = "Final model" if event.fold is None else f"Fold {event.fold}"
-                self.job.say(f"{training}: step {event.step} of {event.n_steps}")
-            case FineTuned():
-                self.session.set_model(event.model, event)
-                lines = validation_lines(event, self.session.vocabulary)
-                self.say("\n".join(lines))
+    def take(self, event: Any) -> str:
+        """Take an event of fine-tuning over; say at the end how good the model is."""
+        stage = self._learning.take(event)
+        if isinstance(event, FineTuned):
+            self.say(self._learning.outcome(event))
+        return stage
 
 
 class ApplyModelForm(FunctionForm):
@@ -183,40 +202,33 @@ class ApplyModelForm(FunctionForm):
         }
         options = {"model": model, "threshold": {"min": 0.0, "max": 1.0, "step": 0.01}}
         super().__init__(napari_viewer, functions.apply_model, options, "Apply model")
-        self._model = DecideModel(self.session)
-        self._failure = ""
+        self._deciding = DecideModel(self.session)
+        when_destroyed(self.native, self._deciding.put_back)
+        self._scored: Any = None
 
-    def begin(self) -> None:
-        """Score in a worker."""
-        on = functions.session_on(self.micrographs.value, self.picks.value)
+    def begin(self) -> Iterator[Any]:
+        """Return the scoring."""
+        self._scored = self.picks.value  # another layer may be chosen meanwhile
+        functions.session_on(self.micrographs.value, self._scored)
         if self.model.value:
-            jobs.load_model(on.viewer, self.model.value)
-        self._failure = ""
-        self.job.run(
-            self._model.begin(self.device.value),
-            on_event=self._on_event,
-            on_failed=self._on_failed,
-            on_end=self._on_end,
-        )
+            jobs.load_model(self.session.viewer, self.model.value)
+        return self._deciding.begin(self.device.value)
 
-    def _on_event(self, event: Any) -> None:
-        if self._model.layer_was_deleted():
+    def take(self, event: Any) -> str:
+        """Take an event of scoring over; show at the end what is kept."""
+        if self._deciding.layer_was_deleted():
             self.job.cancel()
             self.say(LAYER_DELETED)
-            return
-        self.job.say(self._model.take(event))
+            return ""
+        stage = self._deciding.take(event)
         if isinstance(event, ScoreSummary):
-            picks = self.session.picks_layer
-            made = outputs.set_threshold(self.session.viewer, picks, self.threshold.value)
-            functions.show_kept(self.session, picks)
+            self._deciding.end()
+            viewer = self.session.viewer
+            made = outputs.set_threshold(viewer, self._scored, self.threshold.value)
+            functions.show_kept(self.session, self._scored)
             self.say(summary_text(made, self.session.vocabulary))
+        return stage
 
-    def _on_failed(self, text: str) -> None:
-        self._model.put_back()
-        self._failure = text
-
-    def _on_end(self) -> None:
-        self._model.end()
-        self.start.setEnabled(True)
-        if self._failure:
-            self.say(self._failure)
+    def put_back(self) -> None:
+        """Give the picks the scores that they had before."""
+        self._deciding.put_back()

@@ -7,7 +7,8 @@ import re
 from functools import cache
 from typing import Any
 
-from magicgui.widgets import Widget, create_widget
+from magicgui.widgets import create_widget
+from magicgui.widgets.bases import BaseValueWidget
 
 from napari_pickeroptimizer.settings import range_of
 
@@ -16,7 +17,7 @@ UNITS = {"px": "px", "ang": "Å", "um": "µm", "kv": "kV", "mm": "mm"}
 LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, 1e6  # of a field without a limit
 
 
-def setting_field(settings: type, name: str, **options: Any) -> Widget:
+def setting_field(settings: type, name: str, **options: Any) -> BaseValueWidget:
     """Return a field for a setting: a number, a check box, or a choice.
 
     Parameters
@@ -29,7 +30,9 @@ def setting_field(settings: type, name: str, **options: Any) -> Widget:
         Options of the magicgui widget that override `field_options`.
     """
     made = field_options(settings, name) | options
-    return create_widget(name=name, value=made.pop("value"), options=made)
+    field = create_widget(name=name, value=made.pop("value"), options=made)
+    assert isinstance(field, BaseValueWidget)  # as for any number, switch or word
+    return field
 
 
 def field_options(settings: type, name: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
+from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import QFileDialog
 
+from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.fewshot.events import FineTuned, FoldDone, StepDone
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -28,10 +29,10 @@ from napari_pickeroptimizer.plugin.panels.learn.model import (
     px_or_ang,
 )
 from napari_pickeroptimizer.plugin.panels.plots import TrainingPlot
+from napari_pickeroptimizer.plugin.panels.settings_form import setting_field
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 
 FROM_FILE = "from file"
-DEFAULTS = FineTuneSettings(diameter_px=1)
 
 
 class LearnWidget(Page):
@@ -76,44 +77,11 @@ class LearnWidget(Page):
         self.base_file = file_box("r", "*.safetensors *.pth", "File")
         self.device = device_box()
         self.fields = Fields(self.diameter, self.base, self.base_file, self.device)
-        self.steps = SpinBox(
-            value=DEFAULTS.n_steps,
-            min=1,
-            max=100_000,
-            label="Steps",
-            tooltip="Steps of each training. More of them fit the labels more closely.",
-        )
-        self.folds = SpinBox(
-            value=DEFAULTS.n_folds,
-            min=0,
-            max=20,
-            label="Folds",
-            tooltip="Cross-validation: each fold trains once more, on part of the labels, and "
-            "is tested on the others. With 0, no precision or recall can be expected.",
-        )
-        self.repeats = SpinBox(
-            value=DEFAULTS.n_repeats,
-            min=1,
-            max=20,
-            label="Repeats",
-            tooltip="How often the labels are split into folds anew: steadier figures, and as "
-            "many times longer.",
-        )
-        self.box_factor = FloatSpinBox(
-            value=DEFAULTS.box_factor,
-            min=1,
-            max=5,
-            step=0.1,
-            label="Box size",
-            tooltip="Side of the boxes that the network sees, in particle diameters.",
-        )
-        self.seed = SpinBox(
-            value=0,
-            min=0,
-            max=2**31 - 1,
-            label="Seed",
-            tooltip="The same seed and labels give the same model.",
-        )
+        self.steps = setting_field(FineTuneSettings, "n_steps")
+        self.folds = setting_field(FineTuneSettings, "n_folds")
+        self.repeats = setting_field(FineTuneSettings, "n_repeats")
+        self.box_factor = setting_field(BoxSettings, "box_factor", label="Box size")
+        self.seed = setting_field(FineTuneSettings, "seed")
         self.advanced = Fold(
             "Advanced",
             Fields(self.steps, self.folds, self.repeats, self.box_factor, self.seed),
