@@ -193,7 +193,7 @@ def correct_one(hand: Hand, gallery: Any) -> None:
     box = gallery.tools.sort_box
     hand.click(box)
     hand.press(Qt.Key.Key_Home, widget=box.view())
-    for _ in range(list(Sort).index(Sort.DOUBT)):
+    for _ in range(list(Sort).index(Sort.UNCERTAINTY)):
         hand.press(Qt.Key.Key_Down, widget=box.view())
     hand.press(Qt.Key.Key_Return, widget=box.view())
     hand.wait(lambda: not gallery.loader.busy, 60)

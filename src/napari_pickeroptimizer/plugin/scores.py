@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.reference import MicrographFigures
 
-# Features are kept for likeness only: so many random directions tell boxes apart as well.
+# Features are kept for similarity only: so many random directions tell boxes apart as well.
 N_DIRECTIONS = 64
 LARGEST_FLOAT16 = 60_000.0
 
@@ -86,7 +86,7 @@ class Scores:
     probabilities : (n, k) float32
         P(class) in the order of `class_ids`, NaN where a pick is not scored (yet).
     features : (n, 64) float16 or None
-        The network's features in random directions, for likeness; NaN as above. None before
+        The network's features in random directions, for similarity; NaN as above. None before
         there are any, and where they are not kept.
     keeps_features : bool
         Whether they are kept.
@@ -211,7 +211,7 @@ class Scores:
 
     def _take_features(self, rows: NDArray[np.intp], features: NDArray[np.float32]) -> None:
         if self._directions is None:
-            # always the same directions: likeness does not change from run to run
+            # always the same directions: similarity does not change from run to run
             rng = np.random.default_rng(0)
             shape = (features.shape[1], N_DIRECTIONS)
             directions = rng.standard_normal(shape) / np.sqrt(N_DIRECTIONS)

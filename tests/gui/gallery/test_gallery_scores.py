@@ -40,7 +40,7 @@ def test_orders_that_need_scores_say_so_and_change_nothing(show, opened, viewer,
 
     widget = show()
     before = widget.grid.display.rows.tolist()
-    for sort in ("SCORE_DOWN", "DOUBT", "LIKENESS"):
+    for sort in ("SCORE_DOWN", "UNCERTAINTY", "SIMILARITY"):
         choose(widget, sort=sort)
         assert widget.status.text().startswith("Score the picks first")
         assert not widget.status.isHidden()
@@ -112,16 +112,16 @@ def test_scores_that_stream_in_sort_anew_only_when_they_are_all_there(
     assert widget.status.text().startswith("Score the picks first")
 
 
-def test_likeness_to_the_selected_ones(viewer, show, opened, click, choose):
+def test_similarity_to_the_selected_ones(viewer, show, opened, click, choose):
     widget = show()
     give_scores(viewer, opened)
     click(widget, 7)
     [row] = widget.grid.selection.rows.tolist()
-    choose(widget, sort="LIKENESS")
+    choose(widget, sort="SIMILARITY")
     assert widget.grid.display.rows[0] == row
     assert widget.grid.seen.start == 0
     give_scores(viewer, opened, features=False)
-    choose(widget, sort="LIKENESS")
+    choose(widget, sort="SIMILARITY")
     assert "Score the picks first" in widget.status.text()
 
 

@@ -1,7 +1,7 @@
 """Labelled fields of the panels: devices, files, lengths, the particle diameter."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Widget
@@ -38,14 +38,23 @@ class Fields(QWidget):
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
-        # the fields of several of these stand below each other in one panel
-        grid.setColumnMinimumWidth(0, self.fontMetrics().horizontalAdvance("Micrographs "))
+        self._grid = grid
+        self._widest = QLabel(
+            "Micrographs", self
+        )  # the fields of a page begin below each other
+        self._widest.hide()
         for row, field in enumerate(fields):
             label = QLabel(field.label)
             label.setToolTip(field.tooltip or field.native.toolTip())
             grid.addWidget(label, row, 0)
             grid.addWidget(field.native, row, 1)
             self._labels[id(field)] = label
+
+    def showEvent(self, event: Any) -> None:
+        """Leave room for the widest label of a page, now that its style is known."""
+        super().showEvent(event)
+        self._widest.ensurePolished()
+        self._grid.setColumnMinimumWidth(0, self._widest.sizeHint().width())
 
     def show_row(self, field: Widget, shown: bool) -> None:
         """Show or hide a field with its label."""

@@ -87,7 +87,7 @@ class DecideModel:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._were_scored: WeakSet[Any] = WeakSet()
+        self._were_scored: WeakSet[Any] = WeakSet()  # Any: napari's layers are not typed here
         # the layer that is being scored, what it had before, and what came last
         self._scoring: Any | None = None
         self._before: Scores | None = None

@@ -266,7 +266,7 @@ class BoxArea(QAbstractScrollArea):
         self._changed_view()
 
     def showEvent(self, event: Any) -> None:
-        """Ask for what was not cut while nobody saw it."""
+        """Ask for the boxes that were not cut while the gallery was hidden."""
         super().showEvent(event)
         self._settle.start()
 

@@ -1,7 +1,4 @@
-"""What one gallery works on: the session's picks, their boxes, and words for what is missing.
-
-No Qt: the widget asks, and shows.
-"""
+"""What the gallery shows: the session's picks, their boxes, or what is missing. No Qt."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ class GalleryModel:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.layer: Any | None = None
+        self.layer: Any | None = None  # Any: napari's layers are not typed here
         self.picks: GalleryPicks | None = None
         self.sort, self.show = Sort.MICROGRAPH, Show.ALL
         self.contrast: Contrast = "micrograph"
@@ -116,7 +113,10 @@ class GalleryModel:
             return
         # the arrays stay, so this is no copy
         self.picks = replace(self.picks, threshold=self.state.threshold)
-        if self.sort in (Sort.DOUBT, Sort.CLASS) or self.show in (Show.KEPT, Show.REJECTED):
+        if self.sort in (Sort.UNCERTAINTY, Sort.CLASS) or self.show in (
+            Show.KEPT,
+            Show.REJECTED,
+        ):
             self.stale = True
 
     @property

@@ -33,9 +33,9 @@ class Sort(StrEnum):
     MICROGRAPH = "Micrograph"
     SCORE_DOWN = "Score, high first"
     SCORE_UP = "Score, low first"
-    DOUBT = "Doubt"
+    UNCERTAINTY = "Uncertainty"
     CLASS = "Class"
-    LIKENESS = "Likeness"
+    SIMILARITY = "Similarity"
     PICKER_SCORE = "Picker's score"
 
 
@@ -54,13 +54,15 @@ SORT_HELP = {
     Sort.MICROGRAPH: "As the picks are in their file, micrograph by micrograph.",
     Sort.SCORE_DOWN: "The surest particles first.",
     Sort.SCORE_UP: "The surest false picks first.",
-    Sort.DOUBT: "Scores closest to the threshold first: labels help most there.",
+    Sort.UNCERTAINTY: "Scores closest to the threshold first: labels help most there.",
     Sort.CLASS: "By label, else by the class that the score gives.",
-    Sort.LIKENESS: "Those first that are most like the selected ones to the network.",
+    Sort.SIMILARITY: "Those first that are most like the selected ones to the network.",
     Sort.PICKER_SCORE: "By the figure of merit in the pick file, high first.",
 }
 SCORE_FIRST = "Score the picks first: there is nothing to sort or to filter by yet."
-BY_SCORE = frozenset({Sort.SCORE_DOWN, Sort.SCORE_UP, Sort.DOUBT, Sort.LIKENESS, Sort.CLASS})
+BY_SCORE = frozenset(
+    {Sort.SCORE_DOWN, Sort.SCORE_UP, Sort.UNCERTAINTY, Sort.SIMILARITY, Sort.CLASS}
+)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def order(
     sort : Sort
         By what. Picks that have no such value come last.
     reference : (m,) int array, optional
-        Rows whose likeness is meant by `Sort.LIKENESS`.
+        Rows whose similarity is asked for by `Sort.SIMILARITY`.
 
     Raises
     ------
@@ -222,8 +224,8 @@ def order(
             if picks.picker_score is None:
                 raise SettingsError("The pick file has no score of the picker.")
             return _ascending(-picks.picker_score)
-        case Sort.LIKENESS:
-            return _ascending(-likeness(picks, reference))
+        case Sort.SIMILARITY:
+            return _ascending(-similarity(picks, reference))
         case Sort.CLASS:
             return _by_class(picks)
     if not picks.scored:
@@ -237,7 +239,7 @@ def order(
     return _ascending(np.abs(p - picks.threshold))
 
 
-def likeness(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray[np.float32]:
+def similarity(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray[np.float32]:
     """Return the (n,) cosine between each pick's features and the mean of the reference's.
 
     Raises
@@ -247,9 +249,9 @@ def likeness(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray
     """
     features = picks.features
     if features is None or len(features) != len(picks):
-        raise SettingsError("Score the picks first: likeness is the network's.")
+        raise SettingsError("Score the picks first: the network tells how similar boxes are.")
     if reference is None or not len(reference):
-        raise SettingsError("Select a pick first: the others are sorted by likeness to it.")
+        raise SettingsError("Select a pick first: the others are sorted by similarity to it.")
     wanted = _unit(np.asarray(features[reference], dtype=np.float32))
     wanted = wanted[np.isfinite(wanted).all(axis=1)]
     if not len(wanted):

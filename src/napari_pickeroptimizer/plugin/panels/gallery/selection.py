@@ -109,7 +109,7 @@ class Selection:
         return replace(self, spent=bool(self.mask.any()))
 
     def within(self, display: Display) -> Selection:
-        """Return what of the selection is displayed: nobody labels picks that are not seen."""
+        """Return the displayed part of the selection: hidden picks are not to be labelled."""
         mask = self.mask & (display.position != NOTHING)
         current, anchor = (
             r if display.at(r) != NOTHING else NOTHING for r in (self.current, self.anchor)

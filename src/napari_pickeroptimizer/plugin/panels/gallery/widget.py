@@ -123,7 +123,7 @@ class GalleryWidget(Panel):
         if other:
             self._watch(self.model.layer)
             self.grid.selection = Selection.none(0)
-            if self.model.sort in (Sort.LIKENESS,):
+            if self.model.sort in (Sort.SIMILARITY,):
                 self._set_choice(Sort.MICROGRAPH, self.model.show)
         self.arrange(keep_place=not other)
 
@@ -177,7 +177,7 @@ class GalleryWidget(Panel):
         n_all = 0 if picks is None else len(picks)
         n_selected = int(self.grid.selection.mask.sum())
         self.tools.show_counts(len(self.grid.display), n_all, n_selected)
-        self.tools.resort.setEnabled(self.model.stale or self.model.sort is Sort.LIKENESS)
+        self.tools.resort.setEnabled(self.model.stale or self.model.sort is Sort.SIMILARITY)
         enabled = bool(n_all) and len(self.grid.display) > 0
         for button in self.tools.class_buttons.values():
             button.setEnabled(enabled and (n_selected > 0 or self.grid.selection.current >= 0))

@@ -67,7 +67,7 @@ def scored() -> GalleryPicks:
         (Sort.MICROGRAPH, [1, 3, 0, 2, 4]),
         (Sort.SCORE_DOWN, [0, 3, 1, 2, 4]),
         (Sort.SCORE_UP, [2, 1, 3, 0, 4]),
-        (Sort.DOUBT, [1, 3, 0, 2, 4]),
+        (Sort.UNCERTAINTY, [1, 3, 0, 2, 4]),
         (Sort.CLASS, [0, 1, 3, 2, 4]),
     ],
 )
@@ -75,9 +75,9 @@ def test_orders(scored, sort, rows):
     assert order(scored, sort).tolist() == rows
 
 
-def test_doubt_is_the_distance_to_the_threshold():
+def test_uncertainty_is_the_distance_to_the_threshold():
     picks = picks_with(probability=[0.9, 0.5, 0.2], threshold=0.85)
-    assert order(picks, Sort.DOUBT).tolist() == [0, 1, 2]
+    assert order(picks, Sort.UNCERTAINTY).tolist() == [0, 1, 2]
 
 
 def test_equal_picks_stay_in_their_order():
@@ -85,7 +85,7 @@ def test_equal_picks_stay_in_their_order():
     assert order(picks, Sort.SCORE_DOWN).tolist() == list(range(6))
 
 
-@pytest.mark.parametrize("sort", [Sort.SCORE_DOWN, Sort.SCORE_UP, Sort.DOUBT])
+@pytest.mark.parametrize("sort", [Sort.SCORE_DOWN, Sort.SCORE_UP, Sort.UNCERTAINTY])
 def test_unscored_picks_cannot_be_sorted_by_score(sort):
     with pytest.raises(SettingsError, match="Score the picks first"):
         order(picks_with(labels=[0, 1]), sort)
@@ -98,7 +98,7 @@ def test_what_else_cannot_be_sorted_by():
     with pytest.raises(SettingsError, match="none has a class yet"):
         order(picks, Sort.CLASS)
     with pytest.raises(SettingsError, match="Score the picks first"):
-        order(picks, Sort.LIKENESS, np.array([0]))
+        order(picks, Sort.SIMILARITY, np.array([0]))
 
 
 def test_labels_alone_sort_by_class():
@@ -111,23 +111,23 @@ def test_picker_score_high_first():
     assert order(picks, Sort.PICKER_SCORE).tolist() == [2, 0, 1]
 
 
-def test_likeness_is_the_angle_to_the_selected_ones():
+def test_similarity_is_the_angle_to_the_selected_ones():
     features = np.array([[1, 0], [0, 5], [9, 1], [NAN, NAN]], np.float16)
     picks = picks_with(probability=[0.5, 0.5, 0.5, NAN], features=features)
-    assert order(picks, Sort.LIKENESS, np.array([0])).tolist() == [0, 2, 1, 3]
-    assert order(picks, Sort.LIKENESS, np.array([1]))[0] == 1
+    assert order(picks, Sort.SIMILARITY, np.array([0])).tolist() == [0, 2, 1, 3]
+    assert order(picks, Sort.SIMILARITY, np.array([1]))[0] == 1
     # an unscored one among the selected does not spoil it
-    assert order(picks, Sort.LIKENESS, np.array([0, 3])).tolist() == [0, 2, 1, 3]
+    assert order(picks, Sort.SIMILARITY, np.array([0, 3])).tolist() == [0, 2, 1, 3]
 
 
 @pytest.mark.parametrize(
     ("reference", "words"), [([], "Select a pick first"), ([3], "is not scored")]
 )
-def test_likeness_needs_a_scored_pick(reference, words):
+def test_similarity_needs_a_scored_pick(reference, words):
     features = np.array([[1, 0], [0, 1], [1, 1], [NAN, NAN]], np.float16)
     picks = picks_with(probability=[0.5, 0.5, 0.5, NAN], features=features)
     with pytest.raises(SettingsError, match=words):
-        order(picks, Sort.LIKENESS, np.array(reference, dtype=np.intp))
+        order(picks, Sort.SIMILARITY, np.array(reference, dtype=np.intp))
 
 
 @pytest.mark.parametrize(
