@@ -49,3 +49,7 @@ class BoxSetError(PickerOptimizerError, ValueError):
 
 class StructureReadError(PickerOptimizerError, OSError):
     """An atomic model or a map for the simulation cannot be read."""
+
+
+class OutputError(PickerOptimizerError, OSError):
+    """Results cannot be written: no permission, no space, something is in the way."""

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +26,6 @@ from napari_pickeroptimizer.io.images import (
 )
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.picks import Picks
 
 # cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
 CRYOSPARC_UID = re.compile(r"^\d{21}_")
@@ -247,30 +243,6 @@ class Micrographs:
             except MicrographNotFoundError as error:
                 missing[name] = str(error)
         return found, missing
-
-    def rows_of(
-        self, picks: Picks
-    ) -> tuple[dict[Micrograph, NDArray[np.intp]], dict[str, str]]:
-        """Return each micrograph's rows in a table of picks, and the reason by missing name.
-
-        Names that mean one micrograph (``a``, ``a.mrc``, ``Micrographs/a.mrc``) are put
-        together; rows ascend. Micrographs come in the order of their first pick.
-
-        Raises
-        ------
-        AmbiguousMicrographError
-            A name fits several micrographs.
-        """
-        by_name = picks.rows_by_micrograph()
-        found, missing = self.resolve_all(by_name)
-        parts: dict[Micrograph, list[NDArray[np.intp]]] = {}
-        for name, micrograph in found.items():
-            known = self._first_of_file[micrograph.path, micrograph.section]
-            parts.setdefault(known, []).append(by_name[name])
-        rows = {
-            m: p[0] if len(p) == 1 else np.sort(np.concatenate(p)) for m, p in parts.items()
-        }
-        return rows, missing
 
     def first_of_file(self, micrograph: Micrograph) -> Micrograph:
         """Return the representative of a file that was found in two ways."""

@@ -13,6 +13,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 PLUGIN = "napari-pickeroptimizer"
+LIMIT_MS = 120_000
 SMALL = SimulationSettings(
     n_micrographs=3,
     n_particles=12,
@@ -64,16 +65,22 @@ def fail_at_once(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]
 
 @pytest.fixture
 def qtbot(request: pytest.FixtureRequest, fail_at_once: Callable[[], None]) -> Any:
-    """Return pytest-qt's, whose waits end as soon as a slot or a thread raises."""
+    """Return pytest-qt's, whose waits end as soon as a slot or a thread raises.
+
+    All limits are such that a busy machine meets them: they are there for what hangs.
+    """
     from pytestqt.qtbot import QtBot
 
     class WatchfulBot(QtBot):
-        def waitUntil(self, callback: Any, *, timeout: int = 5000) -> None:
+        def waitUntil(self, callback: Any, *, timeout: int = LIMIT_MS) -> None:
             def watched() -> Any:
                 fail_at_once()
                 return callback()
 
-            super().waitUntil(watched, timeout=timeout)
+            super().waitUntil(watched, timeout=max(timeout, LIMIT_MS))
+
+        def waitSignal(self, signal: Any, *, timeout: int = LIMIT_MS, **options: Any) -> Any:
+            return super().waitSignal(signal, timeout=max(timeout, LIMIT_MS), **options)
 
     request.getfixturevalue("qapp")
     return WatchfulBot(request)

@@ -75,7 +75,7 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
         ),
         "a checkpoint of another kind": (
             ["prune", "-m", mics, "-p", picks, "-o", out, "--model", tmp / "junk.safetensors"],
-            "of another kind",
+            "of another program",
         ),
         "no labels": ([*finetune, *QUICK], "no labels: give --labels"),
         "labels without classes": ([*finetune, *QUICK, "-l", picks], "no pick is labelled"),

@@ -17,6 +17,7 @@ from napari_pickeroptimizer.errors import (
 )
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 IMAGE = np.arange(12, dtype=np.int16).reshape(3, 4)  # 3 rows, 4 columns
 UID = "012345678901234567890_"
@@ -250,12 +251,13 @@ class TestResolve:
 def test_rows_of_one_micrograph_are_together_however_it_is_spelled() -> None:
     micrographs = Micrographs.named(["Micrographs/a.mrc", "Micrographs/b.mrc"])
     names = ["a", "Micrographs/b.mrc", "Micrographs/a.mrc", "gone.mrc", "a"]
-    rows, missing = micrographs.rows_of(Picks.from_arrays(names, x=[1.0] * 5, y=[1.0] * 5))
-    assert {m.name: r.tolist() for m, r in rows.items()} == {
+    picks = Picks.from_arrays(names, x=[1.0] * 5, y=[1.0] * 5)
+    groups = group_by_micrograph(micrographs, picks)
+    assert {g.micrograph.name: g.rows.tolist() for g in groups if g.micrograph} == {
         "Micrographs/a.mrc": [0, 2, 4],
         "Micrographs/b.mrc": [1],
     }
-    assert list(missing) == ["gone.mrc"]
+    assert [g.name for g in groups if g.micrograph is None] == ["gone.mrc"]
 
 
 def test_names_that_mean_one_micrograph_are_one() -> None:
@@ -268,8 +270,8 @@ def test_names_that_mean_one_micrograph_are_one() -> None:
 def test_an_image_found_twice_is_one_micrograph() -> None:
     twice = Micrographs(tuple(Micrograph(n, Path("a.mrc")) for n in ("a.mrc", "x/a.mrc")))
     for name in ("a.mrc", "x/a.mrc", "a"):
-        rows, _ = twice.rows_of(Picks.from_arrays(name, x=[1.0], y=[1.0]))
-        assert [m.name for m in rows] == ["a.mrc"]
+        groups = group_by_micrograph(twice, Picks.from_arrays(name, x=[1.0], y=[1.0]))
+        assert [g.micrograph.name for g in groups if g.micrograph] == ["a.mrc"]
 
 
 def test_a_set_knows_where_it_was_found(spot_project, monkeypatch) -> None:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,12 +15,14 @@ import typer
 
 from napari_pickeroptimizer import __version__
 from napari_pickeroptimizer.cli import (
+    decide,
     demo,
     evaluate,
     finetune,
     pretrain,
     pretrain_set,
     prune,
+    score,
     simulate,
     suggest,
 )
@@ -37,6 +41,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("finetune")(finetune.finetune)
 app.command("prune")(prune.prune)
+app.command("score")(score.score)
+app.command("decide")(decide.decide)
 app.command("suggest")(suggest.suggest)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)
@@ -62,11 +68,24 @@ def _options(
     pass
 
 
+def _end(signal_number: int, frame: object) -> None:
+    """Leave as by an exception, so that everything is tidied up on the way out."""
+    sys.exit(128 + signal_number)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and leave with its exit code."""
+    before = signal.signal(signal.SIGTERM, _end) if _in_main_thread() else None
     try:
         app(args=None if arguments is None else list(arguments))
     except PickerOptimizerError as error:
         err.print("Error: ", style="bold red", end="")
         err.print(str(error), markup=False)
         sys.exit(EXIT_BAD_INPUT)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

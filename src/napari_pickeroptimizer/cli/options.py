@@ -9,6 +9,7 @@ import typer
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.prune.staging import check_writable
 
 MicrographsOption = Annotated[
     list[str],
@@ -47,6 +48,82 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Random seed.")]
+PicksOption = Annotated[
+    list[str],
+    typer.Option(
+        "--picks",
+        "-p",
+        help="Any readable pick file (.star, autopick.star, .box, .csv), or a directory or "
+        "quoted glob of per-micrograph files; may be repeated.",
+    ),
+]
+ModelOption = Annotated[Path, typer.Option("--model", help="Model written by finetune.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")]
+BatchSizeOption = Annotated[int, typer.Option("--batch-size", help="Boxes a pass.")]
+ViewsOption = Annotated[
+    int,
+    typer.Option(
+        "--views",
+        help="Turned and mirrored views of each box that are averaged, 1 to 8; one is as many "
+        "times faster and a little less accurate.",
+    ),
+]
+ThresholdOption = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold",
+        "-t",
+        help="Least P(particle) of a kept pick, or auto for the best expected F1; 0.5 by "
+        "default.",
+        show_default=False,
+    ),
+]
+PrecisionOption = Annotated[
+    float | None,
+    typer.Option(
+        "--precision",
+        help="In place of a threshold: the share of particles among the kept picks to "
+        "expect, such as 0.95.",
+    ),
+]
+RecallOption = Annotated[
+    float | None,
+    typer.Option(
+        "--recall",
+        help="In place of a threshold: the share of the particles to expect to keep.",
+    ),
+]
+LabelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        "-l",
+        help="Labelled picks, which win over their scores; may be repeated.",
+    ),
+]
+MinDistanceOption = Annotated[
+    str,
+    typer.Option(
+        "--min-distance",
+        help="Of two picks nearer than this keep the more probable one: pixels (30), Å (50A) "
+        "or particle diameters (0.5d).",
+    ),
+]
+EdgeDistanceOption = Annotated[
+    str,
+    typer.Option(
+        "--edge-distance",
+        help="Reject picks nearer than this to the micrograph's edge, given likewise.",
+    ),
+]
+WriteFomOption = Annotated[
+    bool,
+    typer.Option(
+        "--write-fom",
+        help="Write P(particle) over the picker's rlnAutopickFigureOfMerit too.",
+    ),
+]
+NoReportOption = Annotated[bool, typer.Option("--no-report", help="Write no report.html.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output of an earlier run.")
 ]
@@ -67,6 +144,7 @@ def checked_output_file(path: Path, overwrite: bool) -> Path:
         raise SettingsError(f"--output {path} is a folder: give a file name.")
     if path.exists() and not overwrite:
         raise SettingsError(f"--output {path} exists: choose another name, or --overwrite.")
+    check_writable(path.parent)
     return path
 
 

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def write_picks(
-    picks: Picks, output: str | Path, *, columns: Mapping[str, NDArray[Any]] | None = None
+    picks: Picks,
+    output: str | Path,
+    *,
+    columns: Mapping[str, NDArray[Any]] | None = None,
+    final: str | Path | None = None,
 ) -> list[Path]:
     """Write picks in the format of their source: lines unchanged, rows removed, columns added.
 
@@ -41,6 +45,8 @@ def write_picks(
     columns : mapping of str to (n,) array, optional
         Columns to add or replace, by STAR label, one value a pick; floats are written with
         six decimals. By default `Picks.star_columns`. Formats without columns leave them out.
+    final : str or Path, optional
+        Where `output` will be moved to: list files name the coordinate files there.
 
     Returns
     -------
@@ -54,20 +60,25 @@ def write_picks(
         of another format.
     """
     output = Path(output).expanduser()
+    final = output if final is None else Path(final).expanduser()
     columns = picks.star_columns() if columns is None else columns
     is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
     if not picks.sources or (is_new.all() and len(picks) and not is_tree):
+        _refuse_input(_inputs(picks), final)
         return [write_new_star(picks, output, columns=columns)]
     write = _write_tree if is_tree else _write_file
     if not is_new.any():
-        return write(picks, output, columns)
+        return write(picks, output, columns, final)
     old, new = (
         (picks.select(rows), {c: np.asarray(v)[rows] for c, v in columns.items()})
         for rows in (~is_new, is_new)
     )
     added = output.with_name(f"{output.name if is_tree else output.stem}_added.star")
-    return [*write(old[0], output, old[1]), write_new_star(new[0], added, columns=new[1])]
+    return [
+        *write(old[0], output, old[1], final),
+        write_new_star(new[0], added, columns=new[1]),
+    ]
 
 
 def write_new_star(
@@ -103,8 +114,11 @@ def write_new_star(
     return write_text_atomic(output, "\n".join([*header, *rows, " ", ""]))
 
 
-def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> list[Path]:
+def _write_file(
+    picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]], final: Path
+) -> list[Path]:
     _check_output_file(picks, output)
+    _refuse_input(_inputs(picks), final)
     (source,) = picks.sources
     suffix = source.path.suffix
     if output.suffix.lower() != suffix.lower():
@@ -120,7 +134,9 @@ def _write_file(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
     return [write_text_atomic(output, text, encoding=source.encoding)]
 
 
-def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]]) -> list[Path]:
+def _write_tree(
+    picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]], final: Path
+) -> list[Path]:
     if output.is_file() or format_of(output) is not None:
         raise PickFormatError(
             f"these picks come from {len(picks.sources)} files: {output} must be a folder."
@@ -130,10 +146,11 @@ def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
         common_folder([s.path for s in picks.sources]) if file_list is None else file_list.root
     )
     root = absolute(root)
-    targets = [output / absolute(s.path).relative_to(root) for s in picks.sources]
+    places = [absolute(s.path).relative_to(root) for s in picks.sources]
+    targets = [output / place for place in places]
     inputs = _inputs(picks)
-    for target in targets:
-        _refuse_input(inputs, target)
+    for place in places:
+        _refuse_input(inputs, final / place)
     written: dict[Path, Path] = {}
     for index, rows, positions in _by_source(picks):
         source = picks.sources[index]
@@ -145,8 +162,9 @@ def _write_tree(picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]])
         if source.path not in written:
             target.unlink(missing_ok=True)
     paths = list(written.values())
-    for name, text in {} if file_list is None else file_list.render(written).items():
-        _refuse_input(inputs, output / name)
+    listed = {source: final / path.relative_to(output) for source, path in written.items()}
+    for name, text in {} if file_list is None else file_list.render(listed).items():
+        _refuse_input(inputs, final / name)
         paths.append(write_text_atomic(output / name, text))
     return paths
 

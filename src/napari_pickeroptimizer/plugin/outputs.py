@@ -29,6 +29,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules, frames_of
 from napari_pickeroptimizer.prune.score import ScoreEvent
+from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 Shown = Literal["all", "kept", "rejected"]
@@ -143,7 +144,8 @@ def place_frames(viewer: Any, state: LayerState, rules: PlaceRules) -> list[Fram
     stack = matching.find_stack(unwrap(viewer), state)
     # a distance between picks, in pixels or diameters, needs no image
     micrographs = Micrographs.named(scores.names) if stack is None else stack.micrographs
-    return frames_of(state.picks, micrographs, scores.card.boxes, rules)
+    groups = group_by_micrograph(micrographs, state.picks)
+    return frames_of(groups, scores.card.boxes, rules)
 
 
 def refresh(viewer: Any, layer: Any) -> LayerOutputs:

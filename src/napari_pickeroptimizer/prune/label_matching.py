@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.reading import MicrographRows
 
 # Labels are given to these very picks, or by hand to the same particles: on EMPIAR-10017
 # two thirds of the hand labels lie this near to a pick, and never two of them on one.
@@ -70,12 +71,18 @@ class LabelMatch:
 
 
 def match_labels(
-    picks: Picks, labels: Picks, micrographs: Micrographs, boxes: BoxSettings
+    groups: Iterable[MicrographRows],
+    picks: Picks,
+    labels: Picks,
+    micrographs: Micrographs,
+    boxes: BoxSettings,
 ) -> LabelMatch:
     """Give each pick the label that lies on it.
 
     Parameters
     ----------
+    groups : iterable of MicrographRows
+        The picks by micrograph.
     picks : Picks
         What is to be labelled; labels that they have already stay where no other comes.
     labels : Picks
@@ -100,9 +107,7 @@ def match_labels(
                 else ": expected a column rlnParticleSelectionType (1 particle, 2 contaminant)."
             )
         )
-    pick_rows = {
-        group.micrograph: group.rows for group in group_by_micrograph(micrographs, picks)
-    }
+    pick_rows = {group.micrograph: group.rows for group in groups}
     return _match(
         picks,
         labels,

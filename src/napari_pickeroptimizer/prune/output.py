@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import UNLABELLED
-from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decision import kept, rejected, unscored
+from napari_pickeroptimizer.prune.staging import RUN_RECORD
 from napari_pickeroptimizer.schema import (
     DECIDED_BY,
     PICKER_SCORE,
@@ -24,9 +24,6 @@ from napari_pickeroptimizer.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-
-RUN_RECORD = "run.json"
 
 
 def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray[Any]]:
@@ -41,8 +38,23 @@ def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray
     return columns | decided.added_columns()
 
 
-def write_outputs(decided: Picks, output: Path, write_fom: bool = False) -> list[Path]:
-    """Write ``scored``, ``kept``, ``rejected`` and, where there are any, ``unscored``."""
+def write_outputs(
+    decided: Picks, output: Path, write_fom: bool = False, *, final: Path | None = None
+) -> list[Path]:
+    """Write ``scored``, ``kept``, ``rejected`` and, where there are any, ``unscored``.
+
+    Parameters
+    ----------
+    decided : Picks
+        With probabilities, ``predicted`` and ``decided_by``.
+    output : Path
+        The folder.
+    write_fom : bool
+        Write P(particle) over the picker's score too.
+    final : Path, optional
+        Where the folder will be moved to (see `write_picks`).
+    """
+    final = output if final is None else final
     parts = {
         "scored": decided.select(decided.table["predicted"].to_numpy() != UNLABELLED),
         "kept": kept(decided),
@@ -53,14 +65,15 @@ def write_outputs(decided: Picks, output: Path, write_fom: bool = False) -> list
     for name, part in parts.items():
         if name == "unscored":
             if len(part):
-                files.extend(write_picks(part, _place(part, output, name), columns={}))
+                place = _place(part, output, name)
+                files.extend(write_picks(part, place, columns={}, final=final / place.name))
             continue
         columns = output_columns(part, write_fom)
         place = _place(part, output, name)
         if name == "scored" and not all(s.holds_columns for s in part.sources):
             # .box has no room for probabilities: one new STAR for all micrographs
             part, place = Picks(part.table.assign(source=-1)), output / "scored.star"
-        files.extend(write_picks(part, place, columns=columns))
+        files.extend(write_picks(part, place, columns=columns, final=final / place.name))
     return files
 
 
@@ -68,29 +81,6 @@ def write_record(output: Path, record: dict[str, Any], files: Iterable[Path]) ->
     """Write ``run.json`` with the files of the run, and return its path."""
     record["files"] = [path.relative_to(output).as_posix() for path in files]
     return write_text_atomic(output / RUN_RECORD, json.dumps(record, indent=1) + "\n")
-
-
-def earlier_files(output: Path) -> list[Path]:
-    """Return the files of an earlier run in a folder, its record first.
-
-    Raises
-    ------
-    SettingsError
-        The folder is a file.
-    """
-    if output.exists() and not output.is_dir():
-        raise SettingsError(f"--output {output} is a file: give a folder.")
-    path = output / RUN_RECORD
-    if not path.is_file():
-        return []
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))["files"]
-    except (ValueError, KeyError, TypeError):
-        return [path]
-    # only what lies in the folder: the record is a text file that anyone may have edited
-    home = output.resolve()
-    files = [output / str(name) for name in names]
-    return [path, *(f for f in files if f.resolve().is_relative_to(home))]
 
 
 def _place(picks: Picks, output: Path, name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
@@ -18,12 +18,10 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
     SettingsError,
 )
-from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
-    from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.reading import MicrographRows
 
 _UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
     "": "px", "px": "px", "a": "ang", "å": "ang", "ang": "ang", "angstrom": "ang",
@@ -150,11 +148,25 @@ class Frame:
 
 
 def frames_of(
-    picks: Picks, micrographs: Micrographs, boxes: BoxSettings, rules: PlaceRules
+    groups: Iterable[MicrographRows],
+    boxes: BoxSettings,
+    rules: PlaceRules,
+    shapes_px: Mapping[str, tuple[int, int] | None] | None = None,
 ) -> list[Frame]:
-    """Return the frames of the picks' micrographs; of pixels no more than headers are read.
+    """Return the frames of micrographs; of pixels no more than headers are read.
 
     Picks of micrographs that are not there are in no frame: they could not be scored either.
+
+    Parameters
+    ----------
+    groups : iterable of MicrographRows
+        The micrographs and their picks.
+    boxes : BoxSettings
+        For the particle diameter.
+    rules : PlaceRules
+        The distances.
+    shapes_px : mapping of str to (ny, nx), optional
+        Sides of micrographs by name where they are known: then no file is opened.
 
     Raises
     ------
@@ -164,14 +176,16 @@ def frames_of(
     if rules.are_off:
         return []
     frames = []
-    for group in group_by_micrograph(micrographs, picks):
+    for group in groups:
         micrograph = group.micrograph
         if micrograph is None:
             continue
         size = micrograph.pixel_size_ang
         diameter_px = boxes.diameter_in(size)
         shape_px = None
-        if rules.edge_distance.value:
+        if shapes_px is not None:
+            shape_px = shapes_px.get(group.name)
+        elif rules.edge_distance.value:
             # scoring has told those that cannot be read
             with suppress(MicrographNotFoundError, MicrographReadError):
                 shape_px = micrograph.shape_px()

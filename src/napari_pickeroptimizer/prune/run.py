@@ -1,23 +1,214 @@
-"""The whole pruning job: score, decide, write the twins and a record of what was done."""
+"""The jobs: score picks into a journal, decide on what it holds, prune (the two in a row)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_pickeroptimizer.prune.finish import Pruned, finish, prepare
-from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent, score
+import numpy as np
+
+from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.prune.decided_run import (
+    Further,
+    Plan,
+    Pruned,
+    check_run_is_possible,
+    finish,
+    prepare,
+)
+from napari_pickeroptimizer.prune.journal import (
+    FOLDER,
+    Journal,
+    Record,
+    Scores,
+    Shard,
+    file_name,
+    group_key,
+    match_records,
+    model_digest,
+    read_scores,
+    record_of,
+)
+from napari_pickeroptimizer.prune.label_matching import match_labels
+from napari_pickeroptimizer.prune.place_rules import frames_of
+from napari_pickeroptimizer.prune.score import (
+    BatchScored,
+    MicrographScored,
+    PicksScored,
+    ScoreEvent,
+    checked_for_picks,
+    picks_scored,
+    score_groups,
+)
 from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.staging import check_space, check_writable, locked
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRows,
+    check_any_found,
+    group_by_micrograph,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
 
-__all__ = ["PruneSettings", "Pruned", "prune_picks"]
+__all__ = ["PruneSettings", "Pruned", "decide_picks", "prune_picks", "score_picks"]
+# An upper bound of what a micrograph takes in a journal, besides its picks.
+BYTES_A_MICROGRAPH = 12_000
+
+
+@dataclass(frozen=True)
+class ScoresReused:
+    """Some micrographs were scored before, and are not again.
+
+    Parameters
+    ----------
+    n_micrographs, n_picks : int
+        How many, and their picks.
+    n_done, n_total : int
+        Micrographs so far, and in all.
+    """
+
+    n_micrographs: int
+    n_picks: int
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
+
+
+def score_picks(
+    micrographs: Micrographs,
+    picks: Picks,
+    classifier: Classifier,
+    output: str | Path,
+    settings: PruneSettings | None = None,
+    *,
+    shard: Shard | None = None,
+    inputs: Mapping[str, Any] | None = None,
+) -> Iterator[ScoreEvent | ScoresReused]:
+    """Score picks, and write the scores into ``scores/`` as they come, a micrograph at a time.
+
+    Micrographs that were scored before, with this model, these picks and as many views, are
+    not scored again: a run that was killed goes on where it was. Those that could not be read
+    are tried again.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Where the picks lie.
+    picks : Picks
+        What a picker found.
+    classifier : Classifier
+        The fine-tuned model.
+    output : str or Path
+        Folder of the results.
+    settings : PruneSettings, optional
+        Of them ``device``, ``batch_size`` and ``n_views``.
+    shard : Shard, optional
+        Score only this part of the micrographs; `decide_picks` puts the parts together.
+    inputs : mapping, optional
+        What the user passed, for `decide_picks`: ``picks`` are paths or patterns.
+
+    Yields
+    ------
+    ScoresReused
+        First, where there is something.
+    BatchScored, MicrographScored, MicrographFailed, PicksScored
+        As `score` does.
+
+    Raises
+    ------
+    CheckpointError, SettingsError, MicrographNotFoundError
+        As `score` does; or another process scores the same shard.
+    OutputError
+        The scores cannot be written.
+    """
+    checked_for_picks(classifier)
+    groups = group_by_micrograph(micrographs, picks)
+    yield from _score_into_journal(
+        groups, picks, classifier, Path(output), settings or PruneSettings(), shard or Shard(),
+        inputs or {},
+    )  # fmt: skip
+
+
+def _score_into_journal(
+    groups: list[MicrographRows],
+    picks: Picks,
+    classifier: Classifier,
+    output: Path,
+    settings: PruneSettings,
+    shard: Shard,
+    inputs: Mapping[str, Any],
+) -> Iterator[ScoreEvent | ScoresReused]:
+    check_any_found(groups)
+    device = choose_device(settings.device)
+    check_writable(output)
+    own = shard.of(groups)
+    class_ids = classifier.card.class_ids
+    header = {
+        "model": model_digest(classifier),
+        "card": classifier.card.to_json(),
+        "n_views": settings.n_views,
+    }
+    coords_yx_px = picks.coords_yx_px()
+    known = _known_records(output / FOLDER, header)
+    done: list[MicrographScored | MicrographFailed] = []
+    to_do: list[MicrographRows] = []
+    for group in own:
+        record = known.get(group_key(group, coords_yx_px))
+        if record is not None and record.is_scored:
+            done.append(record.event(group, len(class_ids), (len(done) + 1, len(own))))
+        else:
+            to_do.append(group)
+    n_to_do = sum(len(group.rows) for group in to_do)
+    check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
+    n_before = len(done)
+    with Journal(output / FOLDER, header, shard) as journal:
+        journal.set_inputs(inputs)
+        if done:
+            n_picks = sum(len(event.group.rows) for event in done)
+            yield ScoresReused(n_before, n_picks, n_before, len(own))
+        classifier = classifier.to(device)
+        for event in score_groups(
+            to_do, coords_yx_px, classifier, batch_size=settings.batch_size,
+            n_views=settings.n_views,
+        ):  # fmt: skip
+            event = replace(event, n_done=event.n_done + n_before, n_total=len(own))
+            if not isinstance(event, BatchScored):
+                values = record_of(event, picks, coords_yx_px)
+                record = known.get(group_key(event.group, coords_yx_px))
+                if record is None or dict(record.values) != values:  # a failure told before
+                    journal.append(values)
+                done.append(
+                    replace(event, features=None)
+                    if isinstance(event, MicrographScored)
+                    else event
+                )
+            yield event
+    yield picks_scored(picks, class_ids, done)
+
+
+def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]:
+    """Return the records of a model and number of views by key, scores before failures."""
+    records = [
+        record
+        for scores in read_scores(folder)
+        if file_name(scores.header, Shard()) == file_name(header, Shard())
+        for record in scores.records
+    ]
+    return {record.key: record for record in sorted(records, key=lambda r: r.is_scored)}
 
 
 def prune_picks(
@@ -29,13 +220,15 @@ def prune_picks(
     *,
     labels: Picks | None = None,
     inputs: Mapping[str, Any] | None = None,
-) -> Iterator[ScoreEvent | Pruned]:
+    further: Further | None = None,
+) -> Iterator[Any]:
     """Score, decide and write ``scored``, ``kept``, ``rejected`` and ``run.json``.
 
-    A pick file gives ``kept.star`` and its twins, a tree of per-micrograph files the folders
-    ``kept/`` and so on, each the same tree with its ``autopick.star``. Picks of micrographs
-    that cannot be read, and picks outside their micrograph, go to ``unscored``, unless they
-    have a label.
+    It is `score_picks` and `decide_picks` in a row: scores that the folder holds already are
+    used, and stay if the decision is refused. A pick file gives ``kept.star`` and its like, a
+    tree of per-micrograph files the folders ``kept/`` and so on, each the same tree with its
+    ``autopick.star``. Picks of micrographs that cannot be read, and picks outside their
+    micrograph, go to ``unscored``, unless they have a label.
 
     Parameters
     ----------
@@ -53,40 +246,206 @@ def prune_picks(
         More labels, given to the picks they lie on (see `match_labels`).
     inputs : mapping, optional
         What the user passed, for the record.
+    further : callable, optional
+        Writes more files of the run, see `finish`.
 
     Yields
     ------
-    MicrographScored, MicrographFailed, PicksScored
-        As `score` does.
+    ScoresReused, BatchScored, MicrographScored, MicrographFailed, PicksScored
+        As `score_picks` does.
     Pruned
-        Last, once all files are written.
+        Last, once all files are in their place.
 
     Raises
     ------
     CheckpointError
         The model is a pretrained one, a base for fine-tuning.
     SettingsError
-        The folder holds an earlier run, the model knows no particles, or the precision or
-        recall that is wished for cannot be had.
+        The folder holds an earlier run, another run is writing into it, the model knows no
+        particles, or the precision or recall that is wished for cannot be had.
     LabelError
         `labels` holds no label.
+    OutputError
+        The results cannot be written.
     """
-    settings = settings or PruneSettings()
+    settings, output = settings or PruneSettings(), Path(output)
     plan = prepare(
         micrographs, picks, classifier, output, settings, labels=labels, inputs=inputs
     )
+    check_any_found(plan.groups)
+    choose_device(settings.device)
     started = datetime.now(UTC)
-    scored: PicksScored | None = None
-    for event in score(
-        micrographs,
-        plan.picks,
-        classifier,
-        device=settings.device,
-        batch_size=settings.batch_size,
-        n_views=settings.n_views,
-    ):
-        yield event
-        if isinstance(event, PicksScored):
-            scored = event
-    assert scored is not None  # the last event of score
-    yield finish(plan, scored, started=started)
+    with locked(output):
+        scored: PicksScored | None = None
+        for event in _score_into_journal(
+            plan.groups, plan.picks, classifier, output, settings, Shard(), plan.inputs
+        ):
+            yield event
+            if isinstance(event, PicksScored):
+                scored = event
+        assert scored is not None  # the last event of scoring
+        yield from finish(plan, scored, started=started, further=further)
+
+
+def decide_picks(
+    output: str | Path,
+    settings: PruneSettings | None = None,
+    *,
+    scores: str | Path | None = None,
+    picks: Picks | None = None,
+    model: Classifier | None = None,
+    labels: Picks | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    allow_unscored: bool = False,
+    further: Further | None = None,
+) -> Iterator[Any]:
+    """Decide on scores in a journal; write what `prune_picks` does. No micrograph is touched.
+
+    Parameters
+    ----------
+    output : str or Path
+        Folder of the results.
+    settings : PruneSettings, optional
+        Threshold, distances, ...
+    scores : str or Path, optional
+        A folder that `score_picks` wrote to; by default `output`.
+    picks : Picks, optional
+        The picks; by default those files that were scored, without their labels.
+    model : Classifier, optional
+        Whose scores, where the folder holds those of several models.
+    labels : Picks, optional
+        Labels, given to the picks they lie on.
+    inputs : mapping, optional
+        What the user passed, for the record, beside what he passed to the scoring.
+    allow_unscored : bool
+        Leave picks without scores unscored, where a shard is missing or picks changed.
+    further : callable, optional
+        Writes more files of the run, see `finish`.
+
+    Yields
+    ------
+    Pruned
+        Last.
+
+    Raises
+    ------
+    SettingsError
+        There are no scores, or of several models, or not of all picks; else as `prune_picks`.
+    LabelError, OutputError
+        As `prune_picks`.
+    """
+    settings, output = settings or PruneSettings(), Path(output)
+    started = datetime.now(UTC)
+    found = _scores_of(Path(output if scores is None else scores), model)
+    card = ModelCard.from_json(found.header["card"])
+    settings = replace(settings, n_views=found.header["n_views"])
+    if picks is None:
+        picks = read_picks(found.inputs.get("picks") or [])
+        picks = picks.with_labels(np.zeros(len(picks), dtype=np.int8))
+    check_run_is_possible(card, picks, output, settings)
+    matched, unscored, changed, n_repeated = match_records(found.records, picks)
+    if (unscored or changed) and not allow_unscored:
+        raise SettingsError(_incomplete(found, unscored, changed))
+    groups = sorted(
+        [*(group for group, _ in matched), *unscored, *changed], key=lambda g: int(g.rows[0])
+    )
+    label_match = None
+    if labels is not None:
+        known = _micrographs_of(groups)
+        label_match = match_labels(groups, picks, labels, known, card.boxes)
+        picks = label_match.picks
+    shapes_px = {group.name: record.shape_px for group, record in matched}
+    plan = Plan(
+        groups, picks, card, output, settings, label_match,
+        frames_of(groups, card.boxes, settings.place_rules, shapes_px),
+        {**{k: v for k, v in found.inputs.items() if k != "kind"}, **(inputs or {})},
+    )  # fmt: skip
+    events = (
+        record.event(group, len(card.class_ids), (i, len(matched)))
+        for i, (group, record) in enumerate(matched, start=1)
+    )
+    scored = picks_scored(picks, card.class_ids, events)
+    notes = _notes(found, unscored, changed, n_repeated)
+    with locked(output):
+        yield from finish(
+            plan, scored, started=started, further=further, command="decide", notes=notes
+        )
+
+
+def _scores_of(folder: Path, model: Classifier | None) -> Scores:
+    """Return the scores of one model in an output folder."""
+    found = read_scores(folder / FOLDER)
+    if model is not None:
+        digest = model_digest(model)
+        found = [scores for scores in found if scores.header["model"] == digest]
+    if not found:
+        whose = "" if model is None else " of this model"
+        raise SettingsError(
+            f"{folder} holds no scores{whose}: score the picks first (`pickeroptimizer score`)."
+        )
+    if len(found) > 1:
+        raise SettingsError(
+            f"{folder / FOLDER} holds scores of {len(found)} models or numbers of views: name "
+            "the model (--model), or move away the files that are not meant."
+        )
+    return found[0]
+
+
+def _micrographs_of(groups: Iterable[MicrographRows]) -> Micrographs:
+    """Return the micrographs as they were scored; a missing one is its name."""
+    return Micrographs(
+        tuple(group.micrograph or Micrograph(group.name, Path(group.name)) for group in groups)
+    )
+
+
+def _incomplete(
+    scores: Scores, unscored: list[MicrographRows], changed: list[MicrographRows]
+) -> str:
+    parts = []
+    if unscored:
+        n = sum(len(group.rows) for group in unscored)
+        parts.append(f"{n:,} picks on {len(unscored):,} micrographs have no scores")
+    if changed:
+        n = sum(len(group.rows) for group in changed)
+        parts.append(
+            f"the picks on {len(changed):,} micrographs ({n:,}) are others than were scored"
+        )
+    return (
+        f"{' and '.join(parts)}{_shards_text(scores)}: score them (`pickeroptimizer score` goes on "
+        "where it was), or leave them unscored with --allow-unscored."
+    )
+
+
+def _shards_text(scores: Scores) -> str:
+    """Return which shards there are and which are missing; nothing for an undivided scoring."""
+    there = set(scores.shards)
+    missing = [
+        str(shard)
+        for count in sorted({shard.count for shard in there} - {1})
+        for index in range(1, count + 1)
+        if (shard := Shard(index, count)) not in there
+    ]
+    if {shard.count for shard in there} == {1}:
+        return ""
+    have = ", ".join(map(str, sorted(there, key=lambda s: (s.count, s.index))))
+    gone = f"; missing: {', '.join(missing[:10])}" if missing else ""
+    return f" (shards {have}{gone})"
+
+
+def _notes(
+    scores: Scores,
+    unscored: list[MicrographRows],
+    changed: list[MicrographRows],
+    n_repeated: int,
+) -> list[str]:
+    notes = []
+    if n_repeated:
+        notes.append(
+            f"{n_repeated:,} micrographs were scored by more than one shard{_shards_text(scores)}: "
+            "the newest scores count."
+        )
+    for groups, what in ((unscored, "have no scores"), (changed, "changed after the scoring")):
+        if groups:
+            n = sum(len(group.rows) for group in groups)
+            notes.append(f"{n:,} picks on {len(groups):,} micrographs {what}: left unscored.")
+    return notes

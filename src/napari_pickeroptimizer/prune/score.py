@@ -56,6 +56,8 @@ class MicrographScored:
         for scores of an earlier run, which keeps none.
     figures : MicrographFigures or None
         What the picks look like, for models that can compare it with what they learned from.
+    shape_px : tuple of int or None
+        (ny, nx) of the micrograph.
     """
 
     group: MicrographRows
@@ -65,6 +67,7 @@ class MicrographScored:
     n_total: int
     features: NDArray[np.float32] | None = field(default=None, repr=False)
     figures: MicrographFigures | None = field(default=None, repr=False)
+    shape_px: tuple[int, int] | None = None
 
     @property
     def progress(self) -> float:
@@ -268,6 +271,7 @@ def _score_one(
         read.n_total,
         features,
         joined(figures) if figures else None,
+        working.shape_px,
     )
 
 

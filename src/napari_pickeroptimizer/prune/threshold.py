@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.trust import forecast_performance
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 DEFAULT_THRESHOLD = 0.5
-NO_EVIDENCE = (
-    "nothing can be promised for a threshold: the model was not cross-validated, so nobody "
-    "knows what its scores are worth. Fine-tune with --folds 3 and a few more labels."
-)
 
 
 def check_probability(name: str, value: float) -> None:
@@ -92,20 +89,18 @@ class ThresholdRule:
             The model has no evidence of its scores' worth.
         """
         if self.needs_forecast and card.held_out_scores is None:
-            asked = next(
-                f"--{name} {value}"
-                for name, value in (
-                    ("precision", self.precision),
-                    ("recall", self.recall),
-                    ("threshold", self.threshold),
-                )
-                if value is not None
-            )
             raise SettingsError(
-                f"{asked} needs a model that was cross-validated, and this one was not, so "
-                "nobody knows what its scores are worth: fine-tune it again with --folds 3 "
-                "(and at least a handful of labels of each kind), or give --threshold 0.5."
+                f"{self} needs a model that was cross-validated. {no_forecast_reason(card)} Or "
+                "give --threshold 0.5."
             )
+
+    def __str__(self) -> str:
+        """Return it as it is typed on the command line."""
+        for name in ("precision", "recall", "threshold"):
+            value = getattr(self, name)
+            if value is not None:
+                return f"--{name} {value}"
+        return f"--threshold {DEFAULT_THRESHOLD}"
 
     def choose(self, forecast: PerformanceForecast | None) -> float:
         """Return the threshold.

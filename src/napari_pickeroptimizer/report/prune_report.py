@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.prune.output import write_record
-from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRead,
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.finish import Pruned
+    from napari_pickeroptimizer.prune.decided_run import Pruned
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 REPORT = "report.html"
@@ -112,10 +111,18 @@ def run_report_events(
     card: ModelCard,
     *,
     command: str | None = None,
+    with_pictures: bool = True,
 ) -> Iterator[ReportEvent]:
     """Write ``report.html`` into the folder of a run, and into the files of its record."""
     output = Path(output)
-    yield from prune_report_events(output / REPORT, result, micrographs, card, command=command)
+    yield from prune_report_events(
+        output / REPORT,
+        result,
+        micrographs,
+        card,
+        command=command,
+        with_pictures=with_pictures,
+    )
     *files, _ = result.files  # the record is the last
     write_record(output, result.record, [*files, output / REPORT])
 
@@ -127,11 +134,13 @@ def prune_report_events(
     card: ModelCard,
     *,
     command: str | None = None,
+    with_pictures: bool = True,
 ) -> Iterator[ReportEvent]:
     """Write the report of a pruning run; closing the generator leaves an earlier report as it is.
 
     Only the micrographs that are shown are read again, one at a time; one that cannot be read
-    is named in the report. Parameters are those of `write_prune_report`.
+    is named in the report. Parameters are those of `write_prune_report`; without pictures no
+    micrograph is read.
 
     Yields
     ------
@@ -146,8 +155,8 @@ def prune_report_events(
     counts = MicrographCounts.of(record)
     unusual, typical = choose_micrographs(counts.check)
     numbers = {i: k for k, i in enumerate([*unusual, *typical], start=1)}
-    shown = {counts.names[i] for i in numbers}
-    selections = choose_picks(decided, threshold, card.names)
+    shown = {counts.names[i] for i in numbers} if with_pictures else set()
+    selections = choose_picks(decided, threshold, card.names) if with_pictures else []
     pictures = yield from read_pictures(
         groups, decided, card.boxes,
         marks={g.name: _marks(decided, g.rows) for g in groups if g.name in shown},
@@ -160,6 +169,8 @@ def prune_report_events(
         "relative to the micrograph. The figure is P(particle)."
         if galleries
         else "None of the micrographs could be read again."
+        if with_pictures
+        else "The report was made without reading the micrographs: decide --pictures shows them."
     )
     page = Page(
         kind="Pruning report",
@@ -291,7 +302,7 @@ def other_rules_sentence(counts: Mapping[str, Any]) -> str:
 def _warnings(record: Mapping[str, Any], card: ModelCard, pictures: Pictures) -> list[str]:
     unreadable = record.get("unreadable", {})
     # without a forecast the summary says why
-    known = {NO_EVIDENCE, no_forecast_reason(card)}
+    known = {no_forecast_reason(card)}
     warnings = [text for text in record.get("warnings", []) if text not in known]
     for name, reason in list(unreadable.items())[:N_WARNINGS]:
         warnings.append(f"{base_name(name)} could not be scored: {reason}")

@@ -115,8 +115,7 @@ def _other_thresholds(forecast: PerformanceForecast, threshold: float) -> Figure
     table = Table(list(columns), rows, chosen=thresholds.index(threshold))
     return Figure(
         "Other thresholds",
-        "Expected values with 90 % intervals. Another threshold needs no new scoring: "
-        "pickeroptimizer decide --threshold.",
+        "Expected values with 90 % intervals. --threshold sets another one.",
         table=table,
     )
 

@@ -167,11 +167,14 @@ class PerformanceForecast:
             )
         good = np.flatnonzero((values >= wanted) & (self.n_kept > 0))
         if not len(good):
-            best = int(np.nanargmax(values))
+            # where nothing is kept, a share of it is nothing that can be had
+            best = int(np.argmax(np.where(self.n_kept > 0, values, -np.inf)))
+            most = np.floor(values[best] * 1000) / 1000  # so that it can be had itself
             raise SettingsError(
                 f"no threshold is expected to reach a {name} of {wanted:g}: the most is "
-                f"{values[best]:.3f}, at {self.thresholds[best]:.2f}. Label more picks (`suggest` "
-                f"chooses which), or ask for less."
+                f"{most:.3f}, at the threshold {self.thresholds[best]:.3f}, which keeps "
+                f"{self.n_kept[best]:,} of {self.n_picks:,} picks. Ask for no more, or label more "
+                "picks (`suggest` tells which)."
             )
         return float(self.thresholds[good[0 if lowest else -1]])
 

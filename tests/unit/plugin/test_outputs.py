@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, jobs, outputs, session, writers
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
+from napari_pickeroptimizer.plugin.writers import write_points
 from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
 from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.reading import (
@@ -93,6 +95,24 @@ def predicted(layer: Any) -> list[int]:
 
 def n_points(layers: dict[str, Any]) -> dict[str, int]:
     return {role: len(layer.data) for role, layer in layers.items()}
+
+
+def test_saving_a_scored_layer_writes_nothing_that_is_only_shown(
+    viewer: Any, tmp_path: Path
+) -> None:
+    header = "data_\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
+    rows = [f"{name} {50 * i}.0 9.0\n" for name in NAMES for i in range(N)]
+    source = tmp_path / "picks.star"
+    source.write_text(header + "".join(rows))
+    session.session_of(viewer).set_model(some_model())
+    layer = actions.open_picks(viewer, source)
+    score(viewer, layer)
+    assert "predicted" in layer.features  # it is shown
+    (path,) = actions.save_picks(layer, tmp_path / "saved.star")
+    assert path.read_text() == source.read_text()
+    data, attributes, _ = layer.as_layer_data_tuple()
+    (written,) = write_points(str(tmp_path / "written.star"), data, attributes)
+    assert Path(written).read_text() == source.read_text()
 
 
 def test_kept_and_rejected_are_layers_and_the_source_stays(viewer: Any, layer: Any) -> None:

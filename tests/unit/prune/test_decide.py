@@ -11,6 +11,7 @@ from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decision import decide, kept, rejected, unscored
 from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules, frames_of
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 SCORED = Picks.from_arrays("a.mrc", x=range(5), y=range(5)).with_columns(
     probability_1=[0.7, 0.5, 0.4, 0.1, np.nan],
@@ -95,12 +96,13 @@ def test_frames_are_in_each_micrographs_own_pixels() -> None:
     )
     picks = Picks.from_arrays(["a.mrc", "b.mrc", "a", "gone.mrc"], x=[1.0] * 4, y=[1.0] * 4)
     rules = PlaceRules(Length(0.5, "diameters"), Length(30, "ang"))
-    frames = frames_of(picks, micrographs, BoxSettings(diameter_ang=200), rules)
+    groups = group_by_micrograph(micrographs, picks)
+    frames = frames_of(groups, BoxSettings(diameter_ang=200), rules)
     assert [f.rows.tolist() for f in frames] == [[0, 2], [1]]
     assert [f.min_distance_px for f in frames] == [50, 100]
     assert [f.edge_distance_px for f in frames] == [15, 30]
     assert [f.shape_px for f in frames] == [None, None]  # no such files
-    assert frames_of(picks, micrographs, BoxSettings(diameter_ang=200), PlaceRules()) == []
+    assert frames_of(groups, BoxSettings(diameter_ang=200), PlaceRules()) == []
 
 
 def test_probabilities_read_back_can_be_decided_again() -> None:

@@ -8,7 +8,12 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.label_matching import match_labels, match_labels_by_name
+from napari_pickeroptimizer.prune.label_matching import (
+    LabelMatch,
+    match_labels,
+    match_labels_by_name,
+)
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 MICROGRAPHS = Micrographs.named(["Micrographs/a.mrc", "Micrographs/b.mrc"])
 BOXES = BoxSettings(diameter_px=100)  # labels within 20 px
@@ -17,10 +22,15 @@ PICKS = Picks.from_arrays(
 )
 
 
+def match(
+    picks: Picks, labels: Picks, micrographs: Micrographs, boxes: BoxSettings
+) -> LabelMatch:
+    groups = group_by_micrograph(micrographs, picks)
+    return match_labels(groups, picks, labels, micrographs, boxes)
+
+
 def labelled(names, x, y, label):
-    return match_labels(
-        PICKS, Picks.from_arrays(names, x=x, y=y, label=label), MICROGRAPHS, BOXES
-    )
+    return match(PICKS, Picks.from_arrays(names, x=x, y=y, label=label), MICROGRAPHS, BOXES)
 
 
 def test_a_label_goes_to_the_nearest_pick_of_its_micrograph() -> None:
@@ -48,13 +58,13 @@ def test_of_two_labels_on_a_pick_the_nearer_counts_and_contradiction_is_told() -
 def test_own_labels_stay_where_no_other_comes() -> None:
     own = PICKS.with_labels([1, 1, 3, 0])
     labels = Picks.from_arrays("a", x=[60.0], y=[10.0], label=2)
-    assert match_labels(own, labels, MICROGRAPHS, BOXES).picks.labels.tolist() == [1, 2, 3, 0]
+    assert match(own, labels, MICROGRAPHS, BOXES).picks.labels.tolist() == [1, 2, 3, 0]
 
 
 def test_a_small_particle_still_gets_a_pixel() -> None:
     labels = Picks.from_arrays("a", x=[60.9], y=[10.0], label=2)
-    match = match_labels(PICKS, labels, MICROGRAPHS, BoxSettings(diameter_px=5))
-    assert match.n_matched == 1
+    result = match(PICKS, labels, MICROGRAPHS, BoxSettings(diameter_px=5))
+    assert result.n_matched == 1
 
 
 def test_labels_without_a_label_are_refused_decisions_told() -> None:
@@ -62,7 +72,7 @@ def test_labels_without_a_label_are_refused_decisions_told() -> None:
         labelled(["a"], [1.0], [1.0], [0])
     decided = PICKS.with_columns(predicted=[1, 2, 1, 1])
     with pytest.raises(LabelError, match="decisions of an earlier pruning"):
-        match_labels(PICKS, decided, MICROGRAPHS, BOXES)
+        match(PICKS, decided, MICROGRAPHS, BOXES)
 
 
 def test_by_name_labels_go_to_the_nearest_pick_of_the_micrograph_that_is_spelt_alike() -> None:

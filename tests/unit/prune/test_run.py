@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.errors import CheckpointError, SettingsError
+from napari_pickeroptimizer.errors import CheckpointError, OutputError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -181,7 +181,7 @@ def test_a_pretrained_model_is_refused_as_a_base_for_finetune(
 
 def test_a_file_in_place_of_the_folder_is_refused(run, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(SettingsError, match="is a file: give a folder"):
+    with pytest.raises(OutputError, match="is a file"):
         run()
 
 
@@ -245,15 +245,17 @@ def test_two_spellings_of_a_micrograph_are_one_entry_of_the_record(run, spot_pro
     assert [e["picks"] for e in entries] == [24, 24, 24]
 
 
-def test_a_model_that_was_not_cross_validated_promises_nothing(run) -> None:
+def test_a_model_that_was_not_cross_validated_has_no_forecast(run) -> None:
     result = run(threshold=0.6)
     assert result.forecast is result.record["expectation"] is None
-    assert any("nothing can be promised" in w for w in result.record["warnings"])
+    assert any("was not cross-validated" in w for w in result.record["warnings"])
 
 
 @pytest.mark.parametrize("rule", [{"precision": 0.95}, {"recall": 0.9}, {"threshold": "auto"}])
-def test_a_wish_needs_evidence_and_is_refused_before_the_scoring(run, rule) -> None:
-    with pytest.raises(SettingsError, match="cross-validated.*--folds 3"):
+def test_a_rule_needs_evidence_and_is_refused_before_the_scoring(run, rule) -> None:
+    with pytest.raises(
+        SettingsError, match=r"cross-validated.*Fine-tune again.*--threshold 0\.5"
+    ):
         run(**rule)
 
 
@@ -309,4 +311,4 @@ def test_the_record_tells_what_the_threshold_is_expected_to_give(
     assert expected["n_kept"] == by_score
     assert record["counts"]["kept"] + record["counts"]["rejected"] == 72
     assert expected["recall"]["mean"] >= 0.9
-    assert not any("nothing can be promised" in w for w in record["warnings"])
+    assert not any("was not cross-validated" in w for w in record["warnings"])

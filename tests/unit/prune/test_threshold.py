@@ -88,7 +88,7 @@ def test_what_no_threshold_reaches_is_refused_with_the_most_there_is() -> None:
 def test_without_evidence_a_wish_is_refused_and_says_what_to_do(
     rule: ThresholdRule, words: str
 ) -> None:
-    with pytest.raises(SettingsError, match=f"{words}.*--folds 3"):
+    with pytest.raises(SettingsError, match=f"{words}.*Fine-tune again"):
         rule.check(CARD)
     rule.check(WITH)
     ThresholdRule(threshold=0.5).check(CARD)

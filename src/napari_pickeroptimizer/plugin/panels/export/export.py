@@ -18,6 +18,7 @@ import numpy as np
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io.project import absolute
+from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import (
@@ -41,15 +42,17 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import picks_of, stack_for
+from napari_pickeroptimizer.prune.decided_run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.decision import Decision, kept
-from napari_pickeroptimizer.prune.finish import Plan, finish, prepare
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
-from napari_pickeroptimizer.prune.output import RUN_RECORD, output_columns
+from napari_pickeroptimizer.prune.output import output_columns
 from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.staging import RUN_RECORD, locked
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
+REPORT = "report.html"
 # Shares of the progress: picks are quick, pictures of micrographs are not.
 PICKS_SHARE = 0.3
 
@@ -142,7 +145,7 @@ def export_events(
 ) -> Iterator[ExportStep | Exported]:
     """Prepare an export; the iterator itself touches no layer, and may run in a worker.
 
-    Cancelled after the picks, they are complete, and only the report is missing.
+    Cancelled, nothing of it is there, and an earlier export is as it was.
 
     Raises
     ------
@@ -184,11 +187,12 @@ def export_events(
             micrographs, picks, model, output, prune_settings, labels=matched, inputs=inputs
         )
 
-    return _everything(plan, scored, model, settings, recipe)
+    return _everything(plan, micrographs, scored, model, settings, recipe)
 
 
 def _everything(
     plan: Callable[[], Plan],
+    micrographs: Micrographs,
     scored: PicksScored,
     model: Classifier,
     settings: ExportSettings,
@@ -196,35 +200,43 @@ def _everything(
 ) -> Iterator[ExportStep | Exported]:
     started = datetime.now(UTC)
     planned = plan()
-    output, files = planned.output, []
-    pruned = finish(planned, scored, started=started)
-    files += pruned.files
-    yield ExportStep("Picks are written", PICKS_SHARE / 2)
-    if settings.labels and recipe.labels:
-        files += write_labels(planned.picks, output / LABELS)
-    if settings.model:
-        files.append(model.save(output / MODEL))
-    yield ExportStep("Labels and model are written", PICKS_SHARE)
-    report = None
-    if settings.report:
-        # jinja and pillow, for a report only
-        from napari_pickeroptimizer.report.prune_report import ReportWritten, run_report_events
+    output = planned.output
 
-        for event in run_report_events(
-            output, pruned, planned.micrographs, model.card, command=command_line(recipe)
-        ):
-            if isinstance(event, ReportWritten):
-                report = event.path
-                files.append(report)
-            else:
-                progress = PICKS_SHARE + (0.99 - PICKS_SHARE) * event.progress
-                yield ExportStep(
-                    f"Report: micrograph {event.n_done} of {event.n_total}", progress
-                )
-    yield Exported(
-        output, files, pruned.record["counts"], next_steps(planned.picks, output), report,
-        command_line(recipe), python_snippet(recipe),
-    )  # fmt: skip
+    def further(folder: Path, pruned: Pruned) -> Iterator[ExportStep]:
+        yield ExportStep("Picks are written", PICKS_SHARE / 2)
+        if settings.labels and recipe.labels:
+            write_labels(planned.picks, folder / LABELS)
+        if settings.model:
+            model.save(folder / MODEL)
+        yield ExportStep("Labels and model are written", PICKS_SHARE)
+        if settings.report:
+            yield from _report(folder, pruned, micrographs, model, recipe)
+
+    with locked(output):
+        for event in finish(planned, scored, started=started, further=further):
+            if not isinstance(event, Pruned):
+                yield event
+                continue
+            report = output / REPORT if settings.report else None
+            yield Exported(
+                output, event.files, event.record["counts"],
+                next_steps(planned.picks, output), report, command_line(recipe),
+                python_snippet(recipe),
+            )  # fmt: skip
+
+
+def _report(
+    folder: Path, pruned: Pruned, micrographs: Micrographs, model: Classifier, recipe: Recipe
+) -> Iterator[ExportStep]:
+    # jinja and pillow, for a report only
+    from napari_pickeroptimizer.report.prune_report import ReportWritten, run_report_events
+
+    for event in run_report_events(
+        folder, pruned, micrographs, model.card, command=command_line(recipe)
+    ):
+        if not isinstance(event, ReportWritten):
+            progress = PICKS_SHARE + (0.99 - PICKS_SHARE) * event.progress
+            yield ExportStep(f"Report: micrograph {event.n_done} of {event.n_total}", progress)
 
 
 def _kept_only(

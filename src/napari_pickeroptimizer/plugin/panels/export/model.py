@@ -18,7 +18,7 @@ from napari_pickeroptimizer.plugin.panels.export.export import (
     input_suffix,
 )
 from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
-from napari_pickeroptimizer.prune.output import RUN_RECORD
+from napari_pickeroptimizer.prune.staging import RUN_RECORD
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks

@@ -202,7 +202,7 @@ def places(tmp_path) -> Places:
     return Places(micrographs, slices, np.tile([[80.0, 100.0]], (20, 1)))
 
 
-def finish(loader: ThumbnailLoader, *, timeout_s: float = 20.0) -> list[int]:
+def finish(loader: ThumbnailLoader, *, timeout_s: float = 120) -> list[int]:
     arrived: list[int] = []
     end = time.monotonic() + timeout_s
     while loader.busy:

@@ -1,13 +1,14 @@
-"""From scored picks to files: what comes before and after the network.
+"""From scored picks to the files of a run: what comes before and after the network.
 
 `prune_picks` is `prepare`, the scoring, and `finish`. Whoever has scores already (a session
-that shows them) calls the two alone, and writes the very same files.
+that shows them, a journal) calls the two alone, and writes the very same files.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,30 +19,34 @@ from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
-from napari_pickeroptimizer.prune.output import (
-    RUN_RECORD,
-    earlier_files,
-    write_outputs,
-    write_record,
-)
+from napari_pickeroptimizer.prune.output import write_outputs, write_record
 from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.score import PicksScored, checked_for_picks
-from napari_pickeroptimizer.prune.threshold import NO_EVIDENCE, forecast_for
+from napari_pickeroptimizer.prune.staging import (
+    check_space,
+    check_writable,
+    earlier_files,
+    recover_if_needed,
+    staged,
+)
+from napari_pickeroptimizer.prune.threshold import forecast_for
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.trust.drift import check_drift
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.sanity import check_run
 from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.settings import PruneSettings
+    from napari_pickeroptimizer.reading import MicrographRows
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 T = TypeVar("T")
+# What a pick adds to each of the files that it is written to: class, probability, reason.
+BYTES_A_PICK = 60
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,15 @@ class Pruned:
         What ``run.json`` holds.
     forecast : PerformanceForecast or None
         What other thresholds are expected to give; None for a model without evidence.
+    groups : sequence of MicrographRows
+        The picks by micrograph.
     """
 
     picks: Picks
     files: list[Path]
     record: dict[str, Any] = field(repr=False)
     forecast: PerformanceForecast | None = field(default=None, repr=False)
+    groups: Sequence[MicrographRows] = field(default=(), repr=False)
     progress: float = 1.0
 
 
@@ -73,8 +81,8 @@ class Plan:
 
     Parameters
     ----------
-    micrographs : Micrographs
-        Where the picks lie.
+    groups : list of MicrographRows
+        The picks by micrograph.
     picks : Picks
         What is to be scored, labels given.
     card : ModelCard
@@ -87,21 +95,22 @@ class Plan:
         How the labels found their picks; None where none were given.
     frames : list of Frame
         For distances.
-    earlier : list of Path
-        Files of an earlier run that this one replaces.
     inputs : dict
         What the user passed, for the record.
     """
 
-    micrographs: Micrographs
+    groups: list[MicrographRows]
     picks: Picks
     card: ModelCard
     output: Path
     settings: PruneSettings
     matched: LabelMatch | None
     frames: list[Frame]
-    earlier: list[Path]
     inputs: dict[str, Any]
+
+
+# Writes more files into the folder of a run before it counts as made, and yields its events.
+Further = Callable[[Path, Pruned], Iterator[Any]]
 
 
 def prepare(
@@ -120,91 +129,156 @@ def prepare(
 
     Raises
     ------
-    CheckpointError, SettingsError, LabelError
+    CheckpointError, SettingsError, LabelError, OutputError
         As `prune_picks` does.
     """
     output = Path(output)
     card = checked_for_picks(classifier).card
+    check_run_is_possible(card, picks, output, settings)
+    groups = group_by_micrograph(micrographs, picks)
+    matched = labels if isinstance(labels, LabelMatch) else None
+    if labels is not None and not isinstance(labels, LabelMatch):
+        matched = match_labels(groups, picks, labels, micrographs, card.boxes)
+    return Plan(
+        groups,
+        picks if matched is None else matched.picks,
+        card,
+        output,
+        settings,
+        matched,
+        frames_of(groups, card.boxes, settings.place_rules),
+        dict(inputs or {}),
+    )
+
+
+def check_run_is_possible(
+    card: ModelCard, picks: Picks, output: Path, settings: PruneSettings
+) -> None:
+    """Refuse what no scores could make good: the model, the threshold rule, the folder.
+
+    Raises
+    ------
+    SettingsError
+        The model knows no particles or cannot fulfil the rule, or the folder holds a run.
+    OutputError
+        The folder cannot be written to, or its disk is too full.
+    """
     if PARTICLE not in card.class_ids:
         raise SettingsError(
             "the model knows no class 1, particle, so nothing could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
     settings.threshold_rule.check(card)
-    earlier = earlier_files(output)
-    if earlier and not settings.overwrite:
-        raise SettingsError(
-            f"{output} already holds a run ({RUN_RECORD}): choose another folder, or replace "
-            "that run with --overwrite."
-        )
-    matched = labels if isinstance(labels, LabelMatch) else None
-    if labels is not None and matched is None:
-        matched = match_labels(picks, labels, micrographs, card.boxes)  # type: ignore[arg-type]
-    picks = picks if matched is None else matched.picks
-    frames = frames_of(picks, micrographs, card.boxes, settings.place_rules)
-    return Plan(
-        micrographs, picks, card, output, settings, matched, frames, earlier,
-        dict(inputs or {}),
-    )  # fmt: skip
+    check_writable(output)
+    recover_if_needed(output)
+    earlier_files(output, settings.overwrite)
+    # every pick is written twice: with all scored ones, and with the kept or the rejected
+    sizes = [source.path.stat().st_size for source in picks.sources if source.path.is_file()]
+    check_space(output, 2 * (sum(sizes) + BYTES_A_PICK * len(picks)))
 
 
-def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) -> Pruned:
+def finish(
+    plan: Plan,
+    scored: PicksScored,
+    *,
+    started: datetime | None = None,
+    further: Further | None = None,
+    command: str = "prune",
+    notes: Sequence[str] = (),
+) -> Iterator[Any]:
     """Decide on scored picks and write ``scored``, ``kept``, ``rejected`` and ``run.json``.
+
+    The run appears in its folder, and an earlier one goes, once all is written.
 
     Parameters
     ----------
     plan : Plan
-        What `prepare` returned.
+        What `prepare` returned; its folder is `locked`.
     scored : PicksScored
         The picks of the plan with their probabilities.
     started : datetime, optional
         When the run began; by default now.
+    further : callable, optional
+        Called with the folder that the run is made in and what `Pruned` will tell; writes
+        more files there (a report, the labels) and yields events. What it adds to the record
+        goes when the run is overwritten, other files of it stay.
+    command : str
+        Name of the command, for the record.
+    notes : sequence of str
+        Warnings to begin with.
+
+    Yields
+    ------
+    object
+        What `further` yields.
+    Pruned
+        Last, once the run is in its place.
 
     Raises
     ------
     SettingsError
         The precision or recall that is wished for cannot be had.
+    OutputError
+        The disk is full; an earlier run is as it was.
     """
     started = started or datetime.now(UTC)
-    settings, card = plan.settings, plan.card
-    p_particle = scored.picks.particle_probability
-    forecast = forecast_for(card, p_particle)
-    threshold = settings.threshold_rule.choose(forecast)
-    groups = group_by_micrograph(plan.micrographs, scored.picks)
-    decision = Decision.of_picks(scored.picks, groups, frames=plan.frames, forecast=forecast)
+    settings, output = plan.settings, plan.output
+    forecast = forecast_for(plan.card, scored.picks.particle_probability)
+    try:
+        threshold = settings.threshold_rule.choose(forecast)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error} The scores are kept: `pickeroptimizer decide` tries another rule in seconds."
+        ) from error
+    decision = Decision.of_picks(
+        scored.picks, plan.groups, frames=plan.frames, forecast=forecast
+    )
     decided = decision.decided(scored.picks, threshold)
-    used = [group.micrograph for group in groups if group.micrograph is not None]
-    # micrographs may have been scored in any order; the record is in that of the picks
-    place = {name: i for i, name in enumerate(scored.picks.table["micrograph"].unique())}
+    record = _record(plan, scored, decision, threshold, started)
+    record["command"] = command
+    record["warnings"] = [*notes, *record["warnings"]]
+    with staged(output, earlier_files(output, settings.overwrite)) as folder:
+        files = write_outputs(decided, folder, settings.write_fom, final=output)
+        files.append(write_record(folder, record, files))
+        pruned = Pruned(decided, files, record, forecast, plan.groups)
+        if further is not None:
+            yield from further(folder, pruned)
+            more = sorted(p for p in folder.rglob("*") if p.is_file() and p not in files)
+            files[-1:] = [*more, files[-1]]
+    yield replace(pruned, files=[output / path.relative_to(folder) for path in files])
+
+
+def _record(
+    plan: Plan, scored: PicksScored, decision: Decision, threshold: float, started: datetime
+) -> dict[str, Any]:
+    """Return what ``run.json`` holds, in the order of the picks whatever was scored first."""
+    card, forecast = plan.card, decision.forecast
+    place = {group.name: i for i, group in enumerate(plan.groups)}
+    used = [group.micrograph for group in plan.groups if group.micrograph is not None]
     drift = check_drift(
         card, _in_order(scored.figures, place), [m.pixel_size_ang for m in used]
     )
-    by_micrograph = decision.by_micrograph(threshold)
-    totals = decision.counts(threshold)
+    by_micrograph, counts = decision.by_micrograph(threshold), decision.counts(threshold)
     outside = _in_order(scored.outside, place)
     warnings = [] if plan.matched is None else list(plan.matched.warnings)
     warnings += _outside_warnings(outside)
-    warnings += [NO_EVIDENCE] if card.held_out_scores is None else []
+    warnings += [no_forecast_reason(card)] if card.held_out_scores is None else []
     warnings += forecast.warnings if forecast is not None else ()
-    warnings += check_run(int(np.isfinite(p_particle).sum()), totals.kept)
+    warnings += check_run(int((~np.isnan(decision.p_particle)).sum()), counts.kept)
     warnings += by_micrograph.check().warnings
     warnings += drift.warnings
-
-    for path in plan.earlier:
-        path.unlink(missing_ok=True)
-    files = write_outputs(decided, plan.output, settings.write_fom)
-    record = {
+    return {
         "command": "prune",
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
         "inputs": plan.inputs,
-        "settings": settings.summary(),
+        "settings": plan.settings.summary(),
         "threshold": threshold,
         "expectation": None if forecast is None else forecast.at(threshold).to_dict(),
         "forecast": None if forecast is None else forecast.summary(),
         "model": json.loads(card.to_json()),
         "versions": software_versions(),
-        "counts": totals.to_dict(card.names),
+        "counts": counts.to_dict(card.names),
         "labels": None
         if plan.matched is None
         else {"given": plan.matched.n_labels, "matched": plan.matched.n_matched},
@@ -214,8 +288,6 @@ def finish(plan: Plan, scored: PicksScored, *, started: datetime | None = None) 
         "unreadable": _in_order(scored.failures, place),
         "micrographs": by_micrograph.to_dicts(),
     }
-    files.append(write_record(plan.output, record, files))
-    return Pruned(decided, files, record, forecast)
 
 
 def _in_order(by_name: Mapping[str, T], place: Mapping[str, int]) -> dict[str, T]:

@@ -11,10 +11,12 @@ import pytest
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.prune.finish import finish, prepare
+from napari_pickeroptimizer.prune.decided_run import finish, prepare
 from napari_pickeroptimizer.prune.label_matching import match_labels
 from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
 from napari_pickeroptimizer.prune.score import PicksScored, score
+from napari_pickeroptimizer.prune.staging import locked
+from napari_pickeroptimizer.reading import group_by_micrograph
 
 
 def without_times(path: Path) -> dict[str, object]:
@@ -39,12 +41,15 @@ def test_what_is_scored_already_is_written_byte_for_byte_as_by_the_whole_run(
     )
 
     *_, scored = score(micrographs, picks, dark_is_particle)
-    matched = labels and match_labels(picks, labels, micrographs, dark_is_particle.card.boxes)
+    groups = group_by_micrograph(micrographs, picks)
+    boxes = dark_is_particle.card.boxes
+    matched = labels and match_labels(groups, picks, labels, micrographs, boxes)
     plan = prepare(
         micrographs, picks, dark_is_particle, tmp_path / "again", settings, labels=matched
     )
     in_labels = scored.picks.with_labels(plan.picks.labels)
-    result = finish(plan, dataclasses.replace(scored, picks=in_labels))
+    with locked(plan.output):
+        *_, result = finish(plan, dataclasses.replace(scored, picks=in_labels))
 
     names = ["kept.star", "rejected.star", "scored.star"]
     assert sorted(p.name for p in result.files) == [*names[:2], "run.json", names[2]]
@@ -70,7 +75,8 @@ def test_the_record_is_in_the_order_of_the_picks_whatever_was_scored_first(
         {names[2]: "gone", names[0]: "gone too"},
         {names[1]: 1, names[0]: 2},
     )
-    record = finish(plan, jumbled).record
+    *_, result = finish(plan, jumbled)
+    record = result.record
     assert list(record["unreadable"]) == [names[0], names[2]]
     assert list(record["outside"]) == names[:2]
 

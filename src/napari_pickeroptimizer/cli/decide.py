@@ -1,0 +1,122 @@
+"""``pickeroptimizer decide``: scores in, kept and rejected picks out, in seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_pickeroptimizer.cli.decision_shown import (
+    parse_threshold,
+    report_events,
+    show_result,
+)
+from napari_pickeroptimizer.cli.options import (
+    EdgeDistanceOption,
+    JsonOption,
+    LabelsOption,
+    MinDistanceOption,
+    NoReportOption,
+    OutputOption,
+    OverwriteOption,
+    PrecisionOption,
+    RecallOption,
+    ThresholdOption,
+    WriteFomOption,
+)
+from napari_pickeroptimizer.cli.score import show_scoring, without_labels
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+
+
+def decide(
+    output: OutputOption,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores",
+            help="Folder that score or prune wrote to; by default that of the results.",
+            show_default=False,
+        ),
+    ] = None,
+    picks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--picks",
+            "-p",
+            help="The picks, where they are no longer at the place they were scored from.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            help="Whose scores, where the folder holds those of several models.",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: ThresholdOption = None,
+    precision: PrecisionOption = None,
+    recall: RecallOption = None,
+    labels: LabelsOption = None,
+    min_distance: MinDistanceOption = "0",
+    edge_distance: EdgeDistanceOption = "0",
+    write_fom: WriteFomOption = False,
+    allow_unscored: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unscored",
+            help="Leave picks without scores unscored, where a shard is missing or picks "
+            "changed; otherwise that is an error.",
+        ),
+    ] = False,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Show micrographs and boxes in the report, which reads some micrographs again.",
+        ),
+    ] = False,
+    no_report: NoReportOption = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide on picks that were scored, and write what prune writes; reads no micrograph."""
+    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.prune.place_rules import Length
+    from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, decide_picks
+
+    settings = PruneSettings(
+        threshold=parse_threshold(threshold),
+        precision=precision,
+        recall=recall,
+        min_distance=Length.parse(min_distance),
+        edge_distance=Length.parse(edge_distance),
+        write_fom=write_fom,
+        overwrite=overwrite,
+    )
+
+    def further(folder: Path, pruned: Pruned) -> Iterator[Any]:
+        if not no_report:
+            card = ModelCard.from_json(json.dumps(pruned.record["model"]))
+            places = tuple(g.micrograph for g in pruned.groups if g.micrograph is not None)
+            yield from report_events(folder, pruned, Micrographs(places), card, pictures)
+
+    events = decide_picks(
+        output,
+        settings,
+        scores=scores,
+        picks=without_labels(read_picks(picks)) if picks else None,
+        model=Classifier.load(model) if model else None,
+        labels=read_picks(labels) if labels else None,
+        inputs={"labels": list(labels or [])},
+        allow_unscored=allow_unscored,
+        further=further,
+    )
+    result = show_scoring(events, "Deciding")
+    assert isinstance(result, Pruned)  # the generator's last event
+    show_result(output, result, as_json)

@@ -1,0 +1,98 @@
+"""What ``prune`` and ``decide`` share: the threshold typed, the report, the figures shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from napari_pickeroptimizer.cli.command_record import running_command
+from napari_pickeroptimizer.cli.show import out, percent, print_json, warn
+from napari_pickeroptimizer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.prune.run import Pruned
+
+
+def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
+    """Return the threshold that was typed.
+
+    Raises
+    ------
+    SettingsError
+        It is neither a number nor ``auto``.
+    """
+    if text is None or text == "auto":
+        return "auto" if text else None
+    if not re.fullmatch(r"[0-9.eE+-]+", text):
+        raise SettingsError(f"--threshold {text!r}: expected a number from 0 to 1, or auto.")
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"--threshold {text!r} is no number.") from None
+
+
+def report_events(
+    folder: Path,
+    pruned: Pruned,
+    micrographs: Micrographs,
+    card: ModelCard,
+    with_pictures: bool = True,
+) -> Iterator[Any]:
+    """Write the report into the folder that a run is made in."""
+    from napari_pickeroptimizer.report.prune_report import run_report_events
+
+    yield from run_report_events(
+        folder,
+        pruned,
+        micrographs,
+        card,
+        command=running_command(),
+        with_pictures=with_pictures,
+    )
+
+
+def show_result(output: Path, result: Pruned, as_json: bool) -> None:
+    """Print warnings and figures of a run, and leave with 1 if a micrograph was unreadable."""
+    for sentence in result.record["warnings"]:
+        warn(sentence)
+    if as_json:
+        print_json(result.record)
+    else:
+        _show_figures(output, result)
+        if "report.html" in result.record["files"]:
+            out.print(f"Report: {output / 'report.html'}", markup=False)
+    if result.record["unreadable"]:
+        raise typer.Exit(code=1)
+
+
+def _show_figures(output: Path, result: Pruned) -> None:
+    record, forecast = result.record, result.forecast
+    counts = record["counts"]
+    n = counts["picks"]
+    classes = ", ".join(f"{k} {name}" for name, k in counts["rejected_by_class"].items())
+    places = ", ".join(
+        f"{counts['rejected_by_reason'][reason]} {words}"
+        for reason, words in (
+            ("distance", "too near to a better one"),
+            ("edge", "too near to the edge"),
+        )
+        if reason in counts["rejected_by_reason"]
+    )
+    details = ", ".join(part for part in (classes, places) if part)
+    by_label = counts["kept_by_label"]
+    out.print(
+        f"Kept     {counts['kept']:>9,} of {n:,} ({percent(counts['kept'] / max(n, 1))})"
+        + (f", {by_label} of them by their label" if by_label else "")
+    )
+    out.print(f"Rejected {counts['rejected']:>9,}" + (f" ({details})" if details else ""))
+    if counts["unscored"]:
+        out.print(f"Unscored {counts['unscored']:>9,}")
+    if forecast is not None:
+        out.print(forecast.at(record["threshold"]).sentence(), markup=False)
+    out.print(f"Written to {output}", markup=False)

@@ -1,0 +1,432 @@
+"""Scores on disk: an append-only journal, a micrograph a record, that a killed run continues.
+
+The folder ``scores`` of an output folder holds one file for each shard of a scoring,
+``<model>-<views>views.<shard>-of-<shards>.log``, where ``<model>`` is the start of the model's
+digest. A file is UTF-8 text, one record a line::
+
+    <crc32 of the JSON text, 8 hex digits> <JSON> LF
+
+A line that was cut off, as by a kill, has no LF: it is removed when the file is continued. One
+that does not fit its checksum is passed over, and its micrograph scored again. Records have a
+``kind``:
+
+``header`` (the first)
+    ``version`` of the format; ``model``, the SHA-256 of weights and card; ``card``, the model's
+    card; ``n_views``; ``shard``, its number and how many there are.
+``inputs`` (one for each time that other inputs were given)
+    What the user passed: the newest counts.
+``scored`` (one a micrograph)
+    ``names``, as the picks spell it; ``image`` (path, section, flip_y, pixel_size_ang, and size
+    and mtime_ns of the file); ``picks``, the SHA-256 of the picks' coordinates in the order of
+    the table; ``shape_px`` (ny, nx); ``n_outside``; ``p``, the (n, n_classes) probabilities, and
+    ``figures``, means of grey levels and features for models that compare them (or null).
+``failed``
+    ``names``, ``image`` and ``picks`` likewise, and the ``reason``.
+
+Arrays are base64 of little-endian float32 (``p``) and float64 (``figures``). A micrograph may
+have several records: the newest whose picks, image, model and views are those at hand counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import OutputError, SettingsError
+from napari_pickeroptimizer.micrographs import Micrograph
+from napari_pickeroptimizer.prune.score import MicrographScored
+from napari_pickeroptimizer.prune.staging import lock_file, writing
+from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
+from napari_pickeroptimizer.trust.reference import MicrographFigures
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.picks import Picks
+
+FOLDER = "scores"
+VERSION = 1
+_SHARD = re.compile(r"(\d+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a scoring, each a part of the micrographs.
+
+    Parameters
+    ----------
+    index, count : int
+        The which (from 1) of how many.
+    """
+
+    index: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise SettingsError(f"shard {self} does not exist: expected 1/{self.count} or so.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what ``2/8`` means.
+
+        Raises
+        ------
+        SettingsError
+            It is no shard.
+        """
+        match = _SHARD.fullmatch(text.strip())
+        if match is None:
+            raise SettingsError(
+                f"{text!r} is no shard: expected such as 2/8, the second of 8."
+            )
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def of(self, groups: Sequence[MicrographRows]) -> list[MicrographRows]:
+        """Return the micrographs of this shard: every `count`-th."""
+        return list(groups[self.index - 1 :: self.count])
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A line ``scored`` or ``failed``, and the shard that it is of."""
+
+    values: Mapping[str, Any]
+    shard: Shard
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The micrograph, as the picks spell it."""
+        return tuple(self.values["names"])
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether it holds scores."""
+        return bool(self.values["kind"] == "scored")
+
+    @property
+    def key(self) -> str:
+        """What has to be the same for scores to hold: image and picks."""
+        return _key(self.values["image"], self.values["picks"])
+
+    @property
+    def micrograph(self) -> Micrograph | None:
+        """The image, as it was found; None where it was missing."""
+        image = self.values["image"]
+        if image is None:
+            return None
+        return Micrograph(
+            image["name"], Path(image["path"]), image["pixel_size_ang"], image["section"],
+            image["flip_y"],
+        )  # fmt: skip
+
+    @property
+    def shape_px(self) -> tuple[int, int] | None:
+        """(ny, nx) of the image, None where it was not read."""
+        shape = self.values.get("shape_px")
+        return None if shape is None else (int(shape[0]), int(shape[1]))
+
+    def event(
+        self, group: MicrographRows, n_classes: int, done: tuple[int, int]
+    ) -> MicrographScored | MicrographFailed:
+        """Return the event of scoring that it was written of."""
+        if not self.is_scored:
+            return MicrographFailed(group, self.values["reason"], *done)
+        p = _floats(self.values["p"], "<f4").reshape(-1, n_classes).astype(np.float32)
+        figures = self.values["figures"]
+        return MicrographScored(
+            group, p, self.values["n_outside"], *done, None,
+            None if figures is None else MicrographFigures(
+                figures["n"], _floats(figures["grey"]), _floats(figures["features"]),
+                figures["share"],
+            ),
+            self.shape_px,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """All scores of one model in a folder.
+
+    Parameters
+    ----------
+    header : mapping
+        Model, card, views.
+    inputs : mapping
+        What the user passed to the newest scoring.
+    records : tuple of Record
+        In the order of files and lines.
+    shards : tuple of Shard
+        Of the files.
+    """
+
+    header: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    records: tuple[Record, ...]
+    shards: tuple[Shard, ...]
+
+
+def model_digest(classifier: Classifier) -> str:
+    """Return the SHA-256 of a model's weights and card, in hex digits."""
+    digest = hashlib.sha256(classifier.card.to_json().encode())
+    for name, weights in sorted(classifier.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def picks_digest(coords_yx_px: NDArray[np.float64]) -> str:
+    """Return the SHA-256 of (n, 2) coordinates in their order, in hex digits."""
+    return hashlib.sha256(
+        np.ascontiguousarray(coords_yx_px, dtype="<f8").tobytes()
+    ).hexdigest()
+
+
+def image_identity(micrograph: Micrograph | None) -> dict[str, Any] | None:
+    """Return what tells whether an image is still the same; None for a missing one."""
+    if micrograph is None:
+        return None
+    try:
+        status = micrograph.path.stat()
+    except OSError:
+        status = None
+    return {
+        "name": micrograph.name,
+        "path": os.path.abspath(micrograph.path),  # noqa: PTH100 (links stay)
+        "section": micrograph.section,
+        "flip_y": micrograph.flip_y,
+        "pixel_size_ang": micrograph.pixel_size_ang,
+        "size": None if status is None else status.st_size,
+        "mtime_ns": None if status is None else status.st_mtime_ns,
+    }
+
+
+def group_key(group: MicrographRows, coords_yx_px: NDArray[np.float64]) -> str:
+    """Return the key of the record that would hold the scores of a micrograph."""
+    return _key(image_identity(group.micrograph), picks_digest(coords_yx_px[group.rows]))
+
+
+class Journal:
+    """The file of one shard, open to be continued; a context manager.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``scores``, made if need be.
+    header : mapping
+        ``model``, ``card`` and ``n_views``.
+    shard : Shard
+        Which part.
+
+    Raises
+    ------
+    SettingsError
+        Another process scores this shard.
+    OutputError
+        The file cannot be written.
+    """
+
+    def __init__(self, folder: Path, header: Mapping[str, Any], shard: Shard) -> None:
+        self.path = folder / file_name(header, shard)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self.path.open("a+b")
+        try:
+            lock_file(self._file)
+        except OSError as error:
+            self._file.close()
+            raise SettingsError(
+                f"another process scores shard {shard} into {folder.parent}: wait until it has "
+                "ended, or choose another folder."
+            ) from error
+        self._file.seek(0)
+        text = self._file.read()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            self._file.truncate(whole)
+        lines = list(_lines(text[:whole]))
+        if not lines:
+            self._file.truncate(0)
+            self.append({"kind": "header", "version": VERSION, **header,
+                         "shard": [shard.index, shard.count]})  # fmt: skip
+        self._inputs = next((v for v in reversed(lines) if v["kind"] == "inputs"), None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def append(self, values: Mapping[str, Any]) -> None:
+        """Write a record; it is in the file when this returns, whatever ends the process then."""
+        text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+        with writing(self.path):
+            self._file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+            self._file.flush()
+
+    def set_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Write what the user passed, unless the newest record says the same."""
+        record = {"kind": "inputs", **json.loads(json.dumps(inputs))}
+        if record != self._inputs:
+            self.append(record)
+            self._inputs = record
+
+
+def record_of(
+    event: MicrographScored | MicrographFailed, picks: Picks, coords_yx_px: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Return the record of an event."""
+    rows = event.group.rows
+    record: dict[str, Any] = {
+        "kind": "failed" if isinstance(event, MicrographFailed) else "scored",
+        "names": picks.table["micrograph"].iloc[rows].astype(str).unique().tolist(),
+        "image": image_identity(event.group.micrograph),
+        "picks": picks_digest(coords_yx_px[rows]),
+    }
+    if isinstance(event, MicrographFailed):
+        return {**record, "reason": event.reason}
+    figures = event.figures
+    return {
+        **record,
+        "shape_px": event.shape_px,
+        "n_outside": event.n_outside,
+        "p": _text(event.probabilities, "<f4"),
+        "figures": None if figures is None else {
+            "n": figures.n, "grey": _text(figures.grey), "features": _text(figures.features),
+            "share": figures.share,
+        },
+    }  # fmt: skip
+
+
+def file_name(header: Mapping[str, Any], shard: Shard) -> str:
+    """Return the name of a shard's file."""
+    views = header["n_views"]
+    return f"{header['model'][:12]}-{views}views.{shard.index}-of-{shard.count}.log"
+
+
+def read_scores(folder: Path) -> list[Scores]:
+    """Return the scores in a folder, those of each model together; none where nothing is.
+
+    Raises
+    ------
+    SettingsError
+        A file is none of scores, or of a newer version.
+    """
+    scores: dict[tuple[str, int], list[tuple[Shard, list[dict[str, Any]]]]] = {}
+    for path in sorted(folder.glob("*views.*-of-*.log")):
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise OutputError(f"{path} cannot be read: {error.strerror}.") from error
+        lines = list(_lines(text))
+        if not lines:
+            continue  # a run that was killed before its first record
+        header = lines[0]
+        if header.get("kind") != "header" or header["version"] > VERSION:
+            raise SettingsError(
+                f"{path} holds no scores that this version can read: move it away, and score "
+                "again."
+            )
+        identity = (header["model"], header["n_views"])
+        scores.setdefault(identity, []).append((Shard(*header["shard"]), lines))
+    return [_joined(files) for files in scores.values()]
+
+
+def _joined(files: list[tuple[Shard, list[dict[str, Any]]]]) -> Scores:
+    records = [
+        Record(values, shard)
+        for shard, lines in files
+        for values in lines
+        if values["kind"] in ("scored", "failed")
+    ]
+    inputs: list[dict[str, Any]] = [
+        values for _, lines in files for values in lines if values["kind"] == "inputs"
+    ]
+    return Scores(
+        files[0][1][0], inputs[-1] if inputs else {}, tuple(records),
+        tuple(shard for shard, _ in files),
+    )  # fmt: skip
+
+
+def _lines(text: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the records of whole lines that fit their checksum."""
+    for line in text.split(b"\n")[:-1]:
+        checksum, _, record = line.partition(b" ")
+        if checksum == b"%08x" % zlib.crc32(record):
+            yield json.loads(record)
+
+
+def _key(image: Mapping[str, Any] | None, picks: str) -> str:
+    identity = None if image is None else {k: v for k, v in image.items() if k != "name"}
+    return json.dumps([identity, picks], sort_keys=True)
+
+
+def _text(values: NDArray[Any], dtype: str = "<f8") -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode()
+
+
+def _floats(text: str, dtype: str = "<f8") -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), dtype=dtype)
+
+
+def match_records(
+    records: Iterable[Record], picks: Picks
+) -> tuple[
+    list[tuple[MicrographRows, Record]], list[MicrographRows], list[MicrographRows], int
+]:
+    """Find the scores of picks by the names of their micrographs; no image is touched.
+
+    Returns
+    -------
+    matched : list of (MicrographRows, Record)
+        Micrographs with scores of just these picks, or a reason why there are none, in the
+        order of the picks.
+    unscored, changed : list of MicrographRows
+        Micrographs that no record tells of; those whose picks are others now.
+    n_repeated : int
+        Micrographs that several shards scored.
+    """
+    rows_of_name = picks.rows_by_micrograph()
+    coords_yx_px = picks.coords_yx_px()
+    matched: dict[tuple[str, ...], tuple[MicrographRows, Record]] = {}
+    shards_of: dict[tuple[str, ...], set[Shard]] = {}
+    free = set(rows_of_name)
+    told: set[str] = set()
+    newest_first = [*records][::-1]
+    for record in sorted(newest_first, key=lambda r: not r.is_scored):  # scores, then failures
+        names = record.names
+        told.update(names)
+        if names not in matched and not free.issuperset(names):
+            continue
+        if names not in matched:
+            rows = np.sort(np.concatenate([rows_of_name[name] for name in names]))
+            first = str(picks.table["micrograph"].iloc[rows[0]])
+            group = MicrographRows(
+                first, record.micrograph, rows, record.values.get("reason", "")
+            )
+            if picks_digest(coords_yx_px[rows]) != record.values["picks"]:
+                continue
+            matched[names] = (group, record)
+            free.difference_update(names)
+        if record.values["picks"] == matched[names][1].values["picks"] and record.is_scored:
+            shards_of.setdefault(names, set()).add(record.shard)
+    rest = [MicrographRows(n, None, rows_of_name[n]) for n in rows_of_name if n in free]
+    return (
+        sorted(matched.values(), key=lambda pair: int(pair[0].rows[0])),
+        [group for group in rest if group.name not in told],
+        [group for group in rest if group.name in told],
+        sum(len(shards) > 1 for shards in shards_of.values()),
+    )

@@ -1,0 +1,272 @@
+"""An output folder that holds one whole run or none: checked, locked, made aside, swapped in.
+
+A run is made in a hidden folder *inside* the output, so that it is on the same disk whatever
+the output is (a mount point, the working directory, a RELION job that is running). Once it is
+complete that folder is renamed; from then on the run counts as made: the files of the earlier
+run go, those of the new one come, its record last. Who is interrupted there leaves all that is
+needed to go on, and the next run in the folder does so first.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from napari_pickeroptimizer.errors import OutputError, SettingsError
+
+RUN_RECORD = "run.json"
+PARTS = ("scored", "kept", "rejected", "unscored")
+LOCK = ".pickeroptimizer.lock"
+_IN_PROGRESS, _COMPLETE = ".run_in_progress", ".run_complete"
+# In a complete run: what of the earlier one has to go; gone itself once that is done.
+_REPLACES = ".replaces.json"
+MEGABYTE = 1e6
+_LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+
+
+def earlier_files(output: Path, overwrite: bool) -> list[Path]:
+    """Return the files of the run that a folder holds, its record first, if they may go.
+
+    Nothing is written. What an interrupted run left behind is none of it, see `recover`.
+
+    Raises
+    ------
+    SettingsError
+        It holds a run and may not be overwritten, or files that look like those of a run and
+        that no record tells of.
+    """
+    record = output / RUN_RECORD
+    files: list[Path] = []
+    if record.is_file():
+        files = [record, *_recorded(output)]
+        if not overwrite:
+            raise SettingsError(
+                f"{output} already holds a run ({RUN_RECORD}): choose another folder, or "
+                "replace that run with --overwrite."
+            )
+    known = {path.relative_to(output).parts[0] for path in files}
+    entries = sorted(path.name for path in output.iterdir()) if output.is_dir() else []
+    strange = [
+        name for name in entries if name not in known and name.partition(".")[0] in PARTS
+    ]
+    if strange:
+        raise SettingsError(
+            f"{output} holds {', '.join(strange)}, and no {RUN_RECORD} tells what run they are "
+            "of: move them away, or choose another folder."
+        )
+    return files
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, or made; nothing is written.
+
+    Raises
+    ------
+    OutputError
+        It is a file, lies below one, or may not be written to.
+    """
+    for place in (folder, *folder.absolute().parents):
+        if place.is_dir():
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise OutputError(f"{folder} cannot be written: {place} is read-only.")
+            return
+        if place.exists():
+            raise OutputError(f"{folder} cannot be a folder: {place} is a file.")
+
+
+def check_space(folder: Path, n_bytes: float) -> None:
+    """Refuse a folder on a disk that is too full.
+
+    Raises
+    ------
+    OutputError
+        Fewer bytes are free.
+    """
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    if free < n_bytes:
+        raise OutputError(
+            f"the disk of {folder} is too full: about {max(n_bytes / MEGABYTE, 0.1):,.1f} MB "
+            f"are needed, {free / MEGABYTE:,.1f} MB are free."
+        )
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a full or read-only disk into one sentence.
+
+    Raises
+    ------
+    OutputError
+        Something could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, OutputError) or error.errno is None:
+            raise
+        what = error.strerror or type(error).__name__
+        raise OutputError(f"{folder} cannot be written: {what}.") from error
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Hold a folder, made if need be, against other runs; an empty one is removed at the end.
+
+    Raises
+    ------
+    SettingsError
+        Another run holds it.
+    OutputError
+        It cannot be made.
+    """
+    made = [p for p in (output, *output.parents) if not p.exists()]
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
+        lock = _open_lock(output / LOCK)
+    try:
+        with writing(output):
+            recover(output)
+        yield
+    finally:
+        with suppress(OSError):
+            (output / LOCK).unlink()
+        lock.close()
+        for folder in made:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+
+@contextmanager
+def staged(output: Path, earlier: Iterable[Path]) -> Iterator[Path]:
+    """Yield an empty folder to make a run in; swap it in when the block succeeds.
+
+    Parameters
+    ----------
+    output : Path
+        The folder of the run, `locked`.
+    earlier : iterable of Path
+        Files in it that the new run replaces; they are removed once it is complete.
+
+    Raises
+    ------
+    OutputError
+        The disk is full or read-only; the earlier run is as it was.
+    """
+    folder = output / _IN_PROGRESS
+    complete = output / _COMPLETE
+    with writing(output):
+        try:
+            folder.mkdir()
+            yield folder
+            names = [path.relative_to(output).as_posix() for path in earlier]
+            (folder / _REPLACES).write_text(json.dumps(names), encoding="utf-8")
+            folder.rename(complete)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            _swap_in(output)
+        except BaseException:  # a signal: what is complete is seen through
+            _swap_in(output)
+            raise
+
+
+def recover(output: Path) -> None:
+    """Finish the swap of a complete run, and remove what an incomplete one left."""
+    shutil.rmtree(output / _IN_PROGRESS, ignore_errors=True)
+    if (output / _COMPLETE).is_dir():
+        _swap_in(output)
+
+
+def recover_if_needed(output: Path) -> None:
+    """Do as `recover` where a swap was interrupted; nothing is written else."""
+    if (output / _COMPLETE).is_dir():
+        with locked(output):
+            pass
+
+
+def _swap_in(output: Path) -> None:
+    complete = output / _COMPLETE
+    replaces = complete / _REPLACES
+    if replaces.is_file():  # so none of the new files has come yet
+        names: list[str] = json.loads(replaces.read_text(encoding="utf-8"))
+        for name in names:
+            (output / name).unlink(missing_ok=True)
+        folders = {parent for name in names for parent in Path(name).parents}
+        for parent in sorted(folders, key=lambda p: -len(p.parts)):
+            if parent.parts:
+                with suppress(OSError):  # something else is in it
+                    (output / parent).rmdir()
+        replaces.unlink()
+    if not complete.is_dir():
+        return
+    files = [path for path in complete.rglob("*") if not path.is_dir()]
+    files.sort(key=lambda path: path.relative_to(complete) == Path(RUN_RECORD))  # last
+    for path in files:
+        target = output / path.relative_to(complete)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+    shutil.rmtree(complete, ignore_errors=True)
+
+
+def _recorded(output: Path) -> list[Path]:
+    """Return the files that the record of a run names."""
+    try:
+        names = json.loads((output / RUN_RECORD).read_text(encoding="utf-8"))["files"]
+        files = [output / str(name) for name in names]
+    except (ValueError, KeyError, TypeError):
+        return []
+    # only what lies in the folder: the record is a text file that anyone may have edited
+    home = output.resolve()
+    return [f for f in files if f.resolve().is_relative_to(home)]
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    """Return the file at `path`, locked until it is closed."""
+    while True:
+        file = path.open("ab")
+        try:
+            lock_file(file)
+        except OSError as error:
+            file.close()
+            if error.errno in _LOCKED:
+                raise SettingsError(
+                    f"another run is writing into {path.parent}: wait until it has ended, or "
+                    "choose another folder."
+                ) from error
+            raise
+        # the holder before removes the file: is this still the one that others see?
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
+
+
+def lock_file(file: IO[bytes]) -> None:
+    """Lock an open file for this process, without waiting; it ends with the process.
+
+    On a file system that has no locks, nothing is done.
+
+    Raises
+    ------
+    OSError
+        Another process holds it (``EACCES``, ``EAGAIN`` or ``EDEADLK``).
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        return
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
