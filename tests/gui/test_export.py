@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
@@ -112,7 +113,7 @@ def test_panel_command_line_and_python_keep_the_same_picks(
     (tmp_path / "script.py").write_text(snippet)
     monkeypatch.chdir(tmp_path)
     runpy.run_path("script.py", run_name="__main__")
-    shown = session.picks_of(layer).particle_probability
+    shown = picks_state(layer).p_particle()
     for folder in ("my out", "my out_again", "by python"):
         again = read_picks(tmp_path / folder / "kept.star")
         assert again.table[["micrograph", "x", "y"]].equals(
@@ -271,7 +272,7 @@ def test_a_label_given_in_the_gallery_counts_at_once(scored):
     kept = scored.layers["picks kept"]
     n = len(kept.data)
     rows = np.flatnonzero(session.picks_of(layer).labels == 0)
-    p_particle = session.picks_of(layer).particle_probability
+    p_particle = picks_state(layer).p_particle()
     row = rows[np.argmax(p_particle[rows])]
     actions.label_picks(layer, [row], CONTAMINANT)
     assert f"Kept {n - 1} " in widget.counts.text
