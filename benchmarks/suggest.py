@@ -42,9 +42,9 @@ from sklearn.linear_model import LogisticRegression
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.fewshot.choose import diverse, mixed, uncertain
 from napari_pickeroptimizer.fewshot.finetune import finished
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
+from napari_pickeroptimizer.fewshot.query_strategies import diverse, mixed, uncertain
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.suggest import By
 from napari_pickeroptimizer.fewshot.train import train

@@ -2,7 +2,7 @@
 
 A micrograph is resampled once, antialiased, so that ``box_factor`` particle diameters
 become ``box_px`` pixels, and standardised by its OWN robust statistics: the absolute grey
-level tells carbon and thick ice from particles, and standardising every box by itself would
+level distinguishes carbon and thick ice from particles, and standardising each box by itself would
 throw it away (0.9988 against 0.9958 AUC with ample labels on EMPIAR-10017).
 """
 
@@ -19,7 +19,7 @@ from torch.nn import functional
 from napari_pickeroptimizer.errors import BoxOutsideError, SettingsError
 from napari_pickeroptimizer.settings import check_ranges, setting
 
-# Grey levels beyond this many robust standard deviations tell nothing more.
+# Grey levels are clipped at this many robust standard deviations.
 CLIP_SIGMA = 10.0
 # 1.4826 * median absolute deviation estimates the standard deviation of normal noise.
 MAD_TO_SIGMA = 1.4826

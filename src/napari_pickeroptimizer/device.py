@@ -23,7 +23,7 @@ def choose_device(name: str = "auto") -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(device for device, there in available.items() if there))
+        return torch.device(next(device for device, found in available.items() if found))
     kind = name.split(":")[0]
     if kind not in available:
         raise SettingsError(f"device {name!r} is unknown: choose one of {', '.join(DEVICES)}.")

@@ -1,4 +1,4 @@
-"""Random views of a box that leave its class as it is."""
+"""Random augmentation of boxes that preserves their class."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from napari_pickeroptimizer.boxes import Windows, render
 class Augmentation:
     """How far training boxes are varied.
 
-    A particle has no preferred direction in the plane and, over all orientations, no
-    handedness in projection: any angle, both flips. Shifts stay small, since a pick beside a
-    particle is a false one.
+    Particles have no preferred in-plane orientation and, over all orientations, projections have
+    no handedness: any rotation and both flips are allowed. Shifts stay small, since a pick
+    beside a particle is a false one.
 
     Parameters
     ----------

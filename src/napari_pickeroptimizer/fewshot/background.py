@@ -1,4 +1,4 @@
-"""Where nobody picked: most of it is no particle, and it costs no label."""
+"""Background: places without picks are nearly all no particles, and need no labels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def background_coords(
     n: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw up to n points of a micrograph that lie away from all picks.
+    """Draw up to n points of a micrograph away from all picks.
 
-    Pickers miss few particles, so next to none lie there; empty ice, carbon film and ice do,
-    in the very shares in which the micrograph shows them.
+    Pickers miss few particles, so hardly any lie there; empty ice, carbon film and ice crystals
+    do, in proportion to their area on the micrograph.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def background_coords(
     diameter_px : float
         Particle diameter.
     n : int
-        Most points that are wanted; fewer where picks leave no room.
+        Largest number of points; fewer where picks leave no room.
     rng : numpy.random.Generator
         Source of randomness.
 

@@ -46,7 +46,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class FoldDone:
-    """One fold of the cross-validation: its accuracy on labels it was not trained on."""
+    """One fold of the cross-validation, with the accuracy on its held-out labels."""
 
     fold: int
     n_folds: int
@@ -56,7 +56,7 @@ class FoldDone:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The last event: the model, and what cross-validation says of it (None with no folds)."""
+    """The last event: the model and its cross-validation (None without folds)."""
 
     model: Classifier
     validation: Validation | None

@@ -13,7 +13,6 @@ from scipy.special import logit
 from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.classes import PARTICLE, class_name
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.fewshot.digest import labels_digest
 from napari_pickeroptimizer.fewshot.events import (
     FineTuned,
     FineTuneEvent,
@@ -21,6 +20,7 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
+from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard

@@ -42,7 +42,7 @@ class FineTuneSettings:
     unlabelled_batch_size : int
         Unlabelled boxes a step beside them, for the BatchNorm statistics; 0 for none.
     background_batch_size : int
-        Boxes a step from where nobody picked, learned as no particle; 0 for none.
+        Boxes of background a step, trained as no particle; 0 for none.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     backbone_rate : float
@@ -56,7 +56,7 @@ class FineTuneSettings:
         Share of each target spread over all classes.
     prior : {"picks", "even"}
         How likely each class is before looking: as often as it seems to occur among the
-        unlabelled picks (`prior.class_prior`), or all alike.
+        unlabelled picks (`class_shares`), or all alike.
     n_unlabelled, n_background : int
         Most unlabelled picks, and most places of background, that are read for that.
     n_unlabelled_micrographs : int

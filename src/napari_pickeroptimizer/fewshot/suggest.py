@@ -1,4 +1,4 @@
-"""Which picks to label next: a generator of events, the suggestions last."""
+"""Suggests picks to label next: a generator of events, the suggestions last."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import CheckpointError, PickFormatError, SettingsError
-from napari_pickeroptimizer.fewshot.choose import (
+from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.features import (
+    Sample,
+    pretrained_features,
+    sample_features,
+)
+from napari_pickeroptimizer.fewshot.query_strategies import (
     Disagreement,
     disagreements,
     diverse,
     mixed,
     uncertain,
     uncertainty,
-)
-from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.features import (
-    Sample,
-    pretrained_features,
-    sample_features,
 )
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import Picks, concatenate
@@ -69,7 +69,7 @@ class SuggestSettings:
     box_px : int
         Box side at the working resolution in pixels, without a model.
     base : str or Path
-        Weights that compare picks where there is no model, see `FineTuneSettings`.
+        Weights for comparing picks without a model, see `FineTuneSettings`.
     n_micrographs, n_pool : int
         Most micrographs that are read, and about how many picks on them are compared.
     n_views : int
@@ -148,10 +148,10 @@ def suggest(
     classifier: Classifier | None = None,
     labels: Picks | None = None,
 ) -> Iterator[SuggestEvent]:
-    """Choose the picks whose labels would teach the most; closing the generator cancels.
+    """Choose the picks that are most informative to label; closing the generator cancels.
 
-    However many picks there are, some thousand of them on a few dozen micrographs are
-    compared, each micrograph read once. What is labelled already, in `labels` or in `picks`
+    A sample of some thousand picks on a few dozen micrographs is compared, each micrograph read
+    once. What is labelled already, in `labels` or in `picks`
     themselves, is not suggested again.
 
     Parameters
@@ -177,14 +177,13 @@ def suggest(
     Raises
     ------
     SettingsError
-        Something is asked for that needs a model, a diameter or picker scores, and there are
-        none.
+        A model, a diameter or picker scores are needed, and missing.
     PickFormatError
         There are no picks.
     CheckpointError
-        The model is a pretrained one, or the base weights are not there.
+        The model is a pretrained one, or the base weights are missing.
     MicrographNotFoundError, MicrographReadError
-        No micrograph of the picks is there, or none can be read.
+        No micrograph of the picks is found, or none can be read.
     """
     by = _checked(picks, settings, classifier)
     known = _labelled(picks, labels)
@@ -205,7 +204,7 @@ def suggest(
             sample = event
         else:
             yield event
-    assert sample is not None  # look's last event
+    assert sample is not None  # the generator's last event
     class_ids = network.card.class_ids
     chosen = _chosen(by, picks, sample, class_ids, settings)
     columns: dict[str, NDArray[Any]] = {
@@ -215,12 +214,12 @@ def suggest(
     }
     if classifier is not None:
         columns |= _columns(sample.probabilities[chosen.positions], class_ids)
-    found = picks.select(sample.rows[chosen.positions]).with_columns(**columns)
+    suggested = picks.select(sample.rows[chosen.positions]).with_columns(**columns)
     doubtful = known.select(np.empty(0, dtype=np.intp))
     if classifier is not None:
         doubtful = doubtful_labels(known, sample, class_ids)
     yield Suggested(
-        found,
+        suggested,
         sample.rows[chosen.positions],
         by,
         settings.n,
@@ -237,7 +236,7 @@ class _Chosen:
 
 
 def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | None) -> str:
-    """Return what to choose by, after checking that all it needs is there."""
+    """Return the strategy to use, after checking its requirements."""
     if not len(picks):
         raise PickFormatError("there are no picks to choose from.")
     if classifier is None:
@@ -250,7 +249,7 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
         return "diversity"
     if classifier.card.is_pretrained:
         raise CheckpointError(
-            "this model is a pretrained one and does not tell particles from false picks. Leave "
+            "this model is a pretrained one and cannot tell particles from false picks. Leave "
             "the model out for the first labels, or give one that `pickeroptimizer finetune` "
             "wrote."
         )
@@ -295,7 +294,7 @@ def _chosen(
         return _Chosen(positions, [DIVERSE] * len(positions), np.full(len(positions), np.nan))
     p_particle = sample.probabilities[:, class_ids.index(PARTICLE)]
     if by == "mixed":
-        positions, is_doubt = mixed(
+        positions, is_uncertain = mixed(
             sample.features,
             p_particle,
             settings.n,
@@ -303,7 +302,7 @@ def _chosen(
             groups=sample.groups,
             seed=settings.seed,
         )
-        reasons = [UNCERTAIN if doubt else DIVERSE for doubt in is_doubt]
+        reasons = [UNCERTAIN if flag else DIVERSE for flag in is_uncertain]
         return _Chosen(positions, reasons, uncertainty(p_particle[positions]))
     if by == "uncertainty":
         positions, scores = uncertain(
@@ -317,7 +316,7 @@ def _chosen(
 
 
 def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -> Picks:
-    """Return labels that the model takes for another class, the clearest first."""
+    """Return labels for which the model predicts another class, the clearest first."""
     ours = labels.labels[sample.label_rows]
     known = np.isin(
         ours, class_ids

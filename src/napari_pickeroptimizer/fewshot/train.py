@@ -1,4 +1,4 @@
-"""The training loop: balanced labels, background beside them, unlabelled picks without a loss."""
+"""The training loop: balanced labels, background, and unlabelled picks without a loss."""
 
 from __future__ import annotations
 
@@ -57,15 +57,14 @@ def train(
     Three kinds of boxes go through the network in every batch:
 
     - labels, the classes in equal parts, with the multi-loss;
-    - background, of which is known only that it is no particle: whatever other class;
-    - unlabelled picks, without a loss. They shape the BatchNorm statistics, in training
-      and afterwards alike: twenty labels of three micrographs do not know the grey levels of
-      all the picks to be scored. Statistics put in only after the training would not be
-      those that the weights were learned with, and move the probabilities.
+    - background, which is known to be no particle, whichever other class it is;
+    - unlabelled picks, without a loss. They contribute to the BatchNorm statistics: twenty
+      labels on three micrographs do not represent the grey levels of all picks to be scored.
+      Replacing the statistics after training instead would shift the probabilities, because
+      the weights were trained with others.
 
-    The logits are adjusted in the loss by how much of each class a batch holds (Menon et al.,
-    arXiv:2007.07314), so that those of the trained network hold all classes for about as
-    likely.
+    The logits are adjusted in the loss by the share of each class in a batch (Menon et al.,
+    arXiv:2007.07314), so that the trained network treats all classes as about equally likely.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ def train(
     boxes : TrainingBoxes
         Windows that hold every random view.
     rows : (n,) int
-        Labels to learn from.
+        Labels to train on.
     settings : FineTuneSettings
         Steps, batch sizes, learning rate, seed, ...
     device : torch.device
@@ -111,12 +110,12 @@ def train(
         if n_extra:
             chosen = rng.choice(len(boxes.unlabelled), n_extra, replace=False)
             parts.append(views(boxes.unlabelled, chosen))
-        wanted = torch.from_numpy(targets[batch]).to(device)
+        expected = torch.from_numpy(targets[batch]).to(device)
         logits = network(torch.cat(parts).to(device))
         adjusted = logits[:, : len(batch) + n_background] + adjustment
         of_labels = adjusted[:, : len(batch)]
         loss, by_branch = multi_loss(
-            of_labels, wanted, settings.branch_weights, settings.label_smoothing
+            of_labels, expected, settings.branch_weights, settings.label_smoothing
         )
         if n_background:
             loss = loss + background_loss(
@@ -126,7 +125,7 @@ def train(
         loss.backward()
         optimiser.step()
         schedule.step()
-        hits = class_probabilities(of_labels.detach()).argmax(dim=1) == wanted
+        hits = class_probabilities(of_labels.detach()).argmax(dim=1) == expected
         yield step, tuple(by_branch.tolist()), float(hits.float().mean())
     network.eval()
 
@@ -134,7 +133,7 @@ def train(
 def parameter_groups(
     network: TwoBranchNet, settings: FineTuneSettings
 ) -> list[dict[str, Any]]:
-    """Freeze the backbone's leading parts; return what is trained, with learning rates."""
+    """Freeze the leading parts of the backbone; return the other parameters in groups."""
     for part in list(network.features.children())[: settings.n_frozen]:
         part.requires_grad_(False)
     backbone = [p for p in network.features.parameters() if p.requires_grad]
@@ -148,15 +147,15 @@ def parameter_groups(
 def log_shares(other: torch.Tensor, *, background: bool) -> torch.Tensor:
     """Return the logarithm of each class's share of the loss.
 
-    The loss is a mean over labels, evenly of all classes, plus one over the background: half
-    of it each, whatever their numbers.
+    The loss is a mean over labels, balanced over classes, plus a mean over the background: each
+    is one half, whatever their numbers.
 
     Parameters
     ----------
     other : (n_classes,) bool tensor
-        Classes that are not the particle; the background is shared out among them.
+        Classes other than the particle; the background is divided evenly among them.
     background : bool
-        Whether there is any.
+        Whether background is trained on.
 
     Examples
     --------
@@ -179,7 +178,7 @@ def background_loss(
     logits : (2, b, n_classes) tensor
         Logits of both branches for background boxes.
     other : (n_classes,) bool tensor
-        Classes that are not the particle.
+        Classes other than the particle.
     branch_weights : tuple of float
         Weight of each branch.
     """

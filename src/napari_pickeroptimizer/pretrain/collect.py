@@ -50,7 +50,7 @@ class CollectSettings:
     diameter_px, diameter_ang : float, optional
         Particle diameter in micrograph pixels or in Å; one of them is needed.
     category : str, optional
-        Category of all picks; by default their labels say it.
+        Category of all picks; by default that of their labels.
     border_px : float
         Picks nearer than this to an edge of the micrograph are not used.
     n_per_region_kind : int
@@ -152,11 +152,11 @@ def collect(
     Raises
     ------
     BoxSetError
-        A stack is already there, or no box came of the input.
+        A stack exists already, or the input gave no box.
     LabelError
         No pick has a label and none lies in a region.
     MicrographNotFoundError, BoxOutsideError
-        A pick's or region's micrograph is not there, or a pick lies outside it.
+        The micrograph of a pick or region is missing, or a pick lies outside it.
     """
     plans = _plans(micrographs, picks, regions or {}, settings)
     missing = _missing_points(plans, settings)

@@ -259,12 +259,12 @@ def _protein_phase_rad(
         rotation = Rotation.from_quat(rng.standard_normal(4))
         # in aggregates every second one is damaged
         cut = placed.kind == "broken" or (placed.kind == "aggregate" and rng.random() < 0.5)
-        seen = shapes.broken_model(model, rng) if cut else model
+        projected = shapes.broken_model(model, rng) if cut else model
         if placed in taken_away:
             continue
         shapes.project_at(
             residues,
-            seen,
+            projected,
             (placed.y + pad_px, placed.x + pad_px),
             rotation,
             settings.pixel_size_ang,

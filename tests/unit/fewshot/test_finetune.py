@@ -97,7 +97,7 @@ def test_a_saved_model_promises_what_it_did_before(
 def test_the_card_tells_which_labels_it_was_taught(
     events: list[FineTuneEvent], spot_project
 ) -> None:
-    from napari_pickeroptimizer.fewshot.digest import labels_digest
+    from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 
     digest = labels_digest(read_picks(spot_project.labels))
     assert events[-1].model.card.training["labels_digest"] == digest

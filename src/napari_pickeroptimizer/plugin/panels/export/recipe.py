@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.fewshot.digest import labels_digest
+from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths

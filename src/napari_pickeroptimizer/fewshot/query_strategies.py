@@ -1,6 +1,7 @@
-"""Which of many picks are worth a label: numbers in, positions out, the most useful first.
+"""Query strategies of active learning: which picks to label next.
 
-Everything here works on plain arrays: features of picks, probabilities, scores.
+Functions of plain arrays (features, probabilities, scores) that return positions, the most
+informative first.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 N_STARTS = 3
-# No micrograph gives more than this many times its even share of the suggestions.
+# No micrograph gets more than this multiple of its even share of the suggestions.
 CROWDING = 2
-# A pick the model is quite sure of counts this little in the clustering, but counts.
+# Weight in the clustering of a pick that the model is certain of.
 LEAST_WEIGHT = 1e-6
 
 
@@ -31,9 +32,9 @@ def diverse(
     weights: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> NDArray[np.intp]:
-    """Choose picks unlike each other and unlike what is labelled: centres of clusters.
+    """Choose picks unlike each other and unlike the labels: centres of clusters.
 
-    Picks and labels are put into as many clusters as there are labels and wanted picks
+    Picks and labels are clustered by k-means, k being the number of labels and requested picks
     together; from each cluster without a label comes the pick nearest to its centre.
 
     Parameters
@@ -41,20 +42,20 @@ def diverse(
     features : (m, c) float
         Of the picks.
     n : int
-        How many are wanted; fewer come where there are fewer.
+        Number of picks requested; fewer are returned where there are fewer.
     known : (k, c) float, optional
         Features of the labels.
     groups : (m,) int, optional
-        Micrograph of each pick: none gives more than `CROWDING` times its share.
+        Micrograph of each pick: none gets more than `CROWDING` times its share.
     weights : (m,) float, optional
-        How much each pick counts in the clustering, by default all alike.
+        Weight of each pick in the clustering, by default equal.
     seed : int
         Seed of the clustering.
 
     Returns
     -------
     (min(n, m),) int
-        Positions, so ordered that the first few are unlike each other too.
+        Positions, ordered so that the first few are unlike each other too.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def diverse(
 
 
 def _room(groups: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """Return how many of n suggestions each micrograph may give."""
+    """Return how many of n suggestions each micrograph may get."""
     n_groups = len(np.unique(groups))
     most = n if n_groups == 1 else math.ceil(CROWDING * n / n_groups)
     return np.full(groups.max() + 1, most, dtype=np.intp)
@@ -125,9 +126,9 @@ def _fill(
     groups: NDArray[np.intp],
     room: NDArray[np.intp],
 ) -> None:
-    """Add to `chosen` what is farthest from it, first where there is `room`, until n are in."""
-    seen = np.concatenate([known, features[chosen]])
-    gap = np.min([_squared(features, point) for point in seen], axis=0)
+    """Add the picks farthest from those `chosen`, first where there is `room`, up to n."""
+    so_far = np.concatenate([known, features[chosen]])
+    gap = np.min([_squared(features, point) for point in so_far], axis=0)
     gap[chosen] = -np.inf
     while len(chosen) < n:
         allowed = np.where(room[groups] > 0, gap, -np.inf)
@@ -173,7 +174,7 @@ def _squared(
 
 
 def uncertainty(p_particle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return how little is known, 0 (sure) to 1 (P(particle) is a half): the entropy in bits.
+    """Return the entropy of P(particle) in bits: 0 if certain, 1 at a half.
 
     Examples
     --------
@@ -192,11 +193,10 @@ def uncertain(
     groups: NDArray[np.intp] | None = None,
     seed: int = 0,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Choose picks that the model is not sure of, and unlike each other.
+    """Choose picks that are uncertain and unlike each other.
 
-    The most uncertain ones alone would be the same doubt many times over. So all picks are
-    clustered, each weighing as much as it is uncertain: the centres lie where the doubts are,
-    one for each kind.
+    The most uncertain picks alone would be many similar ones. Instead all picks are clustered,
+    weighted by their uncertainty: the centres then lie among uncertain picks, one of each kind.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def uncertain(
     p_particle : (m,) float
         P(particle) of each.
     n : int
-        How many are wanted.
+        Number of picks requested.
     groups : (m,) int, optional
         Micrograph of each pick.
     seed : int
@@ -218,11 +218,11 @@ def uncertain(
     scores : (min(n, m),) float64
         Their `uncertainty`.
     """
-    doubt = uncertainty(p_particle)
-    weights = np.maximum(doubt, LEAST_WEIGHT)
+    entropy = uncertainty(p_particle)
+    weights = np.maximum(entropy, LEAST_WEIGHT)
     positions = diverse(features, n, groups=groups, weights=weights, seed=seed)
-    positions = positions[np.argsort(-doubt[positions], kind="stable")]
-    return positions, doubt[positions]
+    positions = positions[np.argsort(-entropy[positions], kind="stable")]
+    return positions, entropy[positions]
 
 
 def mixed(
@@ -236,39 +236,43 @@ def mixed(
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Choose `uncertain` picks and `diverse` ones in turn.
 
-    Doubts alone are hard cases, and among the hard cases are those that people get wrong too:
-    labels of nothing else can teach a model less than none. Ordinary picks keep it steady.
+    Uncertain picks are hard cases, which people mislabel more often too, so that training on
+    nothing else can make a model worse. Ordinary picks keep it stable.
 
-    Parameters are those of the two; the first is an uncertain one.
+    The parameters are those of the two functions; the first pick is an uncertain one.
 
     Returns
     -------
     positions : (min(n, m),) int
-        The most useful first.
-    is_doubt : (min(n, m),) bool
+        The most informative first.
+    is_uncertain : (min(n, m),) bool
         Which of them were chosen as uncertain.
     """
-    doubts, _ = uncertain(features, p_particle, math.ceil(n / 2), groups=groups, seed=seed)
+    uncertain_picks, _ = uncertain(
+        features, p_particle, math.ceil(n / 2), groups=groups, seed=seed
+    )
     known = features[:0] if known is None else known
-    rest = np.setdiff1d(np.arange(len(features)), doubts)
+    rest = np.setdiff1d(np.arange(len(features)), uncertain_picks)
     others = rest[
         diverse(
             features[rest],
-            n - len(doubts),
-            known=np.concatenate([known, features[doubts]]),
+            n - len(uncertain_picks),
+            known=np.concatenate([known, features[uncertain_picks]]),
             groups=None if groups is None else groups[rest],
             seed=seed,
         )
     ]
-    positions = np.concatenate([doubts, others])
-    turn = np.concatenate([2 * np.arange(len(doubts)), 2 * np.arange(len(others)) + 1])
+    positions = np.concatenate([uncertain_picks, others])
+    turn = np.concatenate(
+        [2 * np.arange(len(uncertain_picks)), 2 * np.arange(len(others)) + 1]
+    )
     order = np.argsort(turn)
-    return positions[order], order < len(doubts)
+    return positions[order], order < len(uncertain_picks)
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Picks on which picker and model differ, the clearest first.
+    """Picks on which picker and model disagree, the clearest first.
 
     Parameters
     ----------
@@ -277,7 +281,7 @@ class Disagreement:
     picker_sure : (n,) bool
         True where the picker's score is high and P(particle) low, False for the reverse.
     strength : (n,) float64
-        How far apart the two are, 0..1.
+        Size of the disagreement, 0..1.
     """
 
     positions: NDArray[np.intp]
@@ -290,25 +294,25 @@ def disagreements(
 ) -> Disagreement:
     """Choose picks that the picker scored high and the model rejects, and the reverse, in turn.
 
-    A picker's score has a scale of its own, so its rank among the picks is compared: a pick in
-    the upper half that the model rejects, or in the lower half that the model keeps.
+    Pickers' scores have different scales, so ranks among the picks are compared: picks in the
+    upper half that the model rejects, or in the lower half that the model keeps.
 
     Parameters
     ----------
     picker_score, p_particle : (m,) float
-        Of the picks; one without a score (NaN) is left out.
+        Of the picks; those without a score (NaN) are ignored.
     n : int
-        How many are wanted; fewer come where fewer disagree.
+        Number of picks requested; fewer are returned where fewer disagree.
 
     Examples
     --------
-    >>> found = disagreements(np.array([9.0, 7, 3, 1]), np.array([0.1, 0.9, 0.2, 0.8]), 4)
-    >>> found.positions.tolist(), found.picker_sure.tolist()
+    >>> chosen = disagreements(np.array([9.0, 7, 3, 1]), np.array([0.1, 0.9, 0.2, 0.8]), 4)
+    >>> chosen.positions.tolist(), chosen.picker_sure.tolist()
     ([0, 3], [True, False])
     """
-    there = np.flatnonzero(np.isfinite(picker_score) & np.isfinite(p_particle))
-    ranks = rankdata(picker_score[there]) - 0.5
-    u, p = ranks / max(len(there), 1), np.asarray(p_particle, dtype=np.float64)[there]
+    scored = np.flatnonzero(np.isfinite(picker_score) & np.isfinite(p_particle))
+    ranks = rankdata(picker_score[scored]) - 0.5
+    u, p = ranks / max(len(scored), 1), np.asarray(p_particle, dtype=np.float64)[scored]
     picker_sure = np.where((u > 0.5) & (p < 0.5), u * (1 - p), 0.0)
     picker_unsure = np.where((u < 0.5) & (p >= 0.5), (1 - u) * p, 0.0)
     turns = []
@@ -318,7 +322,7 @@ def disagreements(
         turns += [(turn, not sure, i, strength[i]) for turn, i in enumerate(order)]
     turns = sorted(turns, key=lambda t: t[:2])[:n]
     return Disagreement(
-        there[np.array([i for _, _, i, _ in turns], dtype=np.intp)],
+        scored[np.array([i for _, _, i, _ in turns], dtype=np.intp)],
         np.array([not unsure for _, unsure, _, _ in turns], dtype=bool),
         np.array([strength for *_, strength in turns], dtype=np.float64),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.fewshot.choose import (
+from napari_pickeroptimizer.fewshot.query_strategies import (
     disagreements,
     diverse,
     mixed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_pickeroptimizer import read_picks, write_picks
-from napari_pickeroptimizer.fewshot.digest import labels_digest
+from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 
 
 def test_order_and_unlabelled_picks_do_not_count(spot_project) -> None:

@@ -12,15 +12,15 @@ from napari_pickeroptimizer.classes import UNLABELLED
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
 
-# Files hold six decimals; hundredths of a pixel make no other label.
+# Files hold six decimals; differences below a hundredth of a pixel are ignored.
 DECIMALS = 2
 
 
 def labels_digest(picks: Picks) -> str:
-    """Return 16 hexadecimal digits that tell the labels of `picks` from others.
+    """Return a digest of the labels of `picks`, 16 hexadecimal digits.
 
-    Two sets agree where the same places of the same micrographs have the same classes, in
-    whatever order; picks without a label do not count.
+    Two sets agree if the same positions on the same micrographs have the same classes, in any
+    order; unlabelled picks do not count.
 
     Examples
     --------
