@@ -43,7 +43,7 @@ def run(
 
     # 3. The out-of-fold scores of the labels give the expected precision of a threshold
     if scores.forecast is None:
-        print("The model was not cross-validated: nothing is promised, 0.5 it is.")
+        print("No expected precision: the model was not cross-validated. Using 0.5.")
         threshold = 0.5
     else:
         try:
