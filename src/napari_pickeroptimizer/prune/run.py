@@ -1,4 +1,4 @@
-"""The jobs: score picks into a journal, decide on what it holds, prune (the two in a row)."""
+"""`score_picks` into a journal, `decide_picks` from it, `prune_picks` for both in a row."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
 
 __all__ = ["PruneSettings", "Pruned", "decide_picks", "prune_picks", "score_picks"]
-# An upper bound of what a micrograph takes in a journal, besides its picks.
+# Upper bound of the bytes of a micrograph's record, besides its picks.
 BYTES_A_MICROGRAPH = 12_000
 
 
 @dataclass(frozen=True)
 class ScoresReused:
-    """Some micrographs were scored before, and are not again.
+    """Micrographs whose earlier scores are reused.
 
     Parameters
     ----------
     n_micrographs, n_picks : int
-        How many, and their picks.
+        Their number, and that of their picks.
     n_done, n_total : int
         Micrographs so far, and in all.
     """
@@ -101,30 +101,30 @@ def score_picks(
     """Score picks, and write the scores into ``scores/`` as they come, a micrograph at a time.
 
     Micrographs that were scored before, with this model, these picks and as many views, are
-    not scored again: a run that was killed goes on where it was. Those that could not be read
+    not scored again: a killed run resumes where it stopped. Those that could not be read
     are tried again.
 
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
-        What a picker found.
+        Picks of a picker.
     classifier : Classifier
         The fine-tuned model.
     output : str or Path
         Folder of the results.
     settings : PruneSettings, optional
-        Of them ``device``, ``batch_size`` and ``n_views``.
+        ``device``, ``batch_size`` and ``n_views`` are used.
     shard : Shard, optional
         Score only this part of the micrographs; `decide_picks` puts the parts together.
     inputs : mapping, optional
-        What the user passed, for `decide_picks`: ``picks`` are paths or patterns.
+        The user's inputs, for `decide_picks`: ``picks`` are paths or patterns.
 
     Yields
     ------
     ScoresReused
-        First, where there is something.
+        First, if there are any.
     BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score` does.
 
@@ -155,7 +155,7 @@ def _score_into_journal(
     check_any_found(groups)
     device = choose_device(settings.device)
     check_writable(output)
-    own = shard.of(groups)
+    shard_groups = shard.of(groups)
     class_ids = classifier.card.class_ids
     header = {
         "model": model_digest(classifier),
@@ -163,41 +163,44 @@ def _score_into_journal(
         "n_views": settings.n_views,
     }
     coords_yx_px = picks.coords_yx_px()
-    known = _known_records(output / FOLDER, header)
-    done: list[MicrographScored | MicrographFailed] = []
+    records = _known_records(output / FOLDER, header)
+    events_done: list[MicrographScored | MicrographFailed] = []
     to_do: list[MicrographRows] = []
-    for group in own:
-        record = known.get(group_key(group, coords_yx_px))
+    for group in shard_groups:
+        record = records.get(group_key(group, coords_yx_px))
         if record is not None and record.is_scored:
-            done.append(record.event(group, len(class_ids), (len(done) + 1, len(own))))
+            events_done.append(
+                record.event(group, len(class_ids), (len(events_done) + 1, len(shard_groups)))
+            )
         else:
             to_do.append(group)
     n_to_do = sum(len(group.rows) for group in to_do)
     check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
-    n_before = len(done)
+    n_before = len(events_done)
     with Journal(output / FOLDER, header, shard) as journal:
         journal.set_inputs(inputs)
-        if done:
-            n_picks = sum(len(event.group.rows) for event in done)
-            yield ScoresReused(n_before, n_picks, n_before, len(own))
+        if events_done:
+            n_picks = sum(len(event.group.rows) for event in events_done)
+            yield ScoresReused(n_before, n_picks, n_before, len(shard_groups))
         classifier = classifier.to(device)
         for event in score_groups(
             to_do, coords_yx_px, classifier, batch_size=settings.batch_size,
             n_views=settings.n_views,
         ):  # fmt: skip
-            event = replace(event, n_done=event.n_done + n_before, n_total=len(own))
+            event = replace(event, n_done=event.n_done + n_before, n_total=len(shard_groups))
             if not isinstance(event, BatchScored):
                 values = record_of(event, picks, coords_yx_px)
-                record = known.get(group_key(event.group, coords_yx_px))
-                if record is None or dict(record.values) != values:  # a failure told before
+                record = records.get(group_key(event.group, coords_yx_px))
+                # the same failure is not recorded twice
+                if record is None or dict(record.values) != values:
                     journal.append(values)
-                done.append(
+                events_done.append(
                     replace(event, features=None)
                     if isinstance(event, MicrographScored)
                     else event
                 )
             yield event
-    yield picks_scored(picks, class_ids, done)
+    yield picks_scored(picks, class_ids, events_done)
 
 
 def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]:
@@ -233,9 +236,9 @@ def prune_picks(
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
-        What a picker found. Their own labels win over the scores.
+        Picks of a picker. Their own labels take precedence over the scores.
     classifier : Classifier
         The fine-tuned model; one of its classes must be 1, particle.
     output : str or Path
@@ -243,9 +246,9 @@ def prune_picks(
     settings : PruneSettings, optional
         Threshold, device, ...
     labels : Picks, optional
-        More labels, given to the picks they lie on (see `match_labels`).
+        More labels, matched to picks by position (see `match_labels`).
     inputs : mapping, optional
-        What the user passed, for the record.
+        The user's inputs, for the record.
     further : callable, optional
         Writes more files of the run, see `finish`.
 
@@ -254,15 +257,15 @@ def prune_picks(
     ScoresReused, BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score_picks` does.
     Pruned
-        Last, once all files are in their place.
+        Last, once all files are in place.
 
     Raises
     ------
     CheckpointError
         The model is a pretrained one, a base for fine-tuning.
     SettingsError
-        The folder holds an earlier run, another run is writing into it, the model knows no
-        particles, or the precision or recall that is wished for cannot be had.
+        The folder holds an earlier run, another run is writing into it, the model has no
+        particle class, or the requested precision or recall is out of reach.
     LabelError
         `labels` holds no label.
     OutputError
@@ -299,7 +302,7 @@ def decide_picks(
     allow_unscored: bool = False,
     further: Further | None = None,
 ) -> Iterator[Any]:
-    """Decide on scores in a journal; write what `prune_picks` does. No micrograph is touched.
+    """Decide on scores in a journal; write what `prune_picks` does. No micrograph is read.
 
     Parameters
     ----------
@@ -312,13 +315,13 @@ def decide_picks(
     picks : Picks, optional
         The picks; by default those files that were scored, without their labels.
     model : Classifier, optional
-        Whose scores, where the folder holds those of several models.
+        Model to use the scores of, if the folder holds scores of several.
     labels : Picks, optional
-        Labels, given to the picks they lie on.
+        Labels, matched to picks by position.
     inputs : mapping, optional
-        What the user passed, for the record, beside what he passed to the scoring.
+        The user's inputs, for the record, in addition to those of the scoring.
     allow_unscored : bool
-        Leave picks without scores unscored, where a shard is missing or picks changed.
+        Leave picks without scores unscored if a shard is missing or picks have changed.
     further : callable, optional
         Writes more files of the run, see `finish`.
 
@@ -336,36 +339,36 @@ def decide_picks(
     """
     settings, output = settings or PruneSettings(), Path(output)
     started = datetime.now(UTC)
-    found = _scores_of(Path(output if scores is None else scores), model)
-    card = ModelCard.from_json(found.header["card"])
-    settings = replace(settings, n_views=found.header["n_views"])
+    journal_scores = _scores_of(Path(output if scores is None else scores), model)
+    card = ModelCard.from_json(journal_scores.header["card"])
+    settings = replace(settings, n_views=journal_scores.header["n_views"])
     if picks is None:
-        picks = read_picks(found.inputs.get("picks") or [])
+        picks = read_picks(journal_scores.inputs.get("picks") or [])
         picks = picks.with_labels(np.zeros(len(picks), dtype=np.int8))
     check_run_is_possible(card, picks, output, settings)
-    matched, unscored, changed, n_repeated = match_records(found.records, picks)
+    matched, unscored, changed, n_repeated = match_records(journal_scores.records, picks)
     if (unscored or changed) and not allow_unscored:
-        raise SettingsError(_incomplete(found, unscored, changed))
+        raise SettingsError(_incomplete(journal_scores, unscored, changed))
     groups = sorted(
         [*(group for group, _ in matched), *unscored, *changed], key=lambda g: int(g.rows[0])
     )
     label_match = None
     if labels is not None:
-        known = _micrographs_of(groups)
-        label_match = match_labels(groups, picks, labels, known, card.boxes)
+        scored_micrographs = _micrographs_of(groups)
+        label_match = match_labels(groups, picks, labels, scored_micrographs, card.boxes)
         picks = label_match.picks
     shapes_px = {group.name: record.shape_px for group, record in matched}
     plan = Plan(
         groups, picks, card, output, settings, label_match,
         frames_of(groups, card.boxes, settings.place_rules, shapes_px),
-        {**{k: v for k, v in found.inputs.items() if k != "kind"}, **(inputs or {})},
+        {**{k: v for k, v in journal_scores.inputs.items() if k != "kind"}, **(inputs or {})},
     )  # fmt: skip
     events = (
         record.event(group, len(card.class_ids), (i, len(matched)))
         for i, (group, record) in enumerate(matched, start=1)
     )
     scored = picks_scored(picks, card.class_ids, events)
-    notes = _notes(found, unscored, changed, n_repeated)
+    notes = _notes(journal_scores, unscored, changed, n_repeated)
     with locked(output):
         yield from finish(
             plan, scored, started=started, further=further, command="decide", notes=notes
@@ -374,25 +377,27 @@ def decide_picks(
 
 def _scores_of(folder: Path, model: Classifier | None) -> Scores:
     """Return the scores of one model in an output folder."""
-    found = read_scores(folder / FOLDER)
+    scores_by_model = read_scores(folder / FOLDER)
     if model is not None:
         digest = model_digest(model)
-        found = [scores for scores in found if scores.header["model"] == digest]
-    if not found:
-        whose = "" if model is None else " of this model"
+        scores_by_model = [
+            scores for scores in scores_by_model if scores.header["model"] == digest
+        ]
+    if not scores_by_model:
+        of_model = "" if model is None else " of this model"
         raise SettingsError(
-            f"{folder} holds no scores{whose}: score the picks first (`pickeroptimizer score`)."
+            f"{folder} holds no scores{of_model}: score the picks first (`pickeroptimizer score`)."
         )
-    if len(found) > 1:
+    if len(scores_by_model) > 1:
         raise SettingsError(
-            f"{folder / FOLDER} holds scores of {len(found)} models or numbers of views: name "
-            "the model (--model), or move away the files that are not meant."
+            f"{folder / FOLDER} holds scores of {len(scores_by_model)} models or numbers of "
+            "views: name the model (--model), or move away the files that are not meant."
         )
-    return found[0]
+    return scores_by_model[0]
 
 
 def _micrographs_of(groups: Iterable[MicrographRows]) -> Micrographs:
-    """Return the micrographs as they were scored; a missing one is its name."""
+    """Return the micrographs as they were resolved at scoring."""
     return Micrographs(
         tuple(group.micrograph or Micrograph(group.name, Path(group.name)) for group in groups)
     )
@@ -417,19 +422,19 @@ def _incomplete(
 
 
 def _shards_text(scores: Scores) -> str:
-    """Return which shards there are and which are missing; nothing for an undivided scoring."""
-    there = set(scores.shards)
+    """Return which shards there are and which are missing; empty without shards."""
+    present = set(scores.shards)
     missing = [
         str(shard)
-        for count in sorted({shard.count for shard in there} - {1})
+        for count in sorted({shard.count for shard in present} - {1})
         for index in range(1, count + 1)
-        if (shard := Shard(index, count)) not in there
+        if (shard := Shard(index, count)) not in present
     ]
-    if {shard.count for shard in there} == {1}:
+    if {shard.count for shard in present} == {1}:
         return ""
-    have = ", ".join(map(str, sorted(there, key=lambda s: (s.count, s.index))))
-    gone = f"; missing: {', '.join(missing[:10])}" if missing else ""
-    return f" (shards {have}{gone})"
+    present_text = ", ".join(map(str, sorted(present, key=lambda s: (s.count, s.index))))
+    missing_text = f"; missing: {', '.join(missing[:10])}" if missing else ""
+    return f" (shards {present_text}{missing_text})"
 
 
 def _notes(
@@ -444,8 +449,13 @@ def _notes(
             f"{n_repeated:,} micrographs were scored by more than one shard{_shards_text(scores)}: "
             "the newest scores count."
         )
-    for groups, what in ((unscored, "have no scores"), (changed, "changed after the scoring")):
+    for groups, problem in (
+        (unscored, "have no scores"),
+        (changed, "changed after the scoring"),
+    ):
         if groups:
             n = sum(len(group.rows) for group in groups)
-            notes.append(f"{n:,} picks on {len(groups):,} micrographs {what}: left unscored.")
+            notes.append(
+                f"{n:,} picks on {len(groups):,} micrographs {problem}: left unscored."
+            )
     return notes
