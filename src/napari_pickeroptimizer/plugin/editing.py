@@ -17,12 +17,12 @@ from napari_pickeroptimizer.classes import CONTAMINANT
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
+from napari_pickeroptimizer.plugin.labelled_picks import with_added
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     layer_state,
     picks_state,
-    with_added,
 )
 
 NEW_PICK = -1

@@ -19,9 +19,9 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, painting, transforms
+from napari_pickeroptimizer.plugin.labelled_picks import Role
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
-    Role,
     layer_state,
     picks_state,
     unwrap,
