@@ -56,6 +56,22 @@ def _own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("PICKEROPTIMIZER_STATE", str(tmp_path_factory.mktemp("state")))
 
 
+@pytest.fixture(scope="session")
+def n_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def _own_threads(n_threads: int):
+    """No test computes with as many threads as one before it chose: last digits would differ."""
+    yield
+    import torch
+
+    torch.set_num_threads(n_threads)
+
+
 @dataclass(frozen=True)
 class SpotProject:
     """Micrographs where particles are dark discs, contaminants bright ones; easy to tell apart."""

@@ -133,8 +133,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     held.open()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
+@pytest.fixture(autouse=True)
+def _one_thread(n_threads: int) -> None:
     """Many small steps on few cores are fastest so, and the same in every thread."""
     import torch
 
