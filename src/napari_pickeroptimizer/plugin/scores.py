@@ -62,11 +62,11 @@ def check_finds_particles(card: ModelCard) -> None:
     Raises
     ------
     SettingsError
-        It knows no class 1.
+        It has no class 1.
     """
     if PARTICLE not in card.class_ids:
         raise SettingsError(
-            "the model knows no class 1, particle, so nothing could be kept: it was trained on "
+            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
 

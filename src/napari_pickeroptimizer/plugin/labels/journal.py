@@ -66,7 +66,7 @@ class Recovery:
         local = self.when.astimezone()
         n = len(self)
         text = f"{n} label{'s' if n != 1 else ''} of {local.day} {local:%B, %H:%M}"
-        return f"{text} ({self.n_lost} more fit no pick)" if self.n_lost else text
+        return f"{text} ({self.n_lost} more match no pick)" if self.n_lost else text
 
 
 class Journal:
