@@ -51,9 +51,9 @@ def score(
 ) -> None:
     """Score every pick and keep the scores; a run that was killed goes on where it was."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.prune.journal import Shard
     from napari_pickeroptimizer.prune.run import PruneSettings, score_picks
     from napari_pickeroptimizer.prune.score import PicksScored
+    from napari_pickeroptimizer.prune.shards import Shard
 
     part = Shard.parse(shard)
     settings = PruneSettings(device=device, batch_size=batch_size, n_views=views)
@@ -91,7 +91,7 @@ def score(
 
 def show_scoring(events: Iterator[Any], title: str) -> Any:
     """Draw the events of scoring as a bar, warn of micrographs that failed; return the last."""
-    from napari_pickeroptimizer.prune.run import ScoresReused
+    from napari_pickeroptimizer.prune.scoring_run import ScoresReused
     from napari_pickeroptimizer.reading import MicrographFailed
 
     def describe(event: Any) -> str:
