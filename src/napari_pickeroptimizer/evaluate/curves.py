@@ -70,7 +70,7 @@ def measure_curves(
     seed : int
         Seed of the bootstrap.
     """
-    kept, kept_true, found = (np.zeros((len(matches), len(THRESHOLDS))) for _ in range(3))
+    kept, kept_true, n_found = (np.zeros((len(matches), len(THRESHOLDS))) for _ in range(3))
     n_centres = np.array([len(m.centres_yx_px) for m in matches], dtype=float)
     n_true = np.zeros(len(matches))
     for i, m in enumerate(matches):
@@ -78,7 +78,7 @@ def measure_curves(
         p = np.where(scored, p_particle[m.rows], -np.inf)
         kept[i] = _n_at_or_above(p)
         kept_true[i] = _n_at_or_above(p[m.is_true])
-        found[i] = _n_at_or_above(m.best_scores(p))
+        n_found[i] = _n_at_or_above(m.best_scores(p))
         n_true[i] = (m.is_true & scored).sum()
     weights = np.ones((1, len(matches)))  # the figures themselves; then those of each resample
     if len(matches) >= LEAST_MICROGRAPHS:
@@ -89,7 +89,7 @@ def measure_curves(
         return MeasuredCurves(
             THRESHOLDS,
             _band(weights @ kept_true / (weights @ kept)),
-            _band(weights @ found / (weights @ n_centres)[:, None]),
+            _band(weights @ n_found / (weights @ n_centres)[:, None]),
             _band(weights @ kept_true / (weights @ n_true)[:, None]),
             len(matches),
         )
@@ -106,10 +106,10 @@ def _band(shares: NDArray[np.float64]) -> Band:
     resampled = shares[1:]
     empty = ~np.isfinite(resampled).any(axis=0)
     if empty.all():
-        nothing = np.full(shares.shape[1], np.nan)
-        return Band(shares[0], nothing, nothing)
+        undefined = np.full(shares.shape[1], np.nan)
+        return Band(shares[0], undefined, undefined)
     tail = (1 - LEVEL) / 2
-    resampled = np.where(empty, 0.0, resampled)  # a quantile of nothing would warn
+    resampled = np.where(empty, 0.0, resampled)  # numpy warns of all-NaN columns
     low, high = np.nanquantile(resampled, [tail, 1 - tail], axis=0)
     return Band(shares[0], np.where(empty, np.nan, low), np.where(empty, np.nan, high))
 

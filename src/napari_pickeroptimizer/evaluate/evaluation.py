@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Picks against truth, as they came and as they were pruned.
+    """Picks against truth, before and after pruning.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ class Evaluation:
     radius_px : float
         Largest distance of a true pick from a true centre.
     threshold : float or None
-        P(particle) the picks were judged at; None for the decision they came with.
+        Threshold on P(particle) of the kept picks; None for the decision in their file.
     warnings : tuple of str
-        What makes the figures doubtful: picks and truth in different frames.
+        Reasons to doubt the figures: picks and truth in different frames.
     picks : Picks
         All picks.
     is_kept : (n,) bool
         Which of them are kept.
     matches : TruthMatches
-        Which are true, and what only one side knows; that is in none of the figures.
+        Which are true. Micrographs with only picks or only truth are in none of the figures.
     """
 
     before: Quality
@@ -98,9 +98,9 @@ def evaluate_picks(
     """Compare pruned picks with true centres.
 
     A pick is true if a true centre lies within `radius_px`; a centre is found if a pick does.
-    Micrographs that only one side knows are left out and listed: experts rarely annotate all.
-    If picks and truth agree far better with one of them flipped, swapped or scaled, `warnings`
-    says so.
+    Micrographs with only picks or only truth are excluded and listed: experts rarely annotate
+    all. If picks and truth agree far better with one of them flipped, swapped or scaled,
+    `warnings` reports it.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def evaluate_picks(
     radius_px : float
         Largest distance in micrograph pixels; half a particle diameter is usual.
     threshold : float, optional
-        Judge the picks at this P(particle); by default as they were decided.
+        Evaluate at this threshold on P(particle); by default as the picks were decided.
     micrographs : Micrographs, optional
         For their height and width, which confirm a flip; they are not read.
 
@@ -126,7 +126,7 @@ def evaluate_picks(
     matches = match_to_truth(picks, truth, radius_px)
     is_kept = kept_mask(picks, threshold)
     kept, is_true = is_kept[matches.rows], matches.is_true
-    judged = ~_is_unscored(picks)[matches.rows]
+    is_decided = ~_is_unscored(picks)[matches.rows]
     warning = frame_warning(
         [(m.coords_yx_px, m.centres_yx_px) for m in matches.micrographs],
         radius_px,
@@ -135,8 +135,8 @@ def evaluate_picks(
     return Evaluation(
         before=Quality.total(matches.qualities(np.ones(len(picks), dtype=bool))),
         after=Quality.total(matches.qualities(is_kept)),
-        kept_true=_share(kept, judged & is_true),
-        removed_false=_share(~kept, judged & ~is_true),
+        kept_true=_share(kept, is_decided & is_true),
+        removed_false=_share(~kept, is_decided & ~is_true),
         roc_auc=_roc_auc(is_true, picks.particle_probability[matches.rows]),
         radius_px=float(radius_px),
         threshold=threshold,

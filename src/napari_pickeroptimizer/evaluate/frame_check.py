@@ -52,7 +52,7 @@ def frame_warning(
     radius_px : float
         Largest distance of a match.
     shapes_px : sequence of (ny, nx) or None
-        Of each micrograph; if unknown, a flip is found from the coordinates alone.
+        Of each micrograph; without it, a flip is detected from the coordinates alone.
     """
     usable = [
         (p, t, s) for (p, t), s in zip(pairs, shapes_px, strict=True) if len(p) and len(t)
@@ -61,20 +61,20 @@ def frame_warning(
     n_picks = sum(len(p) for p, _, _ in usable)
     if not n_picks:
         return None
-    given = _fit([(p, t) for p, t, _ in usable], radius_px)
-    best_name, best, best_help = "", given, ""
+    unchanged = _fit([(p, t) for p, t, _ in usable], radius_px)
+    best_name, best, best_help = "", unchanged, ""
     for name, advice, moved, scale in _frames(usable, radius_px):
         fit = _fit(moved, radius_px * min(1.0, scale))
         if fit.excess > best.excess:
             best_name, best, best_help = name, fit, advice
-    sigma = np.sqrt(max(best.n_by_chance, given.n_matched, 1.0))
+    sigma = np.sqrt(max(best.n_by_chance, unchanged.n_matched, 1.0))
     if (
-        best.excess < given.excess + LEAST_GAIN
-        or best.n_matched < max(given.n_matched, best.n_by_chance) + LEAST_SIGMA * sigma
+        best.excess < unchanged.excess + LEAST_GAIN
+        or best.n_matched < max(unchanged.n_matched, best.n_by_chance) + LEAST_SIGMA * sigma
     ):
         return None
     return (
-        f"picks and truth seem to be in different frames: {given.n_matched:,} of {n_picks:,} "
+        f"picks and truth seem to be in different frames: {unchanged.n_matched:,} of {n_picks:,} "
         f"picks match as they are, {best.n_matched:,} with the truth {best_name} (chance: "
         f"{best.n_by_chance:,.0f}). {best_help} The figures are those of the files as they are."
     )
@@ -178,12 +178,12 @@ def _fit(pairs: list[tuple[Points, Points]], radius_px: float) -> _Fit:
         total = precision + recall
         return (2 * precision * recall / total if total else 0.0), n_hits
 
-    own, n_matched = f1(np.zeros(2))
+    f1_unshifted, n_matched = f1(np.zeros(2))
     by_chance = [f1(shift * radius_px) for shift in SHIFTS]
     return _Fit(
         n_matched,
         float(np.mean([n for _, n in by_chance])),
-        own,
+        f1_unshifted,
         float(np.mean([f for f, _ in by_chance])),
     )
 

@@ -124,7 +124,7 @@ class TruthMatches:
     micrographs : list of MicrographMatches
         Those with both picks and truth, in the order of the picks.
     without_truth, without_picks : list of str
-        Those that only the picks, or only the truth, know.
+        Those with picks but no truth, and with truth but no picks.
     """
 
     micrographs: list[MicrographMatches]
@@ -170,9 +170,9 @@ def match_to_truth(picks: Picks, truth: Picks, radius_px: float) -> TruthMatches
     if not radius_px > 0:
         raise SettingsError(f"the radius must be positive, got {radius_px} pixels.")
     truth = truth.select(particle_mask(truth))
-    known = Micrographs.distinct(picks.rows_by_micrograph())
-    pick_groups = group_by_micrograph(known, picks)
-    true_groups = group_by_micrograph(known, truth)
+    picked_micrographs = Micrographs.distinct(picks.rows_by_micrograph())
+    pick_groups = group_by_micrograph(picked_micrographs, picks)
+    true_groups = group_by_micrograph(picked_micrographs, truth)
     true_rows = {g.micrograph: g.rows for g in true_groups if g.micrograph is not None}
     coords, true_coords = picks.coords_yx_px(), truth.coords_yx_px()
     matched = [

@@ -1,4 +1,4 @@
-"""What a threshold makes of picks, in numbers: in all, by micrograph, by score."""
+"""Counts of picks at a threshold: in total, by micrograph, by score."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ class Counts:
     kept, rejected, unscored : int
         They sum to `n_picks`; a labelled pick counts by its label.
     kept_by_label : int
-        Those of the kept that a label decided on.
+        Kept picks whose label decided.
     rejected_by_class : mapping of int to int
-        Those that a score or a label rejected, by class id; classes that occur only. A pick
-        rejected for its place is of no class: its score says particle.
+        Picks rejected by score or label, by class id; only classes that occur. A pick rejected
+        for its place has no class, since its score is that of a particle.
     rejected_by_reason : mapping of str to int
-        All of the rejected: ``score``, ``label``, ``distance``, ``edge``; those that occur.
+        All rejected picks: ``score``, ``label``, ``distance``, ``edge``; only reasons that
+        occur.
     """
 
     n_picks: int
@@ -90,7 +91,7 @@ class ByMicrograph:
             return self.n_kept / decided
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return plain values for JSON, one entry a micrograph, with what stands out."""
+        """Return plain values for JSON, one entry a micrograph, with its flag."""
         unscored = self.n_picks - self.n_kept - self.n_rejected
         columns = zip(
             self.names, self.n_picks, self.n_kept, self.n_rejected, unscored,
@@ -109,7 +110,7 @@ class ByMicrograph:
         ]
 
     def check(self) -> ShareCheck:
-        """Return which micrographs stand out (see `check_shares`)."""
+        """Return which micrographs are unusual (see `check_shares`)."""
         return check_shares(self.names, self.n_kept + self.n_rejected, self.n_kept)
 
 

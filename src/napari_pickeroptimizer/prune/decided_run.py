@@ -1,7 +1,7 @@
-"""From scored picks to the files of a run: what comes before and after the network.
+"""From scored picks to the files of a run: the steps before and after the network.
 
-`prune_picks` is `prepare`, the scoring, and `finish`. Whoever has scores already (a session
-that shows them, a journal) calls the two alone, and writes the very same files.
+`prune_picks` is `prepare`, the scoring, and `finish`. Where there are scores already (in a
+napari session, in a journal), the two are called without the scoring and write the same files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 T = TypeVar("T")
-# What a pick adds to each of the files that it is written to: class, probability, reason.
+# Bytes that a pick adds to each file it is written to: class, probability, reason.
 BYTES_A_PICK = 60
 
 
@@ -58,11 +58,12 @@ class Pruned:
     picks : Picks
         All picks with their probabilities, ``predicted`` and ``decided_by``.
     files : list of Path
-        What was written, the record last.
+        The files written, the record last.
     record : dict
-        What ``run.json`` holds.
+        Contents of ``run.json``.
     forecast : PerformanceForecast or None
-        What other thresholds are expected to give; None for a model without evidence.
+        Expected precision and recall of all thresholds; None for a model that was not
+        cross-validated.
     groups : sequence of MicrographRows
         The picks by micrograph.
     """
@@ -77,14 +78,14 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that may begin: everything is checked that can be before any pick is scored.
+    """A run whose inputs have passed all checks that are possible before scoring.
 
     Parameters
     ----------
     groups : list of MicrographRows
         The picks by micrograph.
     picks : Picks
-        What is to be scored, labels given.
+        Picks to be scored, with their labels.
     card : ModelCard
         Of the model.
     output : Path
@@ -92,7 +93,7 @@ class Plan:
     settings : PruneSettings
         Threshold, device, ...
     matched : LabelMatch or None
-        How the labels found their picks; None where none were given.
+        How labels were matched to picks; None without labels.
     frames : list of Frame
         For distances.
     inputs : dict
@@ -109,7 +110,7 @@ class Plan:
     inputs: dict[str, Any]
 
 
-# Writes more files into the folder of a run before it counts as made, and yields its events.
+# Writes more files into the folder of a run before the run is complete, and yields its events.
 Further = Callable[[Path, Pruned], Iterator[Any]]
 
 
@@ -123,7 +124,7 @@ def prepare(
     labels: Picks | LabelMatch | None = None,
     inputs: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Check what a run is asked for; nothing is written yet.
+    """Check the inputs of a run; nothing is written yet.
 
     Parameters are those of `prune_picks`; labels may be matched already.
 
@@ -154,12 +155,12 @@ def prepare(
 def check_run_is_possible(
     card: ModelCard, picks: Picks, output: Path, settings: PruneSettings
 ) -> None:
-    """Refuse what no scores could make good: the model, the threshold rule, the folder.
+    """Check what does not depend on scores: the model, the threshold rule, the folder.
 
     Raises
     ------
     SettingsError
-        The model knows no particles or cannot fulfil the rule, or the folder holds a run.
+        The model has no particle class or no forecast for the rule, or the folder holds a run.
     OutputError
         The folder cannot be written to, or its disk is too full.
     """
@@ -188,7 +189,7 @@ def finish(
 ) -> Iterator[Any]:
     """Decide on scored picks and write ``scored``, ``kept``, ``rejected`` and ``run.json``.
 
-    The run appears in its folder, and an earlier one goes, once all is written.
+    The run appears in its folder, and an earlier one is removed, once all files are written.
 
     Parameters
     ----------
@@ -199,9 +200,9 @@ def finish(
     started : datetime, optional
         When the run began; by default now.
     further : callable, optional
-        Called with the folder that the run is made in and what `Pruned` will tell; writes
-        more files there (a report, the labels) and yields events. What it adds to the record
-        goes when the run is overwritten, other files of it stay.
+        Called with the staging folder and the coming `Pruned`; writes more files there (a
+        report, the labels) and yields events. Files that it adds to the record are removed
+        when the run is overwritten, others stay.
     command : str
         Name of the command, for the record.
     notes : sequence of str
@@ -217,9 +218,9 @@ def finish(
     Raises
     ------
     SettingsError
-        The precision or recall that is wished for cannot be had.
+        The requested precision or recall is out of reach.
     OutputError
-        The disk is full; an earlier run is as it was.
+        The disk is full; an earlier run is unchanged.
     """
     started = started or datetime.now(UTC)
     settings, output = plan.settings, plan.output
@@ -251,7 +252,7 @@ def finish(
 def _record(
     plan: Plan, scored: PicksScored, decision: Decision, threshold: float, started: datetime
 ) -> dict[str, Any]:
-    """Return what ``run.json`` holds, in the order of the picks whatever was scored first."""
+    """Return the contents of ``run.json``, in the order of the picks."""
     card, forecast = plan.card, decision.forecast
     place = {group.name: i for i, group in enumerate(plan.groups)}
     used = [group.micrograph for group in plan.groups if group.micrograph is not None]
@@ -291,9 +292,9 @@ def _record(
 
 
 def _in_order(by_name: Mapping[str, T], place: Mapping[str, int]) -> dict[str, T]:
-    """Return what is told by micrograph in the order of the picks."""
-    last = len(place)
-    return dict(sorted(by_name.items(), key=lambda item: place.get(item[0], last)))
+    """Return the values by micrograph in the order of the picks."""
+    end = len(place)
+    return dict(sorted(by_name.items(), key=lambda item: place.get(item[0], end)))
 
 
 def _outside_warnings(outside: Mapping[str, int]) -> list[str]:

@@ -1,8 +1,8 @@
-"""THE decision: scores, labels, places and a threshold make class, kept or not, and reason.
+"""`Decision`: class, kept or rejected, and reason of each pick, from scores, labels and places.
 
-Everything that tells what becomes of a pick reads it here: kept and rejected files, counts,
-tables, layers, galleries. A threshold is dragged over a million picks: the scores are sorted
-once, and each step is a search and a few sums; labels and places change it where it stands.
+It is the only rule: kept and rejected files, counts, tables, layers and galleries all read it.
+A threshold is dragged over a million picks, so the scores are sorted once and each step is a
+binary search and a few sums; labels and places update it incrementally.
 """
 
 from __future__ import annotations
@@ -45,17 +45,16 @@ ALL = slice(None)
 
 
 class Decision:
-    """Scores, labels and places of picks, ready for any threshold.
+    """The decision on picks at any threshold, from their scores, labels and places.
 
     A labelled pick has the class of its label, whatever its score and place. One without a
     score has class 0. P(particle) at or above the threshold makes a particle, unless the
     pick's place rejects it; all others are of the likeliest other class. Scores and thresholds
     are compared in double precision: float32's 0.7 is below 0.7.
 
-    `scored_class`, `predicted`, `is_kept` and `reason` tell of picks, `counts` and
-    `by_micrograph` of their numbers, `decided` writes them into a table. `set_labels` and
-    `set_places` change it in place; the arrays given are never written to, but labels are
-    copied.
+    `scored_class`, `predicted`, `is_kept` and `reason` return values of picks, `counts` and
+    `by_micrograph` their numbers, `decided` a table with both columns. `set_labels` and
+    `set_places` change it in place; the arrays passed are not written to (labels are copied).
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class Decision:
     other_class : (n,) int8
         The likeliest of the other classes, see `likeliest_other`.
     labels : (n,) int8
-        The user's labels; they win.
+        The user's labels; they take precedence.
     codes : (n,) int
         Micrograph of each pick, a position in `names`.
     names : sequence of str
@@ -73,9 +72,9 @@ class Decision:
         Position in `REASONS` of the place rule that rejects a pick whatever its score, 0 for
         none; `set_places` finds it.
     forecast : PerformanceForecast, optional
-        What thresholds are expected to give.
+        Expected precision and recall of all thresholds.
     order : (n,) int, optional
-        ``np.argsort(p_particle)``, where it is known already.
+        ``np.argsort(p_particle)``, if already computed.
     """
 
     def __init__(
@@ -131,11 +130,11 @@ class Decision:
         picks : Picks
             With a column of P(particle); ``label`` are the user's labels.
         groups : sequence of MicrographRows, optional
-            The picks by micrograph; by default by the names that they have.
+            The picks by micrograph; by default grouped by their micrograph names.
         frames : sequence of Frame
             For distances, see `frames_of`; none by default.
         forecast : PerformanceForecast, optional
-            What thresholds are expected to give.
+            Expected precision and recall of all thresholds.
 
         Raises
         ------
@@ -175,18 +174,19 @@ class Decision:
 
     @property
     def blocked(self) -> NDArray[np.bool_]:
-        """(n,) whether a pick's place rejects it, whatever its score."""
+        """(n,) whether a place rule rejects a pick, whatever its score."""
         return np.asarray(self.blocked_by != _NOTHING)
 
-    # ------------------------------------------------------------------ what changes it
+    # ------------------------------------------------------------------ updates
 
     def set_labels(self, rows: NDArray[np.intp], labels: NDArray[np.int8]) -> NDArray[np.intp]:
-        """Take other labels of some picks over.
+        """Change the labels of some picks.
 
         Returns
         -------
         (m,) int
-            Picks besides them whose place counts otherwise now: neighbours of labelled ones.
+            Other picks that a place rule rejects now or no longer: neighbours of labelled
+            ones.
         """
         rows, last = np.unique(np.asarray(rows)[::-1], return_index=True)
         labels = np.asarray(labels, dtype=np.int8)[::-1][last]
@@ -199,16 +199,16 @@ class Decision:
         coords_yx_px, all_frames, frame_of = self._places
         touched = np.unique(frame_of[rows])
         frames = [all_frames[i] for i in touched[touched >= 0]]
-        here = np.concatenate([np.zeros(0, np.intp), *(f.rows for f in frames)])
-        before = self.blocked_by[here]
-        self.blocked_by[here] = _NOTHING
+        frame_rows = np.concatenate([np.zeros(0, np.intp), *(f.rows for f in frames)])
+        before = self.blocked_by[frame_rows]
+        self.blocked_by[frame_rows] = _NOTHING
         self._find_blocked(coords_yx_px, frames)
-        changed: NDArray[np.intp] = here[self.blocked_by[here] != before]
+        changed: NDArray[np.intp] = frame_rows[self.blocked_by[frame_rows] != before]
         self._set_sorted(changed)
         return changed
 
     def set_places(self, coords_yx_px: NDArray[np.float64], frames: Sequence[Frame]) -> None:
-        """Let distances cost picks their place; no frames for none.
+        """Apply place rules; without frames there are none.
 
         Parameters
         ----------
@@ -227,10 +227,10 @@ class Decision:
         self._find_blocked(coords_yx_px, frames)
         self._set_sorted(ALL)
 
-    # ------------------------------------------------------------------ of picks
+    # ------------------------------------------------------------------ by pick
 
     def scored_class(self, threshold: float, rows: Rows = ALL) -> NDArray[np.int8]:
-        """Return the class that score and place alone give picks, 0 where not scored."""
+        """Return the class of picks by score and place without labels, 0 where not scored."""
         p = self.p_particle[rows]
         is_particle = (p >= threshold) & (self.blocked_by[rows] == _NOTHING)
         classes = np.where(is_particle, np.int8(PARTICLE), self.other_class[rows])
@@ -238,7 +238,7 @@ class Decision:
         return classes
 
     def predicted(self, threshold: float, rows: Rows = ALL) -> NDArray[np.int8]:
-        """Return the class of picks: the label, else what score and place give."""
+        """Return the class of picks: by label, else by score and place."""
         labels = self.labels[rows]
         return np.where(labels != UNLABELLED, labels, self.scored_class(threshold, rows))
 
@@ -247,7 +247,7 @@ class Decision:
         return np.asarray(self.predicted(threshold, rows) == PARTICLE)
 
     def reason(self, threshold: float, rows: Rows = ALL) -> NDArray[np.object_]:
-        """Return what decided on picks, one of `REASONS` each."""
+        """Return the reason of each pick's decision, one of `REASONS`."""
         p, blocked_by = self.p_particle[rows], self.blocked_by[rows]
         reasons = np.where((p >= threshold) & (blocked_by != _NOTHING), blocked_by, _SCORE)
         reasons[np.isnan(p)] = _NOTHING
@@ -255,12 +255,12 @@ class Decision:
         return np.asarray(np.array(REASONS, dtype=object)[reasons])
 
     def decided(self, picks: Picks, threshold: float) -> Picks:
-        """Return its picks with the columns ``predicted`` and ``decided_by``."""
+        """Return these picks with the columns ``predicted`` and ``decided_by``."""
         return picks.with_columns(
             predicted=self.predicted(threshold), decided_by=self.reason(threshold)
         )
 
-    # ------------------------------------------------------------------ of their numbers
+    # ------------------------------------------------------------------ counts
 
     def counts(self, threshold: float) -> Counts:
         """Return how many picks are kept, rejected and not scored."""
@@ -316,17 +316,17 @@ class Decision:
         )
 
     def expectation(self, threshold: float) -> Expectation | None:
-        """Return what a threshold is expected to give; None without a forecast."""
+        """Return the expected precision and recall at a threshold; None without a forecast."""
         return None if self.forecast is None else self.forecast.at(threshold)
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internal
 
     def _start(self, threshold: float) -> int:
         """Return the position of the first score at or above a threshold."""
         return int(np.searchsorted(self._sorted, threshold, side="left"))
 
     def _set_sorted(self, rows: Rows) -> None:
-        """Note labels and places in the order of the scores, where a threshold is a slice."""
+        """Store labels and places in the order of the scores, where a threshold is a slice."""
         if isinstance(rows, slice):
             self._other = np.zeros(self._n_scored, dtype=np.int8)
             self._placed_by = np.zeros(self._n_scored, dtype=np.int8)
@@ -340,7 +340,7 @@ class Decision:
         self._placed_by[at] = np.where(unlabelled, blocked_by, _NOTHING)
 
     def _add_labelled(self, rows: NDArray[np.intp], sign: int) -> None:
-        """Count labelled picks in, or out again."""
+        """Add labelled picks to the counts, or subtract them."""
         labels, codes = self.labels[rows], self.codes[rows]
         np.add.at(self._n_labelled, labels, sign)
         np.add.at(self._n_true_of, codes[labels == PARTICLE], sign)
@@ -349,20 +349,24 @@ class Decision:
     def _find_blocked(
         self, coords_yx_px: NDArray[np.float64], frames: Sequence[Frame]
     ) -> None:
-        """Find which picks of some frames their place rejects, at any threshold.
+        """Compute which picks of some frames a place rule rejects, at any threshold.
 
         Whether a pick is too near to a better one does not depend on worse ones: those that
         are rejected at a threshold of 0 are rejected at any that their score reaches.
         """
         if not frames:
             return
-        here = np.concatenate([f.rows for f in frames])
+        frame_rows = np.concatenate([f.rows for f in frames])
         local, start = [], 0
         for frame in frames:
             rows = np.arange(start, start + len(frame.rows))
             local.append(replace(frame, rows=rows))
             start += len(rows)
-        coords, p, labels = coords_yx_px[here], self.p_particle[here], self.labels[here]
+        coords, p, labels = (
+            coords_yx_px[frame_rows],
+            self.p_particle[frame_rows],
+            self.labels[frame_rows],
+        )
         takes_part = (labels == UNLABELLED) & (p >= 0)  # NaN is never at or above
         at_edge = takes_part & near_edge(coords, local)
         takes_part &= ~at_edge
@@ -372,7 +376,7 @@ class Decision:
         blocked_by[takes_part & too_close(coords, np.nan_to_num(p), is_true, groups)] = (
             _DISTANCE
         )
-        self.blocked_by[here] = blocked_by
+        self.blocked_by[frame_rows] = blocked_by
 
     def _count(self, codes: NDArray[np.integer]) -> NDArray[np.intp]:
         return np.bincount(codes, minlength=len(self.names))
@@ -386,7 +390,7 @@ class Decision:
 def likeliest_other(
     probabilities: NDArray[np.floating], class_ids: Sequence[int]
 ) -> NDArray[np.int8]:
-    """Return the (n,) likeliest class but the particle, of (n, k) probabilities.
+    """Return the (n,) most probable class other than the particle, of (n, k) probabilities.
 
     Contaminant where there is no other, as in files, which hold P(particle) alone.
     """

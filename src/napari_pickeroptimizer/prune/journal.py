@@ -1,4 +1,4 @@
-"""Scores on disk: an append-only journal, a micrograph a record, that a killed run continues.
+"""Scores on disk: an append-only journal, from which a killed run resumes.
 
 The folder ``scores`` of an output folder holds one file for each shard of a scoring,
 ``<model>-<views>views.<shard>-of-<shards>.log``, where ``<model>`` is the start of the model's
@@ -6,15 +6,15 @@ digest. A file is UTF-8 text, one record a line::
 
     <crc32 of the JSON text, 8 hex digits> <JSON> LF
 
-A line that was cut off, as by a kill, has no LF: it is removed when the file is continued. One
-that does not fit its checksum is passed over, and its micrograph scored again. Records have a
+A line that was cut off, as by a kill, has no LF: it is removed when the file is continued. A
+line with a wrong checksum is skipped, and its micrograph scored again. Records have a
 ``kind``:
 
 ``header`` (the first)
     ``version`` of the format; ``model``, the SHA-256 of weights and card; ``card``, the model's
-    card; ``n_views``; ``shard``, its number and how many there are.
-``inputs`` (one for each time that other inputs were given)
-    What the user passed: the newest counts.
+    card; ``n_views``; ``shard``, its index and the number of shards.
+``inputs`` (whenever other inputs were passed)
+    The user's inputs: the newest record is valid.
 ``scored`` (one a micrograph)
     ``names``, as the picks spell it; ``image`` (path, section, flip_y, pixel_size_ang, and size
     and mtime_ns of the file); ``picks``, the SHA-256 of the picks' coordinates in the order of
@@ -24,7 +24,7 @@ that does not fit its checksum is passed over, and its micrograph scored again. 
     ``names``, ``image`` and ``picks`` likewise, and the ``reason``.
 
 Arrays are base64 of little-endian float32 (``p``) and float64 (``figures``). A micrograph may
-have several records: the newest whose picks, image, model and views are those at hand counts.
+have several records: the newest with the current picks, image, model and views is used.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A line ``scored`` or ``failed``, and the shard that it is of."""
+    """A record ``scored`` or ``failed``, and its shard."""
 
     values: Mapping[str, Any]
     shard: Shard
@@ -77,12 +77,12 @@ class Record:
 
     @property
     def key(self) -> str:
-        """What has to be the same for scores to hold: image and picks."""
+        """Digest of image and picks: scores are valid while it is the same."""
         return _key(self.values["image"], self.values["picks"])
 
     @property
     def micrograph(self) -> Micrograph | None:
-        """The image, as it was found; None where it was missing."""
+        """The image as resolved at scoring; None where it was missing."""
         image = self.values["image"]
         if image is None:
             return None
@@ -100,7 +100,7 @@ class Record:
     def event(
         self, group: MicrographRows, n_classes: int, done: tuple[int, int]
     ) -> MicrographScored | MicrographFailed:
-        """Return the event of scoring that it was written of."""
+        """Return the scoring event that the record was written from."""
         if not self.is_scored:
             return MicrographFailed(group, self.values["reason"], *done)
         p = _floats(self.values["p"], "<f4").reshape(-1, n_classes).astype(np.float32)
@@ -124,7 +124,7 @@ class Scores:
     header : mapping
         Model, card, views.
     inputs : mapping
-        What the user passed to the newest scoring.
+        The user's inputs of the newest scoring.
     records : tuple of Record
         In the order of files and lines.
     shards : tuple of Shard
@@ -154,7 +154,7 @@ def picks_digest(coords_yx_px: NDArray[np.float64]) -> str:
 
 
 def image_identity(micrograph: Micrograph | None) -> dict[str, Any] | None:
-    """Return what tells whether an image is still the same; None for a missing one."""
+    """Return path, options, size and time of an image, to detect changes; None if missing."""
     if micrograph is None:
         return None
     try:
@@ -173,12 +173,12 @@ def image_identity(micrograph: Micrograph | None) -> dict[str, Any] | None:
 
 
 def group_key(group: MicrographRows, coords_yx_px: NDArray[np.float64]) -> str:
-    """Return the key of the record that would hold the scores of a micrograph."""
+    """Return the key of a micrograph's record."""
     return _key(image_identity(group.micrograph), picks_digest(coords_yx_px[group.rows]))
 
 
 class Journal:
-    """The file of one shard, open to be continued; a context manager.
+    """The file of one shard, opened for appending; a context manager.
 
     Parameters
     ----------
@@ -212,10 +212,10 @@ class Journal:
             ) from error
         self._file.seek(0)
         text = self._file.read()
-        whole = text.rfind(b"\n") + 1
-        if whole < len(text):
-            self._file.truncate(whole)
-        lines = list(_lines(text[:whole]))
+        complete = text.rfind(b"\n") + 1
+        if complete < len(text):
+            self._file.truncate(complete)
+        lines = list(_lines(text[:complete]))
         if not lines:
             self._file.truncate(0)
             self.append({"kind": "header", "version": VERSION, **header,
@@ -236,7 +236,7 @@ class Journal:
             self._file.flush()
 
     def set_inputs(self, inputs: Mapping[str, Any]) -> None:
-        """Write what the user passed, unless the newest record says the same."""
+        """Write the user's inputs, unless the newest record has the same."""
         record = {"kind": "inputs", **json.loads(json.dumps(inputs))}
         if record != self._inputs:
             self.append(record)
@@ -276,12 +276,12 @@ def file_name(header: Mapping[str, Any], shard: Shard) -> str:
 
 
 def read_scores(folder: Path) -> list[Scores]:
-    """Return the scores in a folder, those of each model together; none where nothing is.
+    """Return the scores in a folder, one entry a model; empty where there are none.
 
     Raises
     ------
     SettingsError
-        A file is none of scores, or of a newer version.
+        A file is not a journal of scores, or of a newer version.
     """
     scores: dict[tuple[str, int], list[tuple[Shard, list[dict[str, Any]]]]] = {}
     for path in sorted(folder.glob("*views.*-of-*.log")):
@@ -320,7 +320,7 @@ def _joined(files: list[tuple[Shard, list[dict[str, Any]]]]) -> Scores:
 
 
 def _lines(text: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the records of whole lines that fit their checksum."""
+    """Yield the records of complete lines with a correct checksum."""
     for line in text.split(b"\n")[:-1]:
         checksum, _, record = line.partition(b" ")
         if checksum == b"%08x" % zlib.crc32(record):
@@ -345,15 +345,15 @@ def match_records(
 ) -> tuple[
     list[tuple[MicrographRows, Record]], list[MicrographRows], list[MicrographRows], int
 ]:
-    """Find the scores of picks by the names of their micrographs; no image is touched.
+    """Match records to picks by micrograph name, without reading images.
 
     Returns
     -------
     matched : list of (MicrographRows, Record)
-        Micrographs with scores of just these picks, or a reason why there are none, in the
+        Micrographs with scores of exactly these picks, or with the reason of a failure, in the
         order of the picks.
     unscored, changed : list of MicrographRows
-        Micrographs that no record tells of; those whose picks are others now.
+        Micrographs without a record; those whose picks have changed since.
     n_repeated : int
         Micrographs that several shards scored.
     """
@@ -362,11 +362,11 @@ def match_records(
     matched: dict[tuple[str, ...], tuple[MicrographRows, Record]] = {}
     shards_of: dict[tuple[str, ...], set[Shard]] = {}
     free = set(rows_of_name)
-    told: set[str] = set()
+    recorded: set[str] = set()
     newest_first = [*records][::-1]
     for record in sorted(newest_first, key=lambda r: not r.is_scored):  # scores, then failures
         names = record.names
-        told.update(names)
+        recorded.update(names)
         if names not in matched and not free.issuperset(names):
             continue
         if names not in matched:
@@ -381,10 +381,10 @@ def match_records(
             free.difference_update(names)
         if record.values["picks"] == matched[names][1].values["picks"] and record.is_scored:
             shards_of.setdefault(names, set()).add(record.shard)
-    rest = [MicrographRows(n, None, rows_of_name[n]) for n in rows_of_name if n in free]
+    unmatched = [MicrographRows(n, None, rows_of_name[n]) for n in rows_of_name if n in free]
     return (
         sorted(matched.values(), key=lambda pair: int(pair[0].rows[0])),
-        [group for group in rest if group.name not in told],
-        [group for group in rest if group.name in told],
+        [group for group in unmatched if group.name not in recorded],
+        [group for group in unmatched if group.name in recorded],
         sum(len(shards) > 1 for shards in shards_of.values()),
     )

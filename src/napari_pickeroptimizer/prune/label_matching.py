@@ -1,4 +1,4 @@
-"""Labels of a file, given to the picks that they were given for."""
+"""Matching of labels to picks, by position."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.reading import MicrographRows
 
-# Labels are given to these very picks, or by hand to the same particles: on EMPIAR-10017
-# two thirds of the hand labels lie this near to a pick, and never two of them on one.
+# Labels are of exactly these picks, or hand picks of the same particles: on EMPIAR-10017 two
+# thirds of the hand labels lie this close to a pick, and never two of them on one.
 LABEL_RADIUS_DIAMETERS = 0.2
 
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """How labels and picks fit.
+    """The match of labels and picks.
 
     Parameters
     ----------
     picks : Picks
-        The picks with the labels that found one.
+        The picks with the matched labels.
     n_labels : int
-        Labels there were.
+        Number of labels.
     n_matched : int
-        Labels that found a pick.
+        Labels matched to a pick.
     n_conflicts : int
-        Labels on a pick that a nearer label of another class has.
-    lost : (k,) int
-        Rows of the labels that fit no pick.
-    n_lost_particles : int
-        Those among them of class 1: no pick is made of them.
+        Labels on a pick that has a nearer label of another class.
+    unmatched : (k,) int
+        Rows of the labels that match no pick.
+    n_unmatched_particles : int
+        Those of class 1: they are not added as picks.
     """
 
     picks: Picks
     n_labels: int
     n_matched: int
     n_conflicts: int
-    lost: NDArray[np.intp]
-    n_lost_particles: int
+    unmatched: NDArray[np.intp]
+    n_unmatched_particles: int
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know, in sentences."""
-        said = []
-        if len(self.lost):
-            said.append(
-                f"{len(self.lost)} of {self.n_labels} labels fit no pick "
-                f"({self.n_lost_particles} of them particles): no pick is made of a label. "
+        """Warnings for the user."""
+        sentences = []
+        if len(self.unmatched):
+            sentences.append(
+                f"{len(self.unmatched)} of {self.n_labels} labels fit no pick "
+                f"({self.n_unmatched_particles} of them particles): no pick is made of a label. "
                 "Were these picks labelled, on these micrographs, in this frame?"
             )
         if self.n_conflicts:
-            said.append(
+            sentences.append(
                 f"{self.n_conflicts} labels lie on a pick that has a nearer label of another "
                 "class, which counts."
             )
-        return said
+        return sentences
 
 
 def match_labels(
@@ -77,25 +77,25 @@ def match_labels(
     micrographs: Micrographs,
     boxes: BoxSettings,
 ) -> LabelMatch:
-    """Give each pick the label that lies on it.
+    """Give each pick the label at its position.
 
     Parameters
     ----------
     groups : iterable of MicrographRows
         The picks by micrograph.
     picks : Picks
-        What is to be labelled; labels that they have already stay where no other comes.
+        Picks to be labelled; labels that they already have are kept where there is no new one.
     labels : Picks
-        Labelled picks; unlabelled ones are passed over.
+        Labelled picks; unlabelled rows are ignored.
     micrographs : Micrographs
-        Where both lie.
+        Their micrographs.
     boxes : BoxSettings
         For the particle diameter: a label counts within a fifth of it, or one pixel.
 
     Raises
     ------
     LabelError
-        There is no label at all.
+        There are no labels.
     """
     if not (labels.labels != UNLABELLED).any():
         decisions = "predicted" in labels.table and (labels.table["predicted"] > 0).any()
@@ -128,14 +128,14 @@ def match_labels(
 
 
 def match_labels_by_name(picks: Picks, labels: Picks, radius_px: float = 1.0) -> LabelMatch:
-    """Give each pick the label that lies on it, where both spell the micrograph alike.
+    """Give each pick the label at its position, where the micrograph names are equal.
 
     Parameters
     ----------
     picks : Picks
-        What is to be labelled; labels that they have already stay where no other comes.
+        Picks to be labelled; labels that they already have are kept where there is no new one.
     labels : Picks
-        Labelled picks; unlabelled ones are passed over, and there may be no others.
+        Labelled picks; unlabelled rows are ignored, and there may be no labels.
     radius_px : float
         How far a label may lie from its pick, in micrograph pixels.
 
@@ -183,17 +183,17 @@ def _match(
             distance[near][order],
             strict=True,
         ):
-            if np.isfinite(distance_of[pick]):  # a nearer label came before
+            if np.isfinite(distance_of[pick]):  # it has a nearer label already
                 n_conflicts += int(result[pick] != labels.labels[row])
             else:
                 result[pick], distance_of[pick] = labels.labels[row], far
-    given = np.flatnonzero(labels.labels != UNLABELLED)
-    lost = given[~matched[given]]
+    labelled = np.flatnonzero(labels.labels != UNLABELLED)
+    unmatched = labelled[~matched[labelled]]
     return LabelMatch(
         picks.with_labels(result),
-        len(given),
-        int(matched[given].sum()),
+        len(labelled),
+        int(matched[labelled].sum()),
         n_conflicts,
-        lost,
-        int((labels.labels[lost] == PARTICLE).sum()),
+        unmatched,
+        int((labels.labels[unmatched] == PARTICLE).sum()),
     )

@@ -1,4 +1,4 @@
-"""What a pruning run writes: the twins of the picks, and the figures of its record."""
+"""Output files of a pruning run: scored, kept, rejected and unscored picks, and its record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray[Any]]:
-    """Return the columns that scored picks gain in a STAR file, by label."""
+    """Return the columns that are added to scored picks in a STAR file, by label."""
     columns: dict[str, NDArray[Any]] = {
         SELECTION_TYPE: decided.table["predicted"].to_numpy(dtype=np.int8),
         PROBABILITY.star: decided.particle_probability,
@@ -71,7 +71,7 @@ def write_outputs(
         columns = output_columns(part, write_fom)
         place = _place(part, output, name)
         if name == "scored" and not all(s.holds_columns for s in part.sources):
-            # .box has no room for probabilities: one new STAR for all micrographs
+            # .box files cannot hold probabilities: one new STAR for all micrographs
             part, place = Picks(part.table.assign(source=-1)), output / "scored.star"
         files.extend(write_picks(part, place, columns=columns, final=final / place.name))
     return files

@@ -1,4 +1,4 @@
-"""What a pick's place may cost it: distances to better picks and to the micrograph's edge."""
+"""Place rules: rejection of picks too near to a better one or to the micrograph's edge."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
 
 @dataclass(frozen=True)
 class Length:
-    """A length that is so many pixels on each micrograph.
+    """A length in pixels, Å or particle diameters.
 
     Parameters
     ----------
     value : float
-        How much, 0 or more.
+        Value, 0 or more.
     unit : str
         ``px`` (micrograph pixels), ``ang`` (Å) or ``diameters`` (of the particle).
     """
@@ -52,22 +52,22 @@ class Length:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what ``30``, ``30px``, ``50A``, ``50Å`` or ``0.5d`` (diameters) means.
+        """Parse ``30``, ``30px``, ``50A``, ``50Å`` or ``0.5d`` (diameters).
 
         Raises
         ------
         SettingsError
-            It is no length.
+            The text is not a length.
 
         Examples
         --------
         >>> Length.parse("0.5d")
         Length(value=0.5, unit='diameters')
         """
-        found = re.fullmatch(r"\s*([0-9.eE+-]*[0-9.])\s*([a-zåÅA-Z]*)\s*", text)
+        parts = re.fullmatch(r"\s*([0-9.eE+-]*[0-9.])\s*([a-zåÅA-Z]*)\s*", text)
         try:
-            assert found is not None
-            return cls(float(found[1]), _UNITS[found[2].lower()])
+            assert parts is not None
+            return cls(float(parts[1]), _UNITS[parts[2].lower()])
         except (AssertionError, KeyError, ValueError) as error:
             if isinstance(error, SettingsError):
                 raise
@@ -108,7 +108,7 @@ NO_LENGTH = Length()
 
 @dataclass(frozen=True)
 class PlaceRules:
-    """What a pick's place may cost it, whatever its score; off by default.
+    """Distances that reject a pick whatever its score; off by default.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class PlaceRules:
 
 @dataclass(frozen=True)
 class Frame:
-    """One micrograph as far as places on it matter.
+    """One micrograph as the place rules need it.
 
     Parameters
     ----------
@@ -153,9 +153,9 @@ def frames_of(
     rules: PlaceRules,
     shapes_px: Mapping[str, tuple[int, int] | None] | None = None,
 ) -> list[Frame]:
-    """Return the frames of micrographs; of pixels no more than headers are read.
+    """Return the frames of micrographs; at most their headers are read.
 
-    Picks of micrographs that are not there are in no frame: they could not be scored either.
+    Picks of missing micrographs are in no frame: they cannot be scored either.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def frames_of(
     rules : PlaceRules
         The distances.
     shapes_px : mapping of str to (ny, nx), optional
-        Sides of micrographs by name where they are known: then no file is opened.
+        Shapes of micrographs by name, if known: then no file is opened.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def frames_of(
         if shapes_px is not None:
             shape_px = shapes_px.get(group.name)
         elif rules.edge_distance.value:
-            # scoring has told those that cannot be read
+            # scoring has reported those that cannot be read
             with suppress(MicrographNotFoundError, MicrographReadError):
                 shape_px = micrograph.shape_px()
         frames.append(
@@ -220,11 +220,11 @@ def too_close(
     fixed: NDArray[np.bool_],
     groups: Iterable[tuple[NDArray[np.intp], float]],
 ) -> NDArray[np.bool_]:
-    """Return which picks lie nearer than a distance to a better pick that stays.
+    """Return which picks are nearer than a distance to a better pick (non-maximum suppression).
 
-    The best pick stays and removes its near neighbours, then the best of what is left, and so
-    on. Equal scores go by place (y, then x), so that the order of the rows does not matter;
-    only of two picks at one place the earlier row stays.
+    The best pick is kept and removes its near neighbours, then the best of the remaining ones,
+    and so on. Equal scores are ordered by position (y, then x), so that the order of the
+    rows does not matter; of two picks at the same position the earlier row is kept.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def too_close(
     score : (n,) float64
         The higher the better.
     fixed : (n,) bool
-        Picks that stay whatever is near, and go before all others.
+        Picks that are always kept, and come before all others.
     groups : iterable of ((m,) int, float)
         Rows of each micrograph, and its least distance in pixels; other rows stay.
 
@@ -245,7 +245,7 @@ def too_close(
     order = np.lexsort((coords_yx_px[:, 1], coords_yx_px[:, 0], -score, ~fixed))
     rank = np.empty(len(order), dtype=np.intp)
     rank[order] = np.arange(len(order))  # stable: the earlier of equal rows is better
-    found = []
+    close_pairs = []
     for rows, distance in groups:
         if distance <= 0 or len(rows) < 2:
             continue
@@ -254,17 +254,18 @@ def too_close(
         between = coords[pairs[:, 0]] - coords[pairs[:, 1]]
         pairs = pairs[(between**2).sum(axis=1) < distance**2]  # a pick at the distance stays
         if len(pairs):
-            found.append(rows[pairs])
+            close_pairs.append(rows[pairs])
     removed = np.zeros(len(score), dtype=bool)
-    if not found:
+    if not close_pairs:
         return removed
-    pairs = np.concatenate(found)
+    pairs = np.concatenate(close_pairs)
     swap = rank[pairs[:, 0]] > rank[pairs[:, 1]]
     better, worse = np.where(swap[:, None], pairs[:, ::-1], pairs).T
     free = ~fixed[worse]
     better, worse = better[free], worse[free]
-    # All picks without a better neighbour stay at once; what they remove is gone in the next
-    # round. The same result as one by one, in a few rounds however many picks there are.
+    # All picks without a better neighbour are kept in one round, and their neighbours removed
+    # for the next. The result is that of the sequential rule, in a few rounds for any number
+    # of picks.
     while len(worse):
         waits = np.zeros(len(score), dtype=bool)
         waits[worse] = True

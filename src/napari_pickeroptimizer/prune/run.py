@@ -1,4 +1,4 @@
-"""The jobs: score picks into a journal, decide on what it holds, prune (the two in a row)."""
+"""`score_picks` into a journal, `decide_picks` from it, `prune_picks` for both in a row."""
 
 from __future__ import annotations
 
@@ -36,10 +36,7 @@ from napari_pickeroptimizer.prune.score import (
     PicksScored,
     picks_scored,
 )
-from napari_pickeroptimizer.prune.scoring_run import (
-    score_into_journal,
-    score_picks,
-)
+from napari_pickeroptimizer.prune.scoring_run import score_into_journal, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.shards import Shard
 from napari_pickeroptimizer.prune.staging import locked
@@ -77,9 +74,9 @@ def prune_picks(
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
-        What a picker found. Their own labels win over the scores.
+        Picks of a picker. Their own labels take precedence over the scores.
     classifier : Classifier
         The fine-tuned model; one of its classes must be 1, particle.
     output : str or Path
@@ -87,9 +84,9 @@ def prune_picks(
     settings : PruneSettings, optional
         Threshold, device, ...
     labels : Picks, optional
-        More labels, given to the picks they lie on (see `match_labels`).
+        More labels, matched to picks by position (see `match_labels`).
     inputs : mapping, optional
-        What the user passed, for the record.
+        The user's inputs, for the record.
     further : callable, optional
         Writes more files of the run, see `finish`.
 
@@ -98,15 +95,15 @@ def prune_picks(
     ScoresReused, BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score_picks` does.
     Pruned
-        Last, once all files are in their place.
+        Last, once all files are in place.
 
     Raises
     ------
     CheckpointError
         The model is a pretrained one, a base for fine-tuning.
     SettingsError
-        The folder holds an earlier run, another run is writing into it, the model knows no
-        particles, or the precision or recall that is wished for cannot be had.
+        The folder holds an earlier run, another run is writing into it, the model has no
+        particle class, or the requested precision or recall is out of reach.
     LabelError
         `labels` holds no label.
     OutputError
@@ -143,7 +140,7 @@ def decide_picks(
     allow_unscored: bool = False,
     further: Further | None = None,
 ) -> Iterator[Any]:
-    """Decide on scores in a journal; write what `prune_picks` does. No micrograph is touched.
+    """Decide on scores in a journal; write what `prune_picks` does. No micrograph is read.
 
     Parameters
     ----------
@@ -156,13 +153,13 @@ def decide_picks(
     picks : Picks, optional
         The picks; by default those files that were scored, without their labels.
     model : Classifier, optional
-        Whose scores, where the folder holds those of several models.
+        Model to use the scores of, if the folder holds scores of several.
     labels : Picks, optional
-        Labels, given to the picks they lie on.
+        Labels, matched to picks by position.
     inputs : mapping, optional
-        What the user passed, for the record, beside what he passed to the scoring.
+        The user's inputs, for the record, in addition to those of the scoring.
     allow_unscored : bool
-        Leave picks without scores unscored, where a shard is missing or picks changed.
+        Leave picks without scores unscored if a shard is missing or picks have changed.
     further : callable, optional
         Writes more files of the run, see `finish`.
 
@@ -180,36 +177,36 @@ def decide_picks(
     """
     settings, output = settings or PruneSettings(), Path(output)
     started = datetime.now(UTC)
-    found = _scores_of(Path(output if scores is None else scores), model)
-    card = ModelCard.from_json(found.header["card"])
-    settings = replace(settings, n_views=found.header["n_views"])
+    journal_scores = _scores_of(Path(output if scores is None else scores), model)
+    card = ModelCard.from_json(journal_scores.header["card"])
+    settings = replace(settings, n_views=journal_scores.header["n_views"])
     if picks is None:
-        picks = read_picks(found.inputs.get("picks") or [])
+        picks = read_picks(journal_scores.inputs.get("picks") or [])
         picks = picks.with_labels(np.zeros(len(picks), dtype=np.int8))
     check_run_is_possible(card, picks, output, settings)
-    matched, unscored, changed, n_repeated = match_records(found.records, picks)
+    matched, unscored, changed, n_repeated = match_records(journal_scores.records, picks)
     if (unscored or changed) and not allow_unscored:
-        raise SettingsError(_incomplete(found, unscored, changed))
+        raise SettingsError(_incomplete(journal_scores, unscored, changed))
     groups = sorted(
         [*(group for group, _ in matched), *unscored, *changed], key=lambda g: int(g.rows[0])
     )
     label_match = None
     if labels is not None:
-        known = _micrographs_of(groups)
-        label_match = match_labels(groups, picks, labels, known, card.boxes)
+        scored_micrographs = _micrographs_of(groups)
+        label_match = match_labels(groups, picks, labels, scored_micrographs, card.boxes)
         picks = label_match.picks
     shapes_px = {group.name: record.shape_px for group, record in matched}
     plan = Plan(
         groups, picks, card, output, settings, label_match,
         frames_of(groups, card.boxes, settings.place_rules, shapes_px),
-        {**{k: v for k, v in found.inputs.items() if k != "kind"}, **(inputs or {})},
+        {**{k: v for k, v in journal_scores.inputs.items() if k != "kind"}, **(inputs or {})},
     )  # fmt: skip
     events = (
         record.event(group, len(card.class_ids), (i, len(matched)))
         for i, (group, record) in enumerate(matched, start=1)
     )
     scored = picks_scored(picks, card.class_ids, events)
-    notes = _notes(found, unscored, changed, n_repeated)
+    notes = _notes(journal_scores, unscored, changed, n_repeated)
     with locked(output):
         yield from finish(
             plan, scored, started=started, further=further, command="decide", notes=notes
@@ -218,25 +215,27 @@ def decide_picks(
 
 def _scores_of(folder: Path, model: Classifier | None) -> Scores:
     """Return the scores of one model in an output folder."""
-    found = read_scores(folder / FOLDER)
+    scores_by_model = read_scores(folder / FOLDER)
     if model is not None:
         digest = model_digest(model)
-        found = [scores for scores in found if scores.header["model"] == digest]
-    if not found:
-        whose = "" if model is None else " of this model"
+        scores_by_model = [
+            scores for scores in scores_by_model if scores.header["model"] == digest
+        ]
+    if not scores_by_model:
+        of_model = "" if model is None else " of this model"
         raise SettingsError(
-            f"{folder} holds no scores{whose}: score the picks first (`pickeroptimizer score`)."
+            f"{folder} holds no scores{of_model}: score the picks first (`pickeroptimizer score`)."
         )
-    if len(found) > 1:
+    if len(scores_by_model) > 1:
         raise SettingsError(
-            f"{folder / FOLDER} holds scores of {len(found)} models or numbers of views: name "
-            "the model (--model), or move away the files that are not meant."
+            f"{folder / FOLDER} holds scores of {len(scores_by_model)} models or numbers of "
+            "views: name the model (--model), or move away the files that are not meant."
         )
-    return found[0]
+    return scores_by_model[0]
 
 
 def _micrographs_of(groups: Iterable[MicrographRows]) -> Micrographs:
-    """Return the micrographs as they were scored; a missing one is its name."""
+    """Return the micrographs as they were resolved at scoring."""
     return Micrographs(
         tuple(group.micrograph or Micrograph(group.name, Path(group.name)) for group in groups)
     )
@@ -261,19 +260,19 @@ def _incomplete(
 
 
 def _shards_text(scores: Scores) -> str:
-    """Return which shards there are and which are missing; nothing for an undivided scoring."""
-    there = set(scores.shards)
+    """Return which shards there are and which are missing; empty without shards."""
+    present = set(scores.shards)
     missing = [
         str(shard)
-        for count in sorted({shard.count for shard in there} - {1})
+        for count in sorted({shard.count for shard in present} - {1})
         for index in range(1, count + 1)
-        if (shard := Shard(index, count)) not in there
+        if (shard := Shard(index, count)) not in present
     ]
-    if {shard.count for shard in there} == {1}:
+    if {shard.count for shard in present} == {1}:
         return ""
-    have = ", ".join(map(str, sorted(there, key=lambda s: (s.count, s.index))))
-    gone = f"; missing: {', '.join(missing[:10])}" if missing else ""
-    return f" (shards {have}{gone})"
+    present_text = ", ".join(map(str, sorted(present, key=lambda s: (s.count, s.index))))
+    missing_text = f"; missing: {', '.join(missing[:10])}" if missing else ""
+    return f" (shards {present_text}{missing_text})"
 
 
 def _notes(
@@ -288,8 +287,13 @@ def _notes(
             f"{n_repeated:,} micrographs were scored by more than one shard{_shards_text(scores)}: "
             "the newest scores count."
         )
-    for groups, what in ((unscored, "have no scores"), (changed, "changed after the scoring")):
+    for groups, problem in (
+        (unscored, "have no scores"),
+        (changed, "changed after the scoring"),
+    ):
         if groups:
             n = sum(len(group.rows) for group in groups)
-            notes.append(f"{n:,} picks on {len(groups):,} micrographs {what}: left unscored.")
+            notes.append(
+                f"{n:,} picks on {len(groups):,} micrographs {problem}: left unscored."
+            )
     return notes

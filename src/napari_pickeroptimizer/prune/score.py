@@ -1,4 +1,4 @@
-"""Scoring: streams over micrographs, each read once, memory flat in their number."""
+"""Scoring: a stream over micrographs, each read once, with constant memory."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class MicrographScored:
     n_outside : int
         How many lie outside.
     n_done, n_total : int
-        Micrographs so far, and in all.
+        Finished micrographs, and all.
     features : (n, d) float32 or None
-        The network's features of each box, which its decision rests on; NaN as above. None
+        The network's features of each box; NaN as above. None
         for scores of an earlier run, which keeps none.
     figures : MicrographFigures or None
-        What the picks look like, for models that can compare it with what they learned from.
+        Statistics of the picks, for models with a reference to compare with.
     shape_px : tuple of int or None
         (ny, nx) of the micrograph.
     """
@@ -71,24 +71,24 @@ class MicrographScored:
 
     @property
     def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
+        """Finished part of the micrographs, 0..1."""
         return self.n_done / self.n_total
 
 
 @dataclass(frozen=True, eq=False)
 class BatchScored:
-    """Some picks of a micrograph went through the network, others of it wait.
+    """One batch of a micrograph's picks has been scored.
 
-    It tells nothing new; it is where a generator can be closed before the micrograph is done.
+    It allows the generator to be closed before the micrograph is finished.
 
     Parameters
     ----------
     group : MicrographRows
         The micrograph and its picks.
     n_scored, n_picks : int
-        Picks of this micrograph so far, and in all.
+        Scored picks of this micrograph, and all.
     n_done, n_total : int
-        Micrographs before this one, and in all.
+        Finished micrographs, and all.
     """
 
     group: MicrographRows
@@ -99,7 +99,7 @@ class BatchScored:
 
     @property
     def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1, this one as far as it is."""
+        """Finished part of the micrographs, 0..1, including a part of this one."""
         return (self.n_done + self.n_scored / self.n_picks) / self.n_total
 
 
@@ -116,8 +116,7 @@ class PicksScored:
     outside : dict
         Number of picks outside by micrograph, where there are any.
     figures : dict
-        What the picks look like by micrograph, for models that can compare it with what they
-        learned from.
+        Statistics of the picks by micrograph, for models with a reference to compare with.
     """
 
     picks: Picks
@@ -136,7 +135,7 @@ def checked_for_picks(classifier: Classifier) -> Classifier:
     Raises
     ------
     CheckpointError
-        It is a pretrained one, whose outputs are categories of many data sets.
+        It is a pretrained model, whose outputs are categories of many data sets.
     """
     card = classifier.card
     if card.is_pretrained:
@@ -165,7 +164,7 @@ def score(
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
         Picks of any number of micrographs.
     classifier : Classifier
@@ -173,13 +172,13 @@ def score(
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     batch_size : int
-        Boxes a forward pass; changes memory and speed, not the result.
+        Boxes per forward pass; affects memory and speed, not the result.
     n_views : int
-        Looks at each box, turned and mirrored, that are averaged: 1 to 8. One is as many
-        times faster, and a little less accurate.
+        Test-time augmentation views of each box (rotated, flipped) that are averaged, 1 to 8.
+        A single view is that many times faster, and a little less accurate.
     first : sequence of str
         Micrographs, as the picks spell them, to be scored before the others, in this order;
-        names that no pick has are passed over. The results do not depend on it.
+        names that no pick has are ignored. The results do not depend on it.
 
     Raises
     ------
@@ -200,7 +199,7 @@ def score(
         groups, picks.coords_yx_px(), classifier, batch_size=batch_size, n_views=n_views
     ):
         if isinstance(event, MicrographScored):
-            events.append(replace(event, features=None))  # large, and of no use below
+            events.append(replace(event, features=None))  # large, and not needed below
         elif isinstance(event, MicrographFailed):
             events.append(event)
         yield event
@@ -215,7 +214,7 @@ def score_groups(
     batch_size: int = 256,
     n_views: int = DEFAULT_VIEWS,
 ) -> Iterator[BatchScored | MicrographScored | MicrographFailed]:
-    """Score the picks of some micrographs; a classifier that is on its device already.
+    """Score the picks of some micrographs with a classifier that is on its device already.
 
     Parameters
     ----------
@@ -249,7 +248,7 @@ def _score_one(
     probabilities = np.full((len(rows), len(card.class_ids)), np.nan, np.float32)
     features = np.full((len(rows), n_features), np.nan, np.float32)
     figures: list[MicrographFigures] = []
-    # costs a little, and is for nothing where the model has nothing to compare with
+    # not needed for models without a reference
     compares = bool(card.training.get("reference")) and PARTICLE in card.class_ids
     for start in range(0, len(inside), batch_size):
         if start:
@@ -280,7 +279,7 @@ def picks_scored(
     class_ids: Sequence[int],
     events: Iterable[MicrographScored | MicrographFailed],
 ) -> PicksScored:
-    """Return picks with the probabilities that events of scoring gave them, in any order."""
+    """Return picks with the probabilities of scoring events, which may be in any order."""
     probabilities = np.full((len(picks), len(class_ids)), np.nan, np.float32)
     failures: dict[str, str] = {}
     n_outside: dict[str, int] = {}

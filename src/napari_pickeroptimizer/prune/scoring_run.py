@@ -1,4 +1,4 @@
-"""Scoring into a journal: a killed run goes on where it was."""
+"""Scoring into a journal: a killed run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
 
-# An upper bound of what a micrograph takes in a journal, besides its picks.
+# Upper bound of the bytes of a micrograph's record, besides its picks.
 BYTES_A_MICROGRAPH = 12_000
 
 
 @dataclass(frozen=True)
 class ScoresReused:
-    """Some micrographs were scored before, and are not again.
+    """Micrographs whose earlier scores are reused.
 
     Parameters
     ----------
     n_micrographs, n_picks : int
-        How many, and their picks.
+        Their number, and that of their picks.
     n_done, n_total : int
         Micrographs so far, and in all.
     """
@@ -81,30 +81,30 @@ def score_picks(
     """Score picks, and write the scores into ``scores/`` as they come, a micrograph at a time.
 
     Micrographs that were scored before, with this model, these picks and as many views, are
-    not scored again: a run that was killed goes on where it was. Those that could not be read
+    not scored again: a killed run resumes where it stopped. Those that could not be read
     are tried again.
 
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
-        What a picker found.
+        Picks of a picker.
     classifier : Classifier
         The fine-tuned model.
     output : str or Path
         Folder of the results.
     settings : PruneSettings, optional
-        Of them ``device``, ``batch_size`` and ``n_views``.
+        ``device``, ``batch_size`` and ``n_views`` are used.
     shard : Shard, optional
         Score only this part of the micrographs; `decide_picks` puts the parts together.
     inputs : mapping, optional
-        What the user passed, for `decide_picks`: ``picks`` are paths or patterns.
+        The user's inputs, for `decide_picks`: ``picks`` are paths or patterns.
 
     Yields
     ------
     ScoresReused
-        First, where there is something.
+        First, if there are any.
     BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score` does.
 
@@ -132,11 +132,11 @@ def score_into_journal(
     shard: Shard,
     inputs: Mapping[str, Any],
 ) -> Iterator[ScoreEvent | ScoresReused]:
-    """Score picks into a journal, as `score_picks` does once all is checked."""
+    """Score picks into a journal, as `score_picks` does after its checks."""
     check_any_found(groups)
     device = choose_device(settings.device)
     check_writable(output)
-    own = shard.of(groups)
+    shard_groups = shard.of(groups)
     class_ids = classifier.card.class_ids
     header = {
         "model": model_digest(classifier),
@@ -144,41 +144,44 @@ def score_into_journal(
         "n_views": settings.n_views,
     }
     coords_yx_px = picks.coords_yx_px()
-    known = _known_records(output / FOLDER, header)
-    done: list[MicrographScored | MicrographFailed] = []
+    records = _known_records(output / FOLDER, header)
+    events_done: list[MicrographScored | MicrographFailed] = []
     to_do: list[MicrographRows] = []
-    for group in own:
-        record = known.get(group_key(group, coords_yx_px))
+    for group in shard_groups:
+        record = records.get(group_key(group, coords_yx_px))
         if record is not None and record.is_scored:
-            done.append(record.event(group, len(class_ids), (len(done) + 1, len(own))))
+            events_done.append(
+                record.event(group, len(class_ids), (len(events_done) + 1, len(shard_groups)))
+            )
         else:
             to_do.append(group)
     n_to_do = sum(len(group.rows) for group in to_do)
     check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
-    n_before = len(done)
+    n_before = len(events_done)
     with Journal(output / FOLDER, header, shard) as journal:
         journal.set_inputs(inputs)
-        if done:
-            n_picks = sum(len(event.group.rows) for event in done)
-            yield ScoresReused(n_before, n_picks, n_before, len(own))
+        if events_done:
+            n_picks = sum(len(event.group.rows) for event in events_done)
+            yield ScoresReused(n_before, n_picks, n_before, len(shard_groups))
         classifier = classifier.to(device)
         for event in score_groups(
             to_do, coords_yx_px, classifier, batch_size=settings.batch_size,
             n_views=settings.n_views,
         ):  # fmt: skip
-            event = replace(event, n_done=event.n_done + n_before, n_total=len(own))
+            event = replace(event, n_done=event.n_done + n_before, n_total=len(shard_groups))
             if not isinstance(event, BatchScored):
                 values = record_of(event, picks, coords_yx_px)
-                record = known.get(group_key(event.group, coords_yx_px))
-                if record is None or dict(record.values) != values:  # a failure told before
+                record = records.get(group_key(event.group, coords_yx_px))
+                # the same failure is not recorded twice
+                if record is None or dict(record.values) != values:
                     journal.append(values)
-                done.append(
+                events_done.append(
                     replace(event, features=None)
                     if isinstance(event, MicrographScored)
                     else event
                 )
             yield event
-    yield picks_scored(picks, class_ids, done)
+    yield picks_scored(picks, class_ids, events_done)
 
 
 def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]:

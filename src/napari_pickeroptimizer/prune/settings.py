@@ -23,9 +23,9 @@ class PruneSettings:
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     batch_size : int
-        Boxes a forward pass.
+        Boxes per forward pass.
     n_views : int
-        Looks at each box that are averaged, 1 to 8 (see `score`).
+        Test-time augmentation views of each box, 1 to 8 (see `score`).
     write_fom : bool
         Replace the picker's ``rlnAutopickFigureOfMerit`` by P(particle).
     overwrite : bool
@@ -54,7 +54,7 @@ class PruneSettings:
 
     @property
     def threshold_rule(self) -> ThresholdRule:
-        """What sets the threshold."""
+        """Rule that sets the threshold."""
         return ThresholdRule(self.threshold, self.precision, self.recall)
 
     @property

@@ -24,7 +24,7 @@ class Shard:
     Parameters
     ----------
     index, count : int
-        The which (from 1) of how many.
+        Index, from 1, and number of shards.
     """
 
     index: int = 1
@@ -36,12 +36,12 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what ``2/8`` means.
+        """Return the shard of a text such as ``2/8``.
 
         Raises
         ------
         SettingsError
-            It is no shard.
+            The text is not a shard.
         """
         match = _SHARD.fullmatch(text.strip())
         if match is None:

@@ -1,10 +1,10 @@
-"""An output folder that holds one whole run or none: checked, locked, made aside, swapped in.
+"""Staging of a run: the output folder holds a complete run or none.
 
-A run is made in a hidden folder *inside* the output, so that it is on the same disk whatever
-the output is (a mount point, the working directory, a RELION job that is running). Once it is
-complete that folder is renamed; from then on the run counts as made: the files of the earlier
-run go, those of the new one come, its record last. Who is interrupted there leaves all that is
-needed to go on, and the next run in the folder does so first.
+A run is written to a hidden folder *inside* the output, so that both are on the same disk
+whatever the output is (a mount point, the working directory, the folder of a running RELION
+job). The complete folder is renamed, which commits the run: files of the earlier run are
+removed, those of the new one moved in, its record last. If that is interrupted, the next run
+in the folder completes it first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUN_RECORD = "run.json"
 PARTS = ("scored", "kept", "rejected", "unscored")
 LOCK = ".pickeroptimizer.lock"
 _IN_PROGRESS, _COMPLETE = ".run_in_progress", ".run_complete"
-# In a complete run: what of the earlier one has to go; gone itself once that is done.
+# In a complete run: the files of the earlier one to remove; deleted once they are removed.
 _REPLACES = ".replaces.json"
 MEGABYTE = 1e6
 _LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
@@ -33,13 +33,13 @@ _LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 def earlier_files(output: Path, overwrite: bool) -> list[Path]:
     """Return the files of the run that a folder holds, its record first, if they may go.
 
-    Nothing is written. What an interrupted run left behind is none of it, see `recover`.
+    Nothing is written. Leftovers of an interrupted run do not count, see `recover`.
 
     Raises
     ------
     SettingsError
         It holds a run and may not be overwritten, or files that look like those of a run and
-        that no record tells of.
+        are in no record.
     """
     record = output / RUN_RECORD
     files: list[Path] = []
@@ -50,10 +50,10 @@ def earlier_files(output: Path, overwrite: bool) -> list[Path]:
                 f"{output} already holds a run ({RUN_RECORD}): choose another folder, or "
                 "replace that run with --overwrite."
             )
-    known = {path.relative_to(output).parts[0] for path in files}
+    recorded = {path.relative_to(output).parts[0] for path in files}
     entries = sorted(path.name for path in output.iterdir()) if output.is_dir() else []
     strange = [
-        name for name in entries if name not in known and name.partition(".")[0] in PARTS
+        name for name in entries if name not in recorded and name.partition(".")[0] in PARTS
     ]
     if strange:
         raise SettingsError(
@@ -99,12 +99,12 @@ def check_space(folder: Path, n_bytes: float) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn what the system says of a full or read-only disk into one sentence.
+    """Raise an `OutputError` instead of an `OSError`, as of a full or read-only disk.
 
     Raises
     ------
     OutputError
-        Something could not be written.
+        A file could not be written.
     """
     try:
         yield
@@ -117,12 +117,12 @@ def writing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
-    """Hold a folder, made if need be, against other runs; an empty one is removed at the end.
+    """Lock a folder, created if needed, against other runs; remove it at the end if empty.
 
     Raises
     ------
     SettingsError
-        Another run holds it.
+        Another run has locked it.
     OutputError
         It cannot be made.
     """
@@ -145,7 +145,7 @@ def locked(output: Path) -> Iterator[None]:
 
 @contextmanager
 def staged(output: Path, earlier: Iterable[Path]) -> Iterator[Path]:
-    """Yield an empty folder to make a run in; swap it in when the block succeeds.
+    """Yield an empty folder to write a run to; swap it in when the block succeeds.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def staged(output: Path, earlier: Iterable[Path]) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        The disk is full or read-only; the earlier run is as it was.
+        The disk is full or read-only; the earlier run is unchanged.
     """
     folder = output / _IN_PROGRESS
     complete = output / _COMPLETE
@@ -172,7 +172,7 @@ def staged(output: Path, earlier: Iterable[Path]) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
         try:
             _swap_in(output)
-        except BaseException:  # a signal: what is complete is seen through
+        except BaseException:  # such as a signal: a complete run is still swapped in
             _swap_in(output)
             raise
 
@@ -185,7 +185,7 @@ def recover(output: Path) -> None:
 
 
 def recover_if_needed(output: Path) -> None:
-    """Do as `recover` where a swap was interrupted; nothing is written else."""
+    """Call `recover` if a swap was interrupted; otherwise write nothing."""
     if (output / _COMPLETE).is_dir():
         with locked(output):
             pass
@@ -194,7 +194,7 @@ def recover_if_needed(output: Path) -> None:
 def _swap_in(output: Path) -> None:
     complete = output / _COMPLETE
     replaces = complete / _REPLACES
-    if replaces.is_file():  # so none of the new files has come yet
+    if replaces.is_file():  # none of the new files has been moved yet
         names: list[str] = json.loads(replaces.read_text(encoding="utf-8"))
         for name in names:
             (output / name).unlink(missing_ok=True)
@@ -216,7 +216,7 @@ def _swap_in(output: Path) -> None:
 
 
 def _recorded(output: Path) -> list[Path]:
-    """Return the files that the record of a run names."""
+    """Return the files listed in a run's record."""
     try:
         names = json.loads((output / RUN_RECORD).read_text(encoding="utf-8"))["files"]
         files = [output / str(name) for name in names]
@@ -241,7 +241,7 @@ def _open_lock(path: Path) -> IO[bytes]:
                     "choose another folder."
                 ) from error
             raise
-        # the holder before removes the file: is this still the one that others see?
+        # the previous holder removes the file: this may no longer be the one at `path`
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file

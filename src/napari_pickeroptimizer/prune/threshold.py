@@ -1,4 +1,4 @@
-"""Which threshold to prune at, and what it may be expected to give."""
+"""Threshold rules, and the forecast for scored picks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULT_THRESHOLD = 0.5
 
 
 def check_probability(name: str, value: float) -> None:
-    """Refuse what is no number from 0 to 1.
+    """Raise an error unless a value is from 0 to 1.
 
     Raises
     ------
     SettingsError
-        It is none.
+        It is not.
     """
     if not 0 <= value <= 1:
         raise SettingsError(f"{name} is a probability from 0 to 1, got {value}.")
@@ -33,20 +33,20 @@ def check_probability(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """What the user asked for: a threshold, or what a threshold shall give.
+    """Rule for the threshold: a value, or a precision, recall or F1 to reach.
 
     Parameters
     ----------
     threshold : float or "auto" or None
         Least P(particle) of a kept pick; ``auto`` for the best expected F1. By default 0.5
-        where nothing else is wished.
+        if neither precision nor recall is given.
     precision, recall : float, optional
         Expected share of particles among the kept picks, of kept ones among the particles.
 
     Raises
     ------
     SettingsError
-        More than one is wished, or one is no share.
+        More than one is given, or one is out of range.
     """
 
     threshold: float | Literal["auto"] | None = None
@@ -75,18 +75,18 @@ class ThresholdRule:
 
     @property
     def needs_forecast(self) -> bool:
-        """Whether the threshold is to be found from what the labels tell of the scores."""
+        """Whether the threshold depends on the forecast of precision and recall."""
         return (
             self.threshold == "auto" or self.precision is not None or self.recall is not None
         )
 
     def check(self, card: ModelCard) -> None:
-        """Refuse a wish that a model cannot fulfil, before any pick is scored.
+        """Check, before scoring, that a model supports the rule.
 
         Raises
         ------
         SettingsError
-            The model has no evidence of its scores' worth.
+            The rule needs a forecast, and the model was not cross-validated.
         """
         if self.needs_forecast and card.held_out_scores is None:
             raise SettingsError(
@@ -95,7 +95,7 @@ class ThresholdRule:
             )
 
     def __str__(self) -> str:
-        """Return it as it is typed on the command line."""
+        """Return the rule as a command-line option."""
         for name in ("precision", "recall", "threshold"):
             value = getattr(self, name)
             if value is not None:
@@ -108,8 +108,8 @@ class ThresholdRule:
         Raises
         ------
         SettingsError
-            No threshold is expected to give what is wished; the message tells the most that
-            can be had.
+            No threshold is expected to reach it; the message gives the best that can be
+            reached.
         """
         if forecast is None or not self.needs_forecast:
             return DEFAULT_THRESHOLD if self.threshold is None else float(self.threshold)
@@ -123,19 +123,19 @@ class ThresholdRule:
 def forecast_for(
     card: ModelCard, p_particle: NDArray[np.float64]
 ) -> PerformanceForecast | None:
-    """Return what every threshold may be expected to give for these picks.
+    """Return the expected precision and recall of every threshold for these picks.
 
     Parameters
     ----------
     card : ModelCard
         Of the model that scored them.
     p_particle : (n,) float64
-        P(particle), NaN where a pick was not scored; these count nowhere.
+        P(particle), NaN where a pick was not scored; these are ignored.
 
     Returns
     -------
     PerformanceForecast or None
-        None for a model without evidence, and without scored picks.
+        None for a model that was not cross-validated, or without scored picks.
     """
     scored = p_particle[np.isfinite(p_particle)]
     if card.held_out_scores is None or not len(scored):

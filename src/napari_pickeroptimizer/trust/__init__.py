@@ -1,4 +1,4 @@
-"""What a score is worth: calibration, and the precision and recall to expect of a threshold."""
+"""Calibration of scores, and the expected precision and recall of every threshold."""
 
 from napari_pickeroptimizer.trust.calibration import Calibration, fit_calibration
 from napari_pickeroptimizer.trust.forecast import (

@@ -60,8 +60,8 @@ def check_drift(
 ) -> Drift:
     """Compare picks with those that the model was fine-tuned on.
 
-    The typical micrograph counts, the median of all distances: a single unusual one among many
-    is no reason to distrust a model.
+    Compared is the median distance over the micrographs: a single unusual one among many does
+    not make a model unreliable.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _pixel_size(card: ModelCard, pixel_sizes_ang: Iterable[float | None]) -> _Pa
 
 def _distance(
     key: str,
-    picks_look: str,
+    subject: str,
     statistics: FeatureStatistics,
     means: NDArray[np.float64],
     n: list[int],
@@ -139,7 +139,7 @@ def _distance(
             largest = f", the largest difference being in {GREY_NAMES[i]}"
             largest += f" ({median[i]:.2f} here, {statistics.mean[i]:.2f} at fine-tuning)"
         warning = (
-            f"{picks_look} different from those of the fine-tuning: {typical:.2f} standard "
+            f"{subject} different from those of the fine-tuning: {typical:.2f} standard "
             f"deviations away, where {statistics.limit:.2f} is the limit{largest}."
         )
     return {key: record}, warning

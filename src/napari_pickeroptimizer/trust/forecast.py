@@ -141,7 +141,7 @@ class PerformanceForecast:
         )
 
     def threshold_for_precision(self, precision: float) -> float:
-        """Return the least threshold whose expected precision is at least that.
+        """Return the lowest threshold that reaches an expected precision.
 
         Raises
         ------
@@ -151,32 +151,32 @@ class PerformanceForecast:
         return self._threshold_for("precision", precision, self.precision.mean, lowest=True)
 
     def threshold_for_recall(self, recall: float) -> float:
-        """Return the greatest threshold whose expected recall is at least that."""
+        """Return the highest threshold that reaches an expected recall."""
         return self._threshold_for("recall", recall, self.recall.mean, lowest=False)
 
     def best_f1(self) -> float:
-        """Return the threshold of the greatest expected F1."""
+        """Return the threshold with the highest expected F1."""
         return float(self.thresholds[np.nanargmax(self.f1.mean)])
 
     def _threshold_for(
-        self, name: str, wanted: float, values: NDArray[np.float64], *, lowest: bool
+        self, name: str, target: float, values: NDArray[np.float64], *, lowest: bool
     ) -> float:
-        if not 0 < wanted <= 1:
+        if not 0 < target <= 1:
             raise SettingsError(
-                f"the {name} wanted must be above 0 and at most 1, got {wanted}."
+                f"the {name} wanted must be above 0 and at most 1, got {target}."
             )
-        good = np.flatnonzero((values >= wanted) & (self.n_kept > 0))
-        if not len(good):
-            # where nothing is kept, a share of it is nothing that can be had
+        reached = np.flatnonzero((values >= target) & (self.n_kept > 0))
+        if not len(reached):
+            # precision is undefined where nothing is kept
             best = int(np.argmax(np.where(self.n_kept > 0, values, -np.inf)))
-            most = np.floor(values[best] * 1000) / 1000  # so that it can be had itself
+            maximum = np.floor(values[best] * 1000) / 1000  # rounded down: attainable
             raise SettingsError(
-                f"no threshold is expected to reach a {name} of {wanted:g}: the most is "
-                f"{most:.3f}, at the threshold {self.thresholds[best]:.3f}, which keeps "
+                f"no threshold is expected to reach a {name} of {target:g}: the most is "
+                f"{maximum:.3f}, at the threshold {self.thresholds[best]:.3f}, which keeps "
                 f"{self.n_kept[best]:,} of {self.n_picks:,} picks. Ask for no more, or label more "
                 "picks (`suggest` tells which)."
             )
-        return float(self.thresholds[good[0 if lowest else -1]])
+        return float(self.thresholds[reached[0 if lowest else -1]])
 
     def summary(self) -> dict[str, Any]:
         """Return plain values for JSON, at every tenth of the thresholds."""
@@ -217,7 +217,8 @@ class _Samples:
         total, total_variance = self.above[:, 0], self.variance[:, 0]
         rng = np.random.default_rng(0)
         u, v = rng.standard_normal((2, len(above), 1))
-        # for these very picks rather than for similar ones: each is a particle or is not
+        # sampled for exactly these picks rather than for similar ones: each is a particle or
+        # not
         kept = above + u * np.sqrt(variance)
         lost = (total[:, None] - above) + v * np.sqrt(total_variance[:, None] - variance)
         kept = np.clip(kept, 0, n_kept)

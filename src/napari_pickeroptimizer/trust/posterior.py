@@ -1,11 +1,11 @@
-"""The posterior of the calibration given the labels: how uncertain it is with so few of them.
+"""The posterior of the calibration given the labels: its uncertainty with few of them.
 
 The densities of the logit among particles and among all other picks are assumed to differ by
 the exponential of a line, f1(z) = f0(z) exp(intercept + slope z), as in logistic regression.
 The numbers of labels of each class are the user's choice and do not reflect the picks; the
 likelihood is therefore that of case-control studies (R. Prentice and R. Pyke, Biometrika 66
 (1979) 403-411), in which the number of each class is given. There are two parameters, so a grid
-covers the whole posterior and no sampler has to be trusted.
+covers the posterior, and no MCMC is needed.
 """
 
 from __future__ import annotations
@@ -44,15 +44,14 @@ class LinePrior:
     intercept: float = 0.0
 
 
-# For the forecast, which has to hold even for a network far from calibrated: next to no
-# assumption. Chosen on simulated sessions, none of them among those that benchmarks/coverage.py
-# reports.
+# For the forecast, which has to hold even for a badly calibrated network: weakly informative.
+# Chosen on simulated sessions, none of them among those that benchmarks/coverage.py reports.
 WEAK_PRIOR = LinePrior(slope_spread=1.0, intercept_spread=2.0)
-# For the calibration, a single line that should be right on average. Our networks are nearly
-# calibrated by themselves, and forty labels determine the line less well, so it stays close to
-# the network until labels are many. Half of what a network learns as no particle is background,
-# which is easy; among picks, where the others are harder, a particle is a little less likely
-# than the network claims, by 0 to log 3 in the logit. Chosen on development data.
+# For the calibration, a single line that should be right on average. The networks are nearly
+# calibrated, and forty labels determine the line less well, so it stays close to the identity
+# until there are many labels. Half of the negative training examples are background, which is
+# easy; false picks are harder, so a pick is a little less likely a particle than the network
+# predicts, by 0 to log 3 in the logit. Chosen on development data.
 INFORMATIVE_PRIOR = LinePrior(slope_spread=0.2, intercept_spread=0.5, intercept=-0.4)
 
 

@@ -1,8 +1,7 @@
-"""What picks looked like when a model was fine-tuned, to compare later ones with them.
+"""Statistics of the picks of a model's fine-tuning, the reference for drift detection.
 
 Picks differ a little between the micrographs of one session. This measures by how much, on the
-unlabelled picks of fine-tuning: picks that differ more than these micrographs do from each
-other are other data.
+unlabelled picks of fine-tuning: picks that differ by more count as different data.
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ LEAST_PICKS = 5
 GREY_FLOOR, FEATURE_FLOOR = 0.5, 0.5
 # The limit where the reference is a single micrograph.
 LIMIT_OF_ONE = 1.0
-# Beyond this multiple of the largest distance within the reference, picks are other data.
+# Beyond this multiple of the largest distance within the reference, picks count as different
+# data.
 MARGIN = 1.5
 SHARE_FLOOR = 0.3
 
@@ -129,7 +129,7 @@ class FeatureStatistics:
     spread : (d,) float64
         Standard deviation of single picks within their micrograph.
     limit : float
-        Distance beyond which picks are other data, see `distance`.
+        Distance beyond which picks count as different data, see `distance`.
     """
 
     mean: NDArray[np.float64]
@@ -239,7 +239,7 @@ def measure_reference(
     p_particle: NDArray[np.floating],
     micrograph: NDArray[np.integer],
 ) -> Reference | None:
-    """Measure what picks look like, and how much micrographs differ in it.
+    """Measure grey levels, features and scores of picks, and how much micrographs differ.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def measure_reference(
     p_particle : (n,) float
         Their calibrated P(particle).
     micrograph : (n,) int
-        Number of the micrograph of each.
+        Index of the micrograph of each.
 
     Returns
     -------

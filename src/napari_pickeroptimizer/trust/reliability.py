@@ -1,4 +1,4 @@
-"""Are probabilities what they say? Of the picks at 0.8, four in five should be particles."""
+"""Reliability of probabilities: the predicted against the observed share of particles."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def reliability(
 
     Examples
     --------
-    >>> known = reliability([0.9, 0.9, 0.9, 0.9, 0.1], [True, True, True, False, False], 2)
-    >>> known.observed.tolist(), round(known.ece, 3)
+    >>> result = reliability([0.9, 0.9, 0.9, 0.9, 0.1], [True, True, True, False, False], 2)
+    >>> result.observed.tolist(), round(result.ece, 3)
     ([0.0, 0.75], 0.14)
     """
     p = np.asarray(p_particle, dtype=np.float64)
@@ -72,10 +72,10 @@ def reliability(
     scored = np.isfinite(p)
     p, truth = p[scored], truth[scored]
     edges = np.linspace(0, 1, n_bins + 1)
-    which = np.clip(np.searchsorted(edges, p, side="right") - 1, 0, n_bins - 1)
-    counts = np.bincount(which, minlength=n_bins)
-    n_true = np.bincount(which, weights=truth, minlength=n_bins)
-    sums = np.bincount(which, weights=p, minlength=n_bins)
+    bin_index = np.clip(np.searchsorted(edges, p, side="right") - 1, 0, n_bins - 1)
+    counts = np.bincount(bin_index, minlength=n_bins)
+    n_true = np.bincount(bin_index, weights=truth, minlength=n_bins)
+    sums = np.bincount(bin_index, weights=p, minlength=n_bins)
     empty = counts == 0
     divisor = np.where(empty, 1, counts)
     low, high = jeffreys_interval(n_true, counts)

@@ -1,4 +1,4 @@
-"""Micrographs whose share of kept picks is unusual: the one rule for run, table and report."""
+"""Micrographs whose share of kept picks is unusual: one rule for run, table and report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 Flag = Literal["nearly all rejected", "nothing rejected"]
 
-# A micrograph with fewer picks can lose them all by chance; fewer micrographs are no standard.
+# A micrograph with fewer picks can lose them all by chance; with fewer micrographs there is
+# nothing to compare with.
 LEAST_PICKS = 10
 LEAST_MICROGRAPHS = 5
 NEARLY_ALL_REJECTED = 0.1  # at most this share is kept
@@ -21,7 +22,7 @@ NOTHING_REJECTED = 0.98  # at least this share is kept
 UNUSUAL = 3.0
 # Chance of one false warning in a run whose micrographs are all alike.
 FALSE_ALARM = 0.01
-# Standard deviation between micrographs on the arcsine scale, never taken for less or more.
+# Limits of the standard deviation between micrographs, on the arcsine scale.
 LEAST_SPREAD, MOST_SPREAD = 0.07, 0.27
 MAD_TO_SIGMA = 1.4826
 N_NAMED = 3
@@ -39,7 +40,7 @@ class ShareCheck:
         Robust z-score of each micrograph's share, see `share_deviations`; NaN where nothing
         was scored.
     flags : tuple of str or None
-        What stands out, one a micrograph.
+        Flag of each micrograph, None for those that are not unusual.
     warnings : tuple of str
         The same in sentences, with the worst micrographs named.
     """
@@ -123,19 +124,19 @@ def share_deviations(
     [False, False, False, False, False, True, False]
     """
     n = np.asarray(n_scored, dtype=np.float64)
-    some = n > 0
-    if not some.any():
+    has_scores = n > 0
+    if not has_scores.any():
         return np.full(len(n), np.nan)
     typical = n >= LEAST_PICKS
     if typical.sum() < LEAST_MICROGRAPHS:
-        typical = some
+        typical = has_scores
     angle = np.arcsin(np.sqrt((np.asarray(n_kept, dtype=np.float64) + 0.375) / (n + 0.75)))
     by_chance = 1 / (4 * n + 2)
     median = np.median(angle[typical])
     spread = MAD_TO_SIGMA * float(np.median(np.abs(angle - median)[typical]))
     between = spread**2 - float(np.median(by_chance[typical]))
     between = float(np.clip(between, LEAST_SPREAD**2, MOST_SPREAD**2))
-    return np.where(some, (angle - median) / np.sqrt(between + by_chance), np.nan)
+    return np.where(has_scores, (angle - median) / np.sqrt(between + by_chance), np.nan)
 
 
 def _sentence(

@@ -44,7 +44,7 @@ def test_labels_that_fit_no_pick_are_counted_and_make_none() -> None:
     match = labelled(names, [300.0, 30.1, 10.0, 10.0], [300.0, 10.0, 10.0, 10.0], [1, 2, 1, 1])
     assert len(match.picks) == len(PICKS)
     assert match.picks.labels.tolist() == [0, 0, 0, 1]
-    assert match.lost.tolist() == [0, 1, 2]
+    assert match.unmatched.tolist() == [0, 1, 2]
     assert "3 of 4 labels fit no pick (2 of them particles)" in match.warnings[0]
 
 
@@ -88,7 +88,7 @@ def test_by_name_labels_far_away_or_on_other_micrographs_are_lost() -> None:
     labels = Picks.from_arrays(["a", "z"], x=[15, 10], y=[10, 10], label=[1, 1])
     match = match_labels_by_name(picks, labels)
     assert match.picks.labels.tolist() == [2]
-    assert (match.n_matched, match.lost.tolist()) == (0, [0, 1])
+    assert (match.n_matched, match.unmatched.tolist()) == (0, [0, 1])
 
 
 def test_by_name_the_nearest_of_two_labels_counts_and_none_is_needed() -> None:

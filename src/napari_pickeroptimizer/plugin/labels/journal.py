@@ -135,7 +135,7 @@ class Journal:
         n_lost = len(moved)
         if len(moved):  # the picker ran again: its picks are not where they were to the digit
             matched = match_labels_by_name(picks.with_labels(labels), _picks(moved))
-            labels, n_lost = matched.picks.labels, len(matched.lost)
+            labels, n_lost = matched.picks.labels, len(matched.unmatched)
         rows = np.flatnonzero(labels != picks.labels)
         added = _picks(lost[is_new])
         if not len(rows) and not len(added):
