@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.decision import decide
+    from napari_pickeroptimizer.prune.decided_picks import decide
     from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
     from napari_pickeroptimizer.prune.score import score
     from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
@@ -58,7 +58,7 @@ _HOMES = {
     "PruneSettings": "prune.run:PruneSettings",
     "SimulationSettings": "simulate.settings:SimulationSettings",
     "SuggestSettings": "fewshot.suggest:SuggestSettings",
-    "decide": "prune.decision:decide",
+    "decide": "prune.decided_picks:decide",
     "evaluate_picks": "evaluate.evaluation:evaluate_picks",
     "finetune": "fewshot.finetune:finetune",
     "forecast_performance": "trust:forecast_performance",

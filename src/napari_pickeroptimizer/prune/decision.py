@@ -19,7 +19,6 @@ from napari_pickeroptimizer.classes import CONTAMINANT, MAX_CLASS, PARTICLE, UNL
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.prune.counts import ByMicrograph, Counts, Histogram
 from napari_pickeroptimizer.prune.place_rules import Frame, near_edge, too_close
-from napari_pickeroptimizer.prune.threshold import check_probability
 from napari_pickeroptimizer.schema import (
     BY_DISTANCE,
     BY_EDGE,
@@ -172,11 +171,6 @@ class Decision:
 
     def __len__(self) -> int:
         return len(self.p_particle)
-
-    @property
-    def has_places(self) -> bool:
-        """Whether place rules are on."""
-        return self._places is not None
 
     @property
     def blocked(self) -> NDArray[np.bool_]:
@@ -405,39 +399,3 @@ def likeliest_other(
         return np.full(len(probabilities), CONTAMINANT, dtype=np.int8)
     ids = np.array([class_ids[i] for i in others], dtype=np.int8)
     return np.asarray(ids[np.nan_to_num(probabilities[:, others]).argmax(axis=1)])
-
-
-def decide(picks: Picks, threshold: float = 0.5, frames: Sequence[Frame] = ()) -> Picks:
-    """Return the picks with the columns ``predicted`` and ``decided_by``, see `Decision`.
-
-    Parameters
-    ----------
-    picks : Picks
-        Scored picks; ``label`` are the user's labels.
-    threshold : float
-        Least P(particle) of a kept pick, 0 to 1.
-    frames : sequence of Frame
-        For distances, see `frames_of`; none by default.
-
-    Raises
-    ------
-    SettingsError
-        The threshold is no probability, or the picks were not scored for particles.
-    """
-    check_probability("the threshold", threshold)
-    return Decision.of_picks(picks, frames=frames).decided(picks, threshold)
-
-
-def kept(picks: Picks) -> Picks:
-    """Return the decided picks that are particles."""
-    return picks.select(picks.table["predicted"].to_numpy() == PARTICLE)
-
-
-def rejected(picks: Picks) -> Picks:
-    """Return the decided picks of every other class."""
-    return picks.select(picks.table["predicted"].to_numpy() > PARTICLE)
-
-
-def unscored(picks: Picks) -> Picks:
-    """Return the picks that could not be scored, and have no label."""
-    return picks.select(picks.table["predicted"].to_numpy() == UNLABELLED)

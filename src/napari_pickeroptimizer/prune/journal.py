@@ -33,9 +33,8 @@ import base64
 import hashlib
 import json
 import os
-import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -46,6 +45,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.prune.score import MicrographScored
+from napari_pickeroptimizer.prune.shards import Shard
 from napari_pickeroptimizer.prune.staging import lock_file, writing
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 from napari_pickeroptimizer.trust.reference import MicrographFigures
@@ -56,48 +56,6 @@ if TYPE_CHECKING:
 
 FOLDER = "scores"
 VERSION = 1
-_SHARD = re.compile(r"(\d+)/(\d+)")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several parts of a scoring, each a part of the micrographs.
-
-    Parameters
-    ----------
-    index, count : int
-        Index, from 1, and number of shards.
-    """
-
-    index: int = 1
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.index <= self.count:
-            raise SettingsError(f"shard {self} does not exist: expected 1/{self.count} or so.")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the shard of a text such as ``2/8``.
-
-        Raises
-        ------
-        SettingsError
-            The text is not a shard.
-        """
-        match = _SHARD.fullmatch(text.strip())
-        if match is None:
-            raise SettingsError(
-                f"{text!r} is no shard: expected such as 2/8, the second of 8."
-            )
-        return cls(int(match[1]), int(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
-    def of(self, groups: Sequence[MicrographRows]) -> list[MicrographRows]:
-        """Return the micrographs of this shard: every `count`-th."""
-        return list(groups[self.index - 1 :: self.count])
 
 
 @dataclass(frozen=True, eq=False)

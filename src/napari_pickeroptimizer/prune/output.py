@@ -12,7 +12,7 @@ from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decision import kept, rejected, unscored
+from napari_pickeroptimizer.prune.decided_picks import kept, rejected, unscored
 from napari_pickeroptimizer.prune.staging import RUN_RECORD
 from napari_pickeroptimizer.schema import (
     DECIDED_BY,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import CLASS_NAMES, PARTICLE, UNLABELLED, class_name
@@ -21,11 +20,12 @@ from napari_pickeroptimizer.report import provenance
 from napari_pickeroptimizer.report.embedded_images import Marks
 from napari_pickeroptimizer.report.formatting import base_name, count, percent
 from napari_pickeroptimizer.report.highlights import choose_micrographs, choose_picks
-from napari_pickeroptimizer.report.micrograph_chart import share_by_micrograph
+from napari_pickeroptimizer.report.micrograph_section import (
+    MicrographCounts,
+    micrograph_section,
+)
 from napari_pickeroptimizer.report.page import (
-    Figure,
     GallerySection,
-    MicrographSection,
     Page,
     Summary,
     Tile,
@@ -33,20 +33,12 @@ from napari_pickeroptimizer.report.page import (
 )
 from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
 from napari_pickeroptimizer.report.score_figures import score_section
-from napari_pickeroptimizer.report.tables import (
-    Table,
-    count_cell,
-    figure_cell,
-    name_cell,
-    numbered,
-    share_cell,
-    text_cell,
-)
 from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
-from napari_pickeroptimizer.trust.sanity import ShareCheck, check_shares
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.picks import Picks
@@ -181,39 +173,12 @@ def prune_report_events(
         bar=_bar(record["counts"], card.names),
         warnings=_warnings(record, card, pictures),
         sections=[score_section(decided, card, result.forecast, threshold)],
-        micrographs=_micrograph_section(counts, record, unusual, typical, numbers, pictures),
+        micrographs=micrograph_section(counts, record, unusual, typical, numbers, pictures),
         boxes=GallerySection("Boxes", boxes_intro, galleries),
         provenance=_provenance(record, card),
         command=command,
     )
     yield ReportWritten(write_page(path, page))
-
-
-@dataclass(frozen=True, eq=False)
-class MicrographCounts:
-    """The record's counts of each micrograph, as arrays, and what is unusual in them."""
-
-    names: list[str]
-    n_kept: NDArray[np.intp]
-    n_scored: NDArray[np.intp]
-    check: ShareCheck
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> MicrographCounts:
-        """Return the counts of a run's record."""
-        entries = record["micrographs"]
-        names = [e["micrograph"] for e in entries]
-        n_kept, n_rejected = (
-            np.array([e[k] for e in entries], dtype=np.intp) for k in ("kept", "rejected")
-        )
-        n_scored = n_kept + n_rejected
-        return cls(names, n_kept, n_scored, check_shares(names, n_scored, n_kept))
-
-    @property
-    def share(self) -> NDArray[np.float64]:
-        """(m,) kept share of the scored picks, NaN where there are none."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(self.n_kept / self.n_scored)
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -321,81 +286,6 @@ def _marks(decided: Picks, rows: NDArray[np.intp]) -> list[Marks]:
         Marks("rejected", coords_yx_px[predicted > PARTICLE]),
         Marks("kept", coords_yx_px[predicted == PARTICLE]),
     ]
-
-
-def _micrograph_section(
-    counts: MicrographCounts,
-    record: Mapping[str, Any],
-    unusual: Sequence[int],
-    typical: Sequence[int],
-    numbers: Mapping[int, int],
-    pictures: Pictures,
-) -> MicrographSection:
-    share, check = counts.share, counts.check
-    n_unusual = int(check.unusual.sum())
-    intro = "No micrograph was scored."
-    if np.isfinite(share).any():
-        are = "is" if n_unusual == 1 else "are"
-        intro = (
-            f"The median micrograph keeps {percent(float(np.nanmedian(share)))} of its picks; "
-            + (f"{n_unusual:,} {are} far from it" if n_unusual else "none is far from it")
-            + (": ice, carbon or drift may be different there." if n_unusual else ".")
-        )
-    captions = {
-        i: f"{counts.n_kept[i]:,} of {counts.n_scored[i]:,} kept ({percent(share[i])})"
-        for i in numbers
-    }
-    overview = Figure(
-        "Kept share by micrograph",
-        "The numbers link to the pictures below. Unusual micrographs are more than three "
-        "standard deviations (robust, with the chance variation of few picks) from the median.",
-        share_by_micrograph(counts.names, share, counts.n_scored, check.unusual, numbers),
-        [("point", "micrograph"), *([("unusual", "unusual micrograph")] if n_unusual else []),
-         ("median", "median")],
-    )  # fmt: skip
-    groups = [
-        ("Unusual micrographs, the farthest from the median first", unusual),
-        ("Typical micrographs" if unusual else "Pictures", typical),
-    ]
-    unscored = [("unscored", "unscored")] if record["counts"]["unscored"] else []
-    return MicrographSection(
-        intro,
-        _micrograph_table(counts, record, numbers).without_empty_columns(),
-        [
-            (
-                title,
-                pictures.micrographs({i: numbers[i] for i in chosen}, counts.names, captions),
-            )
-            for title, chosen in groups
-            if chosen
-        ],
-        [("kept", "kept"), ("rejected", "rejected"), *unscored],
-        overview,
-    )
-
-
-def _micrograph_table(
-    counts: MicrographCounts, record: Mapping[str, Any], numbers: Mapping[int, int]
-) -> Table:
-    """Return one row a micrograph: unreadable ones first, then the farthest from the median."""
-    unreadable = record.get("unreadable", {})
-    far = np.abs(counts.check.deviation)
-    rows = []
-    for i in np.argsort(np.where(np.isfinite(far), -far, -np.inf), kind="stable"):
-        name, entry = counts.names[i], record["micrographs"][i]
-        reason = unreadable.get(name)
-        note = f"not scored: {reason}" if reason else counts.check.flags[i] or ""
-        rows.append(
-            [
-                name_cell(name, numbers.get(int(i))),
-                *(count_cell(entry[k]) for k in ("picks", "kept", "rejected", "unscored")),
-                share_cell(float(counts.share[i])),
-                figure_cell(float(counts.check.deviation[i]), "+.1f"),
-                text_cell(note),
-            ]
-        )
-    columns = numbered("picks", "kept", "rejected", "unscored", "kept share", "deviation (σ)")
-    return Table([("micrograph", "text"), *columns, ("note", "text")], rows, is_long=True)
 
 
 def _provenance(

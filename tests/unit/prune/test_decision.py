@@ -11,7 +11,8 @@ import pytest
 
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decision import Decision, decide
+from napari_pickeroptimizer.prune.decided_picks import decide
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.output import write_outputs
 from napari_pickeroptimizer.prune.place_rules import Frame
 

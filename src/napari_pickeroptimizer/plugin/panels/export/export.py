@@ -42,8 +42,9 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import picks_of, stack_for
+from napari_pickeroptimizer.prune.decided_picks import kept
 from napari_pickeroptimizer.prune.decided_run import Plan, Pruned, finish, prepare
-from napari_pickeroptimizer.prune.decision import Decision, kept
+from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import output_columns
 from napari_pickeroptimizer.prune.score import PicksScored
