@@ -1,7 +1,7 @@
-"""What every panel has: its session, errors in words, the theme; and every page of Curate.
+"""Base classes: `Panel` (session, errors, theme) and `Page`, a panel that is a page of Curate.
 
 A subclass overrides `build` (make the widgets), `connect_signals` (see `Panel.follow`) and
-`show_state` (show what the session holds now); they are called in this order.
+`show_state` (show the state of the session); they are called in this order.
 """
 
 from collections.abc import Callable
@@ -49,21 +49,21 @@ class Panel(QWidget):
         """Follow signals (see `follow`)."""
 
     def show_state(self, *_: object) -> None:
-        """Show what the session holds now."""
+        """Show the state of the session."""
 
     def apply_theme(self, colors: ThemeColors) -> None:
-        """Paint what is painted by hand in other colours."""
+        """Apply a theme to custom-painted widgets."""
 
     def follow(self, signal: Any, method: Callable[..., None]) -> None:
         """Call a method of the panel on a signal, until the panel is closed."""
         follow(self, signal, method)
 
     def say(self, text: str) -> None:
-        """Tell the user something; an empty text takes it back."""
+        """Show a message; an empty text clears it."""
         self.status.say(text)
 
     def attempt(self, action: Callable[[], Any], prefix: str = "") -> bool:
-        """Do what may fail; say in words why it did. Return whether it worked."""
+        """Run an action and show its error as a message; return whether it succeeded."""
         try:
             action()
         except (OSError, PickerOptimizerError) as error:
@@ -146,7 +146,7 @@ class LayerChoice(QWidget):
         return box
 
     def _show(self) -> None:
-        self._following = True  # else each box tells the session what it tells the box
+        self._following = True  # else the boxes would set the session in turn
         try:
             for box, layer in (
                 (self.micrographs, self._session.stack_layer),

@@ -52,7 +52,7 @@ def fill(layout: QBoxLayout, *parts: Any, spacing_px: int | None = None) -> QBox
 
 
 def row_of(*parts: Any, equal: bool = False) -> QBoxLayout:
-    """Return parts side by side (see `fill`), of equal width where that is wanted."""
+    """Return parts side by side (see `fill`), of equal width if `equal`."""
     row = fill(QHBoxLayout(), *parts, spacing_px=6)
     for i in range(len(parts) if equal else 0):
         row.setStretch(i, 1)
@@ -78,7 +78,7 @@ class Note(QLabel):
     name : str
         How it is set: ``quiet`` for small print, ``warning``, or as a plain text.
     text : str
-        What it says at first.
+        Initial text.
     """
 
     def __init__(self, name: str = "", text: str = "") -> None:

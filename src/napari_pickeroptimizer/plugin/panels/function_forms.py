@@ -45,7 +45,7 @@ class FunctionForm(FunctionGui):
     options : dict
         Options of the fields of the others, by parameter.
     action : str
-        What the button says.
+        Text of the button.
     """
 
     def __init__(
@@ -87,19 +87,19 @@ class FunctionForm(FunctionGui):
         raise NotImplementedError
 
     def take(self, event: Any) -> str:
-        """Take an event of the job over; return what it is at, empty for no news."""
+        """Handle an event of the job; return its stage, empty if unchanged."""
         raise NotImplementedError
 
     def put_back(self) -> None:
-        """Leave everything as it was before a job that ended early."""
+        """Restore the state before a job that ended early."""
 
     @property
     def text(self) -> str:
-        """What came of it, or what went wrong."""
+        """The result, or the error."""
         return str(self.result.text())
 
     def say(self, text: str) -> None:
-        """Show what came of it, or what went wrong."""
+        """Show the result, or the error."""
         self.result.say(text)
 
     def _start(self) -> None:
@@ -177,7 +177,7 @@ class FineTuneForm(FunctionForm):
         )
 
     def take(self, event: Any) -> str:
-        """Take an event of fine-tuning over; say at the end how good the model is."""
+        """Handle an event of fine-tuning; report the validation at the end."""
         stage = self._learning.take(event)
         if isinstance(event, FineTuned):
             self.say(self._learning.outcome(event))
@@ -215,7 +215,7 @@ class ApplyModelForm(FunctionForm):
         return self._deciding.begin(self.device.value)
 
     def take(self, event: Any) -> str:
-        """Take an event of scoring over; show at the end what is kept."""
+        """Handle an event of scoring; show kept and rejected picks at the end."""
         if self._deciding.layer_was_deleted():
             self.job.cancel()
             self.say(LAYER_DELETED)
@@ -230,5 +230,5 @@ class ApplyModelForm(FunctionForm):
         return stage
 
     def put_back(self) -> None:
-        """Give the picks the scores that they had before."""
+        """Restore the previous scores of the picks."""
         self._deciding.put_back()

@@ -20,7 +20,7 @@ CANCELLED = "Cancelled: nothing changed."
 
 
 class JobBar(QWidget):
-    """Runs the events of one job and shows how far they are, and how long they still take.
+    """Runs the events of one job and shows their progress and remaining time.
 
     The job's last event is its result; a cancelled job has none, and changes nothing. A
     cancel takes effect at once: the job is no longer listened to, whatever it still does
@@ -41,7 +41,7 @@ class JobBar(QWidget):
         # workers that were cancelled and are not at their next event yet: Qt needs them alive
         self._leaving: set[Any] = set()
         fill(QVBoxLayout(self), row_of(self.bar, self.stop), self._line)
-        # a job of a panel that is closed is stopped, and nobody is told
+        # the job of a closed panel is stopped without a message
         when_destroyed(self, partial(_set_all, self._stops))
         self.hide()
 
@@ -56,7 +56,7 @@ class JobBar(QWidget):
         return str(self._line.text())
 
     def say(self, stage: str) -> None:
-        """Tell what the job is at; the remaining time is added."""
+        """Show the stage of the job; the remaining time is added."""
         self._stage = stage
 
     def run(

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_pickeroptimizer.plugin import keys, session
 
-# Widgets that want letters, digits and Delete for themselves.
+# Widgets that use letters, digits and Delete themselves.
 TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
 # As app-model and napari spell them; letters and digits are themselves.
 KEY_NAMES = {
@@ -28,7 +28,7 @@ KEY_NAMES = {
 
 
 class _KeyForwarder(QObject):
-    """Hands the label keys that no text field wants to the picks layer."""
+    """Passes label keys that no text field uses to the picks layer."""
 
     def __init__(self, native: QWidget, for_session: session.Session) -> None:
         super().__init__(native)

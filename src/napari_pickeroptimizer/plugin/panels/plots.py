@@ -1,4 +1,4 @@
-"""The two plots: how a training goes, and the scores with the threshold in them."""
+"""Plots: training curves, and the histogram of scores with the threshold."""
 
 from typing import Any
 
@@ -34,12 +34,12 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(150)
         self.setToolTip(
-            "Left: the loss of each training while it learns. Thin lines are the folds of the "
+            "Left: loss of each training. Thin lines are the folds of the "
             "cross-validation, the thick one is the model itself.\n"
-            "Right: how many of the labels a fold had held out were told right."
+            "Right: accuracy of each fold on its held-out labels."
         )
         self._loss = self.addPlot(0, 0, title="Loss")
-        self._accuracy = self.addPlot(0, 1, title="Right on held-out labels")
+        self._accuracy = self.addPlot(0, 1, title="Accuracy on held-out labels")
         layout = self.ci.layout
         layout.setColumnFixedWidth(1, 150)
         layout.setHorizontalSpacing(8)
@@ -66,7 +66,7 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         return QSize(200, 150)
 
     def clear_runs(self, n_steps: int = 1, n_folds: int = 0) -> None:
-        """Begin anew, with axes for a training that is to come."""
+        """Clear the plot, and set axes for the next training."""
         for curve in self._curves.values():
             self._loss.removeItem(curve)
         self._curves, self._seen, self._folds = {}, {}, []
@@ -89,7 +89,7 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._curves[fold].setData(steps, _smoothed(losses))
 
     def add_fold(self, accuracy: float) -> None:
-        """Show what share of its held-out labels a fold told right."""
+        """Show the accuracy of a fold on its held-out labels."""
         self._folds.append(accuracy)
         self._show_folds()
 
@@ -142,7 +142,7 @@ class ScorePlot(pg.PlotWidget):
         self.setCursor(Qt.CursorShape.SizeHorCursor)
         self.setToolTip(
             "Number of picks by their score, P(particle); heights are square roots, so that the "
-            "few in between are seen. Marks below are your labels.\n"
+            "few in between are visible. Marks below are your labels.\n"
             "Drag to move the threshold; with the arrow keys it goes by 0.01."
         )
         self.setAccessibleName("Scores and threshold")
@@ -170,17 +170,17 @@ class ScorePlot(pg.PlotWidget):
 
     @property
     def threshold(self) -> float:
-        """Where the line is."""
+        """Position of the line."""
         return self._threshold
 
     def set_threshold(self, threshold: float) -> None:
-        """Put the line somewhere, without telling anybody."""
+        """Move the line without emitting a signal."""
         self._threshold = threshold
         self._line.setPos(threshold)
         self._show_bars()
 
     def set_histogram(self, histogram: Histogram | None, vocabulary: Vocabulary) -> None:
-        """Show other scores; None for none."""
+        """Show a histogram; None for none."""
         self._histogram, self._vocabulary = histogram, vocabulary
         self._show_bars()
         self._show_rugs()
@@ -227,10 +227,10 @@ class ScorePlot(pg.PlotWidget):
             self.threshold_rests.emit()
 
     def _show_bars(self) -> None:
-        found = self._histogram
-        self._line.setVisible(found is not None)
-        edges = np.linspace(0, 1, 2) if found is None else found.edges
-        counts = np.zeros(len(edges) - 1) if found is None else np.sqrt(found.counts)
+        histogram = self._histogram
+        self._line.setVisible(histogram is not None)
+        edges = np.linspace(0, 1, 2) if histogram is None else histogram.edges
+        counts = np.zeros(len(edges) - 1) if histogram is None else np.sqrt(histogram.counts)
         heights = counts / max(counts.max(), 1)
         # the bin that the threshold lies in is drawn in two parts
         cut = np.clip(self._threshold, edges[:-1], edges[1:])
@@ -238,18 +238,18 @@ class ScorePlot(pg.PlotWidget):
             (self._below, edges[:-1], cut, CONTAMINANT),
             (self._above, cut, edges[1:], PARTICLE),
         ):
-            some = right > left
+            not_empty = right > left
             color = pg.mkColor(self._vocabulary.style(class_id).color)
             color.setAlphaF(0.85)
             item.setOpts(
-                x0=left[some], x1=right[some], y0=0, height=heights[some], x=None, width=None,
-                brush=color, pen=None,
+                x0=left[not_empty], x1=right[not_empty], y0=0, height=heights[not_empty],
+                x=None, width=None, brush=color, pen=None,
             )  # fmt: skip
 
     def _show_rugs(self) -> None:
         spots = []
-        found = {} if self._histogram is None else self._histogram.label_scores
-        for i, (class_id, scores) in enumerate(sorted(found.items())):
+        label_scores = {} if self._histogram is None else self._histogram.label_scores
+        for i, (class_id, scores) in enumerate(sorted(label_scores.items())):
             style = self._vocabulary.style(class_id)
             rim = (
                 None if self._colors is None else pg.mkPen(self._colors.background, width=0.5)
@@ -268,7 +268,7 @@ class ScorePlot(pg.PlotWidget):
 
 
 class _DraggableBox(pg.ViewBox):
-    """A view that cannot be panned or zoomed: the mouse says where the threshold is."""
+    """A view that cannot be panned or zoomed: the mouse sets the threshold."""
 
     def __init__(self, moved: Any, let_go: Any) -> None:
         super().__init__(enableMenu=False, enableMouse=False)
@@ -293,7 +293,7 @@ class _DraggableBox(pg.ViewBox):
 
 
 def _quiet(plot: Any) -> None:
-    """Take what a plot in a narrow panel does not need away."""
+    """Remove what a plot in a narrow panel does not need."""
     plot.hideButtons()
     plot.setMenuEnabled(False)
     plot.setMouseEnabled(x=False, y=False)

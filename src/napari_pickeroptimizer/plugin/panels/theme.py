@@ -1,7 +1,7 @@
 """The colours of napari's theme, and the style sheet that the panels share.
 
-Buttons, texts and tables get theirs from napari's own style sheet; plots and the gallery are
-painted by hand.
+Buttons, texts and tables are styled by napari's own style sheet; plots and the gallery paint
+themselves.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class ThemeColors:
     text : str
         Of texts.
     highlight : str
-        Of what has the focus or is selected.
+        Of focused and selected items.
     warning, error : str
-        Of what needs attention.
+        Of warnings and errors.
     is_dark : bool
         Whether text is lighter than its background.
     """
@@ -58,7 +58,7 @@ def theme_colors(viewer: Any) -> ThemeColors:
 
 
 def style_sheet(colors: ThemeColors) -> str:
-    """Return the style of what panels are made of, on top of napari's."""
+    """Return the style sheet of the panels, in addition to napari's."""
     text, foreground, secondary = colors.text, colors.foreground, colors.secondary
     return f"""
         QLabel#quiet {{ color: {text}; background: transparent; font-size: 11px; }}

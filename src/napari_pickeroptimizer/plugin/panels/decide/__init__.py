@@ -1,1 +1,1 @@
-"""The Decide panel: scoring, the threshold, what it gives."""
+"""The Decide panel: scoring, threshold, expected precision and recall."""

@@ -1,4 +1,4 @@
-"""Micrographs with what is kept of each, sorted: thousands of rows without lag. No Qt."""
+"""Rows of the micrograph table: counts by micrograph, sorted, fast for thousands. No Qt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_pickeroptimizer.trust.sanity import Flag, ShareCheck
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, what it is about, and the widest text that has to fit."""
+    """A column: title, tooltip, and the widest text that has to fit."""
 
     title: str
     tip: str
@@ -23,12 +23,12 @@ class Column:
 
 
 COLUMNS = (
-    Column("Micrograph", "Click a row to go there.", "micrograph"),
+    Column("Micrograph", "Click a row to go to the micrograph.", "micrograph"),
     Column("Picks", "All picks of the micrograph.", "00000"),
     Column("Kept", "Picks that are kept at this threshold.", "00000"),
     Column("%", "Share of the decided picks that is kept.", "100"),
     Column("Score", "Mean P(particle) of the scored picks.", "0.00"),
-    Column("Note", "What stands out. Sorted by it, outliers come first.", "unreadable"),
+    Column("Note", "Unusual micrographs. Sorted by it, outliers come first.", "unreadable"),
 )
 NAME, PICKS, KEPT, SHARE, SCORE, NOTE = range(6)
 # all of it is in the tooltip
@@ -40,10 +40,9 @@ NOTES: dict[Flag | None, str] = {
 
 
 class MicrographRows:
-    """The rows of the table, in the order that was asked for.
+    """The rows of the table, in the chosen order.
 
-    Which micrographs stand out is `check_shares`' to say: it flags them, and those nearer to
-    its median come later.
+    Unusual micrographs are those that `check_shares` flags, the farthest from its median first.
     """
 
     def __init__(self) -> None:
@@ -67,7 +66,7 @@ class MicrographRows:
         self._by = by
 
     def check_again(self, failures: Mapping[str, str]) -> None:
-        """Look for outliers anew, and sort by what changed."""
+        """Flag outliers again, and sort."""
         self._failures = failures
         if self._by is not None:
             self._check = self._by.check()
@@ -108,7 +107,7 @@ class MicrographRows:
         return "unreadable" if self.is_unreadable(row) else NOTES[self._check.flags[i]]
 
     def tip(self, row: int) -> str:
-        """Return the whole name of a micrograph, and what stands out."""
+        """Return the whole name of a micrograph, and its flag."""
         name = self.name_at(row)
         note = self._failures.get(name) or self._check.flags[self._order[row]]
         return f"{name}\n{note}" if note else name

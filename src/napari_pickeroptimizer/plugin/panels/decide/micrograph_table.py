@@ -24,7 +24,7 @@ RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class MicrographTableModel(QAbstractTableModel):
-    """`MicrographRows` as Qt asks for them."""
+    """Qt model of `MicrographRows`."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,7 +44,7 @@ class MicrographTableModel(QAbstractTableModel):
         self.dataChanged.emit(self.index(0, KEPT), self.index(last, SHARE))
 
     def check_again(self, failures: Mapping[str, str]) -> None:
-        """Look for outliers anew, and sort by what changed."""
+        """Flag outliers again, and sort."""
         self._rearrange(lambda: self.rows.check_again(failures))
 
     def set_colors(self, colors: ThemeColors) -> None:
@@ -60,7 +60,7 @@ class MicrographTableModel(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(COLUMNS)
 
     def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
-        """Return a column's title, or what it is about."""
+        """Return a column's title or tooltip."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -68,7 +68,7 @@ class MicrographTableModel(QAbstractTableModel):
         return COLUMNS[section].tip if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
-        """Return what a cell shows."""
+        """Return the content of a cell."""
         if not index.isValid():
             return None
         row, column = index.row(), index.column()

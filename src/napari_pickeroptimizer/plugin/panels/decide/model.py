@@ -1,4 +1,4 @@
-"""What the decide panel shows: scoring, the threshold, what it is expected to give. No Qt."""
+"""Model of the decide panel: scoring, threshold, expected precision and recall. No Qt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LAYER_DELETED = "The picks layer was deleted meanwhile."
 OUTDATED = "The scores were from the previous model: score the picks again."
 BY_HAND = "by hand"
-# What a threshold may be set for: the rule that finds it, given a share from 0 to 1.
+# Presets of the threshold: the rule for a share from 0 to 1.
 PRESETS: dict[str, Callable[[float], ThresholdRule] | None] = {
     BY_HAND: None,
     "balanced (best F1)": lambda _share: ThresholdRule("auto"),
@@ -41,15 +41,15 @@ WITH_SHARE = ("precision at least", "recall at least")
 
 @dataclass(frozen=True)
 class ThresholdText:
-    """What a threshold gives, in words.
+    """Description of a threshold's result.
 
     Parameters
     ----------
     kept, expected, rejected : str
-        How many picks are kept; expected precision and recall, or why there are none; what
-        became of the other picks.
+        How many picks are kept; expected precision and recall, or why there are none; the
+        rejected and unscored picks.
     warnings : str
-        What to beware of, a line each.
+        Warnings, a line each.
     """
 
     kept: str
@@ -88,7 +88,7 @@ class DecideModel:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._were_scored: WeakSet[Any] = WeakSet()  # Any: napari's layers are not typed here
-        # the layer that is being scored, what it had before, and what came last
+        # the layer that is being scored, its previous scores, and the last event
         self._scoring: Any | None = None
         self._before: Scores | None = None
 
@@ -125,25 +125,25 @@ class DecideModel:
         return not missing_to_score(self.session)
 
     def start_text(self) -> str:
-        """Return the words on the button that starts it."""
+        """Return the text of the button that starts it."""
         return "Score picks" if self.scores is None else "Score picks again"
 
     # --------------------------------------------------------------------- threshold
 
     def threshold_for(self, preset: str, share: float) -> float | None:
-        """Return the threshold that a preset asks for; None before all picks are scored.
+        """Return the threshold of a preset; None before all picks are scored.
 
         Parameters
         ----------
         preset : str
             One of `PRESETS`.
         share : float
-            How much of it, where it is one of `WITH_SHARE`; above 0 and at most 1.
+            Share to reach, for presets in `WITH_SHARE`; above 0 and at most 1.
 
         Raises
         ------
         SettingsError
-            Nothing is expected of thresholds, or no threshold is expected to give so much.
+            There is no forecast, or no threshold is expected to reach the share.
         """
         make_rule, scores = PRESETS[preset], self.scores
         if make_rule is None or scores is None or not scores.complete:
@@ -159,7 +159,7 @@ class DecideModel:
             self.state.set_threshold(threshold)
 
     def set_place_rules(self, rules: PlaceRules) -> None:
-        """Reject picks for their place by other distances, once all picks are scored.
+        """Set the distances that reject picks, once all picks are scored.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class DecideModel:
         return self._scoring not in self.session.viewer.layers
 
     def take(self, event: ScoreEvent | ScoreSummary) -> str:
-        """Take an event of scoring over; return what it is at."""
+        """Handle an event of scoring; return its stage."""
         viewer, layer = self.session.viewer, self._scoring
         match event:
             case PicksScored():
@@ -210,7 +210,7 @@ class DecideModel:
         return f"Micrograph {event.n_done} of {event.n_total}"
 
     def put_back(self) -> None:
-        """Give the layer of an unfinished scoring the scores that it had before."""
+        """Restore the previous scores after an unfinished scoring."""
         layer, before = self._scoring, self._before
         self.end()
         viewer = self.session.viewer_ref()
@@ -221,19 +221,19 @@ class DecideModel:
             jobs.restore_scores(viewer, layer, before)
 
     def end(self) -> None:
-        """Forget the scoring: it is done."""
+        """Clear the state of a finished scoring."""
         self._scoring, self._before = None, None
 
 
 def kept_text(counts: Counts) -> str:
-    """Return the one line that matters: how many picks are kept."""
+    """Return the headline: how many picks are kept."""
     decided = counts.kept + counts.rejected
     share = f" ({counts.kept / decided:.0%})" if decided else ""
     return f"{counts.kept:,} of {counts.n_picks:,} picks kept{share}"
 
 
 def rejected_text(counts: Counts, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
-    """Return what became of the others, and how many labels and places decided on."""
+    """Return the counts of rejected and unscored picks, and of decisions by label and place."""
     classes = ", ".join(
         f"{n:,} {vocabulary.name(c)}" for c, n in counts.rejected_by_class.items()
     )
@@ -249,7 +249,7 @@ def rejected_text(counts: Counts, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -
 
 
 def expectation_text(expected: Expectation | None) -> str:
-    """Return expected precision and recall; empty where nothing is known."""
+    """Return expected precision and recall; empty without a forecast."""
     if expected is None:
         return ""
     if not expected.n_kept:

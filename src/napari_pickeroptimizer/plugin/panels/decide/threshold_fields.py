@@ -1,4 +1,4 @@
-"""The threshold in numbers: by hand, or by what it shall give; and what it gives, in words."""
+"""Fields of the threshold (value, or precision, recall or F1 to reach), and its summary."""
 
 from magicgui.widgets import ComboBox, FloatSpinBox
 from qtpy.QtCore import Signal
@@ -15,7 +15,7 @@ from napari_pickeroptimizer.plugin.panels.fields import Fields
 
 
 class ThresholdFields(Fields):
-    """A threshold, what it is set for, and how much of that."""
+    """Threshold, preset, and the share to reach."""
 
     typed = Signal(float)
     """A threshold typed in; not those that are only shown."""
@@ -27,7 +27,7 @@ class ThresholdFields(Fields):
             choices=[*PRESETS],
             value=BY_HAND,
             label="Set for",
-            tooltip="What the threshold shall give, as far as the labels can tell.",
+            tooltip="Precision, recall or F1 that the threshold is expected to reach.",
         )
         self.percent = FloatSpinBox(value=95, min=1, max=100, step=1, label="Percent")
         self.threshold = FloatSpinBox(
@@ -50,11 +50,11 @@ class ThresholdFields(Fields):
 
     @property
     def share(self) -> float:
-        """How much is asked for, above 0 and at most 1."""
+        """Share to reach, above 0 and at most 1."""
         return float(self.percent.value) / 100
 
     def set_by_hand(self) -> None:
-        """Ask nothing of the threshold any more."""
+        """Select the preset for a threshold by hand."""
         self.preset.value = BY_HAND
 
     def show_threshold(self, threshold: float) -> None:
@@ -97,7 +97,7 @@ class ThresholdSummary(QWidget):
         column.setSpacing(6)
 
     def show_text(self, text: ThresholdText) -> None:
-        """Show what a threshold gives: at every step of a drag."""
+        """Show the result of a threshold, at every step of a drag."""
         self.kept.setText(text.kept)
         self.expected.say(text.expected)
         self.rejected.say(text.rejected)

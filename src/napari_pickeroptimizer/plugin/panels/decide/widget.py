@@ -49,7 +49,7 @@ REST_MS = 400  # until distances that are being typed are applied
 
 
 class DecideWidget(Page):
-    """Score the picks, choose a threshold by what it gives, look at what it does."""
+    """Score the picks, choose a threshold, review the result."""
 
     def build(self) -> None:
         """Make the widgets."""
@@ -87,7 +87,7 @@ class DecideWidget(Page):
         self.summary = ThresholdSummary()
         self.switch = Switch(
             {
-                "all": ("All picks", "Show all picks, coloured by what is decided."),
+                "all": ("All picks", "Show all picks, coloured by the decision."),
                 "kept": ("Kept", "Show the layer of the kept picks only."),
                 "rejected": ("Rejected", "Show the layer of the rejected picks only."),
             },
@@ -95,10 +95,11 @@ class DecideWidget(Page):
         )
         self.table = MicrographTable()
         self.min_distance = LengthBox(
-            "Between picks", "Of two picks nearer than this, the one of the lower score goes."
+            "Between picks",
+            "Of two picks nearer than this, the one of the lower score is rejected.",
         )
         self.edge_distance = LengthBox(
-            "From the edge", "Picks nearer than this to the micrograph's edge go."
+            "From the edge", "Picks nearer than this to the micrograph's edge are rejected."
         )
         self.distance_note = Note("quiet")
         self.distance_note.hide()
@@ -165,7 +166,7 @@ class DecideWidget(Page):
             self.start.setText(self.model.start_text())
 
     def _show_scores(self, *_: object) -> None:
-        """Show all there is of the scores: also what a drag does not change."""
+        """Show the scores, including what a drag does not change."""
         began = time.monotonic()
         state, scores = self.model.state, self.model.scores
         self.decisions.setVisible(scores is not None)
@@ -182,7 +183,7 @@ class DecideWidget(Page):
         self._stream.setInterval(max(STREAM_MS, round(10 * took_ms)))
 
     def _show_threshold(self) -> None:
-        """Show what the threshold gives: at every step of a drag."""
+        """Show the result of the threshold, at every step of a drag."""
         state = self.model.state
         if state is None:
             return
@@ -306,7 +307,7 @@ class DecideWidget(Page):
     # ------------------------------------------------------------------------- model
 
     def load_model(self, path: str | Path) -> None:
-        """Use the model of a file; or say why not."""
+        """Use the model of a file; or show why not."""
         self.attempt(lambda: jobs.load_model(self.viewer, path), "Not loaded: ")
 
     def _ask_load(self) -> None:

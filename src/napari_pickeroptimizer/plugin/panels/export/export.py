@@ -1,6 +1,6 @@
 """Writing the results of a session: the same files that `pickeroptimizer prune` writes. No Qt.
 
-`export` does it here and now. A panel takes `export_events`, which reads everything it needs
+`export` runs at once. A panel takes `export_events`, which reads everything it needs
 from the layers at once, and then runs in a worker. Labels, model and the command lines that
 give the same results are written beside the picks.
 """
@@ -68,7 +68,7 @@ class ExportStep:
 
 @dataclass(frozen=True)
 class Exported:
-    """The last event: all is written.
+    """The last event: all files are written.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Exported:
     next_steps : tuple of str
         What to do with the files in RELION and cryoSPARC.
     report : Path or None
-        The report, where one was wanted.
+        The report, if requested.
     command : str
         The equivalent command lines.
     snippet : str
@@ -118,7 +118,7 @@ class Exported:
 def export(
     viewer: Any, layer: Any, output: str | Path, settings: ExportSettings | None = None
 ) -> Exported:
-    """Write the kept and the rejected picks of a layer, here and now.
+    """Write the kept and the rejected picks of a layer.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def export_events(
 ) -> Iterator[ExportStep | Exported]:
     """Prepare an export; the iterator itself touches no layer, and may run in a worker.
 
-    Cancelled, nothing of it is there, and an earlier export is as it was.
+    If cancelled, nothing is written, and an earlier export is unchanged.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def _kept_only(
 
 
 def _snapshot(scores: Scores, picks: Picks) -> PicksScored:
-    """Return the scores as they are now: scoring again meanwhile changes nothing here."""
+    """Return the scores as they are now: later scoring does not change them."""
     scored = scores.picks_scored(picks)
     return replace(
         scored,

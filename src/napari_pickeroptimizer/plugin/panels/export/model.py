@@ -1,4 +1,4 @@
-"""What the export panel shows: counts, what is missing, formats and places. No Qt."""
+"""Model of the export panel: counts, missing inputs, formats and paths. No Qt."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ExportModel:
     Attributes
     ----------
     exported : Exported or None
-        What was written last.
+        The last export.
     """
 
     def __init__(self, session: Session) -> None:
@@ -78,7 +78,7 @@ class ExportModel:
         return ""
 
     def count_rows(self) -> list[CountRow]:
-        """Return what is kept, rejected and unscored; nothing before all picks are scored."""
+        """Return the counts of kept, rejected and unscored picks; empty before all are scored."""
         state, scores = self.session.picks_state, self.scores
         if state is None or scores is None or not scores.complete:
             return []
@@ -112,21 +112,21 @@ class ExportModel:
         return None if self.picks is None else default_output(self.picks, what, suffix)
 
     def taken(self, output: Path | None, what: What) -> tuple[str, bool]:
-        """Return what is at a place already, and whether it was exported just now."""
-        there = "" if output is None else in_the_way(output, what)
+        """Return what exists at a path, and whether it was exported just now."""
+        obstacle = "" if output is None else in_the_way(output, what)
         just_now = self.exported is not None and self.exported.output == output
-        return there, bool(there) and just_now
+        return obstacle, bool(obstacle) and just_now
 
     # ------------------------------------------------------------------------- actions
 
     def recipe(self, output: Path | None, settings: ExportSettings) -> Recipe | None:
-        """Return how to have the same export without a window; None before there is one."""
+        """Return the recipe for the same export without napari; None before there is one."""
         if self.layer is None or output is None:
             return None
         return recipe_of(self.session.viewer, self.layer, output, settings)
 
     def labels_file(self) -> Path:
-        """Return a place for the labels alone.
+        """Return a path for the labels alone.
 
         Raises
         ------
@@ -158,7 +158,7 @@ def cancelled_text(output: Path | None) -> str:
 
 
 def count_rows(state: LayerState) -> list[CountRow]:
-    """Return what is kept, rejected and unscored: name, number, and details."""
+    """Return the counts of kept, rejected and unscored picks: name, number, details."""
     counts, scores = state.decision.counts(state.threshold), state.scores
     assert scores is not None  # there is a decision
     n = max(counts.n_picks, 1)
@@ -175,8 +175,8 @@ def count_rows(state: LayerState) -> list[CountRow]:
         ("Rejected", f"{counts.rejected:,}", ", ".join(p for p in (by_class, places) if p)),
     ]
     if counts.unscored:
-        why = "outside, or on micrographs that cannot be read"
-        rows.append(("Unscored", f"{counts.unscored:,}", why))
+        details = "outside, or on micrographs that cannot be read"
+        rows.append(("Unscored", f"{counts.unscored:,}", details))
     return rows
 
 
@@ -185,8 +185,8 @@ def formats(picks: Picks) -> dict[str, str]:
     suffix = input_suffix(picks)
     if not suffix:
         return {"": f"{len(picks.sources)} files, as the input", ".star": "one STAR file"}
-    known = format_of(f"picks{suffix}")
-    name = suffix if known is None else known.name
+    pick_format = format_of(f"picks{suffix}")
+    name = suffix if pick_format is None else pick_format.name
     choices = {suffix: f"{name}, as the input" if picks.sources else name}
     return choices if suffix == ".star" else {**choices, ".star": "STAR"}
 

@@ -1,4 +1,4 @@
-"""What a session did, as a recipe for commands and scripts. No Qt."""
+"""The recipe of a session, for commands and scripts. No Qt."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ExportSettings:
         Beside everything: all picks with your labels (``labels.star``), the model that
         scored (``model.safetensors``), ``report.html``.
     overwrite : bool
-        Replace files that are there.
+        Replace existing files.
     device : str
         Where the picks are scored if the commands are run.
     """
@@ -65,7 +65,7 @@ class ExportSettings:
 def recipe_of(
     viewer: Any, layer: Any, output: str | Path, settings: ExportSettings | None = None
 ) -> Recipe:
-    """Return how to do again what a session did, as far as files and commands can.
+    """Return the recipe that reproduces a session, as far as files and commands allow.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def recipe_of(
     session, layer = session_of(viewer), unwrap(layer)
     output = absolute(Path(output).expanduser())
     home = output if settings.what == "everything" else output.parent
-    again = output.with_name(f"{output.stem if output.suffix else output.name}_again")
+    output_again = output.with_name(f"{output.stem if output.suffix else output.name}_again")
     picks, state = picks_of(layer), picks_state(layer)
     scores = state.scores
     model = session.model if scores is None else scores.model
@@ -99,7 +99,7 @@ def recipe_of(
     if model is not None:
         training, why_not = _training(model.card, picks)
         notes += [why_not] if why_not else []
-    model_file = str((home if training is None else again) / MODEL)
+    model_file = str((home if training is None else output_again) / MODEL)
     if scores is not None and scores.complete:
         notes += _added_notes(scores, picks)
     needed = [*labels[:1], *([model_file] if training is None else [])]
@@ -116,7 +116,7 @@ def recipe_of(
         training=training,
         threshold=None if scores is None else state.threshold,
         rules=PlaceRules() if scores is None else state.rules,
-        output=str(again),
+        output=str(output_again),
         device=settings.device,
         write_fom=settings.write_fom,
         batch_size=batch_size(settings.device),

@@ -1,7 +1,7 @@
-"""The command lines and the Python that do what a session did. No Qt.
+"""Command lines and a Python script that reproduce a session. No Qt.
 
 `Recipe` holds the files, settings and threshold of a session; `command_line` and
-`python_snippet` write it down.
+`python_snippet` turn it into text.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ OPTIONS = {
     "seed": "--seed",
     "device": "--device",
 }
-# Written down even where they are the defaults: one will want to change them.
+# Always written, even with default values: users often change them.
 ALWAYS = ("n_steps", "n_folds", "seed")
 UNITS = {"px": "px", "ang": "A", "diameters": "d"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a session did, as far as it can be done again.
+    """Inputs and settings that reproduce a session.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Recipe:
     batch_size : int
         Boxes a batch: the last digits of a probability depend on it.
     notes : tuple of str
-        What the user has to know, in sentences: where it is not quite the same.
+        Differences from the session, as sentences for the user.
     """
 
     micrographs: SearchPaths
@@ -88,7 +88,7 @@ class Recipe:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What `prune` keeps in its record of what it was given."""
+        """Inputs as `prune` records them."""
         return {
             "micrographs": list(self.micrographs.paths),
             "picks": list(self.picks),
@@ -173,7 +173,7 @@ def python_snippet(recipe: Recipe) -> str:
         lines.append("from napari_pickeroptimizer.fewshot.augment import Augmentation")
     if recipe.rules != PlaceRules():
         lines.append("from napari_pickeroptimizer.prune.place_rules import Length")
-    lines += ["", f"micrographs = Micrographs.find({_found(recipe.micrographs)})"]
+    lines += ["", f"micrographs = Micrographs.find({_search_arguments(recipe.micrographs)})"]
     lines.append(f"picks = read_picks({_listed(recipe.picks)}).with_labels(0)")
     labels = f"read_picks({_listed(recipe.labels)})" if recipe.labels else "None"
     lines.append(f"labels = {labels}")
@@ -221,7 +221,7 @@ def _written(words: list[tuple[str, ...]]) -> str:
     return " \\\n    ".join([f"{PROGRAM} {verb}", *map(shlex.join, options)])
 
 
-def _found(search: SearchPaths) -> str:
+def _search_arguments(search: SearchPaths) -> str:
     parts = [_listed(search.paths)]
     if search.pixel_size_ang is not None:
         parts.append(f"pixel_size_ang={search.pixel_size_ang!r}")

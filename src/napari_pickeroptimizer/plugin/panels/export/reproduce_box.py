@@ -1,4 +1,4 @@
-"""How to have the same export without a window: as commands, and as a script, to copy."""
+"""The same export without napari: commands and a script to copy."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     python_snippet,
 )
 
-# A dragged threshold moves many times a second; commands are read when the mouse rests.
+# A dragged threshold moves many times a second; commands are updated when the mouse stops.
 REST_MS = 150
 N_LINES = 14
 
@@ -69,7 +69,7 @@ class ReproduceBox(Fold):
     Parameters
     ----------
     panel : QWidget
-        The panel; nothing is written down while it is hidden.
+        The panel; nothing is updated while it is hidden.
     recipe : callable
         Returns what the panel shows, None before there is anything.
     """
@@ -90,7 +90,7 @@ class ReproduceBox(Fold):
         self.toggle.toggled.connect(self._show_texts)
 
     def show_soon(self, *_: object) -> None:
-        """Follow the panel, once the mouse rests."""
+        """Follow the panel, once the mouse stops."""
         if self.toggle.isChecked():
             self._rest.start()
 

@@ -1,4 +1,4 @@
-"""The export panel: what is written, where, and how to have the same without a window."""
+"""The export panel: files to write, their folder, and the same as commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ EVERYTHING, KEPT = "everything", "kept"
 
 
 class ExportWidget(Page):
-    """Write what is kept and rejected, with record and report, and say how it was done."""
+    """Write kept and rejected picks, with record and report, and show the commands."""
 
     def build(self) -> None:
         """Make the widgets."""
@@ -89,7 +89,7 @@ class ExportWidget(Page):
         for field in (self.form, self.place):
             field.native.setMinimumWidth(0)
         self.replace = CheckBox(
-            text="Replace what is there", tooltip="Write over files of the same names."
+            text="Replace existing files", tooltip="Write over files of the same names."
         )
         self.with_labels = CheckBox(
             value=True,
@@ -100,7 +100,7 @@ class ExportWidget(Page):
         self.with_model = CheckBox(
             value=True,
             text="Model (model.safetensors)",
-            tooltip="The network that scored, for other data and for the command line.",
+            tooltip="The model of the scores, for other data and for the command line.",
         )
         self.with_report = CheckBox(
             value=True,
@@ -214,7 +214,7 @@ class ExportWidget(Page):
             self._show_status()
 
     def _on_step(self, layer: Any, *_: object) -> None:
-        """Follow threshold and labels, at every step: no file is asked for here."""
+        """Follow threshold and labels, at every step: no file is checked here."""
         if layer is self.layer:
             self.counts.show_rows(self.model.count_rows())
             self.again.show_soon()

@@ -1,4 +1,4 @@
-"""Boxes of which only the seen ones exist: a million picks cost as much as fifty."""
+"""Grid of boxes of which only the visible ones are made, however many picks there are."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,13 +26,13 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import Thumbn
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 
 MIN_BOX_PX, MAX_BOX_PX = 40, 320
-POLL_MS = 30  # how often thumbnails that have arrived are looked for
-SETTLE_MS = 40  # how long the view rests before thumbnails are asked for
+POLL_MS = 30  # how often finished thumbnails are collected
+SETTLE_MS = 40  # how long the view is at rest before thumbnails are requested
 
 
 @dataclass
 class Cells:
-    """What the grid asks about picks; replaced as a whole when they are others.
+    """Callbacks for the content of cells; replaced as one object when the picks change.
 
     Parameters
     ----------
@@ -126,12 +126,12 @@ class BoxArea(QAbstractScrollArea):
         self._changed_view()
 
     def set_message(self, text: str) -> None:
-        """Say in words why there are no boxes."""
+        """Show why there are no boxes."""
         self.message = text
         self._port.update()
 
     def set_selection(self, selection: Selection) -> None:
-        """Select other picks; only the seen cells that look different are painted."""
+        """Select other picks; only visible cells that change are repainted."""
         before, self.selection = self.selection, selection
         rows = self.display.rows[self.seen.start : self.seen.stop]
         if len(before.mask) == len(selection.mask):
@@ -153,7 +153,7 @@ class BoxArea(QAbstractScrollArea):
 
     @property
     def seen(self) -> range:
-        """Positions of the cells that are seen, at least in part."""
+        """Positions of the cells that are visible, at least in part."""
         grid, top = self.grid, self._top
         return grid.within(top, top + max(0, grid.height_px - 1))
 
@@ -168,7 +168,7 @@ class BoxArea(QAbstractScrollArea):
         return self.grid.at(point.x(), point.y() + self._top)
 
     def reveal(self, row: int) -> bool:
-        """Scroll as little as needed to see a pick; tell whether it is among the shown."""
+        """Scroll as little as needed to show a pick; return whether it is among the displayed."""
         position = self.display.at(row)
         if position == NOTHING:
             return False
@@ -181,7 +181,7 @@ class BoxArea(QAbstractScrollArea):
         return True
 
     def update_rows(self, rows: Any) -> None:
-        """Paint picks again, those of them that are seen."""
+        """Repaint picks that are visible."""
         seen = self.display.rows[self.seen.start : self.seen.stop]
         rows = np.asarray(rows)
         if len(rows) > len(seen):
@@ -199,7 +199,7 @@ class BoxArea(QAbstractScrollArea):
         return max(1, round(self.box_px * self.devicePixelRatioF()))
 
     def ask(self) -> None:
-        """Ask for the thumbnails that are seen, and for a page around them."""
+        """Request the visible thumbnails, and a page around them."""
         if not self.isVisible():  # closed, or behind another tab
             return
         seen, page = self.seen, self.grid.page
@@ -232,7 +232,7 @@ class BoxArea(QAbstractScrollArea):
         bar.setSingleStep(max(1, grid.cell_px // 3))
 
     def _middle(self) -> int:
-        """Position that is to stay where it is: the current one if seen, else the first."""
+        """Position that is to stay where it is: the current one if visible, else the first."""
         current = self.display.at(self.selection.current)
         return current if current in self.seen else self.seen.start
 
@@ -311,7 +311,7 @@ class BoxArea(QAbstractScrollArea):
             )
 
     def viewportEvent(self, event: Any) -> bool:
-        """Tell what the cell under the mouse is."""
+        """Show the tooltip of the cell under the mouse."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             position = self.position_at(event.pos())
             if position == NOTHING:

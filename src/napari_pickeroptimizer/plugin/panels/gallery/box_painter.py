@@ -49,7 +49,7 @@ class BoxPainter:
         self.colors = Colors()
 
     def message(self, painter: QPainter, rect: QRect, text: str) -> None:
-        """Paint words into the middle of an empty grid."""
+        """Paint a message into an empty grid."""
         painter.setPen(self.colors.text)
         inner = rect.adjusted(24, 12, -24, -12)
         flags = ALIGN_CENTRE.value | Qt.TextFlag.TextWordWrap.value
@@ -126,7 +126,7 @@ class BoxPainter:
             out = LABEL_PX / 2
         elif look.decided is not None:
             style = Qt.PenStyle.SolidLine if look.kept else Qt.PenStyle.DashLine
-            if selected:  # the lines of the light classes are not seen on the selection
+            if selected:  # lines of light classes are invisible on the selection
                 painter.setPen(QPen(QColor(0, 0, 0), DECIDED_PX))
                 painter.drawRect(box.adjusted(-0.8, -0.8, 0.8, 0.8))
             pen = QPen(QColor(look.decided.color), DECIDED_PX, style)

@@ -1,4 +1,4 @@
-"""What the gallery shows: the session's picks, their boxes, or what is missing. No Qt."""
+"""Model of the gallery: the session's picks, their boxes, or what is missing. No Qt."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ EMPTY_LAYER = "This layer has no picks yet."
 
 
 class GalleryModel:
-    """The picks of a session as a gallery sees them.
+    """The picks of a session for the gallery.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class GalleryModel:
         self.stale = False
         self._places: Places | None = None
 
-    # ------------------------------------------------------------------- what there is
+    # ------------------------------------------------------------------- picks
 
     @property
     def state(self) -> LayerState | None:
@@ -95,20 +95,20 @@ class GalleryModel:
         self.picks = GalleryPicks.of(state, slices)
 
     def changed_labels(self, rows: NDArray[np.intp]) -> None:
-        """Take the labels of some picks over, and note whether the order depends on them."""
+        """Update the labels of some picks, and whether the order depends on them."""
         state, picks = self.state, self.picks
         if state is not None and picks is not None and len(state.picks) == len(picks):
             labels, decision = state.picks.labels, picks.decision
             self.picks = replace(picks, labels=labels)
             if decision is not None and state.scores is None:
-                decision.set_labels(rows, labels[rows])  # the state sees to its own
+                decision.set_labels(rows, labels[rows])  # the state updates its own
         else:
             self.read()
         if self.sort is Sort.CLASS or self.show not in (Show.ALL, Show.MICROGRAPH):
             self.stale = True
 
     def changed_threshold(self) -> None:
-        """Take another threshold over; cheap, for it may come at every step of a drag."""
+        """Update the threshold; fast, as it is called at every step of a drag."""
         if self.picks is None or self.state is None:
             return
         # the arrays stay, so this is no copy
@@ -201,10 +201,10 @@ class GalleryModel:
         box_px = min(BOX_FACTOR * state.diameter_px, MAX_BOX_PX)
         return ThumbnailSettings(box_px, side, sigma, self.contrast)
 
-    # ------------------------------------------------------------------- words
+    # ------------------------------------------------------------------- texts
 
     def message(self) -> str:
-        """Say why nothing is shown."""
+        """Return why nothing is shown."""
         if self.layer is None or self.picks is None:
             return NO_PICKS
         if not len(self.picks):
@@ -241,7 +241,7 @@ class GalleryModel:
 
 
 def count_text(n_shown: int, n_all: int, n_selected: int) -> str:
-    """Say how many picks there are.
+    """Return the number of picks as text.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the gallery shows: picks in an order, some of them, some selected. Pure, no Qt.
+"""Sorting and filtering of the gallery's picks. Pure, no Qt.
 
 Everything is an array over all picks, and nothing loops over them: a million picks are
 sorted in a fraction of a second, and a key press touches none of them.
@@ -52,9 +52,9 @@ class Show(StrEnum):
 
 SORT_HELP = {
     Sort.MICROGRAPH: "As the picks are in their file, micrograph by micrograph.",
-    Sort.SCORE_DOWN: "The surest particles first.",
-    Sort.SCORE_UP: "The surest false picks first.",
-    Sort.UNCERTAINTY: "Scores closest to the threshold first: labels help most there.",
+    Sort.SCORE_DOWN: "The most certain particles first.",
+    Sort.SCORE_UP: "The most certain false picks first.",
+    Sort.UNCERTAINTY: "Scores closest to the threshold first: their labels help most.",
     Sort.CLASS: "By label, else by the class that the score gives.",
     Sort.SIMILARITY: "Those first that are most like the selected ones to the network.",
     Sort.PICKER_SCORE: "By the figure of merit in the pick file, high first.",
@@ -67,14 +67,14 @@ BY_SCORE = frozenset(
 
 @dataclass(frozen=True)
 class CellLook:
-    """How the cell of one pick is drawn.
+    """Style of the cell of one pick.
 
     Parameters
     ----------
     label : ClassStyle or None
         The user's label.
     decided : ClassStyle or None
-        The class that score and place give.
+        The class by score and place.
     kept : bool
         Whether that is the particle.
     score : str
@@ -102,7 +102,7 @@ def score_text(probability: float) -> str:
 
 @dataclass(frozen=True)
 class GalleryPicks:
-    """What the gallery sorts, filters and shows by; what is decided, the `Decision` says.
+    """Columns that the gallery sorts, filters and shows; classes come from the `Decision`.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class GalleryPicks:
 
     @classmethod
     def of(cls, state: LayerState, slices: NDArray[np.floating]) -> GalleryPicks:
-        """Return what is known of picks.
+        """Return the columns of a layer's picks.
 
         Parameters
         ----------
@@ -170,19 +170,19 @@ class GalleryPicks:
         return bool(np.isfinite(self.probability).any())
 
     def scored_class(self, rows: NDArray[np.intp]) -> NDArray[np.int8]:
-        """Return the classes that score and place give some picks, 0 where there is none."""
+        """Return the classes of some picks by score and place, 0 where there is none."""
         if self.decision is None:
             return np.zeros(len(rows), dtype=np.int8)
         return self.decision.scored_class(self.threshold, rows)
 
     def classes(self) -> NDArray[np.int8]:
-        """Return the (n,) classes that count: the label, else what score and place give."""
+        """Return the (n,) classes: by label, else by score and place."""
         if self.decision is None:
             return self.labels
         return self.decision.predicted(self.threshold)
 
     def looks(self, rows: NDArray[np.intp], vocabulary: Vocabulary) -> list[CellLook]:
-        """Return what the cells of some picks show."""
+        """Return the cell styles of some picks."""
         labels, classes, p = self.labels[rows], self.scored_class(rows), self.probability[rows]
         return [
             CellLook(
@@ -252,11 +252,11 @@ def similarity(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArr
         raise SettingsError("Score the picks first: the network tells how similar boxes are.")
     if reference is None or not len(reference):
         raise SettingsError("Select a pick first: the others are sorted by similarity to it.")
-    wanted = _unit(np.asarray(features[reference], dtype=np.float32))
-    wanted = wanted[np.isfinite(wanted).all(axis=1)]
-    if not len(wanted):
+    selected = _unit(np.asarray(features[reference], dtype=np.float32))
+    selected = selected[np.isfinite(selected).all(axis=1)]
+    if not len(selected):
         raise SettingsError("The selected pick is not scored: select another one.")
-    direction = _unit(wanted.mean(axis=0, keepdims=True))[0]
+    direction = _unit(selected.mean(axis=0, keepdims=True))[0]
     parts = [
         _unit(np.asarray(features[i : i + FEATURE_CHUNK], dtype=np.float32)) @ direction
         for i in range(0, len(features), FEATURE_CHUNK)

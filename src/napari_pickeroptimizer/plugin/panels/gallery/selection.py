@@ -40,9 +40,9 @@ class Display:
 class Selection:
     """Selected picks, the current one (with the keyboard's focus), and where a range begins.
 
-    A selection that has been labelled is `spent`: it stays to be seen, and to be corrected
-    by another key, but the next click or step begins a new one. So nobody relabels the last
-    dozen along with the next pick.
+    A selection that has been labelled is `spent`: it stays visible, and can be corrected
+    by another key, but the next click or step begins a new one, so that earlier picks are not
+    relabelled along with the next one.
     """
 
     mask: NDArray[np.bool_]
@@ -62,7 +62,7 @@ class Selection:
 
     @property
     def targets(self) -> NDArray[np.intp]:
-        """Rows that a label key means: the selected ones, else the current one."""
+        """Rows that a label key applies to: the selected ones, else the current one."""
         rows = self.rows
         if len(rows) or self.current == NOTHING:
             return rows
@@ -101,7 +101,7 @@ class Selection:
         return Selection(self._base(), row, row)
 
     def pointed(self, row: int) -> Selection:
-        """Return the same selection, somebody elsewhere having gone to a pick."""
+        """Return the same selection with a pick visited elsewhere as the current one."""
         return replace(self, current=row)
 
     def used(self) -> Selection:
@@ -139,7 +139,7 @@ class Grid:
     n : int
         Cells.
     width_px, height_px : int
-        The part that is seen at once.
+        The visible part.
     cell_px : int
         Side of a cell with its margin.
     """
@@ -168,7 +168,7 @@ class Grid:
 
     @property
     def page(self) -> int:
-        """Positions that Page Down goes on: the rows that are wholly seen."""
+        """Positions that Page Down goes on: the rows that are fully visible."""
         return max(1, self.height_px // self.cell_px) * self.columns
 
     def corner(self, position: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Thumbnails of the boxes that are seen, cut in threads of their own. No Qt."""
+"""Thumbnails of the visible boxes, cut in threads. No Qt."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def open_lazily(micrograph: Micrograph) -> NDArray[Any]:
     if micrograph.path.suffix.lower() in TIFF_SUFFIXES and micrograph.path.is_file():
         try:
             image = tifffile.memmap(micrograph.path, mode="r")
-        except Exception:  # noqa: BLE001 (compressed, or no TIFF at all: open_image will say)
+        except Exception:  # noqa: BLE001 (compressed, or no TIFF at all: open_image reports it)
             image = None
         if image is not None and image.ndim != 2:
             image = None
@@ -102,17 +102,17 @@ def _is_mapped(image: NDArray[Any]) -> bool:
 
 @dataclass
 class _Cache:
-    """Thumbnails by pick, the least lately seen dropped first."""
+    """Thumbnails by pick, the least recently used dropped first."""
 
     limit: int
     n_bytes: int = 0
     items: OrderedDict[int, tuple[int, Thumbnail]] = field(default_factory=OrderedDict)
 
     def get(self, row: int) -> tuple[int, Thumbnail] | None:
-        found = self.items.get(row)
-        if found is not None:
+        cached = self.items.get(row)
+        if cached is not None:
             self.items.move_to_end(row)
-        return found
+        return cached
 
     def put(self, row: int, generation: int, thumbnail: Thumbnail) -> None:
         old = self.items.pop(row, None)
@@ -128,10 +128,10 @@ class _Cache:
 
 
 class ThumbnailLoader:
-    """Cuts the thumbnails that are wanted now, in threads that end when there is nothing to do.
+    """Cuts the requested thumbnails, in threads that end when there is nothing to do.
 
     Everything here is called from one thread, the main one; nothing blocks. `want` replaces
-    what was wanted before, so that boxes which were scrolled past are never cut.
+    the previous request, so that boxes which were scrolled past are never cut.
 
     Parameters
     ----------
@@ -150,15 +150,15 @@ class ThumbnailLoader:
         self._places: Places | None = None
         self._settings: ThumbnailSettings | None = None
         self._open: OpenMicrographs | None = None
-        self._pending: list[list[int]] = [[], []]  # what is seen; what may be seen next
+        self._pending: list[list[int]] = [[], []]  # visible; to prefetch
         self._under_way: set[int] = set()
         self._arrived: list[int] = []
 
     def show(self, places: Places | None, settings: ThumbnailSettings | None) -> None:
-        """Say what thumbnails are of.
+        """Set picks and settings of the thumbnails.
 
-        Other places forget all; other settings leave the old thumbnails to be seen until
-        new ones are there.
+        Other places clear the cache; with other settings the old thumbnails are shown until
+        new ones are ready.
         """
         with self._lock:
             if places is not self._places:
@@ -189,17 +189,19 @@ class ThumbnailLoader:
     def get(self, row: int) -> Thumbnail | None:
         """Return a pick's thumbnail, perhaps of older settings; None where there is none yet."""
         with self._lock:
-            found = self._cache.get(row)
-        return None if found is None else found[1]
+            cached = self._cache.get(row)
+        return None if cached is None else cached[1]
 
-    def want(self, seen: Iterable[int], ahead: Iterable[int] = ()) -> None:
-        """Have thumbnails cut: first those that are seen, then those that may be next."""
+    def want(self, visible: Iterable[int], prefetch: Iterable[int] = ()) -> None:
+        """Request thumbnails: first the visible ones, then those to prefetch."""
         with self._lock:
             if self._places is None or self._settings is None:
                 return
-            self._pending = [[r for r in rows if self._missing(r)] for rows in (seen, ahead)]
-            wanted = sum(map(len, self._pending))
-            n_new = min(self._n_threads - self._n_alive, -(-wanted // BATCH))
+            self._pending = [
+                [r for r in rows if self._missing(r)] for rows in (visible, prefetch)
+            ]
+            n_pending = sum(map(len, self._pending))
+            n_new = min(self._n_threads - self._n_alive, -(-n_pending // BATCH))
             self._n_alive += max(0, n_new)
         for _ in range(n_new):
             Thread(target=self._work, name="thumbnails", daemon=True).start()
@@ -215,8 +217,8 @@ class ThumbnailLoader:
         self.show(None, None)
 
     def _missing(self, row: int) -> bool:
-        found = self._cache.items.get(row)
-        return row not in self._under_way and (found is None or found[0] != self._generation)
+        cached = self._cache.items.get(row)
+        return row not in self._under_way and (cached is None or cached[0] != self._generation)
 
     def _work(self) -> None:
         while True:

@@ -60,7 +60,7 @@ class GalleryWidget(Panel):
         self.say("")
 
     def showEvent(self, event: Any) -> None:
-        """Go below the canvas when shown for the first time: rows of boxes want width."""
+        """Move below the canvas when first shown: rows of boxes need width."""
         super().showEvent(event)
         if not self._was_shown:
             self._was_shown = True
@@ -128,12 +128,12 @@ class GalleryWidget(Panel):
         self.arrange(keep_place=not other)
 
     def _follow_layers(self) -> None:
-        """Show boxes when micrographs have come, words when they have gone."""
+        """Show boxes when micrographs are opened, a message when they are removed."""
         self.model.read()
         self._show_display(self._arranged, keep_place=True)
 
     def arrange(self, *_: Any, keep_place: bool = True) -> None:
-        """Sort and filter anew; where that cannot be done, say why and stay."""
+        """Sort and filter again; if that fails, show why and keep the order."""
         targets = self.grid.selection.targets
         try:
             arranged = self.model.arrange(targets)
@@ -149,7 +149,7 @@ class GalleryWidget(Panel):
     def _show_display(self, arranged: Display, *, keep_place: bool) -> None:
         self._arranged = arranged
         self._show_cells()
-        if self.model.micrographs is None:  # words instead of a wall of empty boxes
+        if self.model.micrographs is None:  # a message instead of empty boxes
             nowhere = np.full(len(arranged.position), NOTHING, dtype=np.int32)
             arranged = Display(np.empty(0, np.intp), nowhere)
         self.grid.set_display(arranged, keep_place=keep_place)
@@ -163,7 +163,7 @@ class GalleryWidget(Panel):
             self.grid.set_cells(Cells(lambda rows: picks.looks(rows, vocabulary), self._tip))
 
     def _show_boxes(self, *_: Any) -> None:
-        """Have boxes cut as they are wanted now; nothing happens if that is as before."""
+        """Update the thumbnail settings; no effect if they are unchanged."""
         places = self.model.places()
         self.loader.show(places, self.model.thumbnail_settings(self.grid.thumbnail_side))
         self.grid.ask()
@@ -186,7 +186,7 @@ class GalleryWidget(Panel):
         thumbnail = self.loader.get(row)
         return self.model.tip(row, "" if thumbnail is None else thumbnail.reason)
 
-    # ------------------------------------------------------------------- what the user does
+    # ------------------------------------------------------------------- user actions
 
     def _choose(self, *_: Any) -> None:
         """Sort or filter as chosen."""
@@ -237,7 +237,7 @@ class GalleryWidget(Panel):
         layer = self.model.layer
         self.attempt(lambda: navigation.go_to_pick(self.viewer, layer, row, zoom=True))
 
-    # ------------------------------------------------------------------- what others do
+    # ------------------------------------------------------------------- signals
 
     def _on_labels(self, layer: Any, rows: Any) -> None:
         if layer is not self.model.layer:
@@ -277,7 +277,7 @@ class GalleryWidget(Panel):
         self._show_cells()
 
     def _on_visited(self, layer: Any, row: int) -> None:
-        """Show the pick that somebody went to."""
+        """Show a pick that was visited elsewhere."""
         state = layer_state(layer)
         if layer is not self.model.layer:
             if state is None or self.model.state is None or state.rows is None:
@@ -342,7 +342,7 @@ class GalleryWidget(Panel):
         return {**keys.LABEL_KEYS, **own}
 
     def keyPressEvent(self, event: Any) -> None:
-        """Label, undo, redo; the other keys of ours do what they do on the micrograph."""
+        """Label, undo, redo; the plugin's other keys act as on the micrograph."""
         key = key_name(event)
         layer = self.model.layer
         if event.key() == Qt.Key.Key_F5:

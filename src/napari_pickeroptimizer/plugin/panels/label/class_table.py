@@ -26,7 +26,7 @@ from napari_pickeroptimizer.plugin.panels.controls import button, clear_layout
 from napari_pickeroptimizer.plugin.panels.label.model import add_class_tip, without_class
 from napari_pickeroptimizer.plugin.panels.symbols import ICON_PX, class_icon
 
-# Told apart by all common kinds of colour vision, and bright enough on a grey micrograph.
+# Distinguishable with all common kinds of colour vision, and bright enough on a grey micrograph.
 SWATCHES = {
     "blue": "#1E9BFF",
     "sky blue": "#7FD0FF",

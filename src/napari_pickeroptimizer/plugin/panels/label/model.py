@@ -1,4 +1,4 @@
-"""What the label panel shows: labels, the micrograph on the screen, suggestions. No Qt."""
+"""Model of the label panel: labels, the current micrograph, suggestions. No Qt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NONE_SELECTED = "No picks are selected: click one, or drag a box in selection mo
 
 @dataclass(frozen=True)
 class MicrographShown:
-    """The micrograph on the screen, as the picks of a layer see it.
+    """The current micrograph, and a layer's picks on it.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class MicrographShown:
 
 @dataclass(frozen=True)
 class MicrographDisplay:
-    """How the micrographs are displayed, and what of it can be changed.
+    """Display settings of the micrographs, and which of them can be changed.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class LabelModel:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        # rows on the slice that is shown, looked for once a slice: (points, slice, rows)
+        # rows on the current slice, computed once per slice: (points, slice, rows)
         self._on_slice: tuple[int, int, NDArray[np.intp]] | None = None
 
     @property
@@ -131,7 +131,7 @@ class LabelModel:
         return {} if self.layer is None else label_counts(self.layer)
 
     def needs_hint(self) -> bool:
-        """Whether nothing is labelled yet, so that one has to be told how to."""
+        """Whether nothing is labelled yet, so that a hint is shown."""
         return self.layer is not None and not sum(list(self.counts().values())[1:])
 
     def can_undo(self) -> tuple[bool, bool]:
@@ -140,7 +140,7 @@ class LabelModel:
         return (False, False) if state is None else state.can_undo
 
     def key_help(self) -> list[tuple[str, str]]:
-        """Return the keys and what they mean."""
+        """Return the keys and their actions."""
         classes = [(style.key, style.name) for style in self.session.vocabulary]
         return [*classes, ("U", "remove the label"), *OTHER_KEYS]
 
@@ -166,14 +166,14 @@ class LabelModel:
         return f"{recovery.sentence} {verb} found for these picks."
 
     def recover(self) -> str:
-        """Give the picks the labels of the earlier session; return how many, in words."""
+        """Restore the labels of the earlier session; return how many, as text."""
         n = actions.recover(self.session.viewer, self.layer)
         return f"{plural(n, 'label')} restored."
 
     # --------------------------------------------------------------------- micrographs
 
     def forget_slice(self) -> None:
-        """Look for the picks of the slice anew: layers changed."""
+        """Clear the cached picks of the slice: layers have changed."""
         self._on_slice = None
 
     def micrograph(self) -> MicrographShown:
@@ -219,7 +219,7 @@ class LabelModel:
         if not self.can_suggest:
             return "Open the micrographs first: picks are compared by their images."
         chosen = (
-            "those the model is unsure of, and some unlike all others"
+            "uncertain ones, and some unlike all others"
             if self.session.model is not None
             else "picks unlike each other and unlike the labelled ones"
         )
@@ -230,19 +230,19 @@ class LabelModel:
         return navigation.queue_of(self.layer)
 
     def check_text(self) -> str:
-        """Return how many labels the model doubts; empty for none."""
+        """Return how many labels the model contradicts; empty for none."""
         n = 0 if self.layer is None else len(suggestions.doubtful_rows(self.layer))
         return f"Check {plural(n, 'label')} the model doubts" if n else ""
 
     def take_suggested(self, layer: Any, event: object) -> str:
-        """Take an event of suggesting over; return what to say of it.
+        """Handle an event of suggesting; return the message to show.
 
         Parameters
         ----------
         layer : napari.layers.Points
-            The layer it was asked for: the user may work on another one by now.
+            The layer of the job: the user may work on another one by now.
         event : SuggestEvent
-            What came.
+            The event.
         """
         match event:
             case BoxesRead():
@@ -277,7 +277,7 @@ def add_class_tip(vocabulary: Vocabulary) -> str:
     """Return what another class would be, or why there cannot be one."""
     n_free = MAX_CLASS - len(vocabulary.classes)
     if not n_free:
-        return f"{MAX_CLASS} classes are the most that RELION distinguishes."
+        return f"{MAX_CLASS} classes are the maximum in RELION."
     return f"Another class of false picks, or of particles to keep apart ({n_free} more)."
 
 

@@ -16,14 +16,14 @@ from napari_pickeroptimizer.plugin.preferences import preferences
 
 
 class SuggestBox(QWidget):
-    """Have picks suggested, and go through them.
+    """Suggest picks, and step through them.
 
     Parameters
     ----------
     model : LabelModel
         The picks.
     say : callable
-        Called with what the user shall read.
+        Called with messages for the user.
     """
 
     def __init__(self, model: LabelModel, say: Callable[[str], None]) -> None:
@@ -40,9 +40,7 @@ class SuggestBox(QWidget):
         self.queue_text = QLabel()
         self.back = arrow("◂", "Back in the queue (B).", lambda: self._step(-1))
         self.next = arrow("▸", "Next in the queue (N).", lambda: self._step(1))
-        self.check = button(
-            "", "Review the labels that the model takes for another class.", self._check
-        )
+        self.check = button("", "Review the labels that the model contradicts.", self._check)
         self.queue = QWidget()
         queue = fill(QHBoxLayout(self.queue), self.queue_text, self.back, self.next)
         queue.setStretch(0, 1)
@@ -61,7 +59,7 @@ class SuggestBox(QWidget):
         self._show()
 
     def _show(self) -> None:
-        """Say what suggestions would be, or what they need."""
+        """Show what would be suggested, or what is missing."""
         self._show_queue()
         self._show_check()
         if not self.job.running:
@@ -103,7 +101,7 @@ class SuggestBox(QWidget):
             self._say(str(error))
             return
         self.suggest.setEnabled(False)
-        self._say("Looking for picks ...")
+        self._say("Selecting picks ...")
         self.job.run(
             events,
             on_event=lambda event: self._say(self._model.take_suggested(layer, event)),

@@ -17,7 +17,7 @@ from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.session import Session
 
 DEFAULT_LOW_PASS_ANG = 20
-# Each step of a drag would filter micrographs anew: wait until the mouse rests.
+# Each step of a drag would filter micrographs anew: wait until the mouse stops.
 REST_MS = 120
 BLUR_HELP = "Blur finer detail, on the screen only: files and scores do not change."
 UNKNOWN_PIXEL_SIZE = "The pixel size is unknown, so there is no low-pass in Å."
@@ -29,7 +29,7 @@ class ViewBox(QWidget):
     Parameters
     ----------
     session : Session
-        Whose layers are meant.
+        Session of the layers.
     """
 
     def __init__(self, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""The label panel: tell particles from false picks, undo, be shown which ones next."""
+"""The label panel: label picks, undo, suggestions."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -40,7 +40,7 @@ LINE_PX, N_LINES = 18, 6  # of the list of missing micrographs
 
 
 class LabelWidget(Page):
-    """Label picks by key or click, with undo; have picks suggested; find one's way."""
+    """Label picks by key or click, with undo, suggestions and navigation."""
 
     def build(self) -> None:
         """Make the widgets."""
@@ -55,8 +55,8 @@ class LabelWidget(Page):
             "Click a pick, or point at it, and press a key. Drag a box in selection mode "
             "(key S) for many.",
         )
-        self.undo = button("Undo", "Take the last labels back (Ctrl+Z).", self._undo)
-        self.redo = button("Redo", "Give them again (Ctrl+Shift+Z).", self._redo)
+        self.undo = button("Undo", "Undo the last labels (Ctrl+Z).", self._undo)
+        self.redo = button("Redo", "Redo the labels (Ctrl+Shift+Z).", self._redo)
         self.history = QWidget()
         fill(QHBoxLayout(self.history), self.undo, self.redo, None, self.classes.add)
         self.suggesting = SuggestBox(self.model, self.say)
@@ -90,7 +90,7 @@ class LabelWidget(Page):
         banner.setObjectName("framed")
         self.banner_text = QLabel()
         self.banner_text.setWordWrap(True)
-        self.restore = button("Restore", "Give these picks the labels again.", self._restore)
+        self.restore = button("Restore", "Restore these labels.", self._restore)
         self.discard = button("Discard", "Do not offer these labels again.", self._discard)
         column = fill(
             QVBoxLayout(banner), self.banner_text, row_of(self.restore, self.discard, None)
@@ -102,7 +102,7 @@ class LabelWidget(Page):
         part = QWidget()
         text = QLabel(
             "Drag picks onto the window: a STAR file, or a folder of .box files. Their "
-            "micrographs are found where they can be."
+            "micrographs are opened if they are found nearby."
         )
         text.setWordWrap(True)
         self.open_file = button("Open picks...", "Choose a pick file.", self._open_file)
@@ -236,7 +236,7 @@ class LabelWidget(Page):
         self._open(lambda: self.viewer.open_sample(PLUGIN, "simulated"))
 
     def _open(self, action: Callable[[], object]) -> None:
-        """Open something; whatever a reader raises is said, and does not reach Qt."""
+        """Open something; an error of the reader is shown, and does not reach Qt."""
         try:
             action()
         except Exception as error:  # noqa: BLE001 (napari wraps what readers raise)

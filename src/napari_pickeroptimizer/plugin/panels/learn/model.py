@@ -1,4 +1,4 @@
-"""What the learn panel shows: what is missing, the model, how good it is. No Qt."""
+"""Model of the learn panel: missing inputs, the model and its validation. No Qt."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.plugin.session import Session
 
-# Fewer labels of a class say too little of how good a model is.
+# With fewer labels of a class the accuracy is too uncertain.
 LEAST_LABELS = 10
 N_SKIPPED_SHOWN = 3
-LEARNING = "Learning. You can go on labelling; new labels count the next time."
+LEARNING = "Training. You can continue labelling; new labels are used the next time."
 
 
 class LearnModel:
@@ -59,12 +59,12 @@ class LearnModel:
         return missing_to_finetune(self.picks, self.stack, self.session.vocabulary)
 
     def ready_text(self) -> str:
-        """Return the labels that would be learned."""
+        """Return the labels that would be used."""
         picks = self.picks
         return "" if picks is None else f"Ready: {label_text(picks, self.session.vocabulary)}."
 
     def model_text(self) -> str:
-        """Return what the session's model is, and how good."""
+        """Describe the session's model and its validation."""
         return model_text(self.session.model)
 
     def can_restore(self) -> bool:
@@ -80,11 +80,11 @@ class LearnModel:
     # -------------------------------------------------------------------------- events
 
     def begin(self) -> None:
-        """Forget what was skipped: another fine-tuning starts."""
+        """Clear the skipped micrographs for a new fine-tuning."""
         self._skipped = []
 
     def take(self, event: object) -> str:
-        """Take an event of fine-tuning over; return what it is at, empty for no news."""
+        """Handle an event of fine-tuning; return its stage, empty if unchanged."""
         match event:
             case BoxesRead():
                 return f"Reading micrographs: {event.n_read} of {event.n_total}"
@@ -98,7 +98,7 @@ class LearnModel:
         return ""
 
     def outcome(self, tuned: FineTuned) -> str:
-        """Return how good a new model is, and which micrographs were left out."""
+        """Return the validation of a new model, and the skipped micrographs."""
         lines = validation_lines(tuned, self.session.vocabulary)
         lines += self._skipped[:N_SKIPPED_SHOWN]
         if len(self._skipped) > N_SKIPPED_SHOWN:
@@ -124,7 +124,7 @@ def px_or_ang(
 
 
 def model_text(model: Classifier | None) -> str:
-    """Return what a model is, and how good."""
+    """Describe a model and its validation."""
     if model is None:
         return "No model yet."
     card = model.card
@@ -136,20 +136,20 @@ def model_text(model: Classifier | None) -> str:
 
 
 def model_line(model: Classifier | None) -> str:
-    """Return a model in one line; `model_text` tells all."""
+    """Return a model in one line; `model_text` has the details."""
     if model is None:
         return "No model yet."
     card = model.card
     validation = card.training.get("validation")
     n = sum(card.training.get("labels", {}).values())
-    known = "not cross-validated"
+    accuracy = "not cross-validated"
     if validation:
-        known = f"{validation['accuracy']:.0%} of {n} labels right" if n else ""
-    return f"Model for {diameter_text(card.boxes)}, {known}."
+        accuracy = f"{validation['accuracy']:.0%} of {n} labels right" if n else ""
+    return f"Model for {diameter_text(card.boxes)}, {accuracy}."
 
 
 def validation_text(model: Classifier) -> str:
-    """Return what cross-validation said of a model, with counts where they are known."""
+    """Return the cross-validation of a model, with counts if available."""
     validation = model.card.training.get("validation")
     if not validation:
         return "Not cross-validated."
@@ -165,10 +165,10 @@ def validation_text(model: Classifier) -> str:
 def validation_lines(
     tuned: FineTuned, vocabulary: Vocabulary = DEFAULT_VOCABULARY
 ) -> list[str]:
-    """Return what cross-validation said of a new model, by class and in words."""
+    """Return the cross-validation of a new model, by class."""
     validation = tuned.validation
     if validation is None:
-        return ["Done. Not cross-validated: how good it is is unknown. Use 3 folds to know."]
+        return ["Done. Not cross-validated, so the accuracy is unknown: use 3 folds."]
     hits = validation.probabilities.argmax(axis=1) == validation.targets
     by_class = []
     for position, class_id in enumerate(tuned.model.card.class_ids):

@@ -36,7 +36,7 @@ FROM_FILE = "from file"
 
 
 class LearnWidget(Page):
-    """Fine-tune a network on the labels, watch it learn, save it."""
+    """Fine-tune a network on the labels, watch the training, save the model."""
 
     def build(self) -> None:
         """Make the widgets."""
@@ -71,7 +71,7 @@ class LearnWidget(Page):
             choices=("bundled", "none", "imagenet", FROM_FILE),
             value="bundled",
             label="Start from",
-            tooltip="First weights of the network: bundled knows cryo-EM already; imagenet is "
+            tooltip="First weights of the network: bundled is pretrained on cryo-EM; imagenet is "
             "downloaded on first use.",
         )
         self.base_file = file_box("r", "*.safetensors *.pth", "File")
@@ -191,7 +191,7 @@ class LearnWidget(Page):
     # ------------------------------------------------------------------------- model
 
     def save_model(self, path: str | Path) -> None:
-        """Write the model to a file, and say so; or why not."""
+        """Write the model to a file, and show the result."""
         model, path = self.session.model, Path(path)
         if model is None:
             return
@@ -203,7 +203,7 @@ class LearnWidget(Page):
             self.result.say(f"Saved {written}")
 
     def load_model(self, path: str | Path) -> None:
-        """Use the model of a file; or say why not."""
+        """Use the model of a file; or show why not."""
         try:
             jobs.load_model(self.viewer, path)
         except (OSError, PickerOptimizerError) as error:
