@@ -240,7 +240,7 @@ def test_pruned_picks_pruned_again_are_not_their_own_labels(
         "prune", "-m", spot_project.micrographs, "-p", spot_project.labels, "--model", model,
         "-o", tmp_path / "third", "--no-report",
     )  # fmt: skip
-    assert "72 picks have a class already, which does not count" in warned
+    assert "72 picks have a class already, which is ignored" in warned
 
 
 def test_a_report_belongs_to_the_files_of_the_run(
