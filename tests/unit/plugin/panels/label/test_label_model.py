@@ -106,7 +106,7 @@ def test_events_of_suggesting_in_words(viewer, model, layer):
 def test_six_classes_are_the_most_and_labelled_ones_stay():
     full = DEFAULT_VOCABULARY.added().added()
     assert "(1 more)" in add_class_tip(full)
-    assert "the most that RELION" in add_class_tip(full.added())
+    assert "the maximum in RELION" in add_class_tip(full.added())
     with pytest.raises(LabelError, match="1 pick labelled carbon"):
         without_class(DEFAULT_VOCABULARY, CARBON, {CARBON: 1})
     assert CARBON not in without_class(DEFAULT_VOCABULARY, CARBON, {CARBON: 0})
