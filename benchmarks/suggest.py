@@ -112,14 +112,16 @@ class Learner:
         if self.by == "uncertainty":
             return free[uncertain(features, p, n, groups=groups, seed=self.seed)[0]]
         of_labels = self.features[known]
-        return free[mixed(features, p, n, known=of_labels, groups=groups, seed=self.seed)[0]]
+        return free[
+            mixed(features, p, n, label_features=of_labels, groups=groups, seed=self.seed)[0]
+        ]
 
     def _diverse(self, features: NDArray[np.floating], n: int, known: Rows) -> Rows:
         free = np.setdiff1d(self.pool, known)
         chosen = diverse(
             features[free],
             n,
-            known=features[known],
+            label_features=features[known],
             groups=self.groups[free],
             seed=self.seed,
         )

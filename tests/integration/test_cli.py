@@ -213,7 +213,7 @@ def test_labels_and_distances_decide_beside_the_score(
         "--min-distance", "10A", "--no-report",
     )  # fmt: skip
     assert code == 0
-    assert "1 of 2 labels fit no pick (1 of them particles)" in warned
+    assert "1 of 2 labels match no pick (1 of them particles)" in warned
     assert "too near to the edge" in said
     assert not (out / "report.html").exists()
     scored = read_picks(out / "scored.star")

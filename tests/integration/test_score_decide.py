@@ -114,7 +114,7 @@ def test_another_threshold_needs_no_micrograph_and_changed_picks_are_noticed(
     lines = picks.read_text().splitlines()
     last = max(i for i, line in enumerate(lines) if line.startswith("Micrographs/"))
     picks.write_text("\n".join([*lines[:last], *lines[last + 1 :]]) + "\n")
-    assert "are others than were scored" in refusal(decide, capsys)
+    assert "have changed since they were scored" in refusal(decide, capsys)
     assert pick_files(out) == before
 
 

@@ -50,8 +50,8 @@ app.command("pretrain-set")(pretrain_set.pretrain_set)
 app.command("pretrain")(pretrain.pretrain)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -69,12 +69,12 @@ def _options(
 
 
 def _end(signal_number: int, frame: object) -> None:
-    """Leave as by an exception, so that everything is tidied up on the way out."""
+    """Exit by an exception, so that all context managers clean up."""
     sys.exit(128 + signal_number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program and leave with its exit code."""
+    """Run the program and exit with its code."""
     before = signal.signal(signal.SIGTERM, _end) if _in_main_thread() else None
     try:
         app(args=None if arguments is None else list(arguments))

@@ -47,7 +47,7 @@ def decide(
         typer.Option(
             "--picks",
             "-p",
-            help="The picks, where they are no longer at the place they were scored from.",
+            help="The picks, if they have been moved since the scoring.",
             show_default=False,
         ),
     ] = None,
@@ -55,7 +55,7 @@ def decide(
         Path | None,
         typer.Option(
             "--model",
-            help="Whose scores, where the folder holds those of several models.",
+            help="Model to use the scores of, if the folder holds scores of several.",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +70,7 @@ def decide(
         bool,
         typer.Option(
             "--allow-unscored",
-            help="Leave picks without scores unscored, where a shard is missing or picks "
+            help="Leave picks without scores unscored if a shard is missing or picks have "
             "changed; otherwise that is an error.",
         ),
     ] = False,

@@ -1,4 +1,4 @@
-"""What ``prune`` and ``decide`` share: the threshold typed, the report, the figures shown."""
+"""Shared by ``prune`` and ``decide``: parsing of the threshold, report, printed figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
-    """Return the threshold that was typed.
+    """Parse the threshold.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
     try:
         return float(text)
     except ValueError:
-        raise SettingsError(f"--threshold {text!r} is no number.") from None
+        raise SettingsError(f"--threshold {text!r} is not a number.") from None
 
 
 def report_events(
@@ -44,7 +44,7 @@ def report_events(
     card: ModelCard,
     with_pictures: bool = True,
 ) -> Iterator[Any]:
-    """Write the report into the folder that a run is made in."""
+    """Write the report into the staging folder of a run."""
     from napari_pickeroptimizer.report.prune_report import run_report_events
 
     yield from run_report_events(

@@ -32,7 +32,7 @@ def evaluate(
     threshold: Annotated[
         float | None,
         typer.Option(
-            "--threshold", "-t", help="Judge at this P(particle) instead of as decided."
+            "--threshold", "-t", help="Evaluate at this threshold instead of as decided."
         ),
     ] = None,
     report: Annotated[

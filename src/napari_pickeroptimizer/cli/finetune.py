@@ -62,8 +62,8 @@ def finetune(
         list[str] | None,
         typer.Option(
             "--picks",
-            help="The picker's whole output: the model adapts to it, and takes places without a "
-            "pick as background.",
+            help="All picks of the picker: the model adapts to them, and uses positions without "
+            "a pick as background.",
         ),
     ] = None,
     diameter_px: Annotated[

@@ -59,13 +59,13 @@ PicksOption = Annotated[
 ]
 ModelOption = Annotated[Path, typer.Option("--model", help="Model written by finetune.")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")]
-BatchSizeOption = Annotated[int, typer.Option("--batch-size", help="Boxes a pass.")]
+BatchSizeOption = Annotated[int, typer.Option("--batch-size", help="Boxes per forward pass.")]
 ViewsOption = Annotated[
     int,
     typer.Option(
         "--views",
-        help="Turned and mirrored views of each box that are averaged, 1 to 8; one is as many "
-        "times faster and a little less accurate.",
+        help="Test-time augmentation views of each box (rotated, flipped), 1 to 8; one is that "
+        "many times faster and a little less accurate.",
     ),
 ]
 ThresholdOption = Annotated[

@@ -1,4 +1,4 @@
-"""``pickeroptimizer score``: picks in, their scores kept, for ``decide`` to decide on."""
+"""``pickeroptimizer score``: picks in, scores out, for ``decide``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def score(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Score every pick and keep the scores; a run that was killed goes on where it was."""
+    """Score every pick and store the scores; a killed run resumes where it stopped."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.prune.run import PruneSettings, score_picks
     from napari_pickeroptimizer.prune.score import PicksScored
@@ -90,7 +90,7 @@ def score(
 
 
 def show_scoring(events: Iterator[Any], title: str) -> Any:
-    """Draw the events of scoring as a bar, warn of micrographs that failed; return the last."""
+    """Show scoring as a progress bar, warn of failed micrographs; return the last event."""
     from napari_pickeroptimizer.prune.scoring_run import ScoresReused
     from napari_pickeroptimizer.reading import MicrographFailed
 
@@ -115,7 +115,7 @@ def scoring_inputs(
     pixel_size_ang: float | None,
     flip_y: bool,
 ) -> dict[str, Any]:
-    """Return what was typed, for the record; picks are found again wherever one stands."""
+    """Return the inputs for the record, with absolute paths of picks."""
     return {
         "micrographs": list(micrographs),
         "picks": [str(absolute(Path(p).expanduser())) for p in picks],
@@ -126,12 +126,12 @@ def scoring_inputs(
 
 
 def without_labels(picks: Picks) -> Picks:
-    """Return the picks without classes of their own, which say what picked them, or nothing."""
+    """Return the picks without the classes in their file, which are not labels."""
     n = int((picks.labels != UNLABELLED).sum())
     if not n:
         return picks
     warn(
-        f"{n:,} picks have a class already, which does not count here: pass the file that you "
+        f"{n:,} picks have a class already, which is ignored: pass the file that you "
         "labelled as --labels to have its labels win over the scores."
     )
     return picks.with_labels(UNLABELLED)

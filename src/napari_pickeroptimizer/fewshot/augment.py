@@ -12,7 +12,7 @@ from napari_pickeroptimizer.boxes import Windows, render
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far training boxes are varied.
+    """Strength of the augmentation of training boxes.
 
     Particles have no preferred in-plane orientation and, over all orientations, projections have
     no handedness: any rotation and both flips are allowed. Shifts stay small, since a pick
@@ -37,7 +37,7 @@ class Augmentation:
 
     @property
     def reach(self) -> float:
-        """How much larger than the box a window must be to hold every view of it."""
+        """Window side, in box sides, that holds every augmented view."""
         return (math.sqrt(2) + 2 * self.shift) * (1 + self.scale)
 
 

@@ -1,4 +1,4 @@
-"""Background: places without picks are nearly all no particles, and need no labels."""
+"""Background: positions away from picks, negative examples that need no labels."""
 
 from __future__ import annotations
 

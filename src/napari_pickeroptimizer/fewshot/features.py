@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
-# In particle diameters: a pick closer to a label shows the same as the label; of two picks
-# closer to each other, one is enough; a pick closer to the border is cut off by it.
+# In particle diameters: a pick closer to a label duplicates it; of two picks closer to each
+# other, one is enough; a pick closer to the border is cut off.
 OF_A_LABEL = 0.5
 OF_ANOTHER_PICK = 0.25
 OF_THE_BORDER = 0.5
@@ -110,15 +110,15 @@ def sample_features(
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
         Picks of any number of micrographs.
     labels : Picks or None
-        Labelled picks: what lies on one of them is left out.
+        Labelled picks; picks at their positions are left out.
     classifier : Classifier
-        Whose features, and whose box size.
+        Network for the features, and its box size.
     n_micrographs, n_pool : int
-        Most micrographs that are read, and about how many picks are drawn from them.
+        Maximum number of micrographs to read, and approximate number of picks to draw.
     seed : int
         Seed of both draws.
     device : str
@@ -142,8 +142,8 @@ def sample_features(
     of_label_groups = [] if labels is None else group_by_micrograph(micrographs, labels)
     label_rows_of = {g.micrograph: g.rows for g in of_label_groups if g.micrograph is not None}
     rng = np.random.default_rng(seed)
-    found = [group for group in groups if group.micrograph is not None]
-    plan = reading_order(found, label_rows_of, n_micrographs, rng)
+    available = [group for group in groups if group.micrograph is not None]
+    plan = reading_order(available, label_rows_of, n_micrographs, rng)
     everywhere = picks.coords_yx_px()
     of_labels = np.empty((0, 2)) if labels is None else labels.coords_yx_px()
     none = np.empty(0, dtype=np.intp)
@@ -196,9 +196,9 @@ def reading_order(
     """Return micrographs in random order, some of those with labels first."""
     shuffled = [groups[i] for i in rng.permutation(len(groups))]
     labelled = [i for i, group in enumerate(shuffled) if group.micrograph in with_labels]
-    first = labelled[: math.ceil(n_micrographs * (1 - SHARE_OF_OTHERS))]
-    rest = np.setdiff1d(np.arange(len(shuffled)), first)
-    return [shuffled[i] for i in (*first, *rest)]
+    first_rows = labelled[: math.ceil(n_micrographs * (1 - SHARE_OF_OTHERS))]
+    other_rows = np.setdiff1d(np.arange(len(shuffled)), first_rows)
+    return [shuffled[i] for i in (*first_rows, *other_rows)]
 
 
 def _part(

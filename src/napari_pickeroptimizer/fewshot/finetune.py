@@ -55,7 +55,7 @@ def finetune(
     Parameters
     ----------
     micrographs : Micrographs
-        Where the labels lie.
+        Micrographs of the labels.
     labels : Picks
         Labelled picks of at least two classes; unlabelled rows are used as `unlabelled`.
     settings : FineTuneSettings
@@ -74,7 +74,7 @@ def finetune(
     Raises
     ------
     LabelError, MicrographNotFoundError, BoxOutsideError, CheckpointError, SettingsError
-        Something is wrong with the input; the message says what to do.
+        The input is invalid; the message says what to do.
     """
     device = choose_device(settings.device)
     boxes = None

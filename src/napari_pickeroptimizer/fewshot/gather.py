@@ -1,4 +1,4 @@
-"""From labelled and unlabelled picks to the windows that a network is trained on."""
+"""Training windows from labelled and unlabelled picks."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
-# Share of the whole job's progress that reading micrographs counts for.
+# Share of reading micrographs in the progress of the job.
 READING_SHARE = 0.15
 
 
 @dataclass(frozen=True)
 class TrainingBoxes:
-    """Everything that the network is trained on.
+    """Training data of the network.
 
     Parameters
     ----------
@@ -83,25 +83,26 @@ class TrainingBoxes:
 def checked_class_ids(
     labels: NDArray[np.int8], names: Mapping[int, str] | None = None
 ) -> tuple[int, ...]:
-    """Return the classes that labels hold, ascending; `names` are the user's own for them.
+    """Return the classes that labels hold, ascending; `names` are the user's names.
 
     Raises
     ------
     LabelError
         There is no label, or one class only.
     """
-    found = tuple(int(c) for c in np.unique(labels) if c != UNLABELLED)
-    if not found:
+    class_ids = tuple(int(c) for c in np.unique(labels) if c != UNLABELLED)
+    if not class_ids:
         raise LabelError(
             "no pick is labelled: give labels as a column rlnParticleSelectionType (1 particle, "
             "2 contaminant, 3 carbon), or as two sets (--positive and --negative)."
         )
-    if len(found) == 1:
+    if len(class_ids) == 1:
         raise LabelError(
             f"all {int((labels > 0).sum())} labels are of one class "
-            f"({found[0]}, {class_name(found[0], names)}): label some picks of a second class too."
+            f"({class_ids[0]}, {class_name(class_ids[0], names)}): "
+            "label some picks of a second class too."
         )
-    return found
+    return class_ids
 
 
 def gather(
@@ -112,9 +113,9 @@ def gather(
 ) -> Iterator[BoxesRead | MicrographSkipped | TrainingBoxes]:
     """Cut the windows of labels, of unlabelled picks and of the background; they come last.
 
-    Background is taken from micrographs with unlabelled picks only: elsewhere, a place without
-    a pick may well hold a particle. Each micrograph is read once; one that cannot be read is
-    skipped with an event.
+    Background is taken only from micrographs with unlabelled picks: on others, a position
+    without a pick may well hold a particle. Each micrograph is read once; one that cannot be
+    read is skipped with an event.
 
     Raises
     ------
@@ -128,17 +129,17 @@ def gather(
     if not labels.labels.any() and "predicted" in labels.table:
         raise LabelError(
             "no pick is labelled: the classes in these picks are decisions of an earlier pruning, "
-            "not labels. Label some picks; or, to learn from those decisions, give --positive "
+            "not labels. Label some picks; or, to train on those decisions, give --positive "
             "kept.star --negative rejected.star."
         )
     checked_class_ids(labels.labels, settings.class_names)
     labelled = labels.select(labels.labels != UNLABELLED)
-    everything = (
+    all_picks = (
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
-    of_labels, of_picks = labelled.coords_yx_px(), everything.coords_yx_px()
+    of_labels, of_picks = labelled.coords_yx_px(), all_picks.coords_yx_px()
     label_rows = _label_rows(micrographs, labelled)
-    picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, everything))
+    picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, all_picks))
     sample_rows = _sample_rows(picked_rows, label_rows, settings)
     side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)

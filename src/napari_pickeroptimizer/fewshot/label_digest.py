@@ -1,4 +1,4 @@
-"""A digest of labels, which tells whether a model was trained on the same ones."""
+"""A digest of labels, to check whether a model was trained on the same ones."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def diverse(
     features: NDArray[np.floating],
     n: int,
     *,
-    known: NDArray[np.floating] | None = None,
+    label_features: NDArray[np.floating] | None = None,
     groups: NDArray[np.intp] | None = None,
     weights: NDArray[np.floating] | None = None,
     seed: int = 0,
@@ -43,7 +43,7 @@ def diverse(
         Of the picks.
     n : int
         Number of picks requested; fewer are returned where there are fewer.
-    known : (k, c) float, optional
+    label_features : (k, c) float, optional
         Features of the labels.
     groups : (m,) int, optional
         Micrograph of each pick: none gets more than `CROWDING` times its share.
@@ -62,18 +62,18 @@ def diverse(
     Three kinds of picks, one of them labelled:
 
     >>> kinds = np.array([[0.0], [0.1], [5.0], [5.1], [5.2], [9.0]])
-    >>> sorted(diverse(kinds, 2, known=np.array([[0.05]])).tolist())
+    >>> sorted(diverse(kinds, 2, label_features=np.array([[0.05]])).tolist())
     [3, 5]
     """
     n = min(n, len(features))
-    known = features[:0] if known is None else known
+    label_features = features[:0] if label_features is None else label_features
     if n == 0:
         return np.empty(0, dtype=np.intp)
-    points = np.concatenate([features, known])
+    points = np.concatenate([features, label_features])
     mass = np.ones(len(points))
     if weights is not None:
         mass[: len(features)] = weights
-    n_clusters = min(n + len(known), len(points))
+    n_clusters = min(n + len(label_features), len(points))
     means = KMeans(n_clusters, n_init=N_STARTS, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -87,8 +87,8 @@ def diverse(
     groups = np.zeros(len(features), dtype=np.intp) if groups is None else groups
     room = _room(groups, n)
     chosen = _nearest(free, cluster, distance, groups, room, n)
-    _fill(chosen, n, features, known, groups, room)
-    order = spread(features[chosen], n, known)
+    _fill(chosen, n, features, label_features, groups, room)
+    order = spread(features[chosen], n, label_features)
     return np.asarray(chosen, dtype=np.intp)[order]
 
 
@@ -122,12 +122,12 @@ def _fill(
     chosen: list[int],
     n: int,
     features: NDArray[np.floating],
-    known: NDArray[np.floating],
+    label_features: NDArray[np.floating],
     groups: NDArray[np.intp],
     room: NDArray[np.intp],
 ) -> None:
     """Add the picks farthest from those `chosen`, first where there is `room`, up to n."""
-    so_far = np.concatenate([known, features[chosen]])
+    so_far = np.concatenate([label_features, features[chosen]])
     gap = np.min([_squared(features, point) for point in so_far], axis=0)
     gap[chosen] = -np.inf
     while len(chosen) < n:
@@ -140,21 +140,21 @@ def _fill(
 
 
 def spread(
-    features: NDArray[np.floating], n: int, known: NDArray[np.floating]
+    features: NDArray[np.floating], n: int, label_features: NDArray[np.floating]
 ) -> NDArray[np.intp]:
-    """Order picks so that each is the farthest from all before it, and from `known`.
+    """Order picks so that each is the farthest from all before it, and from `label_features`.
 
-    Without `known`, the first is the one nearest to the mean.
+    Without `label_features`, the first is the one nearest to the mean.
 
     Examples
     --------
-    >>> spread(np.array([[0.0], [1.0], [5.0]]), 3, known=np.empty((0, 1))).tolist()
+    >>> spread(np.array([[0.0], [1.0], [5.0]]), 3, label_features=np.empty((0, 1))).tolist()
     [1, 2, 0]
     """
     if not len(features):
         return np.empty(0, dtype=np.intp)
-    if len(known):
-        gap = np.min([_squared(features, k) for k in known], axis=0)
+    if len(label_features):
+        gap = np.min([_squared(features, k) for k in label_features], axis=0)
     else:
         gap = -_squared(features, features.mean(axis=0))
     order = []
@@ -162,7 +162,11 @@ def spread(
         best = int(gap.argmax())
         order.append(best)
         to_best = _squared(features, features[best])
-        gap = to_best if not len(known) and len(order) == 1 else np.minimum(gap, to_best)
+        gap = (
+            to_best
+            if not len(label_features) and len(order) == 1
+            else np.minimum(gap, to_best)
+        )
         gap[order] = -np.inf
     return np.array(order, dtype=np.intp)
 
@@ -230,7 +234,7 @@ def mixed(
     p_particle: NDArray[np.floating],
     n: int,
     *,
-    known: NDArray[np.floating] | None = None,
+    label_features: NDArray[np.floating] | None = None,
     groups: NDArray[np.intp] | None = None,
     seed: int = 0,
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -251,13 +255,13 @@ def mixed(
     uncertain_picks, _ = uncertain(
         features, p_particle, math.ceil(n / 2), groups=groups, seed=seed
     )
-    known = features[:0] if known is None else known
+    label_features = features[:0] if label_features is None else label_features
     rest = np.setdiff1d(np.arange(len(features)), uncertain_picks)
     others = rest[
         diverse(
             features[rest],
             n - len(uncertain_picks),
-            known=np.concatenate([known, features[uncertain_picks]]),
+            label_features=np.concatenate([label_features, features[uncertain_picks]]),
             groups=None if groups is None else groups[rest],
             seed=seed,
         )

@@ -21,7 +21,7 @@ Prior = Literal["picks", "even"]
 
 @dataclass(frozen=True)
 class FineTuneSettings:
-    """How to learn from labelled picks.
+    """Settings of fine-tuning on labelled picks.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class FineTuneSettings:
     n_steps : int
         Optimiser steps of each training. More of them fit the labels more closely.
     batch_size : int
-        Labelled boxes a step, drawn evenly from the classes.
+        Labelled boxes per step, drawn evenly from the classes.
     unlabelled_batch_size : int
-        Unlabelled boxes a step beside them, for the BatchNorm statistics; 0 for none.
+        Additional unlabelled boxes per step, for the BatchNorm statistics; 0 for none.
     background_batch_size : int
-        Boxes of background a step, trained as no particle; 0 for none.
+        Background boxes per step, trained as negatives; 0 for none.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     backbone_rate : float
@@ -55,26 +55,26 @@ class FineTuneSettings:
     label_smoothing : float
         Share of each target spread over all classes.
     prior : {"picks", "even"}
-        How likely each class is before looking: as often as it seems to occur among the
-        unlabelled picks (`class_shares`), or all alike.
+        Class prior: the estimated shares among the unlabelled picks (`class_shares`), or equal
+        for all classes.
     n_unlabelled, n_background : int
-        Most unlabelled picks, and most places of background, that are read for that.
+        Maximum number of unlabelled picks, and of background positions, to read.
     n_unlabelled_micrographs : int
-        Most micrographs without labels that are read for that.
+        Maximum number of micrographs without labels to read.
     n_folds : int
-        Folds of the cross-validation, each one more training on a part of the labels; 0 for
-        none, and then no precision and recall can be expected of the model.
+        Folds of the cross-validation, each a training on a part of the labels; 0 for none, which
+        leaves no expected precision and recall.
     n_repeats : int
-        How often the labels are split into folds anew: steadier figures, in as many times
-        the time.
+        Repetitions of the cross-validation with new folds: more precise figures, in
+        proportionally more time.
     augmentation : Augmentation
-        How far training boxes are varied.
+        Strength of the augmentation of training boxes.
     seed : int
         Seed of everything random: the same seed and labels give the same model.
     device : str
         Where the network runs: ``auto`` (a GPU, if there is one), ``cpu``, ``cuda`` or ``mps``.
     class_names : mapping of int to str
-        Names of your own for classes 1 to 6, such as ``{4: "edge"}``; the others have theirs.
+        Your own names for classes 1 to 6, such as ``{4: "edge"}``; others keep their defaults.
     """
 
     diameter_px: float | None = None

@@ -57,10 +57,10 @@ class SuggestSettings:
     Parameters
     ----------
     n : int
-        How many picks are wanted.
+        Number of picks to suggest.
     by : {"auto", "diversity", "uncertainty", "mixed", "disagreement"}
-        Picks unlike each other and unlike the labels; picks the model is not sure of, unlike
-        each other; half of each; or picks on which the model and the picker's score differ.
+        Picks unlike each other and unlike the labels; uncertain picks unlike each
+        other; half of each; or picks on which the model and the picker's score differ.
         ``auto`` is half of each with a model, and diversity without one.
     diameter_px, diameter_ang : float, optional
         Particle diameter in micrograph pixels or in Å; needed without a model, which has its own.
@@ -71,7 +71,7 @@ class SuggestSettings:
     base : str or Path
         Weights for comparing picks without a model, see `FineTuneSettings`.
     n_micrographs, n_pool : int
-        Most micrographs that are read, and about how many picks on them are compared.
+        Maximum number of micrographs to read, and approximate number of picks to compare.
     n_views : int
         Test-time augmentation views of each box, 1 to 8.
     seed : int
@@ -115,15 +115,14 @@ class Suggested:
     rows : (n,) int
         Their positions in the picks that were given.
     by : str
-        What they were chosen by.
+        Strategy of the choice.
     n_wanted : int
-        How many were asked for.
+        Number requested.
     n_compared : int
-        How many picks they were chosen from.
+        Number of picks they were chosen from.
     doubtful : Picks
-        Labels that the model contradicts, the clearest contradiction first, with its
-        probabilities. Empty without a model. The model was trained on
-        them, so those it still contradicts are few.
+        Labels that the model contradicts, the largest excess first, with its
+        probabilities. Empty without a model. The model was trained on them, so they are few.
     progress : float
         1.
     """
@@ -151,17 +150,16 @@ def suggest(
     """Choose the picks that are most informative to label; closing the generator cancels.
 
     A sample of some thousand picks on a few dozen micrographs is compared, each micrograph read
-    once. What is labelled already, in `labels` or in `picks`
-    themselves, is not suggested again.
+    once. Picks that are already labelled, in `labels` or in `picks`, are not suggested again.
 
     Parameters
     ----------
     micrographs : Micrographs
-        Where the picks lie.
+        Micrographs of the picks.
     picks : Picks
-        What to choose from: ideally all picks that will be pruned.
+        Picks to choose from: ideally all picks that will be pruned.
     settings : SuggestSettings
-        How many, by what, seed, device, ...
+        Number, strategy, seed, device, ...
     classifier : Classifier, optional
         A model fine-tuned on the labels so far.
     labels : Picks, optional
@@ -186,13 +184,13 @@ def suggest(
         No micrograph of the picks is found, or none can be read.
     """
     by = _checked(picks, settings, classifier)
-    known = _labelled(picks, labels)
+    all_labels = _labelled(picks, labels)
     network = classifier or pretrained_features(settings.base, settings.boxes, settings.seed)
     sample = None
     for event in sample_features(
         micrographs,
         picks,
-        known,
+        all_labels,
         network,
         n_micrographs=settings.n_micrographs,
         n_pool=settings.n_pool,
@@ -215,9 +213,9 @@ def suggest(
     if classifier is not None:
         columns |= _columns(sample.probabilities[chosen.positions], class_ids)
     suggested = picks.select(sample.rows[chosen.positions]).with_columns(**columns)
-    doubtful = known.select(np.empty(0, dtype=np.intp))
+    doubtful = all_labels.select(np.empty(0, dtype=np.intp))
     if classifier is not None:
-        doubtful = doubtful_labels(known, sample, class_ids)
+        doubtful = doubtful_labels(all_labels, sample, class_ids)
     yield Suggested(
         suggested,
         sample.rows[chosen.positions],
@@ -255,8 +253,8 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
         )
     if settings.by != "diversity" and PARTICLE not in classifier.card.class_ids:
         raise CheckpointError(
-            f"this model knows no class {PARTICLE} ({class_name(PARTICLE)}), so it cannot be "
-            "unsure of it: choose by diversity."
+            f"this model has no class {PARTICLE} ({class_name(PARTICLE)}), so its "
+            "uncertainty is undefined: choose by diversity."
         )
     if settings.by == "disagreement" and not _has_scores(picks):
         raise SettingsError(
@@ -271,7 +269,7 @@ def _has_scores(picks: Picks) -> bool:
 
 
 def _labelled(picks: Picks, labels: Picks | None) -> Picks:
-    """Return all labels, those that the picks bring along among them."""
+    """Return all labels, including those of the picks themselves."""
     parts = [picks] if labels is None else [labels, picks]
     return concatenate(p.select(p.labels != UNLABELLED) for p in parts)
 
@@ -287,7 +285,7 @@ def _chosen(
         positions = diverse(
             sample.features,
             settings.n,
-            known=sample.label_features,
+            label_features=sample.label_features,
             groups=sample.groups,
             seed=settings.seed,
         )
@@ -298,7 +296,7 @@ def _chosen(
             sample.features,
             p_particle,
             settings.n,
-            known=sample.label_features,
+            label_features=sample.label_features,
             groups=sample.groups,
             seed=settings.seed,
         )
@@ -317,13 +315,12 @@ def _chosen(
 
 def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -> Picks:
     """Return labels for which the model predicts another class, the clearest first."""
-    ours = labels.labels[sample.label_rows]
-    known = np.isin(
-        ours, class_ids
-    )  # labels of classes that the model does not have cannot contradict it
-    rows, ours = sample.label_rows[known], ours[known]
-    probabilities = sample.label_probabilities[known]
-    column = np.searchsorted(class_ids, ours)
+    classes = labels.labels[sample.label_rows]
+    # labels of classes that the model does not have cannot contradict it
+    in_model = np.isin(classes, class_ids)
+    rows, classes = sample.label_rows[in_model], classes[in_model]
+    probabilities = sample.label_probabilities[in_model]
+    column = np.searchsorted(class_ids, classes)
     of_label = probabilities[np.arange(len(rows)), column]
     excess = probabilities.max(axis=1, initial=0.0) - of_label
     order = np.argsort(-excess, kind="stable")

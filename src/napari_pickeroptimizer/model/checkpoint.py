@@ -162,7 +162,7 @@ class Classifier:
         probabilities, features = [], []
         with torch.inference_mode():
             for part in boxes.to(device).split(batch_size):
-                if not len(part):  # splitting nothing gives one empty part
+                if not len(part):  # splitting an empty batch gives one empty part
                     continue
                 views = [
                     self.network.logits_and_features(dihedral_view(part, i))

@@ -66,16 +66,16 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     return TwoBranchNet(start.network.features, n_classes)
 
 
-def _from_imagenet(base: str, wanted: str) -> torch.nn.Sequential:
+def _from_imagenet(base: str, backbone: str) -> torch.nn.Sequential:
     """Return a backbone with torchvision's weights, downloaded or from a file of them."""
-    if wanted == RESNET18_HALF:
+    if backbone == RESNET18_HALF:
         raise CheckpointError(
-            f"torchvision has no ImageNet weights of {wanted}: leave --backbone out, or choose "
+            f"torchvision has no ImageNet weights of {backbone}: leave --backbone out, or choose "
             "one of torchvision's backbones."
         )
     if base == "imagenet":
-        return build_backbone(wanted, _downloaded(wanted))
-    return _from_torchvision_file(_model_file(base), wanted)
+        return build_backbone(backbone, _downloaded(backbone))
+    return _from_torchvision_file(_model_file(base), backbone)
 
 
 def _model_file(base: str) -> Path:

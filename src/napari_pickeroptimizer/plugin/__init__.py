@@ -1,6 +1,6 @@
-"""napari's side of the house: layers are views of `Picks` and `Micrographs`.
+"""The napari plugin: layers are views of `Picks` and `Micrographs`.
 
-The names below are what scripts use; each is imported when it is first used. Everything takes a
+The names below are what scripts use; each is imported on first use. Everything takes a
 viewer (`napari.Viewer`, or a `ViewerModel` without a window) or a layer of it.
 """
 

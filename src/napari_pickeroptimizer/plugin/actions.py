@@ -41,7 +41,7 @@ def open_micrographs(
     where : Micrographs, str, Path or sequence of them
         As in `Micrographs.find`.
     pixel_size_ang : float, optional
-        Pixel size in Å, where the files do not tell it.
+        Pixel size in Å, if the files do not contain it.
     name : str
         Name of the layer.
 
@@ -100,7 +100,7 @@ def take_labels(
     Returns
     -------
     int
-        How many labels found their pick.
+        Number of labels that were matched to a pick.
     """
     labels = where if isinstance(where, Picks) else read_picks(where)
     matched = match_labels_by_name(picks_of(layer), labels, radius_px)

@@ -1,6 +1,6 @@
 """Edits of a picks layer by napari's own tools: accepted as labels, or reverted. No Qt.
 
-Removed points come back as rejected picks, dragged ones go back to where the picker put them,
+Removed points come back as rejected picks, dragged ones are moved back to their position,
 added ones become picks, and labels typed into the feature table are taken over.
 """
 
@@ -46,7 +46,7 @@ def picks_of(layer: Any) -> Picks:
     """
     state = picks_state(layer)
     edited = read_back(state, layer.data, layer.features)
-    if edited is not state.picks:  # edited in place, which no event tells
+    if edited is not state.picks:  # edited in place, without an event
         state.set_picks(edited)
         painting.paint(layer)
     return state.picks
@@ -77,18 +77,18 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     if _is_as_shown(state, points, features):
         return picks
     ids = _pick_ids(features, len(points), len(picks))
-    known = ids != NEW_PICK
+    has_pick = ids != NEW_PICK
     labels = picks.labels.copy()
     given = _parsed_labels(features, len(points), state.vocabulary)
-    labels[ids[known]] = given[known]
+    labels[ids[has_pick]] = given[has_pick]
     if not np.array_equal(labels, picks.labels):
         picks = picks.with_labels(labels)
-    if known.all():
+    if has_pick.all():
         return picks
-    slices, coords_yx_px = transforms.from_points(np.asarray(points)[~known])
+    slices, coords_yx_px = transforms.from_points(np.asarray(points)[~has_pick])
     names = [_slice_name(state, index) for index in slices]
     y, x = coords_yx_px.T
-    return with_added(picks, Picks.from_arrays(names, x=x, y=y, label=given[~known]))
+    return with_added(picks, Picks.from_arrays(names, x=x, y=y, label=given[~has_pick]))
 
 
 def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) -> LayerState:

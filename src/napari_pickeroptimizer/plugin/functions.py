@@ -1,7 +1,7 @@
 """Fine-tuning and pruning as two functions of layers, for scripts and for the menu.
 
-`panels.function_forms` makes a form of each, for *Layers ▸ Classify*. What they do is what the
-Learn and Decide panels do, in one call.
+`panels.function_forms` makes a form of each, for *Layers ▸ Classify*. They do in one call
+what the Learn and Decide panels do.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
 """Fine-tuning and scoring on layers. No Qt.
 
 The long jobs are prepared on the main thread, run as generators that touch no layer (in a
-worker, or in `finetune_layer` and `score_layer` right here), and are committed on the main
+worker, or in `finetune_layer` and `score_layer`), and are committed on the main
 thread.
 """
 
@@ -40,7 +40,7 @@ from napari_pickeroptimizer.prune.score import (
     score,
 )
 
-# A CPU looks at so many boxes in a third of a second: no cancelled job goes on for longer.
+# A CPU scores this many boxes in a third of a second, the longest delay of a cancel.
 CPU_BATCH = 32
 GPU_BATCH = 256
 
@@ -53,7 +53,7 @@ class JobFailed:
 
     @property
     def text(self) -> str:
-        """The message of our own errors; of others also the type, which helps to report them."""
+        """The message of the error; with its type for unexpected ones, for bug reports."""
         if isinstance(self.error, PickerOptimizerError):
             return str(self.error)
         return f"{type(self.error).__name__}: {self.error}"
@@ -73,7 +73,7 @@ def guarded(events: Iterator[Any]) -> Iterator[Any]:
     """
     try:
         yield from events
-    except Exception as error:  # noqa: BLE001 (whatever it is, the user shall read it)
+    except Exception as error:  # noqa: BLE001 (any error is shown to the user)
         yield JobFailed(error)
 
 
@@ -190,7 +190,7 @@ def score_layer(
 ) -> Scores:
     """Score a layer's picks and wait; show the kept and rejected ones.
 
-    Where that fails, the layer has the scores that it had before.
+    If that fails, the layer keeps its previous scores.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def score_layer(
             outputs.take_scores(viewer, layer, event)
             if on_event is not None:
                 on_event(event)
-    except BaseException:  # whatever it is, it goes on from here
+    except BaseException:  # re-raised below
         restore_scores(viewer, layer, before)
         raise
     return scores

@@ -17,7 +17,7 @@ from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state
 
 LABEL_KEYS: dict[str, int] = {
     **{style.key: style.class_id for style in STYLES.values()},
-    # napari's own keys for "delete the selected points": here they reject
+    # napari's keys for "delete the selected points": in picks layers they reject
     "1": CONTAMINANT,
     "Delete": CONTAMINANT,
     "Backspace": CONTAMINANT,
@@ -108,5 +108,5 @@ def _help(key: str) -> str:
     if key in MICROGRAPH_KEYS:
         return f"Go to the {direction} micrograph with picks."
     if key == UNDO_KEY:
-        return "Take the last change of labels back."
-    return "Make the change that was last undone again."
+        return "Undo the last change of labels."
+    return "Redo the change that was undone last."

@@ -71,7 +71,7 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
 
 
 def save_labels(layer: Any, path: str | Path, *, overwrite: bool = False) -> list[Path]:
-    """Write a layer's picks with the labels they have; nothing else of the session.
+    """Write a layer's picks with their labels, and nothing else of the session.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class LabelledPicks:
     Parameters
     ----------
     picks : Picks
-        The truth, without any column of a display; row i is the point with ``pick_id`` i.
+        The picks, without display columns; row i is the point with ``pick_id`` i.
     slice_of : mapping of str to int
         Slice index of each micrograph name that the picks use.
     slice_names : tuple of str
@@ -50,7 +50,7 @@ class LabelledPicks:
     rows : (n,) int array or None
         Of an output, its rows in the picks of `source`.
     vocabulary : Vocabulary
-        What the classes are called and how they are drawn.
+        Names and styles of the classes.
     is_open : bool
         Whether the layer is in a viewer.
     history, journal, recovery
@@ -72,9 +72,9 @@ class LabelledPicks:
     recovery: Recovery | None = None
 
     redraw = Signal(object)
-    """Emitted with the rows that are to be drawn again, None for all that look different."""
+    """Emitted with the rows to redraw, None for all whose class or score has changed."""
     view_changed = Signal()
-    """Slices or classes are others, or there are more picks: all is to be drawn again."""
+    """Slices or classes have changed, or picks were added: redraw the whole layer."""
     labels_changed = Signal(object)
     """Emitted with the rows whose labels changed, or that were added; they are drawn."""
     diameter_changed = Signal()
@@ -117,8 +117,8 @@ class LabelledPicks:
     def set_labels(self, rows: Collection[int] | ArrayLike, class_id: ArrayLike) -> None:
         """Label picks, with undo and journal.
 
-        Labels given on an output (kept, rejected) reach the picks it was made of, so that a
-        mistake that is noticed there is a label for the next training.
+        Labels given on an output (kept, rejected) are passed on to the picks it was made of, so
+        that a corrected mistake becomes a label for the next training.
 
         Parameters
         ----------
@@ -248,7 +248,7 @@ class LabelledPicks:
             self.journal = None
 
     def _update_decision(self, rows: Rows, n_added: int) -> Rows:
-        """Follow labels and added picks; return other rows that look different for it."""
+        """Update the decision to labels and added picks; return other rows that changed."""
         return no_rows()
 
 

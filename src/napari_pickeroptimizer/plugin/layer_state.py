@@ -1,9 +1,9 @@
 """`LayerState`: the state of one picks layer, with signals for changes. No Qt.
 
-The picks are the truth and the layer is a view of them: napari removes selected points on a key
-and has no undo. Whoever wants a label, a threshold or a queue changed asks the state of the
-layer; `painting` draws what came of it, the session passes the signals on to the panels. The
-state knows no napari and never refers to its layer for good: layers are free to go.
+The picks are the model and the layer is a view of them: napari removes selected points on a key
+and has no undo. Labels, threshold and queue are changed through the state; `painting` draws the
+result, and the session forwards the signals to the panels. The state does not import napari and
+holds no strong reference to its layer, which can therefore be garbage-collected.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class LayerState(LabelledPicks):
     Parameters
     ----------
     scores : Scores or None
-        What a model says of the picks, complete or still coming in.
+        Scores of the picks by a model, complete or during scoring.
     threshold : float
         Least P(particle) of a kept pick.
     rules, frames
-        Distances that cost a pick its place, and the micrographs that they are measured on.
+        Place rules, and the micrographs that they apply to.
     queue : Queue or None
-        Picks to look at one after the other.
+        Picks to visit one after the other.
     doubtful : (k,) int
         Labelled picks that the model took for another class, the clearest first.
     needs_refresh, outdated : bool
-        Colours or output layers are behind the decision; only unseen outputs are.
+        Colours or output layers are older than the decision; only hidden outputs are.
     is_painted : bool
-        Whether what changes in the layer is our own doing.
+        Whether the plugin itself is changing the layer.
     """
 
     scores: Scores | None = None
@@ -72,13 +72,13 @@ class LayerState(LabelledPicks):
     _decision: Decision | None = field(default=None, init=False, repr=False)
 
     scores_changed = Signal()
-    """Scores came, in part or all, or were forgotten; after `redraw`."""
+    """Scores were added or dropped; emitted after `redraw`."""
     threshold_changed = Signal()
     """Also of the place rules. At every step of a drag: listeners must be quick."""
     queue_changed = Signal()
-    """There is another queue, or another place in it."""
+    """The queue or the position in it has changed."""
     visited = Signal(int)
-    """Emitted with the row of the pick that was gone to."""
+    """Emitted with the row of the pick that was visited."""
 
     @classmethod
     def of_picks(
@@ -104,7 +104,7 @@ class LayerState(LabelledPicks):
 
     @property
     def decision(self) -> Decision:
-        """The decision from scores, labels and places, as far as they are known.
+        """The decision from scores, labels and places, as far as available.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
 from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 
-# In a picks layer's metadata: where its missing micrographs were looked for, by name.
+# Key in a picks layer's metadata: where its missing micrographs were searched for, by name.
 LOOKED_FOR_KEY = "pickeroptimizer looked for"
 
 
@@ -23,8 +23,8 @@ class Match:
     ----------
     slice_of : dict
         Slice of each micrograph name that the picks use. Those whose micrograph is not in the
-        stack come on slices behind it, one a micrograph, so that none is hidden or shown on a
-        wrong image.
+        stack are on additional slices at the end, one a micrograph, so that none is hidden or
+        shown on a wrong image.
     slice_names : tuple of str
         Micrograph name of each slice, as the picks spell it.
     n_found : int
@@ -53,7 +53,7 @@ class Match:
 def match(state: LayerState, stack: StackView) -> Match:
     """Match picks to the slices of a stack, by name as `Micrographs.resolve` does.
 
-    A name that fits several micrographs counts as missing: guessing would be worse.
+    A name that fits several micrographs counts as missing: it is not guessed.
     """
     slice_at = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
     slice_of: dict[str, int] = {}

@@ -14,7 +14,7 @@ from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, Queue
 from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
 from napari_pickeroptimizer.plugin.preferences import preferences
 
-# A ring of this many pixels of the screen can be judged; much larger ones hide the rest.
+# Ring diameter in screen pixels at which a pick can be judged in its surroundings.
 RING_SCREEN_PX = 110
 LEAST_RING_SCREEN_PX, MOST_RING_SCREEN_PX = 48, 400
 
@@ -51,7 +51,7 @@ def go_to_pick(viewer: Any, layer: Any, row: int, *, zoom: bool = False) -> None
     layer.visible = True
     viewer.layers.selection.active = layer
     if layer.mode == "pan_zoom":
-        # else a key would mean whatever pick happens to be under the resting mouse
+        # else a key would apply to the pick under the mouse
         layer.mode = "select"
     layer.selected_data = {int(row)}
     state.visited.emit(int(row))
@@ -80,7 +80,7 @@ def go_to_named(viewer: Any, layer: Any, micrograph: str) -> None:
     Raises
     ------
     LabelError
-        The layer's picks know no such micrograph.
+        No pick of the layer is on this micrograph.
     """
     index = picks_state(layer).slice_of.get(micrograph)
     if index is None:
@@ -113,7 +113,7 @@ def set_queue(
     rows : (n,) int
         The picks, in order.
     reason : str
-        Why these, in the user's words.
+        Why these, for the user.
     go : bool
         Whether to go to the first one.
 
@@ -140,7 +140,7 @@ def queue_of(layer: Any) -> Queue | None:
 
 
 def clear_queue(layer: Any) -> None:
-    """Forget a layer's queue."""
+    """Remove a layer's queue."""
     picks_state(layer).set_queue(None)
 
 
@@ -164,8 +164,8 @@ def step_queue(viewer: Any, layer: Any, step: int) -> int | None:
 def advance_after_label(viewer: Any, layer: Any, rows: NDArray[Any]) -> int | None:
     """Go on in the queue after `rows` were labelled; return the row that was gone to.
 
-    Only where the pick that is looked at is among them. Labelled picks are skipped, except
-    where labels are to be checked. A label that was taken back is gone back to.
+    Only if the current pick is among them. Labelled picks are skipped, except where labels are
+    to be checked. After an undo the queue returns to the pick.
     """
     viewer, layer = unwrap(viewer), unwrap(layer)
     state, queue = picks_state(layer), queue_of(layer)
@@ -173,17 +173,17 @@ def advance_after_label(viewer: Any, layer: Any, rows: NDArray[Any]) -> int | No
         return None
     labels = state.picks.labels
     if len(rows) == 1 and labels[rows[0]] == UNLABELLED:  # undone, or cleared
-        back = np.flatnonzero(queue.rows == rows[0])
-        if len(back) and int(rows[0]) != queue.row:
-            return _go_in_queue(viewer, layer, queue, int(back[0]))
+        positions = np.flatnonzero(queue.rows == rows[0])
+        if len(positions) and int(rows[0]) != queue.row:
+            return _go_in_queue(viewer, layer, queue, int(positions[0]))
         return None
     if queue.row not in rows or labels[queue.row] == UNLABELLED:
         return None
-    ahead = queue.to_label_next(labels)
-    if not len(ahead):
+    next_positions = queue.to_label_next(labels)
+    if not len(next_positions):
         viewer.status = f"All {len(queue)} {queue.reason} are done."
         return None
-    return _go_in_queue(viewer, layer, queue, int(ahead[0]))
+    return _go_in_queue(viewer, layer, queue, int(next_positions[0]))
 
 
 def _go_in_queue(viewer: Any, layer: Any, queue: Queue, position: int) -> int:

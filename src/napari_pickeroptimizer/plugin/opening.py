@@ -31,8 +31,8 @@ def picks_with_micrographs(
 ) -> list[LayerData]:
     """Return the layer data of picks, and of their micrographs if these are not open.
 
-    Micrographs that are found nowhere are listed by `matching.missing_micrographs`, and told
-    in a warning: here, or by the session as soon as the picks are in the viewer.
+    Missing micrographs are listed by `matching.missing_micrographs`, and reported in a
+    warning: by this function, or by the session as soon as the picks are in the viewer.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
 def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[Any, Any, str]:
     """Return the data of a stack layer; picks that were opened before it get its scale.
 
-    napari complains of layers in pixels beside layers in Å, even if for an instant only.
+    napari warns of layers in pixels beside layers in Å, even if only for a moment.
     """
     data, attributes, kind = make_stack(micrographs, name=name)
     stack = stack_of(attributes["metadata"])
@@ -110,7 +110,9 @@ def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[An
     for layer in matching.picks_layers(unwrap(viewer)):
         state = picks_state(layer)
         if state.stack is None:
-            with suppress(PickerOptimizerError):  # the session tells, once it is in the viewer
+            with suppress(
+                PickerOptimizerError
+            ):  # the session reports it, once the layer is in the viewer
                 if matching.match(state, stack).n_found:
                     transforms.set_transform(layer, stack.pixel_size_ang)
     return data, attributes, kind

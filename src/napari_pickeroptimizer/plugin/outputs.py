@@ -1,9 +1,8 @@
 """Layers of kept, rejected and unscored picks of a decision. No Qt.
 
-The layer of all picks is coloured by the decision, and else left alone. What is kept and what
-is rejected are two more layers, made from it again whenever scores, threshold, places or labels
-change: at once (`refresh`), or, where a threshold is dragged, what is seen first
-(`refresh_visible`).
+The layer of all picks is only coloured by the decision. Kept and rejected picks are two more
+layers, updated whenever scores, threshold, place rules or labels change: at once (`refresh`),
+or, while a threshold is dragged, visible layers first (`refresh_visible`).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 Shown = Literal["all", "kept", "rejected"]
 OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")
-# napari takes a second for the points of a layer this large: those that nobody sees wait.
+# napari takes a second for the points of a layer this large: hidden ones are updated later.
 LARGE = 100_000
 
 
@@ -105,7 +104,7 @@ def take_scores(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> No
 def set_threshold(viewer: Any, layer: Any, threshold: float) -> LayerOutputs:
     """Set the threshold on P(particle) and update the layers.
 
-    The layer's labels win over the scores, those given since the scoring too.
+    The layer's labels take precedence over the scores, including newer ones.
 
     Raises
     ------
@@ -166,7 +165,7 @@ def refresh_visible(viewer: Any, layer: Any) -> bool:
     Returns
     -------
     bool
-        Whether some were left: call `refresh` when there is time for it.
+        Whether some were postponed: call `refresh` later.
     """
     state = scored_state(layer)
     is_seen = any(x.visible for x in outputs_of(viewer, layer).values())
@@ -213,11 +212,11 @@ def shown_of(viewer: Any, layer: Any) -> Shown:
     """Return which of the three layers is visible, ``all`` if several are."""
     if not layer.visible:
         outputs = outputs_of(viewer, layer)
-        seen: list[Shown] = [
+        visible_roles: list[Shown] = [
             role for role in ("kept", "rejected") if role in outputs and outputs[role].visible
         ]
-        if len(seen) == 1:
-            return seen[0]
+        if len(visible_roles) == 1:
+            return visible_roles[0]
     return "all"
 
 
@@ -252,7 +251,7 @@ def _update_output(output: Any, layer: Any, picks: Picks, rows: NDArray[np.intp]
     if is_same and all(
         np.array_equal(state.picks.table[c], part.table[c], equal_nan=True) for c in columns
     ):
-        return  # a million points take a second, and look no different after it
+        return  # a million points take a second, and nothing would change
     state.picks, state.rows, state.diameter_px = part, rows, source.diameter_px
     state.place(source.slice_of, source.slice_names, source.stack)
 

@@ -55,7 +55,7 @@ def appearance(state: LayerState) -> dict[str, Any]:
     return {
         "border_color": state.vocabulary.palette_rgba[shown_class(state)],
         "border_width": _widths(labels),
-        # napari takes a second to look at a million symbols, and no time at one
+        # napari takes a second to check a million symbols, and no time for one
         "symbol": symbols[labels] if labels.any() else symbols[UNLABELLED],
     }
 
@@ -101,7 +101,7 @@ def follow_state(layer: Any, state: LayerState) -> None:
     """Redraw a layer whenever its state changes; a second call has no effect."""
     if len(state.redraw):
         return
-    layer_ref = ref(layer)  # the state belongs to the layer, which must be free to go
+    layer_ref = ref(layer)  # the state belongs to the layer, and must not keep it alive
 
     def on_redraw(rows: NDArray[np.intp] | None) -> None:
         if (drawn := layer_ref()) is not None:
@@ -132,11 +132,11 @@ def paint(layer: Any) -> None:
         if not len(points):
             return
         layer.features = feature_table(state)
-        look = appearance(state)
+        attributes = appearance(state)
         layer.symbol = state.vocabulary.symbols[UNLABELLED]
         _write_symbols(layer, state, np.flatnonzero(state.picks.labels != UNLABELLED))
-        layer.border_width = look["border_width"]
-        layer.border_color = look["border_color"]  # last: it draws all three
+        layer.border_width = attributes["border_width"]
+        layer.border_color = attributes["border_color"]  # last: it draws all three
 
 
 def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
@@ -167,7 +167,7 @@ def state_of_layer(layer: Any) -> LayerState:
 
 @contextmanager
 def _painting(state: LayerState) -> Iterator[None]:
-    """Mark changes of a layer as ours, so that they are not taken for edits of the user."""
+    """Mark changes of a layer as the plugin's, so that they are not taken for the user's edits."""
     before, state.is_painted = state.is_painted, True
     try:
         yield
@@ -184,7 +184,7 @@ def _write(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
         layer.border_width[rows] = _widths(state.picks.labels[rows])
         _write_symbols(layer, state, rows)
         _write_features(layer, state, rows)
-        layer.events.border_color()  # an edit in place tells nobody; this redraws all three
+        layer.events.border_color()  # an edit in place emits no event; this redraws all three
         layer.events.features()
 
 
@@ -199,16 +199,16 @@ def _write_symbols(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> Non
 
 def _write_features(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
     features, table = layer.features, state.picks.table
-    wanted = {"label"}
-    wanted |= {"predicted"} if state.scores is not None or "predicted" in table else set()
-    wanted |= {"probability"} if state.scores is not None or state.picks.class_ids else set()
+    columns = {"label"}
+    columns |= {"predicted"} if state.scores is not None or "predicted" in table else set()
+    columns |= {"probability"} if state.scores is not None or state.picks.class_ids else set()
     labels = label_names(state.picks.labels[rows], state.vocabulary)
-    # the first scores, or a layer that was duplicated: columns come through napari's own door
-    if not wanted <= set(features) or features["label"].dtype != labels.dtype:
+    # the first scores, or a layer that was duplicated: columns are set through napari's setter
+    if not columns <= set(features) or features["label"].dtype != labels.dtype:
         layer.features = feature_table(state)
         return
     features.loc[rows, "label"] = labels
-    # a column of forgotten scores stays, emptied: to remove it is napari's
+    # a column of dropped scores is kept, emptied: only napari's setter removes columns
     if "predicted" in features:
         features.loc[rows, "predicted"] = _decided_names(state, rows)
     if "probability" in features:

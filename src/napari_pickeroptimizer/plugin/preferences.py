@@ -1,6 +1,6 @@
 """Preferences, stored by napari (0.9 and newer: *Preferences ▸ PickerOptimizer*). No Qt.
 
-An older napari has no place for them, so there the defaults below hold. The manifest has the
+An older napari cannot store them; the defaults below are used then. The manifest has the
 same defaults; a test compares them.
 """
 
@@ -16,7 +16,7 @@ GROUP = "curation"
 
 @dataclass(frozen=True)
 class Preferences:
-    """Choices that outlive a session.
+    """Choices that persist between sessions.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ DEFAULTS = Preferences()
 
 
 def preferences() -> Preferences:
-    """Return what the user prefers, the defaults where napari does not say."""
+    """Return the user's preferences, with defaults for those that are not set."""
     settings = _settings_of_napari()
     if settings is None:
         return DEFAULTS
-    told = {
+    values = {
         f.name: getattr(settings, f.name, getattr(DEFAULTS, f.name)) for f in fields(DEFAULTS)
     }
-    return Preferences(**told)
+    return Preferences(**values)
 
 
 def _settings_of_napari() -> Any | None:

@@ -17,7 +17,7 @@ LayerData = tuple[Any, ...]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 PathOrPaths = str | Sequence[str]
 
-IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES  # pictures are left to napari
+IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES  # other image files are left to napari
 # A STAR names its columns before its rows; optics tables before them are short.
 SNIFFED_BYTES = 64 * 1024
 MRC_HEADER_BYTES = 256
@@ -80,7 +80,7 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
     """Return one points layer with all picks of `path`, and their micrographs.
 
     The picks lie on the slices of the open micrographs. Where none of theirs are open, they
-    are looked for near the pick file and in its RELION project, and opened with the picks.
+    are searched for near the pick file and in its RELION project, and opened with the picks.
 
     Raises
     ------
@@ -135,14 +135,14 @@ def _boxes_beside(places: list[Path]) -> list[Path]:
 
 def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
     """Return the paths of `path`, with a glob replaced by its first files."""
-    found: list[Path] = []
+    files_found: list[Path] = []
     for place in _as_paths(path):
         if _is_glob(place):
             files = glob.iglob(str(place), recursive=True)
-            found += [Path(f) for f in itertools.islice(files, n_most)]
+            files_found += [Path(f) for f in itertools.islice(files, n_most)]
         else:
-            found.append(place)
-    return found
+            files_found.append(place)
+    return files_found
 
 
 def _holds_micrographs(path: Path) -> bool:

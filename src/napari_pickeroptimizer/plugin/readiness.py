@@ -29,13 +29,13 @@ def missing_to_finetune(
             "No pick is labelled. Click picks (or point at them) and press a key: "
             f"{vocabulary.key_help}."
         )
-    given = label_text(picks, vocabulary)
+    counts_text = label_text(picks, vocabulary)
     if PARTICLE not in counts:
         particle = vocabulary.style(PARTICLE)
-        return f"Label some {particle.name}s too (key {particle.key}): so far {given}."
+        return f"Label some {particle.name}s too (key {particle.key}): so far {counts_text}."
     if len(counts) == 1:
         keys = ", ".join(s.key for s in vocabulary.classes if s.class_id != PARTICLE)
-        return f"Label some false picks too (keys {keys}): so far {given}."
+        return f"Label some false picks too (keys {keys}): so far {counts_text}."
     return ""
 
 

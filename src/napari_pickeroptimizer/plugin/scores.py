@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.reference import MicrographFigures
 
-# Features are kept for similarity only: so many random directions tell boxes apart as well.
+# Features are kept for similarity only, for which this many random projections are enough.
 N_DIRECTIONS = 64
 LARGEST_FLOAT16 = 60_000.0
 
@@ -32,14 +32,15 @@ LARGEST_FLOAT16 = 60_000.0
 class ScoreSummary:
     """Results that need all scores: their order, and the forecast.
 
-    It comes after `PicksScored`, from the same worker: both take a second for a million picks.
+    It follows `PicksScored`, from the same worker: both take a second for a million picks.
 
     Parameters
     ----------
     scored : PicksScored
         All scores.
     forecast : PerformanceForecast or None
-        What thresholds are expected to give; None for a model without evidence.
+        Expected precision and recall of thresholds; None for a model that was not
+        cross-validated.
     order : (n,) int
         ``np.argsort`` of P(particle).
     """
@@ -62,11 +63,11 @@ def check_finds_particles(card: ModelCard) -> None:
     Raises
     ------
     SettingsError
-        It knows no class 1.
+        It has no class 1.
     """
     if PARTICLE not in card.class_ids:
         raise SettingsError(
-            "the model knows no class 1, particle, so nothing could be kept: it was trained on "
+            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
 
@@ -86,8 +87,8 @@ class Scores:
     probabilities : (n, k) float32
         P(class) in the order of `class_ids`, NaN where a pick is not scored (yet).
     features : (n, 64) float16 or None
-        The network's features in random directions, for similarity; NaN as above. None before
-        there are any, and where they are not kept.
+        Random projections of the network's features, for similarity; NaN as above. None before
+        there are any, and if they are not kept.
     keeps_features : bool
         Whether they are kept.
     failures, outside, figures : dict
@@ -97,7 +98,8 @@ class Scores:
     complete : bool
         Whether all picks were scored that can be.
     forecast : PerformanceForecast or None
-        What thresholds are expected to give; None before, and without evidence.
+        Expected precision and recall of thresholds; None before the end of scoring, and
+        without cross-validation.
     order : (n,) int or None
         ``np.argsort`` of P(particle), once all picks are scored.
     """
@@ -125,7 +127,7 @@ class Scores:
         Raises
         ------
         SettingsError
-            The model knows no particles.
+            The model has no particle class.
         """
         check_finds_particles(model.card)
         codes, names = pd.factorize(picks.table["micrograph"])
@@ -211,7 +213,7 @@ class Scores:
 
     def _take_features(self, rows: NDArray[np.intp], features: NDArray[np.float32]) -> None:
         if self._directions is None:
-            # always the same directions: similarity does not change from run to run
+            # a fixed seed: similarity does not change from run to run
             rng = np.random.default_rng(0)
             shape = (features.shape[1], N_DIRECTIONS)
             directions = rng.standard_normal(shape) / np.sqrt(N_DIRECTIONS)

@@ -1,8 +1,8 @@
-"""One pruning session on a viewer: its layers, models, classes, and signals of what changed.
+"""One pruning session on a viewer: its layers, models, classes, and signals of changes.
 
-What a layer's picks are is its `LayerState`; the session gives each picks layer what it needs
-(keys, undo, colours, output layers) and passes the signals of all of them on. What a user does
-is in `actions`. No Qt, no torch.
+The picks of a layer are in its `LayerState`; the session sets up each picks layer (keys, undo,
+colours, output layers) and forwards the signals of all of them. User actions are in `actions`.
+No Qt, no torch.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = ["Session", "TrainedModel", "picks_of", "session_of", "unwrap"]
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model of the session, with the results of fine-tuning if it was trained here."""
+    """A model of the session, with the results of fine-tuning if it was trained in this session."""
 
     model: Classifier
     fine_tuned: FineTuned | None = None
@@ -64,29 +64,29 @@ class Session:
     vocabulary: Vocabulary = DEFAULT_VOCABULARY
     models: list[TrainedModel] = field(default_factory=list)
     refresh_later: Callable[[Any], None] | None = None
-    """Called with a picks layer whose colours and outputs are behind; None: at once."""
+    """Called with a picks layer whose colours and outputs are outdated; None: refresh at once."""
     _chosen_picks: ref[Any] | None = None
     _chosen_stack: ref[Any] | None = None
     _target: tuple[Any, Any] = (None, None)
 
     layers_changed = Signal()
-    """Layers came, went, or have another name or order."""
+    """Layers were added, removed, renamed or reordered."""
     target_changed = Signal()
-    """`picks_layer` or `stack_layer` is another one."""
+    """`picks_layer` or `stack_layer` has changed."""
     labels_changed = Signal(object, object)
     """Emitted with the picks layer and the rows whose labels changed."""
     vocabulary_changed = Signal()
     model_changed = Signal()
     scores_changed = Signal(object)
-    """Emitted with the picks layer whose scores came, in part or all, or were forgotten."""
+    """Emitted with the picks layer whose scores were added or dropped."""
     threshold_changed = Signal(object)
     """Emitted with the picks layer, at every step of a drag: listeners must be quick."""
     diameter_changed = Signal(object)
-    """Emitted with the picks layer whose rings have another diameter."""
+    """Emitted with the picks layer whose ring diameter has changed."""
     queue_changed = Signal(object)
-    """Emitted with the picks layer that has another queue, or another place in it."""
+    """Emitted with the picks layer whose queue, or position in it, has changed."""
     pick_visited = Signal(object, int)
-    """Emitted with the picks layer and the row of the pick that was gone to."""
+    """Emitted with the picks layer and the row of the pick that was visited."""
 
     @property
     def viewer(self) -> Any:
@@ -111,8 +111,8 @@ class Session:
         chosen = _alive(self.viewer, self._chosen_picks)
         if chosen is not None:
             return chosen
-        ours = [x for x in label_layers(self.viewer) if layer_state(x) is not None]
-        return ours[-1] if ours else None
+        candidates = [x for x in label_layers(self.viewer) if layer_state(x) is not None]
+        return candidates[-1] if candidates else None
 
     @property
     def picks_state(self) -> LayerState | None:
@@ -190,15 +190,15 @@ class Session:
         self.model_changed.emit()
 
 
-# The one registry of the plugin: what a layer is, its own metadata tell.
+# The registry of sessions; the kind of a layer is in its metadata.
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
 def session_of(viewer: Any) -> Session:
     """Return the viewer's session, creating it at the first call.
 
-    From then on, picks and micrographs that come into the viewer by any way (menus, drag
-    and drop, another plugin's call) are matched, and picks layers get their keys.
+    From then on, picks and micrographs that are added to the viewer in any way (menus, drag
+    and drop, other plugins) are matched, and picks layers get their keys.
     """
     viewer = unwrap(viewer)
     if viewer in _sessions:
@@ -248,7 +248,7 @@ def session_with(layer: Any) -> Session:
         if viewer is not None and layer in viewer.layers:
             return session
     raise SettingsError(
-        f"layer {layer.name!r} is in no viewer that the plugin knows: add it to one, and call "
+        f"layer {layer.name!r} is in no viewer of this plugin: add it to one, and call "
         "session_of(viewer)."
     )
 
@@ -256,7 +256,7 @@ def session_with(layer: Any) -> Session:
 def asking_viewer() -> Any | None:
     """Return the viewer that called a reader, with a session; None without a window.
 
-    napari tells readers and sample data nothing of the viewer, so it is the current one.
+    napari does not pass the viewer to readers and sample data, so the current one is used.
     """
     from napari import current_viewer  # heavy: only where there is a viewer already
 
@@ -272,7 +272,7 @@ def micrograph_layers(viewer: Any) -> list[Any]:
 
 
 def label_layers(viewer: Any) -> list[Any]:
-    """Return the Points layers that can be labelled: all but our outputs."""
+    """Return the Points layers that can be labelled: all but the plugin's outputs."""
     return [
         layer
         for layer in unwrap(viewer).layers

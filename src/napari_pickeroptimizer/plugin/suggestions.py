@@ -27,7 +27,7 @@ from napari_pickeroptimizer.plugin.matching import match
 from napari_pickeroptimizer.plugin.navigation import set_queue
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
 
-# A column that goes through the core with each pick, to find its row again.
+# A temporary column that identifies the row of each pick.
 ROW = "row_in_layer"
 
 
@@ -49,9 +49,9 @@ def suggest_events(
     viewer, layer
         Whose picks.
     n : int
-        How many are wanted.
+        Number of picks to suggest.
     by : str
-        What they are chosen by, see `SuggestSettings`.
+        Strategy, see `SuggestSettings`.
     seed : int
         Seed of the choice.
     device : str
@@ -84,8 +84,8 @@ def suggest_events(
 def show_suggestions(viewer: Any, layer: Any, suggested: Suggested) -> Queue:
     """Put suggested picks into the layer's queue, and mark them as suggested.
 
-    Their labels are of picks that were chosen, not of a sample: the forecast of precision and
-    recall takes that into account.
+    Labels of suggested picks are not a random sample, which the forecast of precision and
+    recall takes into account.
     """
     state = picks_state(layer)
     rank, rows = _ranks(state.picks), suggested.picks.table[ROW].to_numpy(np.intp)
@@ -108,7 +108,7 @@ def suggest_picks(
 ) -> Queue:
     """Suggest picks to label, wait, and put them into the layer's queue.
 
-    Parameters are those of `suggest_events`; `on_event` is told how far it is.
+    Parameters are those of `suggest_events`; `on_event` is called with every event.
     """
     last = None
     for last in suggest_events(viewer, layer, n, by=by, seed=seed, device=device):
@@ -136,14 +136,14 @@ def check_labels(viewer: Any, layer: Any) -> Queue:
     """
     rows = doubtful_rows(layer)
     if not len(rows):
-        raise LabelError("the model contradicts no label, as far as it was asked.")
+        raise LabelError("the model contradicts no label of the compared micrographs.")
     return set_queue(viewer, layer, rows, TO_CHECK)
 
 
 def _rows_with_image(state: LayerState, stack: StackView) -> NDArray[np.intp]:
     """Return the picks whose micrograph is open and readable; only these can be compared."""
-    found, _ = stack.micrographs.resolve_all(_unambiguous(state, stack))
-    readable = {name for name, m in found.items() if m.name not in stack.unreadable}
+    resolved, _ = stack.micrographs.resolve_all(_unambiguous(state, stack))
+    readable = {name for name, m in resolved.items() if m.name not in stack.unreadable}
     codes, names = pd.factorize(state.picks.table["micrograph"])
     usable = np.array([name in readable for name in names], dtype=bool)
     return np.flatnonzero(usable[codes]) if len(names) else np.empty(0, dtype=np.intp)

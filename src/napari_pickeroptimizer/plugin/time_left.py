@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-# Reading, training and scoring go at different speeds: only the last of it counts.
+# Reading, training and scoring differ in speed: only recent progress counts.
 WINDOW_S = 20.0
 LEAST_S, LEAST_PROGRESS = 1.0, 0.01
 

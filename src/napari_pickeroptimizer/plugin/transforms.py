@@ -1,4 +1,4 @@
-"""Layer data, world and micrograph pixels: the one place that knows how they relate. No Qt.
+"""Layer data, world and micrograph pixels: their conversion. No Qt.
 
 A micrograph stack and the picks on it share one world: axis 0 is the slice, axes 1 and 2 are y
 and x, in Å where the pixel size is known and else in micrograph pixels. World 0 is the *centre*
@@ -96,8 +96,8 @@ def rows_on_slice(layer: Any, index: int) -> NDArray[np.intp]:
 def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:
     """Return a ring diameter to begin with: the usual distance of a pick to its neighbour.
 
-    It is for the eye only (pickers hardly place two picks closer than one diameter); the
-    user sets the real one.
+    It is for display only (pickers hardly place two picks closer than one diameter), until the
+    user sets the diameter.
     """
     distances = []
     for rows in list(picks.rows_by_micrograph().values())[:n_micrographs]:

@@ -1,7 +1,7 @@
 """napari writers: picks as the files they came from, lossless; or as a new STAR. No Qt.
 
-"Save all layers" hands over whatever is open, so micrographs and drawings are named as not
-written instead of making the picks unsaveable.
+"Save all layers" passes all open layers, so micrographs and drawings are reported as not
+written instead of causing an error.
 """
 
 from __future__ import annotations
@@ -66,12 +66,14 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise PickFormatError(f"there are no picks to write ({reasons}).")
     if left_out:
-        told = ", ".join(
+        names_left_out = ", ".join(
             name if reason == "no picks" else f"{name} ({reason})"
             for name, reason in left_out.items()
         )
         warnings.warn(
-            f"a pick file holds picks only: {told} not written.", UserWarning, stacklevel=2
+            f"a pick file holds picks only: {names_left_out} not written.",
+            UserWarning,
+            stacklevel=2,
         )
     target = Path(path)
     if len(parts) == 1:
@@ -79,7 +81,7 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
     else:
         suffix = target.suffix if target.suffix.lower() in SUFFIXES else ".star"
         stem = target.name.removesuffix(suffix)
-        names = _told_apart([_file_name(name) for name, _ in parts])
+        names = _unique_names([_file_name(name) for name, _ in parts])
         places = [target.with_name(f"{stem}_{name}{suffix}") for name in names]
     written: list[str] = []
     for place, (_, picks) in zip(places, parts, strict=True):
@@ -88,7 +90,7 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
 
 
 def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
-    """Return the picks of a Points layer's data: ours, or made of any (slice, y, x) points."""
+    """Return the picks of a Points layer's data, of the plugin or any (slice, y, x) points."""
     points = np.asarray(data, dtype=np.float64)
     features = pd.DataFrame(attributes.get("features"))
     state = attributes.get("metadata", {}).get(METADATA_KEY)
@@ -114,13 +116,13 @@ def _file_name(layer_name: str) -> str:
     return "_".join(layer_name.replace("/", " ").replace("\\", " ").split()) or "picks"
 
 
-def _told_apart(names: Sequence[str]) -> list[str]:
+def _unique_names(names: Sequence[str]) -> list[str]:
     """Return unique names: two layers may have the same name."""
-    found: list[str] = []
+    unique_names: list[str] = []
     for name in names:
         unique, n = name, 1
-        while unique in found:
+        while unique in unique_names:
             n += 1
             unique = f"{name}_{n}"
-        found.append(unique)
-    return found
+        unique_names.append(unique)
+    return unique_names

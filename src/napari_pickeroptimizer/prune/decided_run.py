@@ -166,7 +166,7 @@ def check_run_is_possible(
     """
     if PARTICLE not in card.class_ids:
         raise SettingsError(
-            "the model knows no class 1, particle, so nothing could be kept: it was trained on "
+            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
     settings.threshold_rule.check(card)
@@ -229,7 +229,8 @@ def finish(
         threshold = settings.threshold_rule.choose(forecast)
     except SettingsError as error:
         raise SettingsError(
-            f"{error} The scores are kept: `pickeroptimizer decide` tries another rule in seconds."
+            f"{error} The scores are kept: `pickeroptimizer decide` applies another "
+            "rule in seconds."
         ) from error
     decision = Decision.of_picks(
         scored.picks, plan.groups, frames=plan.frames, forecast=forecast

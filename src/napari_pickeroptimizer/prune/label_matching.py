@@ -58,14 +58,14 @@ class LabelMatch:
         sentences = []
         if len(self.unmatched):
             sentences.append(
-                f"{len(self.unmatched)} of {self.n_labels} labels fit no pick "
-                f"({self.n_unmatched_particles} of them particles): no pick is made of a label. "
+                f"{len(self.unmatched)} of {self.n_labels} labels match no pick "
+                f"({self.n_unmatched_particles} of them particles); labels are not added as picks. "
                 "Were these picks labelled, on these micrographs, in this frame?"
             )
         if self.n_conflicts:
             sentences.append(
                 f"{self.n_conflicts} labels lie on a pick that has a nearer label of another "
-                "class, which counts."
+                "class, which is used."
             )
         return sentences
 
@@ -100,9 +100,10 @@ def match_labels(
     if not (labels.labels != UNLABELLED).any():
         decisions = "predicted" in labels.table and (labels.table["predicted"] > 0).any()
         raise LabelError(
-            "there is no label in the labels"
+            "the file holds no labels"
             + (
-                ": their classes are decisions of an earlier pruning. Pass what you labelled."
+                ": their classes are decisions of an earlier pruning. Pass the picks that "
+                "you labelled."
                 if decisions
                 else ": expected a column rlnParticleSelectionType (1 particle, 2 contaminant)."
             )

@@ -251,11 +251,11 @@ def _incomplete(
     if changed:
         n = sum(len(group.rows) for group in changed)
         parts.append(
-            f"the picks on {len(changed):,} micrographs ({n:,}) are others than were scored"
+            f"the picks on {len(changed):,} micrographs ({n:,}) have changed since they were scored"
         )
     return (
-        f"{' and '.join(parts)}{_shards_text(scores)}: score them (`pickeroptimizer score` goes on "
-        "where it was), or leave them unscored with --allow-unscored."
+        f"{' and '.join(parts)}{_shards_text(scores)}: score them (`pickeroptimizer score` "
+        "resumes), or leave them unscored with --allow-unscored."
     )
 
 

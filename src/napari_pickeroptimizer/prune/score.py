@@ -140,9 +140,10 @@ def checked_for_picks(classifier: Classifier) -> Classifier:
     card = classifier.card
     if card.is_pretrained:
         raise CheckpointError(
-            f"this model is a pretrained one: it tells {len(card.class_names)} categories of "
-            "boxes apart and cannot score picks. It is a base to start from: fine-tune it on "
-            "labelled picks (`pickeroptimizer finetune --base FILE`) and use what that writes."
+            f"this model is a pretrained one: it distinguishes {len(card.class_names)} "
+            "categories of boxes and cannot score picks. It is a base to start from: "
+            "fine-tune it on labelled picks (`pickeroptimizer finetune --base FILE`) "
+            "and use the resulting model."
         )
     return classifier
 

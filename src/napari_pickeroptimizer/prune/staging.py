@@ -57,8 +57,8 @@ def earlier_files(output: Path, overwrite: bool) -> list[Path]:
     ]
     if strange:
         raise SettingsError(
-            f"{output} holds {', '.join(strange)}, and no {RUN_RECORD} tells what run they are "
-            "of: move them away, or choose another folder."
+            f"{output} holds {', '.join(strange)}, and no {RUN_RECORD} that lists "
+            "them: move them away, or choose another folder."
         )
     return files
 

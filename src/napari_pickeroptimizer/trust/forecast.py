@@ -162,9 +162,7 @@ class PerformanceForecast:
         self, name: str, target: float, values: NDArray[np.float64], *, lowest: bool
     ) -> float:
         if not 0 < target <= 1:
-            raise SettingsError(
-                f"the {name} wanted must be above 0 and at most 1, got {target}."
-            )
+            raise SettingsError(f"the {name} must be above 0 and at most 1, got {target}.")
         reached = np.flatnonzero((values >= target) & (self.n_kept > 0))
         if not len(reached):
             # precision is undefined where nothing is kept
@@ -173,8 +171,8 @@ class PerformanceForecast:
             raise SettingsError(
                 f"no threshold is expected to reach a {name} of {target:g}: the most is "
                 f"{maximum:.3f}, at the threshold {self.thresholds[best]:.3f}, which keeps "
-                f"{self.n_kept[best]:,} of {self.n_picks:,} picks. Ask for no more, or label more "
-                "picks (`suggest` tells which)."
+                f"{self.n_kept[best]:,} of {self.n_picks:,} picks. Lower the target, or label more "
+                "picks (`suggest` proposes some)."
             )
         return float(self.thresholds[reached[0 if lowest else -1]])
 

@@ -154,7 +154,7 @@ def _sentence(
     more = f" and {len(flagged) - N_NAMED} more (run.json)" if len(flagged) > N_NAMED else ""
     return (
         f"{len(flagged)} of {len(names)} micrographs {what}, where others keep {median:.0%}: "
-        f"{named}{more}. They were pruned like all others; look at them."
+        f"{named}{more}. They were pruned like all others: inspect them."
     )
 
 

@@ -32,7 +32,7 @@ def test_one_pick_of_each_kind_comes_though_most_are_of_one() -> None:
 
 def test_kinds_that_are_labelled_are_left_out() -> None:
     features, kind = clusters(50, 20, 20, 20)
-    chosen = diverse(features, 2, known=KINDS[[0, 3]])
+    chosen = diverse(features, 2, label_features=KINDS[[0, 3]])
     assert sorted(kind[chosen]) == [1, 2]
 
 
@@ -84,7 +84,7 @@ def test_the_same_seed_chooses_the_same_and_another_does_not() -> None:
 
 def test_spread_goes_to_the_farthest_first() -> None:
     line = np.array([[0.0], [1.0], [2.0], [10.0]])
-    assert spread(line, 2, known=np.array([[0.0]])).tolist() == [3, 2]
+    assert spread(line, 2, label_features=np.array([[0.0]])).tolist() == [3, 2]
 
 
 def test_a_half_is_the_greatest_uncertainty() -> None:
@@ -114,7 +114,7 @@ def test_each_kind_of_doubt_comes_once_before_one_comes_twice() -> None:
 def test_doubts_and_kinds_that_are_not_labelled_come_in_turn() -> None:
     features, kind = clusters(60, 20, 20, 20)
     p = np.where(kind == 0, 0.5, 1.0)
-    positions, is_doubt = mixed(features, p, 3, known=KINDS[[1]])
+    positions, is_doubt = mixed(features, p, 3, label_features=KINDS[[1]])
     assert is_doubt.tolist() == [True, False, True]
     assert kind[positions[is_doubt]].tolist() == [0, 0]
     assert kind[positions[1]] in (2, 3)

@@ -46,7 +46,7 @@ def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
         jobs.score_layer(viewer, layer)
     card = ModelCard((2, 3), ("contaminant", "carbon"), RESNET18_HALF, BoxSettings(32))
     blind = Classifier(TwoBranchNet(build_backbone(RESNET18_HALF), 2), card)
-    with pytest.raises(SettingsError, match="knows no class 1"):
+    with pytest.raises(SettingsError, match="has no class 1"):
         jobs.score_layer(viewer, layer, model=blind)
     with pytest.raises(MicrographNotFoundError, match="are not open"):
         jobs.score_layer(viewer, layer, model=some_model())

@@ -294,7 +294,7 @@ def test_what_is_shown_is_one_of_three_and_gets_the_keys(viewer: Any, layer: Any
 
 def test_a_model_without_particles_is_refused() -> None:
     card = ModelCard((2, 3), ("contaminant", "carbon"), "resnet18", BoxSettings(diameter_px=9))
-    with pytest.raises(SettingsError, match="knows no class 1"):
+    with pytest.raises(SettingsError, match="has no class 1"):
         Scores.begin(some_picks(), Classifier(None, card))  # type: ignore[arg-type]
 
 

@@ -45,7 +45,7 @@ def test_labels_that_fit_no_pick_are_counted_and_make_none() -> None:
     assert len(match.picks) == len(PICKS)
     assert match.picks.labels.tolist() == [0, 0, 0, 1]
     assert match.unmatched.tolist() == [0, 1, 2]
-    assert "3 of 4 labels fit no pick (2 of them particles)" in match.warnings[0]
+    assert "3 of 4 labels match no pick (2 of them particles)" in match.warnings[0]
 
 
 def test_of_two_labels_on_a_pick_the_nearer_counts_and_contradiction_is_told() -> None:

@@ -50,9 +50,9 @@ def locate_micrographs(picks: Picks) -> Located:
     Returns
     -------
     Located
-        Names that fit several images are missing: guessing would be worse.
+        Names that fit several images are missing: it is not guessed.
     """
-    found: dict[str, Path] = {}
+    located: dict[str, Path] = {}
     missing: list[str] = []
     places = _places(picks)
     paths: dict[Path, ProjectPaths] = {}
@@ -62,19 +62,19 @@ def locate_micrographs(picks: Picks) -> Located:
         if file is None:
             missing.append(name)
         else:
-            found[name] = file
+            located[name] = file
     nearby, reasons = _nearby(missing, places)
-    found |= nearby
+    located |= nearby
     size = _pixel_size_ang(picks)
     items = [
         Micrograph(
             name,
-            found[name],
-            size or open_pixel_size_ang(found[name]),
+            located[name],
+            size or open_pixel_size_ang(located[name]),
             section=_section(name),
         )
         for name in places
-        if name in found
+        if name in located
     ]
     return Located(Micrographs(tuple(items), folders_of(items, size)), reasons)
 
@@ -82,7 +82,7 @@ def locate_micrographs(picks: Picks) -> Located:
 def folders_of(
     items: Iterable[Micrograph], pixel_size_ang: float | None = None
 ) -> SearchPaths:
-    """Return the folders of micrographs, to find them again."""
+    """Return the folders of micrographs as search paths."""
     folders = {str(absolute(m.path).parent): None for m in items}
     return SearchPaths(tuple(folders), pixel_size_ang)
 
@@ -117,27 +117,27 @@ def _nearby(
     names: Iterable[str], places: Mapping[str, Path]
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Find names by base name around their pick files, the nearest first; reasons of others."""
-    found: dict[str, Path] = {}
+    located: dict[str, Path] = {}
     reasons: dict[str, str] = {}
-    rest = list(names)
-    for ring in _rings({places[name].parent for name in rest}):
-        if not rest:
+    remaining = list(names)
+    for ring in _rings({places[name].parent for name in remaining}):
+        if not remaining:
             break
         near = _images_in(ring)
-        for name in rest:
+        for name in remaining:
             try:
-                found[name] = near.resolve(_file_name(name)).path
+                located[name] = near.resolve(_file_name(name)).path
             except MicrographNotFoundError:
                 continue  # further away, perhaps
             except AmbiguousMicrographError as error:
                 reasons[name] = str(error)
-        rest = [name for name in rest if name not in found and name not in reasons]
-    for name in rest:
+        remaining = [name for name in remaining if name not in located and name not in reasons]
+    for name in remaining:
         reasons[name] = (
             f"no such file below {places[name].parent}, in the folders above it, or in the "
             "working directory."
         )
-    return found, reasons
+    return located, reasons
 
 
 def _rings(folders: set[Path]) -> Iterator[list[Path]]:
@@ -165,7 +165,7 @@ def _images_in(folders: Iterable[Path]) -> Micrographs:
             continue
         images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
         images.sort(key=lambda f: (IMAGE_SUFFIXES.index(f.suffix.lower()), f.name))
-        for file in images:  # a.mrc wins over its thumbnail a.png
+        for file in images:  # a.mrc takes precedence over its thumbnail a.png
             best.setdefault(file.with_suffix(""), file)
     return Micrographs(tuple(Micrograph(f.as_posix(), f) for f in best.values()))
 

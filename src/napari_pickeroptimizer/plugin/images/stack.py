@@ -53,7 +53,7 @@ class StackView:
     pixel_size_ang : float or None
         Their common pixel size; None where it is unknown, or not the same for all.
     low_pass_ang : float or None
-        Resolution beyond which nothing is shown, in Å; None where all is.
+        Resolution of the low-pass in Å; None if it is off.
     max_display_px : int
         Longest side that is displayed.
     contrast : (float, float)
@@ -156,9 +156,9 @@ def set_low_pass(stack_layer: Any, low_pass_ang: float | None) -> None:
     Parameters
     ----------
     stack_layer : napari.layers.Image
-        A micrograph stack of ours.
+        A micrograph stack of this plugin.
     low_pass_ang : float or None
-        Resolution in Å, None to see all there is.
+        Resolution in Å, None to switch the low-pass off.
 
     Raises
     ------
@@ -195,8 +195,8 @@ def set_full_resolution(stack_layer: Any, on: bool) -> None:
 def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
     """Append micrographs to those of a layer; return whether that was possible.
 
-    They cannot where their pixel size is another one: the layer has one scale.
-    Micrographs that are there already are not added again.
+    It is not possible if their pixel size differs: the layer has one scale. Micrographs that the
+    layer already has are skipped.
     """
     view = _checked(stack_layer)
     place = {(m.path.absolute(), m.section) for m in view.micrographs}
@@ -204,9 +204,9 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
     if not new:
         return True
     paths = more.search_paths
-    given = None if paths is None else paths.pixel_size_ang
+    pixel_size_ang = None if paths is None else paths.pixel_size_ang
     items = (*view.micrographs, *new)
-    joined = Micrographs(items, folders_of(items, given))
+    joined = Micrographs(items, folders_of(items, pixel_size_ang))
     if common_pixel_size_ang(joined) != view.pixel_size_ang:
         return False
     shapes, unreadable = read_shapes(new)

@@ -12,7 +12,7 @@ MAX_CHANGES = 1000
 
 @dataclass(frozen=True)
 class Change:
-    """Picks that got another label.
+    """A change of the labels of some picks.
 
     Parameters
     ----------
@@ -29,23 +29,23 @@ class Change:
 
 @dataclass
 class History:
-    """What was done and what was undone, the newest last."""
+    """Stacks of done and undone changes, the newest last."""
 
     done: list[Change] = field(default_factory=list)
     undone: list[Change] = field(default_factory=list)
 
     def push(self, change: Change) -> None:
-        """Remember a change; what was undone before can no longer be redone."""
+        """Add a change; undone changes can no longer be redone."""
         self.done.append(change)
         del self.done[:-MAX_CHANGES]
         self.undone.clear()
 
     def undo(self) -> Change | None:
-        """Return the change to take back (set `before`), None when there is none."""
+        """Return the change to undo (set `before`), None when there is none."""
         return _move(self.done, self.undone)
 
     def redo(self) -> Change | None:
-        """Return the change to make again (set `after`), None when there is none."""
+        """Return the change to redo (set `after`), None when there is none."""
         return _move(self.undone, self.done)
 
 

@@ -1,8 +1,8 @@
 """A journal on disk of every label, which survives crashes and deleted layers.
 
-One file for one set of picks, only ever appended to, a line of JSON for each change. What the
-user had labelled is what comes out when all lines are replayed. A file that was written to by
-two viewers, or whose last line was cut off, is as good as any other.
+One file for one set of picks, append-only, a line of JSON for each change. Replaying all lines
+restores the labels. A file that two viewers wrote to, or whose last line was cut off, can be
+read as well.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ PLACE = ["micrograph", "x", "y"]
 
 @dataclass(frozen=True)
 class Recovery:
-    """Labels of an earlier session that the picks do not have now.
+    """Labels of an earlier session that the picks lack.
 
     Parameters
     ----------
     rows : (n,) int
-        The picks whose label is another one now.
+        The picks whose label differs now.
     before, labels : (n,) int8
-        Their label now, and the one that was given then.
+        Their current label, and that of the earlier session.
     added : Picks
         Picks that the user had added, with their labels.
     when : datetime
-        When the last of them was given (UTC).
+        Time of the last label (UTC).
     n_lost : int
         Labels for which there is no pick any more.
     names : dict
@@ -66,7 +66,7 @@ class Recovery:
         local = self.when.astimezone()
         n = len(self)
         text = f"{n} label{'s' if n != 1 else ''} of {local.day} {local:%B, %H:%M}"
-        return f"{text} ({self.n_lost} more fit no pick)" if self.n_lost else text
+        return f"{text} ({self.n_lost} more match no pick)" if self.n_lost else text
 
 
 class Journal:
@@ -104,11 +104,11 @@ class Journal:
         self._append([{"classes": {str(i): name for i, name in names.items()}}], picks)
 
     def forget(self, picks: Picks) -> None:
-        """Append that the labels so far are not wanted; they stay in the file."""
+        """Append a record that discards the labels so far; they stay in the file."""
         self._append([{"forget": True}], picks)
 
     def recovery(self, picks: Picks) -> Recovery | None:
-        """Return the labels that the file tells and `picks` lack; None where there are none."""
+        """Return the labels of the file that `picks` lack; None if there are none."""
         entries = list(_read(self.path))
         if not entries:
             return None
@@ -129,15 +129,15 @@ class Journal:
         # a pick that the user added stays one, however often it is labelled afterwards
         every["added"] = every.groupby(PLACE)["added"].transform("any")
         last = every.drop_duplicates(PLACE, keep="last")
-        labels, lost = _at_same_place(picks, last)
-        is_new = lost["added"].to_numpy(bool)
-        moved = lost[~is_new & (lost["label"] != UNLABELLED)]
+        labels, unmatched = _at_same_place(picks, last)
+        is_new = unmatched["added"].to_numpy(bool)
+        moved = unmatched[~is_new & (unmatched["label"] != UNLABELLED)]
         n_lost = len(moved)
-        if len(moved):  # the picker ran again: its picks are not where they were to the digit
+        if len(moved):  # the picker ran again: its coordinates differ in the last digits
             matched = match_labels_by_name(picks.with_labels(labels), _picks(moved))
             labels, n_lost = matched.picks.labels, len(matched.unmatched)
         rows = np.flatnonzero(labels != picks.labels)
-        added = _picks(lost[is_new])
+        added = _picks(unmatched[is_new])
         if not len(rows) and not len(added):
             return None
         return Recovery(rows, picks.labels[rows], labels[rows], added, when, n_lost, names)
@@ -181,7 +181,7 @@ def source_name(picks: Picks) -> str:
 
 
 def state_folder() -> Path:
-    """Return where the program keeps what it must not forget: ``$PICKEROPTIMIZER_STATE``."""
+    """Return the folder of journals: ``$PICKEROPTIMIZER_STATE``."""
     told = os.environ.get(STATE_VARIABLE)
     if told:
         return Path(told)

@@ -14,16 +14,16 @@ SUGGESTED, TO_CHECK = "suggested", "labels to check"
 
 @dataclass
 class Queue:
-    """Picks to look at, in order.
+    """Picks to visit, in order.
 
     Parameters
     ----------
     rows : (n,) int
-        Rows of the picks, in the order in which they are looked at.
+        Rows of the picks, in the order in which they are visited.
     reason : str
-        Why these: ``suggested``, ``labels to check``, ... in the user's words.
+        Why these: ``suggested``, ``labels to check``, ... for the user.
     position : int
-        The one that is looked at.
+        Position of the current pick.
     """
 
     rows: NDArray[np.intp]
@@ -35,7 +35,7 @@ class Queue:
 
     @property
     def row(self) -> int:
-        """The pick that is looked at."""
+        """Row of the current pick."""
         return int(self.rows[self.position])
 
     @property
@@ -44,13 +44,13 @@ class Queue:
         return f"{self.position + 1} of {len(self)} {self.reason}"
 
     def to_label_next(self, labels: NDArray[np.int8]) -> NDArray[np.intp]:
-        """Return the positions to go on to after this one, nearest first.
+        """Return the next positions to visit, nearest first.
 
         Labelled picks are skipped, and those before this one come last; of labels to check
-        all that follow are looked at.
+        all that follow are visited.
         """
-        ahead = np.arange(self.position + 1, len(self))
+        following = np.arange(self.position + 1, len(self))
         if self.reason == TO_CHECK:
-            return ahead
-        around = np.concatenate([ahead, np.arange(self.position)])
+            return following
+        around = np.concatenate([following, np.arange(self.position)])
         return around[labels[self.rows[around]] == UNLABELLED]

@@ -23,20 +23,20 @@ from napari_pickeroptimizer.classes import (
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-UNLABELLED_ALPHA = 0.6  # what is decided stands out from what is not
+UNLABELLED_ALPHA = 0.6  # fainter than decided picks
 CLEAR_KEY = "U"
 
 
 @dataclass(frozen=True)
 class ClassStyle:
-    """How one class is called, drawn and typed.
+    """Name, style and key of a class.
 
     Parameters
     ----------
     class_id : int
         1 to 6, as ``rlnParticleSelectionType``; 0 for unlabelled.
     name : str
-        What the user calls it.
+        The user's name for it.
     color : str
         ``#rrggbb``.
     symbol : str
@@ -59,7 +59,7 @@ class ClassStyle:
 
     @property
     def label_tip(self) -> str:
-        """What a button that gives this label says of itself."""
+        """Tooltip of a button that gives this label."""
         if self.class_id == UNLABELLED:
             return f"Remove the labels of the selected picks (key {self.key})."
         return f"Label the selected picks {self.name} (key {self.key})."
@@ -119,7 +119,7 @@ class Vocabulary:
         return {style.class_id: style.name for style in self.classes}
 
     def parse(self, text: object) -> int:
-        """Return the class id that a name or a number means; nothing means unlabelled.
+        """Return the class id of a name or number; empty is unlabelled.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Vocabulary:
         if not free:
             raise SettingsError(
                 f"there are {MAX_CLASS} classes already, as many as RELION's "
-                "rlnParticleSelectionType can tell."
+                "rlnParticleSelectionType has."
             )
         classes = sorted((*self.classes, STYLES[free[0]]), key=lambda style: style.class_id)
         more = Vocabulary(tuple(classes))

@@ -82,7 +82,7 @@ def test_labels_find_picks_that_a_second_run_of_the_picker_put_a_little_elsewher
     found = journal.recovery(moved)
     assert found.rows.tolist() == [0]
     assert found.n_lost == 1
-    assert "1 more fit no pick" in found.sentence
+    assert "1 more match no pick" in found.sentence
 
 
 def test_a_line_that_was_cut_off_costs_no_other(picks):
