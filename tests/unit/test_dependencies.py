@@ -77,7 +77,9 @@ def test_nothing_is_declared_that_is_not_imported(declared: dict[str, set[str]])
 
 
 def test_the_tests_find_what_they_import(declared: dict[str, set[str]]) -> None:
-    own = {f.stem for folder in ("tests", "docs") for f in (ROOT / folder).rglob("*.py")}
+    own = {
+        _plain(f.stem) for folder in ("tests", "docs") for f in (ROOT / folder).rglob("*.py")
+    }
     imported = imported_by((ROOT / "tests").rglob("*.py"))
     known = set.union(*(declared[name] for name in ("package", "all", "test")))
     assert set(imported) - known - own == set()

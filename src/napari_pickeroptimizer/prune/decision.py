@@ -1,8 +1,8 @@
 """`Decision`: class, kept or rejected, and reason of each pick, from scores, labels and places.
 
 It is the only rule: kept and rejected files, counts, tables, layers and galleries all read it.
-A threshold is dragged over a million picks, so the scores are sorted once and each step is a
-binary search and a few sums; labels and places update it incrementally.
+A threshold is dragged over a million picks: the scores are sorted once, each step is a binary
+search and a few sums, and labels and places update it incrementally.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.trust.forecast import Expectation
 
 N_BINS = 100
-# What can decide on a pick; arrays of reasons hold positions in this tuple.
+# Arrays of reasons hold positions in this tuple.
 REASONS = (BY_NOTHING, BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE)
 _NOTHING, _SCORE, _LABEL, _DISTANCE, _EDGE = (np.int8(i) for i in range(len(REASONS)))
 Rows = NDArray[np.intp] | slice
@@ -53,8 +53,8 @@ class Decision:
     are compared in double precision: float32's 0.7 is below 0.7.
 
     `scored_class`, `predicted`, `is_kept` and `reason` return values of picks, `counts` and
-    `by_micrograph` their numbers, `decided` a table with both columns. `set_labels` and
-    `set_places` change it in place; the arrays passed are not written to (labels are copied).
+    `by_micrograph` numbers, `decided` a table. `set_labels` and `set_places` change it in
+    place; the arrays passed are not written to (labels are copied).
 
     Parameters
     ----------
@@ -362,11 +362,9 @@ class Decision:
             rows = np.arange(start, start + len(frame.rows))
             local.append(replace(frame, rows=rows))
             start += len(rows)
-        coords, p, labels = (
-            coords_yx_px[frame_rows],
-            self.p_particle[frame_rows],
-            self.labels[frame_rows],
-        )
+        coords = coords_yx_px[frame_rows]
+        p = self.p_particle[frame_rows]
+        labels = self.labels[frame_rows]
         takes_part = (labels == UNLABELLED) & (p >= 0)  # NaN is never at or above
         at_edge = takes_part & near_edge(coords, local)
         takes_part &= ~at_edge
