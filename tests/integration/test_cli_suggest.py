@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.cli.suggest import pick_records
 from napari_pickeroptimizer.fewshot.features import pretrained_features
-from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.io.star import StarDocument
 
 Run = Callable[..., tuple[int, str, str]]
@@ -94,6 +95,19 @@ def test_half_of_the_next_ones_are_those_that_the_model_is_not_sure_of(
     np.testing.assert_allclose(
         found.particle_probability, [s["p_particle"] for s in record["suggestions"]], atol=1e-4
     )
+
+
+def test_ranks_of_an_earlier_list_in_the_labels_are_not_those_of_this_one(
+    spot_project, tmp_path: Path
+) -> None:
+    labelled = read_picks(spot_project.labels)
+    ranks = np.full(len(labelled), np.nan)
+    ranks[0] = 1
+    labels = tmp_path / "labels.star"
+    write_picks(labelled, labels, columns={"poSuggestionRank": ranks})
+    rows = pick_records(read_picks(labels), are_suggested=False)
+    assert len(rows) == len(labelled)
+    assert all("rank" not in row for row in rows)
 
 
 def test_fewer_picks_than_wanted_are_all_suggested_and_that_is_said(suggest: Run) -> None:

@@ -173,8 +173,8 @@ def suggest(
         "by": result.by,
         "n_wanted": n,
         "n_compared": result.n_compared,
-        "suggestions": _rows(result.picks),
-        "doubtful_labels": _rows(result.doubtful),
+        "suggestions": pick_records(result.picks),
+        "doubtful_labels": pick_records(result.doubtful, are_suggested=False),
         "unreadable": skipped,
     }
     if as_json:
@@ -215,15 +215,19 @@ def _why_fewer(n: int, by: str, n_wanted: int) -> str:
     return f"{n} of {n_wanted} suggestions: {reason} on the micrographs that were read."
 
 
-def _rows(picks: Picks) -> list[dict[str, Any]]:
-    """Return picks as plain values for JSON and the terminal."""
+def pick_records(picks: Picks, *, are_suggested: bool = True) -> list[dict[str, Any]]:
+    """Return picks as plain values for JSON and the terminal.
+
+    A labels file may hold the ranks of an earlier list of suggestions, or some of them; they
+    are not those of this one.
+    """
     probability = picks.particle_probability
     rows = []
     for i, pick in enumerate(picks.table.to_dict("records")):
         row = {"micrograph": pick["micrograph"], "x": pick["x"], "y": pick["y"]}
         if pick["label"]:
             row["label"] = int(pick["label"])
-        if "suggestion" in pick:
+        if are_suggested:
             score = pick["suggestion_score"]
             row["rank"] = int(pick["suggestion"])
             row["reason"] = pick["suggestion_reason"]
