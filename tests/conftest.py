@@ -56,20 +56,12 @@ def _own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("PICKEROPTIMIZER_STATE", str(tmp_path_factory.mktemp("state")))
 
 
-@pytest.fixture(scope="session")
-def n_threads() -> int:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Compute with one thread, shared fixtures too: another number changes last digits."""
     import torch
 
-    return torch.get_num_threads()
-
-
-@pytest.fixture(autouse=True)
-def _own_threads(n_threads: int):
-    """No test computes with as many threads as one before it chose: last digits would differ."""
-    yield
-    import torch
-
-    torch.set_num_threads(n_threads)
+    torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

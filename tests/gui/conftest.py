@@ -133,14 +133,6 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     held.open()
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(n_threads: int) -> None:
-    """Many small steps on few cores are fastest so, and the same in every thread."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a simulated project: micrographs.star, labels.star, picks."""

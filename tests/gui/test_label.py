@@ -143,7 +143,7 @@ def test_six_classes_are_enough(panel, layer, qtbot):
         click(qtbot, panel.classes.add)
         panel.classes._close_editor()
     assert not panel.classes.add.isEnabled()
-    assert "the most that RELION" in panel.classes.add.toolTip()
+    assert "maximum in RELION" in panel.classes.add.toolTip()
 
 
 def test_labels_of_a_killed_session_are_offered(viewer, panel, layer, picks_star, qtbot):

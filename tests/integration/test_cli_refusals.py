@@ -52,7 +52,7 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
         "a distance in miles": ([*prune, picks, "--min-distance", "3miles"], "is no distance"),
         "labels without a label": (
             [*prune, picks, "--labels", picks],
-            "no label in the labels",
+            "holds no labels",
         ),
         "an unknown device": ([*prune, picks, "--device", "tpu"], "'tpu' is unknown"),
         "no micrographs": (
