@@ -25,7 +25,7 @@ from napari_pickeroptimizer.cli.options import (
     PrecisionOption,
     RecallOption,
     ThresholdOption,
-    WriteFomOption,
+    WritePickerScoreOption,
 )
 from napari_pickeroptimizer.cli.score import show_scoring, without_labels
 from napari_pickeroptimizer.io import read_picks
@@ -65,7 +65,7 @@ def decide(
     labels: LabelsOption = None,
     min_distance: MinDistanceOption = "0",
     edge_distance: EdgeDistanceOption = "0",
-    write_fom: WriteFomOption = False,
+    write_fom: WritePickerScoreOption = False,
     allow_unscored: Annotated[
         bool,
         typer.Option(

@@ -116,7 +116,7 @@ EdgeDistanceOption = Annotated[
         help="Reject picks nearer than this to the micrograph's edge, given likewise.",
     ),
 ]
-WriteFomOption = Annotated[
+WritePickerScoreOption = Annotated[
     bool,
     typer.Option(
         "--write-fom",

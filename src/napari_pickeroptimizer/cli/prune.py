@@ -30,7 +30,7 @@ from napari_pickeroptimizer.cli.options import (
     RecallOption,
     ThresholdOption,
     ViewsOption,
-    WriteFomOption,
+    WritePickerScoreOption,
     find_micrographs,
 )
 from napari_pickeroptimizer.cli.score import scoring_inputs, show_scoring, without_labels
@@ -48,7 +48,7 @@ def prune(
     labels: LabelsOption = None,
     min_distance: MinDistanceOption = "0",
     edge_distance: EdgeDistanceOption = "0",
-    write_fom: WriteFomOption = False,
+    write_fom: WritePickerScoreOption = False,
     batch_size: BatchSizeOption = 256,
     views: ViewsOption = 4,
     no_report: NoReportOption = False,
