@@ -9,6 +9,9 @@ import mrcfile
 import numpy as np
 import pytest
 
+from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.plugin.layer_state import LayerState
+
 N_MICROGRAPHS = 3
 STAR = """
 # version 30001
@@ -25,6 +28,21 @@ Micrographs/m2.mrc  30.00  40.00  second
 Micrographs/m0.mrc  50.00  60.00  third
 Micrographs/m1.mrc  12.00  34.00  fourth
 """
+
+
+@pytest.fixture
+def picks() -> Picks:
+    return concatenate(
+        [
+            Picks.from_arrays("b.mrc", x=[10.0, 30.0], y=[20.0, 40.0], label=[1, 0]),
+            Picks.from_arrays("a.mrc", x=[50.0], y=[60.0], label=[2]),
+        ]
+    )
+
+
+@pytest.fixture
+def state(picks: Picks) -> LayerState:
+    return LayerState.of_picks(picks, diameter_px=20)
 
 
 @pytest.fixture

@@ -8,24 +8,7 @@ import pytest
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
-from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import editing, painting
-from napari_pickeroptimizer.plugin.layer_state import LayerState
-
-
-@pytest.fixture
-def picks() -> Picks:
-    return concatenate(
-        [
-            Picks.from_arrays("b.mrc", x=[10.0, 30.0], y=[20.0, 40.0], label=[1, 0]),
-            Picks.from_arrays("a.mrc", x=[50.0], y=[60.0], label=[2]),
-        ]
-    )
-
-
-@pytest.fixture
-def state(picks: Picks) -> LayerState:
-    return LayerState.of_picks(picks, diameter_px=20)
 
 
 def test_labels_are_read_back_by_pick_id_not_by_order(state):

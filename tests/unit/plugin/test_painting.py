@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting
 from napari_pickeroptimizer.plugin.layer_state import LayerState
-
-
-@pytest.fixture
-def picks() -> Picks:
-    return concatenate(
-        [
-            Picks.from_arrays("b.mrc", x=[10.0, 30.0], y=[20.0, 40.0], label=[1, 0]),
-            Picks.from_arrays("a.mrc", x=[50.0], y=[60.0], label=[2]),
-        ]
-    )
-
-
-@pytest.fixture
-def state(picks: Picks) -> LayerState:
-    return LayerState.of_picks(picks, diameter_px=20)
 
 
 def test_points_are_micrograph_y_x_with_micrographs_in_order_of_appearance(state):

@@ -38,9 +38,6 @@ NO_REPORT = ExportSettings(report=False)
 
 @pytest.fixture(autouse=True)
 def _quiet_napari():
-    import torch
-
-    torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
