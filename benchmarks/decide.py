@@ -22,9 +22,14 @@ import torch
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.prune.journal import FOLDER, Journal, model_digest, record_of
-from napari_pickeroptimizer.prune.score import MicrographScored
-from napari_pickeroptimizer.prune.shards import Shard
+from napari_pickeroptimizer.prune.events import MicrographScored
+from napari_pickeroptimizer.prune.journal import (
+    FOLDER,
+    Journal,
+    Shard,
+    model_digest,
+    record_of,
+)
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 PROGRAM = "from napari_pickeroptimizer.cli import main; main()"

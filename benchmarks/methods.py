@@ -42,7 +42,8 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, dihedral_view
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.score import PicksScored, score
+from napari_pickeroptimizer.prune.events import PicksScored
+from napari_pickeroptimizer.prune.score import score
 from napari_pickeroptimizer.trust import Calibration, forecast_performance
 from napari_pickeroptimizer.trust.class_shares import class_shares
 

@@ -128,7 +128,7 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     from napari_pickeroptimizer.plugin import actions, outputs, session
     from napari_pickeroptimizer.plugin.layer_state import picks_state
     from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
-    from napari_pickeroptimizer.prune.score import MicrographScored
+    from napari_pickeroptimizer.prune.events import MicrographScored
     from napari_pickeroptimizer.reading import MicrographRows
 
     clock, rng = Clock(), np.random.default_rng(seed)

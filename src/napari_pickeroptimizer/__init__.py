@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.decided_picks import decide
-    from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
+    from napari_pickeroptimizer.prune.decide import decide
+    from napari_pickeroptimizer.prune.run import prune_picks
     from napari_pickeroptimizer.prune.score import score
+    from napari_pickeroptimizer.prune.settings import PruneSettings
     from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report
     from napari_pickeroptimizer.simulate.project import simulate_project
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
@@ -55,10 +56,10 @@ _HOMES = {
     "FineTuneSettings": "fewshot.settings:FineTuneSettings",
     "Micrographs": "micrographs:Micrographs",
     "Picks": "picks:Picks",
-    "PruneSettings": "prune.run:PruneSettings",
+    "PruneSettings": "prune.settings:PruneSettings",
     "SimulationSettings": "simulate.settings:SimulationSettings",
     "SuggestSettings": "fewshot.suggest:SuggestSettings",
-    "decide": "prune.decided_picks:decide",
+    "decide": "prune.decide:decide",
     "evaluate_picks": "evaluate.evaluation:evaluate_picks",
     "finetune": "fewshot.finetune:finetune",
     "forecast_performance": "trust:forecast_performance",

@@ -15,8 +15,9 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.run import Pruned, prune_picks
-from napari_pickeroptimizer.prune.score import PicksScored, score
+from napari_pickeroptimizer.prune.score import score
 
 TRAINING = "Falcon_2012_06_12-14_33_35_0"
 HELD_OUT = "Falcon_2012_06_12-15_30_21_0"

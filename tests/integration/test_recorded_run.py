@@ -16,11 +16,11 @@ import pytest
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.model.checkpoint import ModelCard
-from napari_pickeroptimizer.prune.journal import FOLDER, Journal, record_of
+from napari_pickeroptimizer.prune.decide import decide_picks
+from napari_pickeroptimizer.prune.events import MicrographScored
+from napari_pickeroptimizer.prune.journal import FOLDER, Journal, Shard, record_of
 from napari_pickeroptimizer.prune.place_rules import Length
-from napari_pickeroptimizer.prune.run import PruneSettings, decide_picks
-from napari_pickeroptimizer.prune.score import MicrographScored
-from napari_pickeroptimizer.prune.shards import Shard
+from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_run"

@@ -75,7 +75,8 @@ def _end(signal_number: int, frame: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    before = signal.signal(signal.SIGTERM, _end) if _in_main_thread() else None
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _end) if in_main_thread else None
     try:
         app(args=None if arguments is None else list(arguments))
     except PickerOptimizerError as error:
@@ -85,7 +86,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

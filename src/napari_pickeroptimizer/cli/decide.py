@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from napari_pickeroptimizer.cli.decision_shown import (
-    parse_threshold,
-    report_events,
-    show_result,
+    decision_settings,
+    report_writer,
+    show_run,
 )
 from napari_pickeroptimizer.cli.options import (
     EdgeDistanceOption,
@@ -27,9 +25,8 @@ from napari_pickeroptimizer.cli.options import (
     ThresholdOption,
     WritePickerScoreOption,
 )
-from napari_pickeroptimizer.cli.score import show_scoring, without_labels
+from napari_pickeroptimizer.cli.score import without_labels
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.micrographs import Micrographs
 
 
 def decide(
@@ -86,26 +83,18 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Decide on picks that were scored, and write what prune writes; reads no micrograph."""
-    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-    from napari_pickeroptimizer.prune.place_rules import Length
-    from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, decide_picks
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.prune.decide import decide_picks
 
-    settings = PruneSettings(
-        threshold=parse_threshold(threshold),
+    settings = decision_settings(
+        threshold,
+        min_distance,
+        edge_distance,
         precision=precision,
         recall=recall,
-        min_distance=Length.parse(min_distance),
-        edge_distance=Length.parse(edge_distance),
         write_fom=write_fom,
         overwrite=overwrite,
     )
-
-    def further(folder: Path, pruned: Pruned) -> Iterator[Any]:
-        if not no_report:
-            card = ModelCard.from_json(json.dumps(pruned.record["model"]))
-            places = tuple(g.micrograph for g in pruned.groups if g.micrograph is not None)
-            yield from report_events(folder, pruned, Micrographs(places), card, pictures)
-
     events = decide_picks(
         output,
         settings,
@@ -115,8 +104,6 @@ def decide(
         labels=read_picks(labels) if labels else None,
         inputs={"labels": list(labels or [])},
         allow_unscored=allow_unscored,
-        further=further,
+        further=None if no_report else report_writer(with_pictures=pictures),
     )
-    result = show_scoring(events, "Deciding")
-    assert isinstance(result, Pruned)  # the generator's last event
-    show_result(output, result, as_json)
+    show_run(events, "Deciding", output, as_json)

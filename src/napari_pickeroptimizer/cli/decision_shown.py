@@ -1,7 +1,8 @@
-"""Shared by ``prune`` and ``decide``: parsing of the threshold, report, printed figures."""
+"""Shared by ``prune`` and ``decide``: their settings, report and printed figures."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from napari_pickeroptimizer.cli.command_record import running_command
+from napari_pickeroptimizer.cli.score import show_scoring
 from napari_pickeroptimizer.cli.show import out, percent, print_json, warn
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.micrographs import Micrographs
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
-    from napari_pickeroptimizer.prune.run import Pruned
+    from napari_pickeroptimizer.prune.run import Further, Pruned
+    from napari_pickeroptimizer.prune.settings import PruneSettings
 
 
 def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
@@ -37,28 +39,50 @@ def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
         raise SettingsError(f"--threshold {text!r} is not a number.") from None
 
 
-def report_events(
-    folder: Path,
-    pruned: Pruned,
-    micrographs: Micrographs,
-    card: ModelCard,
-    with_pictures: bool = True,
-) -> Iterator[Any]:
-    """Write the report into the staging folder of a run."""
-    from napari_pickeroptimizer.report.prune_report import run_report_events
+def decision_settings(
+    threshold: str | None, min_distance: str, edge_distance: str, **others: Any
+) -> PruneSettings:
+    """Return the settings of a run, from the options and `others` that need no parsing."""
+    from napari_pickeroptimizer.prune.place_rules import Length
+    from napari_pickeroptimizer.prune.settings import PruneSettings
 
-    yield from run_report_events(
-        folder,
-        pruned,
-        micrographs,
-        card,
-        command=running_command(),
-        with_pictures=with_pictures,
+    return PruneSettings(
+        threshold=parse_threshold(threshold),
+        min_distance=Length.parse(min_distance),
+        edge_distance=Length.parse(edge_distance),
+        **others,
     )
 
 
-def show_result(output: Path, result: Pruned, as_json: bool) -> None:
-    """Print warnings and figures of a run, and leave with 1 if a micrograph was unreadable."""
+def report_writer(
+    micrographs: Micrographs | None = None, with_pictures: bool = True
+) -> Further:
+    """Return what writes the report of a run; by default its micrographs are those with picks."""
+
+    def write_report(folder: Path, pruned: Pruned) -> Iterator[Any]:
+        from napari_pickeroptimizer.model.checkpoint import ModelCard
+        from napari_pickeroptimizer.report.prune_report import run_report_events
+
+        card = ModelCard.from_json(json.dumps(pruned.record["model"]))
+        places = (g.micrograph for g in pruned.groups if g.micrograph is not None)
+        yield from run_report_events(
+            folder,
+            pruned,
+            Micrographs(tuple(places)) if micrographs is None else micrographs,
+            card,
+            command=running_command(),
+            with_pictures=with_pictures,
+        )
+
+    return write_report
+
+
+def show_run(events: Iterator[Any], title: str, output: Path, as_json: bool) -> None:
+    """Run with a bar, print warnings and figures; leave with 1 if a micrograph was unreadable."""
+    from napari_pickeroptimizer.prune.run import Pruned
+
+    result = show_scoring(events, title)
+    assert isinstance(result, Pruned)  # the generator's last event
     for sentence in result.record["warnings"]:
         warn(sentence)
     if as_json:

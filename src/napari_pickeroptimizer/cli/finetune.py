@@ -11,23 +11,21 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.cli.options import (
     BackboneOption,
     DeviceOption,
+    DiameterAngOption,
+    DiameterPxOption,
     FlipYOption,
     JsonOption,
     MicrographsOption,
+    ModelOutputOption,
     OverwriteOption,
     PixelSizeOption,
     SeedOption,
+    StepsOption,
     check_one_diameter,
     checked_output_file,
     find_micrographs,
 )
-from napari_pickeroptimizer.cli.show import (
-    out,
-    percent,
-    print_json,
-    run_with_progress,
-    warn,
-)
+from napari_pickeroptimizer.cli.show import out, percent, print_json, run_to_end
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
@@ -38,9 +36,7 @@ if TYPE_CHECKING:
 
 def finetune(
     micrographs: MicrographsOption,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")
-    ],
+    output: ModelOutputOption,
     labels: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,12 +62,8 @@ def finetune(
             "a pick as background.",
         ),
     ] = None,
-    diameter_px: Annotated[
-        float | None, typer.Option("--diameter-px", help="Particle diameter in pixels.")
-    ] = None,
-    diameter_angstrom: Annotated[
-        float | None, typer.Option("--diameter-angstrom", help="Particle diameter in Å.")
-    ] = None,
+    diameter_px: DiameterPxOption = None,
+    diameter_angstrom: DiameterAngOption = None,
     box_factor: Annotated[
         float, typer.Option("--box-factor", help="Box side in particle diameters.")
     ] = 1.5,
@@ -84,7 +76,7 @@ def finetune(
         ),
     ] = "bundled",
     backbone: BackboneOption = None,
-    steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 80,
+    steps: StepsOption = 80,
     folds: Annotated[
         int,
         typer.Option(
@@ -113,7 +105,7 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune a model on labelled picks, to distinguish particles from false picks."""
-    from napari_pickeroptimizer.fewshot import events
+    from napari_pickeroptimizer.fewshot.events import FineTuned
     from napari_pickeroptimizer.fewshot.finetune import finetune as finetune_events
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
@@ -136,19 +128,12 @@ def finetune(
     labelled = read_labels(labels, positive, negative)
     unlabelled = read_picks(picks) if picks else None
 
-    skipped: dict[str, str] = {}
-    result: events.FineTuned | None = None
-    for event in run_with_progress(
-        finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", _describe
-    ):
-        if isinstance(event, events.MicrographSkipped):
-            skipped[event.micrograph] = event.reason
-        elif isinstance(event, events.FineTuned):
-            result = event
-    assert result is not None  # the generator's last event
+    result, skipped = run_to_end(
+        finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", _describe,
+        "Its picks were left out.",
+    )  # fmt: skip
+    assert isinstance(result, FineTuned)  # the generator's last event
     result.model.save(output)
-    for reason in skipped.values():
-        warn(f"{reason} Its picks were left out.")
     _report(output, result.model.card.training, skipped, as_json)
     if skipped:
         raise typer.Exit(code=1)

@@ -11,15 +11,13 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.prune.staging import check_writable
 
-MicrographsOption = Annotated[
-    list[str],
-    typer.Option(
-        "--micrographs",
-        "-m",
-        help="Directory, quoted glob, micrographs STAR or image file; may be repeated.",
-        show_default=False,
-    ),
-]
+MICROGRAPHS = typer.Option(
+    "--micrographs",
+    "-m",
+    help="Directory, quoted glob, micrographs STAR or image file; may be repeated.",
+    show_default=False,
+)
+MicrographsOption = Annotated[list[str], MICROGRAPHS]
 PixelSizeOption = Annotated[
     float | None,
     typer.Option(
@@ -56,6 +54,16 @@ PicksOption = Annotated[
         help="Any readable pick file (.star, autopick.star, .box, .csv), or a directory or "
         "quoted glob of per-micrograph files; may be repeated.",
     ),
+]
+DiameterPxOption = Annotated[
+    float | None, typer.Option("--diameter-px", help="Particle diameter in pixels.")
+]
+DiameterAngOption = Annotated[
+    float | None, typer.Option("--diameter-angstrom", help="Particle diameter in Å.")
+]
+StepsOption = Annotated[int, typer.Option("--steps", help="Optimiser steps.")]
+ModelOutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")
 ]
 ModelOption = Annotated[Path, typer.Option("--model", help="Model written by finetune.")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")]

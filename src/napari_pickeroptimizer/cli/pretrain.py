@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from napari_pickeroptimizer.cli import EXIT_INTERRUPTED
 from napari_pickeroptimizer.cli.options import (
     BackboneOption,
     DeviceOption,
     JsonOption,
+    ModelOutputOption,
     OverwriteOption,
     SeedOption,
+    StepsOption,
     checked_output_file,
 )
 from napari_pickeroptimizer.cli.show import err, out, percent, print_json, run_with_progress
@@ -28,17 +31,13 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.pretrain.settings import Balance
     from napari_pickeroptimizer.pretrain.validate import PretrainValidation
 
-EXIT_INTERRUPTED = 130
-
 
 def pretrain(
     data: Annotated[
         Path,
         typer.Option("--data", help="Folder with a folder of stacks for each category."),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")
-    ],
+    output: ModelOutputOption,
     leave_out: Annotated[
         list[str] | None,
         typer.Option("--leave-out", help="Entry to exclude; may be repeated."),
@@ -52,7 +51,7 @@ def pretrain(
         ),
     ] = "none",
     backbone: BackboneOption = None,
-    steps: Annotated[int, typer.Option("--steps", help="Optimiser steps.")] = 10_000,
+    steps: StepsOption = 10_000,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Boxes a step.")] = 128,
     balance: Annotated[
         str,

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_pickeroptimizer.cli.options import (
+    MICROGRAPHS,
+    DiameterAngOption,
+    DiameterPxOption,
     FlipYOption,
     JsonOption,
     OverwriteOption,
@@ -18,7 +21,12 @@ from napari_pickeroptimizer.cli.options import (
     check_one_diameter,
     find_micrographs,
 )
-from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress, warn
+from napari_pickeroptimizer.cli.show import (
+    out,
+    print_json,
+    run_to_end,
+    run_with_progress,
+)
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 
@@ -36,14 +44,7 @@ def pretrain_set(
     entry: Annotated[
         str | None, typer.Option("--entry", help="Name of the data set, e.g. empiar10017.")
     ] = None,
-    micrographs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--micrographs",
-            "-m",
-            help="Directory, quoted glob, micrographs STAR or image file; may be repeated.",
-        ),
-    ] = None,
+    micrographs: Annotated[list[str] | None, MICROGRAPHS] = None,
     picks: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,12 +63,8 @@ def pretrain_set(
         Path | None,
         typer.Option("--regions", help="JSON file of carbon polygons and ice discs."),
     ] = None,
-    diameter_px: Annotated[
-        float | None, typer.Option("--diameter-px", help="Particle diameter in pixels.")
-    ] = None,
-    diameter_angstrom: Annotated[
-        float | None, typer.Option("--diameter-angstrom", help="Particle diameter in Å.")
-    ] = None,
+    diameter_px: DiameterPxOption = None,
+    diameter_angstrom: DiameterAngOption = None,
     border_px: Annotated[
         float, typer.Option("--border-px", help="Leave out picks nearer to an edge than this.")
     ] = 0.0,
@@ -152,24 +149,15 @@ def _collect(
     as_json: bool,
 ) -> None:
     """Cut the boxes of a project and report."""
-    from napari_pickeroptimizer.fewshot.events import MicrographSkipped
-    from napari_pickeroptimizer.pretrain import collect as collecting
+    from napari_pickeroptimizer.pretrain.collect import Collected, collect
 
-    skipped: dict[str, str] = {}
-    result: collecting.Collected | None = None
-    for event in run_with_progress(
-        collecting.collect(micrographs, picks, regions, settings, output),
+    result, skipped = run_to_end(
+        collect(micrographs, picks, regions, settings, output),
         "Cutting boxes",
         lambda e: getattr(e, "micrograph", ""),
-    ):
-        match event:
-            case MicrographSkipped():
-                skipped[event.micrograph] = event.reason
-            case collecting.Collected():
-                result = event
-    assert result is not None  # the generator's last event
-    for reason in skipped.values():
-        warn(f"{reason} Its picks were left out.")
+        "Its picks were left out.",
+    )
+    assert isinstance(result, Collected)  # the generator's last event
     _report(output, result.counts, result.paths, as_json, unreadable=skipped)
     if skipped:
         raise typer.Exit(code=1)

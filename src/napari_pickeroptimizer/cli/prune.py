@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 from napari_pickeroptimizer.cli.decision_shown import (
-    parse_threshold,
-    report_events,
-    show_result,
+    decision_settings,
+    report_writer,
+    show_run,
 )
 from napari_pickeroptimizer.cli.options import (
     BatchSizeOption,
@@ -33,7 +29,7 @@ from napari_pickeroptimizer.cli.options import (
     WritePickerScoreOption,
     find_micrographs,
 )
-from napari_pickeroptimizer.cli.score import scoring_inputs, show_scoring, without_labels
+from napari_pickeroptimizer.cli.score import scoring_inputs, without_labels
 from napari_pickeroptimizer.io import read_picks
 
 
@@ -60,15 +56,14 @@ def prune(
 ) -> None:
     """Score every pick, and write kept and rejected picks in the format they came in."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.prune.place_rules import Length
-    from napari_pickeroptimizer.prune.run import Pruned, PruneSettings, prune_picks
+    from napari_pickeroptimizer.prune.run import prune_picks
 
-    settings = PruneSettings(
-        threshold=parse_threshold(threshold),
+    settings = decision_settings(
+        threshold,
+        min_distance,
+        edge_distance,
         precision=precision,
         recall=recall,
-        min_distance=Length.parse(min_distance),
-        edge_distance=Length.parse(edge_distance),
         device=device,
         batch_size=batch_size,
         n_views=views,
@@ -77,11 +72,6 @@ def prune(
     )
     classifier = Classifier.load(model)
     image_files = find_micrographs(micrographs, pixel_size, flip_y)
-
-    def further(folder: Path, pruned: Pruned) -> Iterator[Any]:
-        if not no_report:
-            yield from report_events(folder, pruned, image_files, classifier.card)
-
     inputs = scoring_inputs(micrographs, picks, model, pixel_size, flip_y)
     events = prune_picks(
         image_files,
@@ -91,8 +81,6 @@ def prune(
         settings,
         labels=read_picks(labels) if labels else None,
         inputs={**inputs, "labels": list(labels or [])},
-        further=further,
+        further=None if no_report else report_writer(image_files),
     )
-    result = show_scoring(events, "Pruning")
-    assert isinstance(result, Pruned)  # the generator's last event
-    show_result(output, result, as_json)
+    show_run(events, "Pruning", output, as_json)

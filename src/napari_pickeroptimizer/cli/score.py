@@ -51,9 +51,10 @@ def score(
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.prune.run import PruneSettings, score_picks
-    from napari_pickeroptimizer.prune.score import PicksScored
-    from napari_pickeroptimizer.prune.shards import Shard
+    from napari_pickeroptimizer.prune.events import PicksScored
+    from napari_pickeroptimizer.prune.journal import Shard
+    from napari_pickeroptimizer.prune.score import score_picks
+    from napari_pickeroptimizer.prune.settings import PruneSettings
 
     part = Shard.parse(shard)
     settings = PruneSettings(device=device, batch_size=batch_size, n_views=views)
@@ -91,7 +92,7 @@ def score(
 
 def show_scoring(events: Iterator[Any], title: str) -> Any:
     """Show scoring as a progress bar, warn of failed micrographs; return the last event."""
-    from napari_pickeroptimizer.prune.scoring_run import ScoresReused
+    from napari_pickeroptimizer.prune.events import ScoresReused
     from napari_pickeroptimizer.reading import MicrographFailed
 
     def describe(event: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
@@ -37,16 +36,6 @@ def run_with_progress(
     events: Iterable[Event], title: str, describe: Callable[[Event], str]
 ) -> Iterator[Event]:
     """Pass events on and draw them as one bar on standard error."""
-    with _bar() as bar:
-        task = bar.add_task(title, total=1.0, detail="")
-        for event in events:
-            bar.update(task, completed=event.progress, detail=describe(event))
-            yield event
-        bar.update(task, completed=1.0, detail="done")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
     with Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=24),
@@ -55,7 +44,30 @@ def _bar() -> Iterator[Progress]:
         TextColumn("{task.fields[detail]}", markup=False),
         console=err,
     ) as bar:
-        yield bar
+        task = bar.add_task(title, total=1.0, detail="")
+        for event in events:
+            bar.update(task, completed=event.progress, detail=describe(event))
+            yield event
+        bar.update(task, completed=1.0, detail="done")
+
+
+def run_to_end(
+    events: Iterable[Event], title: str, describe: Callable[[Event], str], if_skipped: str
+) -> tuple[Any, dict[str, str]]:
+    """Return the last event, and why micrographs were skipped; warn of each of these.
+
+    `if_skipped` is a sentence that is added to each warning.
+    """
+    from napari_pickeroptimizer.fewshot.events import MicrographSkipped
+
+    last: object = None
+    skipped: dict[str, str] = {}
+    for last in run_with_progress(events, title, describe):
+        if isinstance(last, MicrographSkipped):
+            skipped[last.micrograph] = last.reason
+    for reason in skipped.values():
+        warn(f"{reason} {if_skipped}")
+    return last, skipped
 
 
 def warn(message: str) -> None:

@@ -26,7 +26,7 @@ from napari_pickeroptimizer.cli.show import (
     out,
     print_json,
     print_table,
-    run_with_progress,
+    run_to_end,
     warn,
 )
 from napari_pickeroptimizer.errors import SettingsError
@@ -120,7 +120,7 @@ def suggest(
     as_json: JsonOption = False,
 ) -> None:
     """Choose the picks to label next: those whose labels help the model most."""
-    from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+    from napari_pickeroptimizer.fewshot.events import BoxesRead
     from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestSettings
     from napari_pickeroptimizer.fewshot.suggest import suggest as suggest_events
     from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -149,23 +149,16 @@ def suggest(
     def describe(event: object) -> str:
         return f"reading {event.micrograph}" if isinstance(event, BoxesRead) else ""
 
-    skipped: dict[str, str] = {}
-    result: Suggested | None = None
-    for event in run_with_progress(
+    result, skipped = run_to_end(
         suggest_events(
             found, read_picks(picks), settings, classifier=classifier, labels=labelled
         ),
         "Comparing picks",
         describe,
-    ):
-        if isinstance(event, MicrographSkipped):
-            skipped[event.micrograph] = event.reason
-        elif isinstance(event, Suggested):
-            result = event
-    assert result is not None  # the generator's last event
+        "Nothing was suggested on it.",
+    )
+    assert isinstance(result, Suggested)  # the generator's last event
     written = write_suggestions(result.picks, output)
-    for reason in skipped.values():
-        warn(f"{reason} Nothing was suggested on it.")
     if len(result.picks) < n:
         warn(_why_fewer(len(result.picks), result.by, n))
     record = {

@@ -33,12 +33,8 @@ from napari_pickeroptimizer.plugin.scores import (
 )
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
 from napari_pickeroptimizer.plugin.transforms import slice_shown
-from napari_pickeroptimizer.prune.score import (
-    PicksScored,
-    ScoreEvent,
-    checked_for_picks,
-    score,
-)
+from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
+from napari_pickeroptimizer.prune.score import checked_for_picks, score
 
 # A CPU scores this many boxes in a third of a second, the longest delay of a cancel.
 CPU_BATCH = 32

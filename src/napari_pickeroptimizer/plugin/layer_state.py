@@ -26,8 +26,8 @@ from napari_pickeroptimizer.plugin.labels.queue import Queue
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.transforms import guess_diameter_px
 from napari_pickeroptimizer.prune.decision import Decision
+from napari_pickeroptimizer.prune.events import MicrographScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
-from napari_pickeroptimizer.prune.score import MicrographScored, ScoreEvent
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, check_probability
 from napari_pickeroptimizer.reading import MicrographFailed
 

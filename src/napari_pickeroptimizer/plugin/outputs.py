@@ -26,8 +26,8 @@ from napari_pickeroptimizer.plugin.layer_state import (
     unwrap,
 )
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.prune.events import ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules, frames_of
-from napari_pickeroptimizer.prune.score import ScoreEvent
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 

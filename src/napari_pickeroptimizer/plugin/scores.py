@@ -13,7 +13,7 @@ from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decision import likeliest_other
-from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
+from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.threshold import forecast_for
 from napari_pickeroptimizer.reading import MicrographFailed
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX

@@ -52,7 +52,7 @@ class Decision:
     pick's place rejects it; all others are of the likeliest other class. Scores and thresholds
     are compared in double precision: float32's 0.7 is below 0.7.
 
-    `scored_class`, `predicted`, `is_kept` and `reason` return values of picks, `counts` and
+    `scored_class`, `predicted` and `reason` return values of picks, `counts` and
     `by_micrograph` numbers, `decided` a table. `set_labels` and `set_places` change it in
     place; the arrays passed are not written to (labels are copied).
 
@@ -172,11 +172,6 @@ class Decision:
     def __len__(self) -> int:
         return len(self.p_particle)
 
-    @property
-    def blocked(self) -> NDArray[np.bool_]:
-        """(n,) whether a place rule rejects a pick, whatever its score."""
-        return np.asarray(self.blocked_by != _NOTHING)
-
     # ------------------------------------------------------------------ updates
 
     def set_labels(self, rows: NDArray[np.intp], labels: NDArray[np.int8]) -> NDArray[np.intp]:
@@ -242,10 +237,6 @@ class Decision:
         labels = self.labels[rows]
         return np.where(labels != UNLABELLED, labels, self.scored_class(threshold, rows))
 
-    def is_kept(self, threshold: float, rows: Rows = ALL) -> NDArray[np.bool_]:
-        """Return which picks are kept: those whose class is the particle."""
-        return np.asarray(self.predicted(threshold, rows) == PARTICLE)
-
     def reason(self, threshold: float, rows: Rows = ALL) -> NDArray[np.object_]:
         """Return the reason of each pick's decision, one of `REASONS`."""
         p, blocked_by = self.p_particle[rows], self.blocked_by[rows]
@@ -283,9 +274,7 @@ class Decision:
             kept_by_label=int(self._n_labelled[PARTICLE]),
             rejected_by_class={int(c): int(of_class[c]) for c in np.flatnonzero(of_class)},
             rejected_by_reason={
-                reason: int(of_reason[REASONS.index(reason)])
-                for reason in (BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE)
-                if of_reason[REASONS.index(reason)]
+                reason: int(n) for reason, n in zip(REASONS, of_reason, strict=True) if n
             },
         )
 

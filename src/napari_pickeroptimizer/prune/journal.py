@@ -33,9 +33,10 @@ import base64
 import hashlib
 import json
 import os
+import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -44,8 +45,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.micrographs import Micrograph
-from napari_pickeroptimizer.prune.score import MicrographScored
-from napari_pickeroptimizer.prune.shards import Shard
+from napari_pickeroptimizer.prune.events import MicrographScored
 from napari_pickeroptimizer.prune.staging import lock_file, writing
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 from napari_pickeroptimizer.trust.reference import MicrographFigures
@@ -56,6 +56,47 @@ if TYPE_CHECKING:
 
 FOLDER = "scores"
 VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a scoring, each a part of the micrographs.
+
+    Parameters
+    ----------
+    index, count : int
+        Index, from 1, and number of shards.
+    """
+
+    index: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise SettingsError(f"shard {self} does not exist: expected 1/{self.count} or so.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the shard of a text such as ``2/8``.
+
+        Raises
+        ------
+        SettingsError
+            The text is not a shard.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if match is None:
+            raise SettingsError(
+                f"{text!r} is no shard: expected such as 2/8, the second of 8."
+            )
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def of(self, groups: Sequence[MicrographRows]) -> list[MicrographRows]:
+        """Return the micrographs of this shard: every `count`-th."""
+        return list(groups[self.index - 1 :: self.count])
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +156,9 @@ class Record:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Scores:
-    """All scores of one model in a folder.
+    """All scores of one model in a folder, as its files are read.
 
     Parameters
     ----------
@@ -125,16 +166,16 @@ class Scores:
         Model, card, views.
     inputs : mapping
         The user's inputs of the newest scoring.
-    records : tuple of Record
+    records : list of Record
         In the order of files and lines.
-    shards : tuple of Shard
+    shards : list of Shard
         Of the files.
     """
 
     header: Mapping[str, Any]
-    inputs: Mapping[str, Any]
-    records: tuple[Record, ...]
-    shards: tuple[Shard, ...]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
 
 
 def model_digest(classifier: Classifier) -> str:
@@ -198,7 +239,8 @@ class Journal:
     """
 
     def __init__(self, folder: Path, header: Mapping[str, Any], shard: Shard) -> None:
-        self.path = folder / file_name(header, shard)
+        scoring = f"{header['model'][:12]}-{header['n_views']}views"
+        self.path = folder / f"{scoring}.{shard.index}-of-{shard.count}.log"
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = self.path.open("a+b")
@@ -269,12 +311,6 @@ def record_of(
     }  # fmt: skip
 
 
-def file_name(header: Mapping[str, Any], shard: Shard) -> str:
-    """Return the name of a shard's file."""
-    views = header["n_views"]
-    return f"{header['model'][:12]}-{views}views.{shard.index}-of-{shard.count}.log"
-
-
 def read_scores(folder: Path) -> list[Scores]:
     """Return the scores in a folder, one entry a model; empty where there are none.
 
@@ -283,7 +319,7 @@ def read_scores(folder: Path) -> list[Scores]:
     SettingsError
         A file is not a journal of scores, or of a newer version.
     """
-    scores: dict[tuple[str, int], list[tuple[Shard, list[dict[str, Any]]]]] = {}
+    scores_of: dict[tuple[str, int], Scores] = {}
     for path in sorted(folder.glob("*views.*-of-*.log")):
         try:
             text = path.read_bytes()
@@ -298,25 +334,15 @@ def read_scores(folder: Path) -> list[Scores]:
                 f"{path} holds no scores that this version can read: move it away, and score "
                 "again."
             )
-        identity = (header["model"], header["n_views"])
-        scores.setdefault(identity, []).append((Shard(*header["shard"]), lines))
-    return [_joined(files) for files in scores.values()]
-
-
-def _joined(files: list[tuple[Shard, list[dict[str, Any]]]]) -> Scores:
-    records = [
-        Record(values, shard)
-        for shard, lines in files
-        for values in lines
-        if values["kind"] in ("scored", "failed")
-    ]
-    inputs: list[dict[str, Any]] = [
-        values for _, lines in files for values in lines if values["kind"] == "inputs"
-    ]
-    return Scores(
-        files[0][1][0], inputs[-1] if inputs else {}, tuple(records),
-        tuple(shard for shard, _ in files),
-    )  # fmt: skip
+        scores = scores_of.setdefault((header["model"], header["n_views"]), Scores(header))
+        shard = Shard(*header["shard"])
+        scores.shards.append(shard)
+        for values in lines:
+            if values["kind"] == "inputs":
+                scores.inputs = {k: v for k, v in values.items() if k != "kind"}
+            elif values["kind"] in ("scored", "failed"):
+                scores.records.append(Record(values, shard))
+    return [*scores_of.values()]
 
 
 def _lines(text: bytes) -> Iterator[dict[str, Any]]:
@@ -338,53 +364,3 @@ def _text(values: NDArray[Any], dtype: str = "<f8") -> str:
 
 def _floats(text: str, dtype: str = "<f8") -> NDArray[Any]:
     return np.frombuffer(base64.b64decode(text), dtype=dtype)
-
-
-def match_records(
-    records: Iterable[Record], picks: Picks
-) -> tuple[
-    list[tuple[MicrographRows, Record]], list[MicrographRows], list[MicrographRows], int
-]:
-    """Match records to picks by micrograph name, without reading images.
-
-    Returns
-    -------
-    matched : list of (MicrographRows, Record)
-        Micrographs with scores of exactly these picks, or with the reason of a failure, in the
-        order of the picks.
-    unscored, changed : list of MicrographRows
-        Micrographs without a record; those whose picks have changed since.
-    n_repeated : int
-        Micrographs that several shards scored.
-    """
-    rows_of_name = picks.rows_by_micrograph()
-    coords_yx_px = picks.coords_yx_px()
-    matched: dict[tuple[str, ...], tuple[MicrographRows, Record]] = {}
-    shards_of: dict[tuple[str, ...], set[Shard]] = {}
-    free = set(rows_of_name)
-    recorded: set[str] = set()
-    newest_first = [*records][::-1]
-    for record in sorted(newest_first, key=lambda r: not r.is_scored):  # scores, then failures
-        names = record.names
-        recorded.update(names)
-        if names not in matched and not free.issuperset(names):
-            continue
-        if names not in matched:
-            rows = np.sort(np.concatenate([rows_of_name[name] for name in names]))
-            first = str(picks.table["micrograph"].iloc[rows[0]])
-            group = MicrographRows(
-                first, record.micrograph, rows, record.values.get("reason", "")
-            )
-            if picks_digest(coords_yx_px[rows]) != record.values["picks"]:
-                continue
-            matched[names] = (group, record)
-            free.difference_update(names)
-        if record.values["picks"] == matched[names][1].values["picks"] and record.is_scored:
-            shards_of.setdefault(names, set()).add(record.shard)
-    unmatched = [MicrographRows(n, None, rows_of_name[n]) for n in rows_of_name if n in free]
-    return (
-        sorted(matched.values(), key=lambda pair: int(pair[0].rows[0])),
-        [group for group in unmatched if group.name not in recorded],
-        [group for group in unmatched if group.name in recorded],
-        sum(len(shards) > 1 for shards in shards_of.values()),
-    )

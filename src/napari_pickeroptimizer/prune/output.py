@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decided_picks import kept, rejected, unscored
 from napari_pickeroptimizer.prune.staging import RUN_RECORD
 from napari_pickeroptimizer.schema import (
     DECIDED_BY,
@@ -24,6 +23,21 @@ from napari_pickeroptimizer.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+
+def kept(picks: Picks) -> Picks:
+    """Return the decided picks that are particles."""
+    return picks.select(picks.table["predicted"].to_numpy() == PARTICLE)
+
+
+def rejected(picks: Picks) -> Picks:
+    """Return the decided picks of every other class."""
+    return picks.select(picks.table["predicted"].to_numpy() > PARTICLE)
+
+
+def unscored(picks: Picks) -> Picks:
+    """Return the picks that could not be scored, and have no label."""
+    return picks.select(picks.table["predicted"].to_numpy() == UNLABELLED)
 
 
 def output_columns(decided: Picks, write_fom: bool = False) -> dict[str, NDArray[Any]]:
@@ -59,17 +73,13 @@ def write_outputs(
         "scored": decided.select(decided.table["predicted"].to_numpy() != UNLABELLED),
         "kept": kept(decided),
         "rejected": rejected(decided),
-        "unscored": unscored(decided),
     }
+    if len(left := unscored(decided)):
+        parts["unscored"] = left
     files: list[Path] = []
     for name, part in parts.items():
-        if name == "unscored":
-            if len(part):
-                place = _place(part, output, name)
-                files.extend(write_picks(part, place, columns={}, final=final / place.name))
-            continue
-        columns = output_columns(part, write_fom)
         place = _place(part, output, name)
+        columns = {} if name == "unscored" else output_columns(part, write_fom)
         if name == "scored" and not all(s.holds_columns for s in part.sources):
             # .box files cannot hold probabilities: one new STAR for all micrographs
             part, place = Picks(part.table.assign(source=-1)), output / "scored.star"

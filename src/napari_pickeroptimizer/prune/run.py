@@ -1,55 +1,119 @@
-"""`score_picks` into a journal, `decide_picks` from it, `prune_picks` for both in a row."""
+"""A run from picks to files: `prune_picks` is `prepare`, the scoring, and `finish`.
+
+Where there are scores already (in a napari session, in a journal), `prepare` and `finish` are
+called without the scoring and write the same files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
-from napari_pickeroptimizer.model.checkpoint import ModelCard
-from napari_pickeroptimizer.prune.decided_run import (
-    Further,
-    Plan,
-    Pruned,
-    check_run_is_possible,
-    finish,
-    prepare,
-)
-from napari_pickeroptimizer.prune.journal import (
-    FOLDER,
-    Scores,
-    match_records,
-    model_digest,
-    read_scores,
-)
-from napari_pickeroptimizer.prune.label_matching import match_labels
-from napari_pickeroptimizer.prune.place_rules import frames_of
-from napari_pickeroptimizer.prune.score import (
-    PicksScored,
-    picks_scored,
-)
-from napari_pickeroptimizer.prune.scoring_run import score_into_journal, score_picks
+from napari_pickeroptimizer.prune.decision import Decision
+from napari_pickeroptimizer.prune.events import PicksScored
+from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
+from napari_pickeroptimizer.prune.output import write_outputs, write_record
+from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
+from napari_pickeroptimizer.prune.score import checked_for_picks, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.shards import Shard
-from napari_pickeroptimizer.prune.staging import locked
-from napari_pickeroptimizer.reading import (
-    MicrographRows,
-    check_any_found,
+from napari_pickeroptimizer.prune.staging import (
+    check_space,
+    check_writable,
+    earlier_files,
+    locked,
+    recover_if_needed,
+    staged,
 )
+from napari_pickeroptimizer.prune.threshold import forecast_for
+from napari_pickeroptimizer.reading import group_by_micrograph
+from napari_pickeroptimizer.trust.drift import check_drift
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+from napari_pickeroptimizer.trust.sanity import check_run
+from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.reading import MicrographRows
+    from napari_pickeroptimizer.trust import PerformanceForecast
 
-__all__ = ["PruneSettings", "Pruned", "decide_picks", "prune_picks", "score_picks"]
+T = TypeVar("T")
+# Bytes that a pick adds to each file it is written to: class, probability, reason.
+BYTES_A_PICK = 60
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The last event: the decided picks, the files written and the record of the run.
+
+    Parameters
+    ----------
+    picks : Picks
+        All picks with their probabilities, ``predicted`` and ``decided_by``.
+    files : list of Path
+        The files written, the record last.
+    record : dict
+        Contents of ``run.json``.
+    forecast : PerformanceForecast or None
+        Expected precision and recall of all thresholds; None for a model that was not
+        cross-validated.
+    groups : sequence of MicrographRows
+        The picks by micrograph.
+    """
+
+    picks: Picks
+    files: list[Path]
+    record: dict[str, Any] = field(repr=False)
+    forecast: PerformanceForecast | None = field(default=None, repr=False)
+    groups: Sequence[MicrographRows] = field(default=(), repr=False)
+    progress: float = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run whose inputs have passed all checks that are possible before scoring.
+
+    Parameters
+    ----------
+    groups : list of MicrographRows
+        The picks by micrograph.
+    picks : Picks
+        Picks to be scored, with their labels.
+    card : ModelCard
+        Of the model.
+    output : Path
+        Folder of the results.
+    settings : PruneSettings
+        Threshold, device, ...
+    matched : LabelMatch or None
+        How labels were matched to picks; None without labels.
+    frames : list of Frame
+        For distances.
+    inputs : dict
+        What the user passed, for the record.
+    """
+
+    groups: list[MicrographRows]
+    picks: Picks
+    card: ModelCard
+    output: Path
+    settings: PruneSettings
+    matched: LabelMatch | None
+    frames: list[Frame]
+    inputs: dict[str, Any]
+
+
+# Writes more files into the folder of a run before the run is complete, and yields its events.
+Further = Callable[[Path, Pruned], Iterator[Any]]
 
 
 def prune_picks(
@@ -113,187 +177,200 @@ def prune_picks(
     plan = prepare(
         micrographs, picks, classifier, output, settings, labels=labels, inputs=inputs
     )
-    check_any_found(plan.groups)
-    choose_device(settings.device)
     started = datetime.now(UTC)
     with locked(output):
-        scored: PicksScored | None = None
-        for event in score_into_journal(
-            plan.groups, plan.picks, classifier, output, settings, Shard(), plan.inputs
-        ):
+        for event in score_picks(
+            micrographs, plan.picks, classifier, output, settings, inputs=plan.inputs,
+            groups=plan.groups,
+        ):  # fmt: skip
             yield event
-            if isinstance(event, PicksScored):
-                scored = event
-        assert scored is not None  # the last event of scoring
-        yield from finish(plan, scored, started=started, further=further)
+        assert isinstance(event, PicksScored)  # the last event of scoring
+        yield from finish(plan, event, started=started, further=further)
 
 
-def decide_picks(
+def prepare(
+    micrographs: Micrographs,
+    picks: Picks,
+    classifier: Classifier,
     output: str | Path,
-    settings: PruneSettings | None = None,
+    settings: PruneSettings,
     *,
-    scores: str | Path | None = None,
-    picks: Picks | None = None,
-    model: Classifier | None = None,
-    labels: Picks | None = None,
+    labels: Picks | LabelMatch | None = None,
     inputs: Mapping[str, Any] | None = None,
-    allow_unscored: bool = False,
-    further: Further | None = None,
-) -> Iterator[Any]:
-    """Decide on scores in a journal; write what `prune_picks` does. No micrograph is read.
+) -> Plan:
+    """Check the inputs of a run; nothing is written yet.
 
-    Parameters
-    ----------
-    output : str or Path
-        Folder of the results.
-    settings : PruneSettings, optional
-        Threshold, distances, ...
-    scores : str or Path, optional
-        A folder that `score_picks` wrote to; by default `output`.
-    picks : Picks, optional
-        The picks; by default those files that were scored, without their labels.
-    model : Classifier, optional
-        Model to use the scores of, if the folder holds scores of several.
-    labels : Picks, optional
-        Labels, matched to picks by position.
-    inputs : mapping, optional
-        The user's inputs, for the record, in addition to those of the scoring.
-    allow_unscored : bool
-        Leave picks without scores unscored if a shard is missing or picks have changed.
-    further : callable, optional
-        Writes more files of the run, see `finish`.
+    Parameters are those of `prune_picks`; labels may be matched already.
 
-    Yields
+    Raises
     ------
-    Pruned
-        Last.
+    CheckpointError, SettingsError, LabelError, OutputError
+        As `prune_picks` does.
+    """
+    output = Path(output)
+    card = checked_for_picks(classifier).card
+    check_run_is_possible(card, picks, output, settings)
+    groups = group_by_micrograph(micrographs, picks)
+    matched = labels if isinstance(labels, LabelMatch) else None
+    if labels is not None and not isinstance(labels, LabelMatch):
+        matched = match_labels(groups, picks, labels, micrographs, card.boxes)
+    return Plan(
+        groups,
+        picks if matched is None else matched.picks,
+        card,
+        output,
+        settings,
+        matched,
+        frames_of(groups, card.boxes, settings.place_rules),
+        dict(inputs or {}),
+    )
+
+
+def check_run_is_possible(
+    card: ModelCard, picks: Picks, output: Path, settings: PruneSettings
+) -> None:
+    """Check what does not depend on scores: the model, the threshold rule, the folder.
 
     Raises
     ------
     SettingsError
-        There are no scores, or of several models, or not of all picks; else as `prune_picks`.
-    LabelError, OutputError
-        As `prune_picks`.
+        The model has no particle class or no forecast for the rule, or the folder holds a run.
+    OutputError
+        The folder cannot be written to, or its disk is too full.
     """
-    settings, output = settings or PruneSettings(), Path(output)
-    started = datetime.now(UTC)
-    journal_scores = _scores_of(Path(output if scores is None else scores), model)
-    card = ModelCard.from_json(journal_scores.header["card"])
-    settings = replace(settings, n_views=journal_scores.header["n_views"])
-    if picks is None:
-        picks = read_picks(journal_scores.inputs.get("picks") or [])
-        picks = picks.with_labels(np.zeros(len(picks), dtype=np.int8))
-    check_run_is_possible(card, picks, output, settings)
-    matched, unscored, changed, n_repeated = match_records(journal_scores.records, picks)
-    if (unscored or changed) and not allow_unscored:
-        raise SettingsError(_incomplete(journal_scores, unscored, changed))
-    groups = sorted(
-        [*(group for group, _ in matched), *unscored, *changed], key=lambda g: int(g.rows[0])
-    )
-    label_match = None
-    if labels is not None:
-        scored_micrographs = _micrographs_of(groups)
-        label_match = match_labels(groups, picks, labels, scored_micrographs, card.boxes)
-        picks = label_match.picks
-    shapes_px = {group.name: record.shape_px for group, record in matched}
-    plan = Plan(
-        groups, picks, card, output, settings, label_match,
-        frames_of(groups, card.boxes, settings.place_rules, shapes_px),
-        {**{k: v for k, v in journal_scores.inputs.items() if k != "kind"}, **(inputs or {})},
-    )  # fmt: skip
-    events = (
-        record.event(group, len(card.class_ids), (i, len(matched)))
-        for i, (group, record) in enumerate(matched, start=1)
-    )
-    scored = picks_scored(picks, card.class_ids, events)
-    notes = _notes(journal_scores, unscored, changed, n_repeated)
-    with locked(output):
-        yield from finish(
-            plan, scored, started=started, further=further, command="decide", notes=notes
-        )
-
-
-def _scores_of(folder: Path, model: Classifier | None) -> Scores:
-    """Return the scores of one model in an output folder."""
-    scores_by_model = read_scores(folder / FOLDER)
-    if model is not None:
-        digest = model_digest(model)
-        scores_by_model = [
-            scores for scores in scores_by_model if scores.header["model"] == digest
-        ]
-    if not scores_by_model:
-        of_model = "" if model is None else " of this model"
+    if PARTICLE not in card.class_ids:
         raise SettingsError(
-            f"{folder} holds no scores{of_model}: score the picks first (`pickeroptimizer score`)."
+            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
+            f"{', '.join(card.class_names)}."
         )
-    if len(scores_by_model) > 1:
+    settings.threshold_rule.check(card)
+    check_writable(output)
+    recover_if_needed(output)
+    earlier_files(output, settings.overwrite)
+    # every pick is written twice: with all scored ones, and with the kept or the rejected
+    sizes = [source.path.stat().st_size for source in picks.sources if source.path.is_file()]
+    check_space(output, 2 * (sum(sizes) + BYTES_A_PICK * len(picks)))
+
+
+def finish(
+    plan: Plan,
+    scored: PicksScored,
+    *,
+    started: datetime | None = None,
+    further: Further | None = None,
+    command: str = "prune",
+    notes: Sequence[str] = (),
+) -> Iterator[Any]:
+    """Decide on scored picks and write ``scored``, ``kept``, ``rejected`` and ``run.json``.
+
+    The run appears in its folder, and an earlier one is removed, once all files are written.
+
+    Parameters
+    ----------
+    plan : Plan
+        What `prepare` returned; its folder is `locked`.
+    scored : PicksScored
+        The picks of the plan with their probabilities.
+    started : datetime, optional
+        When the run began; by default now.
+    further : callable, optional
+        Called with the staging folder and the coming `Pruned`; writes more files there (a
+        report, the labels) and yields events. Files that it adds to the record are removed
+        when the run is overwritten, others stay.
+    command : str
+        Name of the command, for the record.
+    notes : sequence of str
+        Warnings to begin with.
+
+    Yields
+    ------
+    object
+        What `further` yields.
+    Pruned
+        Last, once the run is in its place.
+
+    Raises
+    ------
+    SettingsError
+        The requested precision or recall is out of reach.
+    OutputError
+        The disk is full; an earlier run is unchanged.
+    """
+    started = started or datetime.now(UTC)
+    settings, output = plan.settings, plan.output
+    forecast = forecast_for(plan.card, scored.picks.particle_probability)
+    try:
+        threshold = settings.threshold_rule.choose(forecast)
+    except SettingsError as error:
         raise SettingsError(
-            f"{folder / FOLDER} holds scores of {len(scores_by_model)} models or numbers of "
-            "views: name the model (--model), or move away the files that are not meant."
-        )
-    return scores_by_model[0]
-
-
-def _micrographs_of(groups: Iterable[MicrographRows]) -> Micrographs:
-    """Return the micrographs as they were resolved at scoring."""
-    return Micrographs(
-        tuple(group.micrograph or Micrograph(group.name, Path(group.name)) for group in groups)
+            f"{error} The scores are kept: `pickeroptimizer decide` applies another "
+            "rule in seconds."
+        ) from error
+    decision = Decision.of_picks(
+        scored.picks, plan.groups, frames=plan.frames, forecast=forecast
     )
+    decided = decision.decided(scored.picks, threshold)
+    record = _record(plan, scored, decision, threshold, started)
+    record["command"] = command
+    record["warnings"] = [*notes, *record["warnings"]]
+    with staged(output, earlier_files(output, settings.overwrite)) as folder:
+        files = write_outputs(decided, folder, settings.write_fom, final=output)
+        files.append(write_record(folder, record, files))
+        pruned = Pruned(decided, files, record, forecast, plan.groups)
+        if further is not None:
+            yield from further(folder, pruned)
+            more = sorted(p for p in folder.rglob("*") if p.is_file() and p not in files)
+            files[-1:] = [*more, files[-1]]
+    yield replace(pruned, files=[output / path.relative_to(folder) for path in files])
 
 
-def _incomplete(
-    scores: Scores, unscored: list[MicrographRows], changed: list[MicrographRows]
-) -> str:
-    parts = []
-    if unscored:
-        n = sum(len(group.rows) for group in unscored)
-        parts.append(f"{n:,} picks on {len(unscored):,} micrographs have no scores")
-    if changed:
-        n = sum(len(group.rows) for group in changed)
-        parts.append(
-            f"the picks on {len(changed):,} micrographs ({n:,}) have changed since they were scored"
-        )
-    return (
-        f"{' and '.join(parts)}{_shards_text(scores)}: score them (`pickeroptimizer score` "
-        "resumes), or leave them unscored with --allow-unscored."
+def _record(
+    plan: Plan, scored: PicksScored, decision: Decision, threshold: float, started: datetime
+) -> dict[str, Any]:
+    """Return the contents of ``run.json``, in the order of the picks."""
+    card, forecast = plan.card, decision.forecast
+    place = {group.name: i for i, group in enumerate(plan.groups)}
+    used = [group.micrograph for group in plan.groups if group.micrograph is not None]
+    drift = check_drift(
+        card, _in_order(scored.figures, place), [m.pixel_size_ang for m in used]
     )
-
-
-def _shards_text(scores: Scores) -> str:
-    """Return which shards there are and which are missing; empty without shards."""
-    present = set(scores.shards)
-    missing = [
-        str(shard)
-        for count in sorted({shard.count for shard in present} - {1})
-        for index in range(1, count + 1)
-        if (shard := Shard(index, count)) not in present
-    ]
-    if {shard.count for shard in present} == {1}:
-        return ""
-    present_text = ", ".join(map(str, sorted(present, key=lambda s: (s.count, s.index))))
-    missing_text = f"; missing: {', '.join(missing[:10])}" if missing else ""
-    return f" (shards {present_text}{missing_text})"
-
-
-def _notes(
-    scores: Scores,
-    unscored: list[MicrographRows],
-    changed: list[MicrographRows],
-    n_repeated: int,
-) -> list[str]:
-    notes = []
-    if n_repeated:
-        notes.append(
-            f"{n_repeated:,} micrographs were scored by more than one shard{_shards_text(scores)}: "
-            "the newest scores count."
+    by_micrograph, counts = decision.by_micrograph(threshold), decision.counts(threshold)
+    outside = _in_order(scored.outside, place)
+    warnings = [] if plan.matched is None else list(plan.matched.warnings)
+    if n_outside := sum(outside.values()):
+        warnings.append(
+            f"{n_outside} picks lie outside their micrograph and stay unscored: were they picked "
+            "on binned or other micrographs?"
         )
-    for groups, problem in (
-        (unscored, "have no scores"),
-        (changed, "changed after the scoring"),
-    ):
-        if groups:
-            n = sum(len(group.rows) for group in groups)
-            notes.append(
-                f"{n:,} picks on {len(groups):,} micrographs {problem}: left unscored."
-            )
-    return notes
+    warnings += [no_forecast_reason(card)] if card.held_out_scores is None else []
+    warnings += forecast.warnings if forecast is not None else ()
+    warnings += check_run(int((~np.isnan(decision.p_particle)).sum()), counts.kept)
+    warnings += by_micrograph.check().warnings
+    warnings += drift.warnings
+    return {
+        "command": "prune",
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        "inputs": plan.inputs,
+        "settings": plan.settings.summary(),
+        "threshold": threshold,
+        "expectation": None if forecast is None else forecast.at(threshold).to_dict(),
+        "forecast": None if forecast is None else forecast.summary(),
+        "model": json.loads(card.to_json()),
+        "versions": software_versions(),
+        "counts": counts.to_dict(card.names),
+        "labels": None
+        if plan.matched is None
+        else {"given": plan.matched.n_labels, "matched": plan.matched.n_matched},
+        "drift": drift.record,
+        "warnings": warnings,
+        "outside": outside,
+        "unreadable": _in_order(scored.failures, place),
+        "micrographs": by_micrograph.to_dicts(),
+    }
+
+
+def _in_order(by_name: Mapping[str, T], place: Mapping[str, int]) -> dict[str, T]:
+    """Return the values by micrograph in the order of the picks."""
+    end = len(place)
+    return dict(sorted(by_name.items(), key=lambda item: place.get(item[0], end)))

@@ -1,10 +1,11 @@
-"""Scoring: a stream over micrographs, each read once, with constant memory."""
+"""Scoring: a stream over micrographs, each read once; into a journal, a killed run resumes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,25 @@ from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
+from napari_pickeroptimizer.prune.events import (
+    BatchScored,
+    MicrographScored,
+    PicksScored,
+    ScoreEvent,
+    ScoresReused,
+)
+from napari_pickeroptimizer.prune.journal import (
+    FOLDER,
+    Journal,
+    Record,
+    Shard,
+    group_key,
+    model_digest,
+    read_scores,
+    record_of,
+)
+from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.staging import check_space, check_writable
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRead,
@@ -36,97 +56,8 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
 
-
-@dataclass(frozen=True, eq=False)
-class MicrographScored:
-    """The picks of one micrograph have their probabilities.
-
-    Parameters
-    ----------
-    group : MicrographRows
-        The micrograph and its n picks.
-    probabilities : (n, n_classes) float32
-        P(class); NaN for picks outside the micrograph.
-    n_outside : int
-        How many lie outside.
-    n_done, n_total : int
-        Finished micrographs, and all.
-    features : (n, d) float32 or None
-        The network's features of each box; NaN as above. None
-        for scores of an earlier run, which keeps none.
-    figures : MicrographFigures or None
-        Statistics of the picks, for models with a reference to compare with.
-    shape_px : tuple of int or None
-        (ny, nx) of the micrograph.
-    """
-
-    group: MicrographRows
-    probabilities: NDArray[np.float32]
-    n_outside: int
-    n_done: int
-    n_total: int
-    features: NDArray[np.float32] | None = field(default=None, repr=False)
-    figures: MicrographFigures | None = field(default=None, repr=False)
-    shape_px: tuple[int, int] | None = None
-
-    @property
-    def progress(self) -> float:
-        """Finished part of the micrographs, 0..1."""
-        return self.n_done / self.n_total
-
-
-@dataclass(frozen=True, eq=False)
-class BatchScored:
-    """One batch of a micrograph's picks has been scored.
-
-    It allows the generator to be closed before the micrograph is finished.
-
-    Parameters
-    ----------
-    group : MicrographRows
-        The micrograph and its picks.
-    n_scored, n_picks : int
-        Scored picks of this micrograph, and all.
-    n_done, n_total : int
-        Finished micrographs, and all.
-    """
-
-    group: MicrographRows
-    n_scored: int
-    n_picks: int
-    n_done: int
-    n_total: int
-
-    @property
-    def progress(self) -> float:
-        """Finished part of the micrographs, 0..1, including a part of this one."""
-        return (self.n_done + self.n_scored / self.n_picks) / self.n_total
-
-
-@dataclass(frozen=True)
-class PicksScored:
-    """The last event.
-
-    Parameters
-    ----------
-    picks : Picks
-        The picks with a column ``probability_<id>`` for each class.
-    failures : dict
-        Reason by micrograph that could not be read.
-    outside : dict
-        Number of picks outside by micrograph, where there are any.
-    figures : dict
-        Statistics of the picks by micrograph, for models with a reference to compare with.
-    """
-
-    picks: Picks
-    failures: dict[str, str]
-    outside: dict[str, int]
-    figures: dict[str, MicrographFigures] = field(default_factory=dict, repr=False)
-    progress: float = 1.0
-
-
-ScoreEvent = BatchScored | MicrographScored | MicrographFailed | PicksScored
+# Upper bound of the bytes of a micrograph's record, besides its picks.
+BYTES_A_MICROGRAPH = 12_000
 
 
 def checked_for_picks(classifier: Classifier) -> Classifier:
@@ -199,12 +130,122 @@ def score(
     for event in score_groups(
         groups, picks.coords_yx_px(), classifier, batch_size=batch_size, n_views=n_views
     ):
-        if isinstance(event, MicrographScored):
-            events.append(replace(event, features=None))  # large, and not needed below
-        elif isinstance(event, MicrographFailed):
-            events.append(event)
+        if not isinstance(event, BatchScored):
+            events.append(_without_features(event))
         yield event
     yield picks_scored(picks, classifier.card.class_ids, events)
+
+
+def score_picks(
+    micrographs: Micrographs,
+    picks: Picks,
+    classifier: Classifier,
+    output: str | Path,
+    settings: PruneSettings | None = None,
+    *,
+    shard: Shard | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    groups: Sequence[MicrographRows] | None = None,
+) -> Iterator[ScoreEvent | ScoresReused]:
+    """Score picks, and write the scores into ``scores/`` as they come, a micrograph at a time.
+
+    Micrographs that were scored before, with this model, these picks and as many views, are
+    not scored again: a killed run resumes where it stopped. Those that could not be read
+    are tried again.
+
+    Parameters
+    ----------
+    micrographs : Micrographs
+        Micrographs of the picks.
+    picks : Picks
+        Picks of a picker.
+    classifier : Classifier
+        The fine-tuned model.
+    output : str or Path
+        Folder of the results.
+    settings : PruneSettings, optional
+        ``device``, ``batch_size`` and ``n_views`` are used.
+    shard : Shard, optional
+        Score only this part of the micrographs; `decide_picks` puts the parts together.
+    inputs : mapping, optional
+        The user's inputs, for `decide_picks`: ``picks`` are paths or patterns.
+    groups : sequence of MicrographRows, optional
+        The picks by micrograph, if they are grouped already.
+
+    Yields
+    ------
+    ScoresReused
+        First, if there are any.
+    BatchScored, MicrographScored, MicrographFailed, PicksScored
+        As `score` does.
+
+    Raises
+    ------
+    CheckpointError, SettingsError, MicrographNotFoundError
+        As `score` does; or another process scores the same shard.
+    OutputError
+        The scores cannot be written.
+    """
+    checked_for_picks(classifier)
+    output, settings, shard = Path(output), settings or PruneSettings(), shard or Shard()
+    if groups is None:
+        groups = group_by_micrograph(micrographs, picks)
+    check_any_found(groups)
+    device = choose_device(settings.device)
+    check_writable(output)
+    shard_groups = shard.of(groups)
+    class_ids = classifier.card.class_ids
+    header = {
+        "model": model_digest(classifier),
+        "card": classifier.card.to_json(),
+        "n_views": settings.n_views,
+    }
+    coords_yx_px = picks.coords_yx_px()
+    records = _known_records(output / FOLDER, header)
+    events_done: list[MicrographScored | MicrographFailed] = []
+    to_do: list[MicrographRows] = []
+    for group in shard_groups:
+        record = records.get(group_key(group, coords_yx_px))
+        if record is not None and record.is_scored:
+            events_done.append(
+                record.event(group, len(class_ids), (len(events_done) + 1, len(shard_groups)))
+            )
+        else:
+            to_do.append(group)
+    n_to_do = sum(len(group.rows) for group in to_do)
+    check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
+    n_before = len(events_done)
+    with Journal(output / FOLDER, header, shard) as journal:
+        journal.set_inputs(inputs or {})
+        if events_done:
+            n_picks = sum(len(event.group.rows) for event in events_done)
+            yield ScoresReused(n_before, n_picks, n_before, len(shard_groups))
+        classifier = classifier.to(device)
+        for event in score_groups(
+            to_do, coords_yx_px, classifier, batch_size=settings.batch_size,
+            n_views=settings.n_views,
+        ):  # fmt: skip
+            event = replace(event, n_done=event.n_done + n_before, n_total=len(shard_groups))
+            if not isinstance(event, BatchScored):
+                values = record_of(event, picks, coords_yx_px)
+                record = records.get(group_key(event.group, coords_yx_px))
+                # the same failure is not recorded twice
+                if record is None or dict(record.values) != values:
+                    journal.append(values)
+                events_done.append(_without_features(event))
+            yield event
+    yield picks_scored(picks, class_ids, events_done)
+
+
+def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]:
+    """Return the records of a model and number of views by key, scores before failures."""
+    records = [
+        record
+        for scores in read_scores(folder)
+        if all(scores.header[key] == header[key] for key in ("model", "n_views"))
+        for record in scores.records
+    ]
+    return {record.key: record for record in sorted(records, key=lambda r: r.is_scored)}
 
 
 def score_groups(
@@ -273,6 +314,13 @@ def _score_one(
         joined(figures) if figures else None,
         working.shape_px,
     )
+
+
+def _without_features(
+    event: MicrographScored | MicrographFailed,
+) -> MicrographScored | MicrographFailed:
+    """Return an event to be kept: features are large, and `picks_scored` needs none."""
+    return replace(event, features=None) if isinstance(event, MicrographScored) else event
 
 
 def picks_scored(

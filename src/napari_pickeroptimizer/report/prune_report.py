@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.prune.decided_run import Pruned
+    from napari_pickeroptimizer.prune.run import Pruned
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 REPORT = "report.html"

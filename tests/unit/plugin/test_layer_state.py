@@ -23,9 +23,9 @@ from napari_pickeroptimizer.plugin.layer_state import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.plugin.transforms import FALLBACK_DIAMETER_PX, guess_diameter_px
-from napari_pickeroptimizer.prune.decided_picks import decide
+from napari_pickeroptimizer.prune.decide import decide
+from napari_pickeroptimizer.prune.events import MicrographScored
 from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules
-from napari_pickeroptimizer.prune.score import MicrographScored
 from napari_pickeroptimizer.reading import MicrographRows
 
 NAMES = ("b.mrc", "a.mrc")

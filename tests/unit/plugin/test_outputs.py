@@ -21,8 +21,8 @@ from napari_pickeroptimizer.plugin import actions, jobs, outputs, session, write
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.plugin.writers import write_points
+from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
-from napari_pickeroptimizer.prune.score import MicrographScored, PicksScored
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,

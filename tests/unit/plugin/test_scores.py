@@ -10,7 +10,7 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin.scores import N_DIRECTIONS, Scores, summarise_scores
-from napari_pickeroptimizer.prune.score import MicrographScored
+from napari_pickeroptimizer.prune.events import MicrographScored
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 
 NAMES = ("b.mrc", "a.mrc")

@@ -9,7 +9,8 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decided_picks import decide, kept, rejected, unscored
+from napari_pickeroptimizer.prune.decide import decide
+from napari_pickeroptimizer.prune.output import kept, rejected, unscored
 from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules, frames_of
 from napari_pickeroptimizer.reading import group_by_micrograph
 

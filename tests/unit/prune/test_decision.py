@@ -11,7 +11,7 @@ import pytest
 
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.decided_picks import decide
+from napari_pickeroptimizer.prune.decide import decide
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.output import write_outputs
 from napari_pickeroptimizer.prune.place_rules import Frame
@@ -117,7 +117,7 @@ def test_distances_cost_the_same_picks_at_every_threshold(threshold: float) -> N
     ]
     decision = decision_of(picks)
     decision.set_places(picks.coords_yx_px(), frames)
-    assert decision.blocked.any()
+    assert decision.blocked_by.any()
     expected = decide_one_by_one(picks, threshold, frames)
     np.testing.assert_array_equal(decision.predicted(threshold), expected["predicted"])
     np.testing.assert_array_equal(decision.reason(threshold), expected["decided_by"])
@@ -233,7 +233,6 @@ def test_a_score_at_the_threshold_is_on_one_side_everywhere(
     assert decision.predicted(threshold).tolist() == one_by_one == expected
     assert decided.table["predicted"].tolist() == expected
     assert decide(picks, threshold).table["predicted"].tolist() == expected
-    assert decision.is_kept(threshold).tolist() == [c == 1 for c in expected]
     counts = decision.counts(threshold)
     assert (counts.kept, counts.rejected, counts.unscored) == tuple(
         expected.count(c) for c in (1, 2, 0)

@@ -11,12 +11,8 @@ from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNo
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.prune.score import (
-    BatchScored,
-    MicrographScored,
-    PicksScored,
-    score,
-)
+from napari_pickeroptimizer.prune.events import BatchScored, MicrographScored, PicksScored
+from napari_pickeroptimizer.prune.score import score
 from napari_pickeroptimizer.reading import MicrographFailed
 
 

@@ -15,8 +15,8 @@ from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
 from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.counts import Counts
+from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
-from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 

@@ -42,12 +42,11 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import picks_of, stack_for
-from napari_pickeroptimizer.prune.decided_picks import kept
-from napari_pickeroptimizer.prune.decided_run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.decision import Decision
+from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
-from napari_pickeroptimizer.prune.output import output_columns
-from napari_pickeroptimizer.prune.score import PicksScored
+from napari_pickeroptimizer.prune.output import kept, output_columns
+from napari_pickeroptimizer.prune.run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.staging import RUN_RECORD, locked
 

@@ -169,7 +169,7 @@ def test_the_gallery_keeps_what_the_decision_keeps(threshold):
     exact = np.float32(0.7)
     p = [exact, np.nextafter(exact, 0), np.nextafter(exact, 1), 0.5, 0.0, 1.0, NAN]
     picks = picks_with(probability=p, threshold=float(threshold))
-    kept = picks.decision.is_kept(float(threshold))
+    kept = picks.decision.predicted(float(threshold)) == 1
     assert shown(picks, Show.KEPT).tolist() == kept.tolist()
     looks = picks.looks(np.arange(len(p)), DEFAULT_VOCABULARY)
     assert [look.kept for look in looks] == kept.tolist()

@@ -11,10 +11,11 @@ import pytest
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.prune.decided_run import finish, prepare
+from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import match_labels
-from napari_pickeroptimizer.prune.run import PruneSettings, prune_picks
-from napari_pickeroptimizer.prune.score import PicksScored, score
+from napari_pickeroptimizer.prune.run import finish, prepare, prune_picks
+from napari_pickeroptimizer.prune.score import score
+from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.staging import locked
 from napari_pickeroptimizer.reading import group_by_micrograph
 
