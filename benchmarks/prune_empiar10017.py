@@ -29,7 +29,7 @@ from empiar10017 import (
 from matplotlib.path import Path as Polygon
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.evaluate.evaluation import evaluate
+from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -94,8 +94,8 @@ def main() -> None:
             picks = done.picks
             removed = picks.table["predicted"].to_numpy() != 1
             carbon, ice = inside(picks, regions, "carbon"), inside(picks, regions, "ice")
-            result = evaluate(picks, truth, MATCH_RADIUS_PX)
-            confirmed = evaluate(picks.select(~carbon & ~ice), truth, MATCH_RADIUS_PX)
+            result = evaluate_picks(picks, truth, MATCH_RADIUS_PX)
+            confirmed = evaluate_picks(picks.select(~carbon & ~ice), truth, MATCH_RADIUS_PX)
             rows.append(
                 (seed, picker, len(picks), result.after.n_picks, carbon.sum(),
                  share(removed, carbon), ice.sum(), share(removed, ice),

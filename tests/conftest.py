@@ -115,6 +115,22 @@ def spot_project(tmp_path_factory: pytest.TempPathFactory) -> SpotProject:
     return project
 
 
+@pytest.fixture
+def names_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the micrographs whose image was read, in that order; grows during a test."""
+    from napari_pickeroptimizer.micrographs import Micrograph
+
+    names: list[str] = []
+    read = Micrograph.read
+
+    def counted(self: Micrograph) -> object:
+        names.append(self.name)
+        return read(self)
+
+    monkeypatch.setattr(Micrograph, "read", counted)
+    return names
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     without_screen = _why_no_screen()
     for item in items:

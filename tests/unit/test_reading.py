@@ -87,23 +87,13 @@ def test_every_group_gives_one_event_and_a_bad_file_ends_nothing(
     np.testing.assert_array_equal(good.image, Micrographs.find(tmp_path)["m2"].read())
 
 
-def test_only_the_next_one_is_read_ahead(
-    spot_project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads: list[str] = []
-    original = Micrograph.read
-
-    def counted(self: Micrograph) -> np.ndarray:
-        reads.append(self.name)
-        return original(self)
-
-    monkeypatch.setattr(Micrograph, "read", counted)
+def test_only_the_next_one_is_read_ahead(spot_project, names_read: list[str]) -> None:
     micrographs = Micrographs.find(spot_project.micrographs)
     reading = read_micrographs(
         group_by_micrograph(micrographs, read_picks(spot_project.picks))
     )
     next(reading)
     reading.close()
-    assert reads == ["m0.mrc", "m1.mrc"]
+    assert names_read == ["m0.mrc", "m1.mrc"]
     assert list(reading) == []
     assert list(read_micrographs([])) == []

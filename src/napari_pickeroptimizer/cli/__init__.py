@@ -5,20 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 EXIT_INTERRUPTED = 130
 
 
+@contextmanager
+def handled_by(
+    handler: Callable[[int, FrameType | None], object], number: signal.Signals
+) -> Iterator[None]:
+    """Handle a signal while a block runs, in the main thread; others receive none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and leave with its exit code."""
-    if threading.current_thread() is threading.main_thread():
-        # until all is imported there is nothing to tidy up, and a traceback tells nobody anything
-        before = signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
-        try:
-            import napari_pickeroptimizer.cli.app  # noqa: F401
-        finally:
-            signal.signal(signal.SIGINT, before)
-    from napari_pickeroptimizer.cli.app import main as run
-
+    # until all is imported there is nothing to tidy up, and a traceback tells nobody anything
+    with handled_by(lambda *_: os._exit(EXIT_INTERRUPTED), signal.SIGINT):
+        from napari_pickeroptimizer.cli.app import main as run
     run(arguments)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from napari_pickeroptimizer.cli import (
     demo,
     evaluate,
     finetune,
+    handled_by,
     pretrain,
     pretrain_set,
     prune,
@@ -75,14 +75,10 @@ def _end(signal_number: int, frame: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _end) if in_main_thread else None
-    try:
-        app(args=None if arguments is None else list(arguments))
-    except PickerOptimizerError as error:
-        err.print("Error: ", style="bold red", end="")
-        err.print(str(error), markup=False)
-        sys.exit(EXIT_BAD_INPUT)
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+    with handled_by(_end, signal.SIGTERM):
+        try:
+            app(args=None if arguments is None else list(arguments))
+        except PickerOptimizerError as error:
+            err.print("Error: ", style="bold red", end="")
+            err.print(str(error), markup=False)
+            sys.exit(EXIT_BAD_INPUT)

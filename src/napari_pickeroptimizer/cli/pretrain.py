@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from napari_pickeroptimizer.cli import EXIT_INTERRUPTED
+from napari_pickeroptimizer.cli import EXIT_INTERRUPTED, handled_by
 from napari_pickeroptimizer.cli.options import (
     BackboneOption,
     DeviceOption,
@@ -149,7 +147,11 @@ def pretrain(
         "Generator[PretrainEvent]", pretrain_events(categories, settings, output)
     )
     try:
-        with _sigterm_as_interrupt(), closing(training_events):
+        # SIGTERM (a queue's time limit) is treated as Ctrl-C, so that the state is saved
+        with (
+            handled_by(signal.default_int_handler, signal.SIGTERM),
+            closing(training_events),
+        ):
             for event in run_with_progress(training_events, "Pretraining", _describe):
                 match event:
                     case events.Resumed() | events.StepDone():
@@ -162,20 +164,6 @@ def pretrain(
         err.print(f"Stopped after step {step}. The same command resumes the training.")
         raise typer.Exit(code=EXIT_INTERRUPTED) from None
     _report(output, training, as_json)
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM (a queue's time limit) as Ctrl-C, so that the state is saved."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _describe(event: PretrainEvent) -> str:

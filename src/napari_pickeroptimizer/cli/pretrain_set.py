@@ -31,10 +31,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.pretrain.collect import CollectSettings
-    from napari_pickeroptimizer.pretrain.regions import Regions
+    from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings
 
 
 def pretrain_set(
@@ -113,7 +110,12 @@ def pretrain_set(
             "one or the other, and run twice for both."
         )
     if structure:
-        _synthesise(output, structure, micrographs_each, workers, overwrite, seed, as_json)
+        from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings
+
+        synthesis = SynthesisSettings(
+            tuple(structure), micrographs_each, workers, overwrite=overwrite, seed=seed
+        )
+        _synthesise(output, synthesis, as_json)
         return
     if not micrographs or entry is None or (not picks and regions is None):
         raise SettingsError(
@@ -121,7 +123,7 @@ def pretrain_set(
             "picks, or from carbon and ice regions. Or give --structure to simulate one."
         )
     check_one_diameter(diameter_px, diameter_angstrom)
-    from napari_pickeroptimizer.pretrain.collect import CollectSettings
+    from napari_pickeroptimizer.pretrain.collect import Collected, CollectSettings, collect
     from napari_pickeroptimizer.pretrain.regions import read_regions
 
     settings = CollectSettings(
@@ -134,27 +136,16 @@ def pretrain_set(
         overwrite=overwrite,
         seed=seed,
     )
-    found = find_micrographs(micrographs, pixel_size, flip_y)
-    labelled = read_picks(picks) if picks else None
-    drawn = read_regions(regions) if regions is not None else None
-    _collect(found, labelled, drawn, settings, output, as_json)
-
-
-def _collect(
-    micrographs: Micrographs,
-    picks: Picks | None,
-    regions: dict[str, Regions] | None,
-    settings: CollectSettings,
-    output: Path,
-    as_json: bool,
-) -> None:
-    """Cut the boxes of a project and report."""
-    from napari_pickeroptimizer.pretrain.collect import Collected, collect
-
     result, skipped = run_to_end(
-        collect(micrographs, picks, regions, settings, output),
+        collect(
+            find_micrographs(micrographs, pixel_size, flip_y),
+            read_picks(picks) if picks else None,
+            read_regions(regions) if regions is not None else None,
+            settings,
+            output,
+        ),
         "Cutting boxes",
-        lambda e: getattr(e, "micrograph", ""),
+        lambda event: getattr(event, "micrograph", ""),
         "Its picks were left out.",
     )
     assert isinstance(result, Collected)  # the generator's last event
@@ -163,21 +154,10 @@ def _collect(
         raise typer.Exit(code=1)
 
 
-def _synthesise(
-    output: Path,
-    structures: list[Path],
-    n_micrographs: int,
-    n_workers: int,
-    overwrite: bool,
-    seed: int,
-    as_json: bool,
-) -> None:
+def _synthesise(output: Path, settings: SynthesisSettings, as_json: bool) -> None:
     """Simulate, cut boxes and report."""
-    from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings, synthesise
+    from napari_pickeroptimizer.pretrain.synthesise import synthesise
 
-    settings = SynthesisSettings(
-        tuple(structures), n_micrographs, n_workers, overwrite=overwrite, seed=seed
-    )
     counts: Counter[str] = Counter()
     paths: list[Path] = []
     events = synthesise(settings, output)

@@ -128,9 +128,11 @@ def evaluate_picks(
     kept, is_true = is_kept[matches.rows], matches.is_true
     is_decided = ~_is_unscored(picks)[matches.rows]
     warning = frame_warning(
-        [(m.coords_yx_px, m.centres_yx_px) for m in matches.micrographs],
+        [
+            (m.coords_yx_px, m.centres_yx_px, _shape_px(m.name, micrographs))
+            for m in matches.micrographs
+        ],
         radius_px,
-        [_shape_px(m.name, micrographs) for m in matches.micrographs],
     )
     return Evaluation(
         before=Quality.total(matches.qualities(np.ones(len(picks), dtype=bool))),

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 Points = NDArray[np.float64]
+# Picks and true centres of a micrograph, (y, x), and its (ny, nx) where known.
+Compared = tuple[Points, Points, tuple[int, int] | None]
 # Enough for the check, and fast for thousands of micrographs.
 MAX_MICROGRAPHS = 20
 MAX_PICKS = 5000
@@ -35,11 +37,7 @@ class _Fit:
         return self.f1 - self.f1_by_chance
 
 
-def frame_warning(
-    pairs: Sequence[tuple[Points, Points]],
-    radius_px: float,
-    shapes_px: Sequence[tuple[int, int] | None],
-) -> str | None:
+def frame_warning(micrographs: Sequence[Compared], radius_px: float) -> str | None:
     """Return a warning if the truth fits far better flipped, swapped or scaled.
 
     Frames are compared by the F1 beyond chance. Matches by chance are counted with the truth
@@ -47,17 +45,13 @@ def frame_warning(
 
     Parameters
     ----------
-    pairs : sequence of ((n, 2) float64, (m, 2) float64)
-        Picks and true centres of each micrograph, (y, x).
+    micrographs : sequence of ((n, 2) float64, (m, 2) float64, (ny, nx) or None)
+        Picks, true centres, both (y, x), and shape of each micrograph; without shapes, a flip
+        is detected from the coordinates alone.
     radius_px : float
         Largest distance of a match.
-    shapes_px : sequence of (ny, nx) or None
-        Of each micrograph; without it, a flip is detected from the coordinates alone.
     """
-    usable = [
-        (p, t, s) for (p, t), s in zip(pairs, shapes_px, strict=True) if len(p) and len(t)
-    ]
-    usable = _subset(usable)
+    usable = _subset([m for m in micrographs if len(m[0]) and len(m[1])])
     n_picks = sum(len(p) for p, _, _ in usable)
     if not n_picks:
         return None
@@ -80,9 +74,7 @@ def frame_warning(
     )
 
 
-def _subset(
-    usable: list[tuple[Points, Points, tuple[int, int] | None]],
-) -> list[tuple[Points, Points, tuple[int, int] | None]]:
+def _subset(usable: list[Compared]) -> list[Compared]:
     """Return micrographs evenly spread over all, with a limited number of picks."""
     step = max(1, len(usable) // MAX_MICROGRAPHS)
     chosen, n = [], 0
@@ -97,9 +89,7 @@ def _subset(
 _Frame = tuple[str, str, list[tuple[Points, Points]], float]
 
 
-def _frames(
-    usable: list[tuple[Points, Points, tuple[int, int] | None]], radius_px: float
-) -> list[_Frame]:
+def _frames(usable: list[Compared], radius_px: float) -> list[_Frame]:
     """Return every other frame: name, advice, picks with the transformed truth, and scale."""
     pairs = [(p, t) for p, t, _ in usable]
 

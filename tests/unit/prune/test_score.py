@@ -9,7 +9,7 @@ import pytest
 
 from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
+from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.prune.events import BatchScored, MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.score import score
@@ -47,20 +47,12 @@ def test_micrographs_come_one_by_one_with_their_rows(spot_project, dark_is_parti
 
 
 def test_each_micrograph_is_read_once_however_its_picks_lie(
-    spot_project, dark_is_particle, monkeypatch: pytest.MonkeyPatch
+    spot_project, dark_is_particle, names_read: list[str]
 ) -> None:
-    reads: list[str] = []
-    original = Micrograph.read
-
-    def counted(self: Micrograph) -> np.ndarray:
-        reads.append(self.name)
-        return original(self)
-
-    monkeypatch.setattr(Micrograph, "read", counted)
     picks = read_picks(spot_project.picks)
     mixed = picks.select(np.random.default_rng(0).permutation(len(picks)))
     list(score(Micrographs.find(spot_project.micrographs), mixed, dark_is_particle))
-    assert sorted(reads) == ["m0.mrc", "m1.mrc", "m2.mrc"]
+    assert sorted(names_read) == ["m0.mrc", "m1.mrc", "m2.mrc"]
 
 
 def test_order_and_batch_size_do_not_change_a_score(spot_project, dark_is_particle) -> None:
@@ -145,24 +137,16 @@ def test_no_picks_are_scored_at_once(spot_project, dark_is_particle) -> None:
 
 
 def test_two_spellings_of_one_micrograph_are_one_reading_of_it(
-    spot_project, dark_is_particle, monkeypatch: pytest.MonkeyPatch
+    spot_project, dark_is_particle, names_read: list[str]
 ) -> None:
     picks = read_picks(spot_project.picks)
     names = picks.table["micrograph"].tolist()
     spelled = [name if i % 2 else "m0" for i, name in enumerate(names[:24])] + names[24:]
-    reads: list[str] = []
-    original = Micrograph.read
-
-    def counted(self: Micrograph) -> np.ndarray:
-        reads.append(self.name)
-        return original(self)
-
-    monkeypatch.setattr(Micrograph, "read", counted)
     micrographs = Micrographs.find(spot_project.micrographs)
     straight = scored(list(score(micrographs, picks, dark_is_particle))).picks
-    reads.clear()
+    names_read.clear()
     events = list(score(micrographs, picks.with_columns(micrograph=spelled), dark_is_particle))
-    assert reads == ["m0.mrc", "m1.mrc", "m2.mrc"]
+    assert names_read == ["m0.mrc", "m1.mrc", "m2.mrc"]
     assert [e.group.name for e in events[:-1]] == ["m0", *names[24::24]]
     np.testing.assert_array_equal(
         scored(events).picks.particle_probability, straight.particle_probability
