@@ -25,7 +25,7 @@ from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.prune.events import MicrographScored
 from napari_pickeroptimizer.prune.journal import (
     FOLDER,
-    Journal,
+    ScoreJournal,
     Shard,
     model_digest,
     record_of,
@@ -57,7 +57,7 @@ def write_scored_picks(
     micrographs = Micrographs(tuple(Micrograph(name, Path(name), 1.8) for name in names))
     header = {"model": model_digest(model), "card": model.card.to_json(), "n_views": 4}
     n_others, coords_yx_px = len(model.card.class_ids) - 1, picks.coords_yx_px()
-    with Journal(folder / "run" / FOLDER, header, Shard()) as journal:
+    with ScoreJournal(folder / "run" / FOLDER, header, Shard()) as journal:
         journal.set_inputs({"picks": [str(folder / "picks.star")]})
         for group in group_by_micrograph(micrographs, picks):
             n = len(group.rows)

@@ -18,7 +18,7 @@ from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.prune.decide import decide_picks
 from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.journal import FOLDER, Journal, Shard, record_of
+from napari_pickeroptimizer.prune.journal import FOLDER, ScoreJournal, Shard, record_of
 from napari_pickeroptimizer.prune.place_rules import Length
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.reading import group_by_micrograph
@@ -42,7 +42,7 @@ def write_journal(output: Path) -> None:
     micrographs = Micrographs(tuple(Micrograph(n, Path(n), PIXEL_SIZE_ANG) for n in names))
     header = {"model": "0" * 64, "card": card.to_json(), "n_views": 4}
     coords_yx_px = picks.coords_yx_px()
-    with Journal(output / FOLDER, header, Shard()) as journal:
+    with ScoreJournal(output / FOLDER, header, Shard()) as journal:
         journal.set_inputs({"picks": [str(RECORDED / "picks.star")]})
         for i, group in enumerate(group_by_micrograph(micrographs, picks), start=1):
             p = table[group.rows].astype(np.float32)

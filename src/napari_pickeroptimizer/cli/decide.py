@@ -34,7 +34,6 @@ def decide(
     scores: Annotated[
         Path | None,
         typer.Option(
-            "--scores",
             help="Folder that score or prune wrote to; by default that of the results.",
             show_default=False,
         ),
@@ -51,7 +50,6 @@ def decide(
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model",
             help="Model to use the scores of, if the folder holds scores of several.",
             show_default=False,
         ),

@@ -21,12 +21,11 @@ def evaluate(
     picks: Annotated[
         list[str], typer.Option("--picks", "-p", help="Pruned picks: scored.star or scored/.")
     ],
-    truth: Annotated[list[str], typer.Option("--truth", help="True particle centres.")],
+    truth: Annotated[list[str], typer.Option(help="True particle centres.")],
     radius_px: Annotated[
         float,
         typer.Option(
-            "--radius-px",
-            help="A pick this near to a true centre is true; half a diameter is usual.",
+            help="A pick this near to a true centre is true; half a diameter is usual."
         ),
     ],
     threshold: Annotated[
@@ -36,8 +35,7 @@ def evaluate(
         ),
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option("--report", help="Write a report with all curves to this .html file."),
+        Path | None, typer.Option(help="Write a report with all curves to this .html file.")
     ] = None,
     micrographs: Annotated[
         list[str] | None,

@@ -47,32 +47,26 @@ def finetune(
         ),
     ] = None,
     positive: Annotated[
-        list[str] | None,
-        typer.Option("--positive", help="Picks that are all particles."),
+        list[str] | None, typer.Option(help="Picks that are all particles.")
     ] = None,
     negative: Annotated[
-        list[str] | None,
-        typer.Option("--negative", help="Picks that are all false (class 2, contaminant)."),
+        list[str] | None, typer.Option(help="Picks that are all false (class 2, contaminant).")
     ] = None,
     picks: Annotated[
         list[str] | None,
         typer.Option(
-            "--picks",
             help="All picks of the picker: the model adapts to them, and uses positions without "
-            "a pick as background.",
+            "a pick as background."
         ),
     ] = None,
     diameter_px: DiameterPxOption = None,
     diameter_angstrom: DiameterAngOption = None,
-    box_factor: Annotated[
-        float, typer.Option("--box-factor", help="Box side in particle diameters.")
-    ] = 1.5,
+    box_factor: Annotated[float, typer.Option(help="Box side in particle diameters.")] = 1.5,
     base: Annotated[
         str,
         typer.Option(
-            "--base",
             help="First weights: bundled, none, imagenet (downloaded by torchvision), a .pth file "
-            "of torchvision weights, or a model of this program.",
+            "of torchvision weights, or a model of this program."
         ),
     ] = "bundled",
     backbone: BackboneOption = None,
@@ -80,14 +74,12 @@ def finetune(
     folds: Annotated[
         int,
         typer.Option(
-            "--folds",
             help="Folds of the cross-validation, which calibrates the scores and gives the "
-            "expected precision; 0 for none.",
+            "expected precision; 0 for none."
         ),
     ] = 3,
     repeats: Annotated[
-        int,
-        typer.Option("--repeats", help="Repetitions of the cross-validation with new folds."),
+        int, typer.Option(help="Repetitions of the cross-validation with new folds.")
     ] = 1,
     class_names: Annotated[
         list[str] | None,
@@ -182,13 +174,8 @@ def read_labels(
     LabelError
         None of the three was given.
     """
-    parts = []
-    if labels:
-        parts.append(read_picks(labels))
-    if positive:
-        parts.append(read_picks(positive, label=PARTICLE))
-    if negative:
-        parts.append(read_picks(negative, label=CONTAMINANT))
+    given = ((labels, None), (positive, PARTICLE), (negative, CONTAMINANT))
+    parts = [read_picks(files, label=label) for files, label in given if files]
     if not parts:
         raise LabelError(
             "no labels: give --labels (picks with rlnParticleSelectionType), or --positive and "

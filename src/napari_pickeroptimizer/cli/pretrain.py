@@ -32,66 +32,51 @@ if TYPE_CHECKING:
 
 def pretrain(
     data: Annotated[
-        Path,
-        typer.Option("--data", help="Folder with a folder of stacks for each category."),
+        Path, typer.Option(help="Folder with a folder of stacks for each category.")
     ],
     output: ModelOutputOption,
     leave_out: Annotated[
-        list[str] | None,
-        typer.Option("--leave-out", help="Entry to exclude; may be repeated."),
+        list[str] | None, typer.Option(help="Entry to exclude; may be repeated.")
     ] = None,
     base: Annotated[
         str,
         typer.Option(
-            "--base",
             help="First weights: none, imagenet (downloaded by torchvision), a .pth file of "
-            "torchvision weights, or a model of this program.",
+            "torchvision weights, or a model of this program."
         ),
     ] = "none",
     backbone: BackboneOption = None,
     steps: StepsOption = 10_000,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Boxes a step.")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Boxes a step.")] = 128,
     balance: Annotated[
-        str,
-        typer.Option("--balance", help="What is drawn equally often: category, class or row."),
+        str, typer.Option(help="What is drawn equally often: category, class or row.")
     ] = "category",
-    learning_rate: Annotated[float, typer.Option("--learning-rate")] = 1e-3,
-    weight_decay: Annotated[float, typer.Option("--weight-decay")] = 1e-2,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 1e-2,
     label_smoothing: Annotated[
-        float,
-        typer.Option(
-            "--label-smoothing",
-            help="Share of each target that is spread over all categories.",
-        ),
+        float, typer.Option(help="Share of each target that is spread over all categories.")
     ] = 0.0,
     shift: Annotated[
-        float, typer.Option("--shift", help="Largest shift in augmentation, in box sides.")
+        float, typer.Option(help="Largest shift in augmentation, in box sides.")
     ] = 0.03,
-    scale: Annotated[
-        float, typer.Option("--scale", help="Largest relative change of size.")
-    ] = 0.08,
+    scale: Annotated[float, typer.Option(help="Largest relative change of size.")] = 0.08,
     contrast: Annotated[
-        float, typer.Option("--contrast", help="Largest relative change of contrast.")
+        float, typer.Option(help="Largest relative change of contrast.")
     ] = 0.3,
     brightness: Annotated[
-        float, typer.Option("--brightness", help="Largest change of grey level, in sigma.")
+        float, typer.Option(help="Largest change of grey level, in sigma.")
     ] = 0.3,
-    noise: Annotated[
-        float, typer.Option("--noise", help="Largest white noise added, in sigma.")
-    ] = 0.5,
+    noise: Annotated[float, typer.Option(help="Largest white noise added, in sigma.")] = 0.5,
     blur: Annotated[
-        float, typer.Option("--blur", help="Largest Gaussian blur, in pixels of the box.")
+        float, typer.Option(help="Largest Gaussian blur, in pixels of the box.")
     ] = 1.0,
     validation_share: Annotated[
-        float, typer.Option("--validation-share", help="Share of the boxes held out.")
+        float, typer.Option(help="Share of the boxes held out.")
     ] = 0.02,
     report_every: Annotated[
-        int,
-        typer.Option("--report-every", help="Steps between validations on held-out boxes."),
+        int, typer.Option(help="Steps between validations on held-out boxes.")
     ] = 500,
-    save_every: Annotated[
-        int, typer.Option("--save-every", help="Steps between saved states.")
-    ] = 500,
+    save_every: Annotated[int, typer.Option(help="Steps between saved states.")] = 500,
     half: Annotated[
         bool, typer.Option("--half/--full", help="Write float16 or float32 weights.")
     ] = True,

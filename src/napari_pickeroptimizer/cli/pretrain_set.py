@@ -39,7 +39,7 @@ def pretrain_set(
         Path, typer.Option("--output", "-o", help="Folder of the categories; may exist.")
     ],
     entry: Annotated[
-        str | None, typer.Option("--entry", help="Name of the data set, e.g. empiar10017.")
+        str | None, typer.Option(help="Name of the data set, e.g. empiar10017.")
     ] = None,
     micrographs: Annotated[list[str] | None, MICROGRAPHS] = None,
     picks: Annotated[
@@ -51,40 +51,31 @@ def pretrain_set(
         ),
     ] = None,
     category: Annotated[
-        str | None,
-        typer.Option(
-            "--category", help="Category of all the picks: particle, contaminant, ..."
-        ),
+        str | None, typer.Option(help="Category of all the picks: particle, contaminant, ...")
     ] = None,
     regions: Annotated[
-        Path | None,
-        typer.Option("--regions", help="JSON file of carbon polygons and ice discs."),
+        Path | None, typer.Option(help="JSON file of carbon polygons and ice discs.")
     ] = None,
     diameter_px: DiameterPxOption = None,
     diameter_angstrom: DiameterAngOption = None,
     border_px: Annotated[
-        float, typer.Option("--border-px", help="Leave out picks nearer to an edge than this.")
+        float, typer.Option(help="Leave out picks nearer to an edge than this.")
     ] = 0.0,
     structure: Annotated[
         list[Path] | None,
         typer.Option(
-            "--structure",
             help="Instead of a project: simulate micrographs of an atomic model (.pdb, .cif) or "
-            "map (.mrc, .map), compressed or not; may be repeated.",
+            "map (.mrc, .map), compressed or not; may be repeated."
         ),
     ] = None,
     micrographs_each: Annotated[
-        int,
-        typer.Option("--micrographs-each", help="Micrographs to simulate for each structure."),
+        int, typer.Option(help="Micrographs to simulate for each structure.")
     ] = 20,
-    workers: Annotated[
-        int, typer.Option("--workers", help="Structures simulated at a time.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(help="Structures simulated at a time.")] = 1,
     region_boxes: Annotated[
         int,
         typer.Option(
-            "--region-boxes",
-            help="Least boxes of carbon, and of ice: random points are added up to this.",
+            help="Least boxes of carbon, and of ice: random points are added up to this."
         ),
     ] = 200,
     pixel_size: PixelSizeOption = None,

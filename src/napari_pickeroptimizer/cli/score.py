@@ -37,9 +37,8 @@ def score(
     shard: Annotated[
         str,
         typer.Option(
-            "--shard",
             help="Score one part of the micrographs only, such as 2/8, the second of eight: for "
-            "the jobs of a cluster array. `decide` puts the parts together.",
+            "the jobs of a cluster array. `decide` puts the parts together."
         ),
     ] = "1/1",
     batch_size: BatchSizeOption = 256,

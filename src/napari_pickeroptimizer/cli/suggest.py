@@ -41,7 +41,7 @@ from napari_pickeroptimizer.schema import (
 )
 
 N_SHOWN = 30
-By = Annotated[
+ByOption = Annotated[
     str,
     typer.Option(
         "--by",
@@ -72,8 +72,7 @@ def suggest(
         ),
     ],
     model: Annotated[
-        Path | None,
-        typer.Option("--model", help="Model written by finetune; optional."),
+        Path | None, typer.Option(help="Model written by finetune; optional.")
     ] = None,
     labels: Annotated[
         list[str] | None,
@@ -84,33 +83,27 @@ def suggest(
         ),
     ] = None,
     positive: Annotated[
-        list[str] | None, typer.Option("--positive", help="Labels so far, all particles.")
+        list[str] | None, typer.Option(help="Labels so far, all particles.")
     ] = None,
     negative: Annotated[
-        list[str] | None, typer.Option("--negative", help="Labels so far, all false picks.")
+        list[str] | None, typer.Option(help="Labels so far, all false picks.")
     ] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="How many picks to suggest.")] = 20,
-    by: By = "auto",
+    by: ByOption = "auto",
     diameter_px: Annotated[
-        float | None,
-        typer.Option("--diameter-px", help="Particle diameter in pixels; without --model."),
+        float | None, typer.Option(help="Particle diameter in pixels; without --model.")
     ] = None,
     diameter_angstrom: Annotated[
-        float | None,
-        typer.Option("--diameter-angstrom", help="Particle diameter in Å; without --model."),
+        float | None, typer.Option(help="Particle diameter in Å; without --model.")
     ] = None,
     base: Annotated[
-        str,
-        typer.Option(
-            "--base", help="Weights for comparing picks without --model, see finetune."
-        ),
+        str, typer.Option(help="Weights for comparing picks without --model, see finetune.")
     ] = "bundled",
     most_micrographs: Annotated[
-        int, typer.Option("--most-micrographs", help="Maximum number of micrographs to read.")
+        int, typer.Option(help="Maximum number of micrographs to read.")
     ] = 24,
     most_picks: Annotated[
-        int,
-        typer.Option("--most-picks", help="Approximate number of picks on them to compare."),
+        int, typer.Option(help="Approximate number of picks on them to compare.")
     ] = 3000,
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,

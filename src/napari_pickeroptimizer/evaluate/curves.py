@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.evaluate.matches import MicrographMatches
 
 # Resampling fewer micrographs does not show how much they differ.
-LEAST_MICROGRAPHS = 5
+LEAST_FOR_BANDS = 5
 N_RESAMPLES = 400
-MAX_POINTS = 400
+MAX_ROC_POINTS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class MeasuredCurves:
     @property
     def has_bands(self) -> bool:
         """Whether there are enough micrographs for intervals."""
-        return self.n_micrographs >= LEAST_MICROGRAPHS
+        return self.n_micrographs >= LEAST_FOR_BANDS
 
 
 def measure_curves(
@@ -81,7 +81,7 @@ def measure_curves(
         n_found[i] = _n_at_or_above(m.best_scores(p))
         n_true[i] = (m.is_true & scored).sum()
     weights = np.ones((1, len(matches)))  # the figures themselves; then those of each resample
-    if len(matches) >= LEAST_MICROGRAPHS:
+    if len(matches) >= LEAST_FOR_BANDS:
         equal = np.full(len(matches), 1 / len(matches))
         drawn = np.random.default_rng(seed).multinomial(len(matches), equal, size=N_RESAMPLES)
         weights = np.concatenate([weights, drawn])
@@ -115,7 +115,9 @@ def _band(shares: NDArray[np.float64]) -> Band:
 
 
 def roc(
-    p_particle: NDArray[np.float64], is_true: NDArray[np.bool_], max_points: int = MAX_POINTS
+    p_particle: NDArray[np.float64],
+    is_true: NDArray[np.bool_],
+    max_points: int = MAX_ROC_POINTS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return false and true positive rates of all thresholds, thinned for drawing.
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-Points = NDArray[np.float64]
+_Points = NDArray[np.float64]
 # Picks and true centres of a micrograph, (y, x), and its (ny, nx) where known.
-Compared = tuple[Points, Points, tuple[int, int] | None]
+_Compared = tuple[_Points, _Points, tuple[int, int] | None]
 # Enough for the check, and fast for thousands of micrographs.
 MAX_MICROGRAPHS = 20
 MAX_PICKS = 5000
@@ -37,7 +37,7 @@ class _Fit:
         return self.f1 - self.f1_by_chance
 
 
-def frame_warning(micrographs: Sequence[Compared], radius_px: float) -> str | None:
+def frame_warning(micrographs: Sequence[_Compared], radius_px: float) -> str | None:
     """Return a warning if the truth fits far better flipped, swapped or scaled.
 
     Frames are compared by the F1 beyond chance. Matches by chance are counted with the truth
@@ -74,7 +74,7 @@ def frame_warning(micrographs: Sequence[Compared], radius_px: float) -> str | No
     )
 
 
-def _subset(usable: list[Compared]) -> list[Compared]:
+def _subset(usable: list[_Compared]) -> list[_Compared]:
     """Return micrographs evenly spread over all, with a limited number of picks."""
     step = max(1, len(usable) // MAX_MICROGRAPHS)
     chosen, n = [], 0
@@ -86,14 +86,14 @@ def _subset(usable: list[Compared]) -> list[Compared]:
     return chosen
 
 
-_Frame = tuple[str, str, list[tuple[Points, Points]], float]
+_Frame = tuple[str, str, list[tuple[_Points, _Points]], float]
 
 
-def _frames(usable: list[Compared], radius_px: float) -> list[_Frame]:
+def _frames(usable: list[_Compared], radius_px: float) -> list[_Frame]:
     """Return every other frame: name, advice, picks with the transformed truth, and scale."""
     pairs = [(p, t) for p, t, _ in usable]
 
-    def moved(change: Callable[[Points], Points]) -> list[tuple[Points, Points]]:
+    def moved(change: Callable[[_Points], _Points]) -> list[tuple[_Points, _Points]]:
         return [(p, change(t)) for p, t in pairs]
 
     frames: list[_Frame] = []
@@ -131,13 +131,13 @@ def _frames(usable: list[Compared], radius_px: float) -> list[_Frame]:
     return frames
 
 
-def _flipped(points: Points, axis: int, end: float) -> Points:
+def _flipped(points: _Points, axis: int, end: float) -> _Points:
     result = points.copy()
     result[:, axis] = end - result[:, axis]
     return result
 
 
-def _mirror(pairs: list[tuple[Points, Points]], axis: int, radius_px: float) -> float:
+def _mirror(pairs: list[tuple[_Points, _Points]], axis: int, radius_px: float) -> float:
     """Return the most frequent sum of the coordinates of a pick and a true centre.
 
     If the axis is mirrored, true pairs agree in the other coordinate, and their sum in this
@@ -156,10 +156,10 @@ def _mirror(pairs: list[tuple[Points, Points]], axis: int, radius_px: float) -> 
     return float(np.median(values[first : stop[first]]))
 
 
-def _fit(pairs: list[tuple[Points, Points]], radius_px: float) -> _Fit:
+def _fit(pairs: list[tuple[_Points, _Points]], radius_px: float) -> _Fit:
     n_picks, n_truth = (sum(len(pair[i]) for pair in pairs) for i in (0, 1))
 
-    def f1(shift: Points) -> tuple[float, int]:
+    def f1(shift: _Points) -> tuple[float, int]:
         n_hits = n_found = 0
         for picks, truth in pairs:
             n_hits += _n_within(picks, truth + shift, radius_px)
@@ -178,6 +178,6 @@ def _fit(pairs: list[tuple[Points, Points]], radius_px: float) -> _Fit:
     )
 
 
-def _n_within(points: Points, others: Points, radius_px: float) -> int:
+def _n_within(points: _Points, others: _Points, radius_px: float) -> int:
     distance, _ = KDTree(others).query(points, distance_upper_bound=radius_px * (1 + 1e-9))
     return int(np.isfinite(distance).sum())

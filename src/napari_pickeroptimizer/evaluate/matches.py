@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,8 +60,7 @@ class Quality:
     @classmethod
     def total(cls, parts: Iterable[Quality]) -> Self:
         """Return the quality of several micrographs together."""
-        counts = [(q.n_picks, q.n_true, q.n_truth, q.n_found) for q in parts]
-        return cls(*(sum(column) for column in zip(*counts, strict=True)))
+        return cls(*map(sum, zip(*map(astuple, parts), strict=True)))
 
     def summary(self) -> dict[str, Any]:
         """Return counts and figures for JSON."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -92,22 +92,16 @@ class ByMicrograph:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return plain values for JSON, one entry a micrograph, with its flag."""
-        unscored = self.n_picks - self.n_kept - self.n_rejected
-        columns = zip(
-            self.names, self.n_picks, self.n_kept, self.n_rejected, unscored,
-            self.check().flags, strict=True,
-        )  # fmt: skip
-        return [
-            {
-                "micrograph": name,
-                "picks": int(n),
-                "kept": int(kept),
-                "rejected": int(rejected),
-                "unscored": int(n_unscored),
-                "flag": flag,
-            }
-            for name, n, kept, rejected, n_unscored, flag in columns
-        ]
+        columns: dict[str, Sequence[Any]] = {
+            "micrograph": self.names,
+            "picks": self.n_picks.tolist(),
+            "kept": self.n_kept.tolist(),
+            "rejected": self.n_rejected.tolist(),
+            "unscored": (self.n_picks - self.n_kept - self.n_rejected).tolist(),
+            "flag": self.check().flags,
+        }
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def check(self) -> ShareCheck:
         """Return which micrographs are unusual (see `check_shares`)."""

@@ -19,8 +19,8 @@ from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.journal import (
     FOLDER,
     Record,
-    Scores,
     Shard,
+    StoredScores,
     model_digest,
     picks_digest,
     read_scores,
@@ -146,7 +146,7 @@ def decide_picks(
         )
 
 
-def _scores_of(folder: Path, model: Classifier | None) -> Scores:
+def _scores_of(folder: Path, model: Classifier | None) -> StoredScores:
     """Return the scores of one model in an output folder."""
     digest = None if model is None else model_digest(model)
     scores_by_model = [
@@ -168,7 +168,7 @@ def _scores_of(folder: Path, model: Classifier | None) -> Scores:
 
 
 def _incomplete(
-    scores: Scores, unscored: list[MicrographRows], changed: list[MicrographRows]
+    scores: StoredScores, unscored: list[MicrographRows], changed: list[MicrographRows]
 ) -> str:
     parts = []
     if unscored:
@@ -187,7 +187,7 @@ def _incomplete(
 
 
 def _notes(
-    scores: Scores,
+    scores: StoredScores,
     unscored: list[MicrographRows],
     changed: list[MicrographRows],
     n_repeated: int,
@@ -214,7 +214,7 @@ def _n_picks(groups: Iterable[MicrographRows]) -> int:
     return sum(len(group.rows) for group in groups)
 
 
-def _shards_text(scores: Scores) -> str:
+def _shards_text(scores: StoredScores) -> str:
     """Return which shards there are and which are missing; empty without shards."""
     present = set(scores.shards)
     counts = {shard.count for shard in present}

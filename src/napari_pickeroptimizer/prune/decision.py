@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.forecast import Expectation
 
-N_BINS = 100
+N_HISTOGRAM_BINS = 100
 # Arrays of reasons hold positions in this tuple.
 REASONS = (BY_NOTHING, BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE)
 _NOTHING, _SCORE, _LABEL, _DISTANCE, _EDGE = (np.int8(i) for i in range(len(REASONS)))
-Rows = NDArray[np.intp] | slice
+_Rows = NDArray[np.intp] | slice
 # Centres of all picks, the frames, and the frame of each pick, -1 for none.
 _Places = tuple[NDArray[np.float64], Sequence[Frame], NDArray[np.int32]]
 ALL = slice(None)
@@ -224,7 +224,7 @@ class Decision:
 
     # ------------------------------------------------------------------ by pick
 
-    def scored_class(self, threshold: float, rows: Rows = ALL) -> NDArray[np.int8]:
+    def scored_class(self, threshold: float, rows: _Rows = ALL) -> NDArray[np.int8]:
         """Return the class of picks by score and place without labels, 0 where not scored."""
         p = self.p_particle[rows]
         is_particle = (p >= threshold) & (self.blocked_by[rows] == _NOTHING)
@@ -232,12 +232,12 @@ class Decision:
         classes[np.isnan(p)] = UNLABELLED
         return classes
 
-    def predicted(self, threshold: float, rows: Rows = ALL) -> NDArray[np.int8]:
+    def predicted(self, threshold: float, rows: _Rows = ALL) -> NDArray[np.int8]:
         """Return the class of picks: by label, else by score and place."""
         labels = self.labels[rows]
         return np.where(labels != UNLABELLED, labels, self.scored_class(threshold, rows))
 
-    def reason(self, threshold: float, rows: Rows = ALL) -> NDArray[np.object_]:
+    def reason(self, threshold: float, rows: _Rows = ALL) -> NDArray[np.object_]:
         """Return the reason of each pick's decision, one of `REASONS`."""
         p, blocked_by = self.p_particle[rows], self.blocked_by[rows]
         reasons = np.where((p >= threshold) & (blocked_by != _NOTHING), blocked_by, _SCORE)
@@ -291,9 +291,9 @@ class Decision:
             self._mean_of,
         )
 
-    def histogram(self, n_bins: int = N_BINS) -> Histogram:
+    def histogram(self) -> Histogram:
         """Return the scores in bins, and those of the labelled picks."""
-        edges = np.linspace(0, 1, n_bins + 1)
+        edges = np.linspace(0, 1, N_HISTOGRAM_BINS + 1)
         below = np.searchsorted(self._sorted, edges[:-1], side="left")
         counts = np.diff(np.append(below, self._n_scored))
         labelled = np.flatnonzero((self.labels != UNLABELLED) & (self._rank >= 0))
@@ -314,7 +314,7 @@ class Decision:
         """Return the position of the first score at or above a threshold."""
         return int(np.searchsorted(self._sorted, threshold, side="left"))
 
-    def _set_sorted(self, rows: Rows) -> None:
+    def _set_sorted(self, rows: _Rows) -> None:
         """Store labels and places in the order of the scores, where a threshold is a slice."""
         if isinstance(rows, slice):
             self._other = np.zeros(self._n_scored, dtype=np.int8)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
 
 FOLDER = "scores"
-VERSION = 1
+SCORES_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Record:
 
 
 @dataclass(eq=False)
-class Scores:
+class StoredScores:
     """All scores of one model in a folder, as its files are read.
 
     Parameters
@@ -218,7 +218,7 @@ def group_key(group: MicrographRows, coords_yx_px: NDArray[np.float64]) -> str:
     return _key(image_identity(group.micrograph), picks_digest(coords_yx_px[group.rows]))
 
 
-class Journal:
+class ScoreJournal:
     """The file of one shard, opened for appending; a context manager.
 
     Parameters
@@ -260,7 +260,7 @@ class Journal:
         lines = list(_lines(text[:complete]))
         if not lines:
             self._file.truncate(0)
-            self.append({"kind": "header", "version": VERSION, **header,
+            self.append({"kind": "header", "version": SCORES_VERSION, **header,
                          "shard": [shard.index, shard.count]})  # fmt: skip
         self._inputs = next((v for v in reversed(lines) if v["kind"] == "inputs"), None)
 
@@ -311,7 +311,7 @@ def record_of(
     }  # fmt: skip
 
 
-def read_scores(folder: Path) -> list[Scores]:
+def read_scores(folder: Path) -> list[StoredScores]:
     """Return the scores in a folder, one entry a model; empty where there are none.
 
     Raises
@@ -319,7 +319,7 @@ def read_scores(folder: Path) -> list[Scores]:
     SettingsError
         A file is not a journal of scores, or of a newer version.
     """
-    scores_of: dict[tuple[str, int], Scores] = {}
+    scores_of: dict[tuple[str, int], StoredScores] = {}
     for path in sorted(folder.glob("*views.*-of-*.log")):
         try:
             text = path.read_bytes()
@@ -329,12 +329,14 @@ def read_scores(folder: Path) -> list[Scores]:
         if not lines:
             continue  # a run that was killed before its first record
         header = lines[0]
-        if header.get("kind") != "header" or header["version"] > VERSION:
+        if header.get("kind") != "header" or header["version"] > SCORES_VERSION:
             raise SettingsError(
                 f"{path} holds no scores that this version can read: move it away, and score "
                 "again."
             )
-        scores = scores_of.setdefault((header["model"], header["n_views"]), Scores(header))
+        scores = scores_of.setdefault(
+            (header["model"], header["n_views"]), StoredScores(header)
+        )
         shard = Shard(*header["shard"])
         scores.shards.append(shard)
         for values in lines:

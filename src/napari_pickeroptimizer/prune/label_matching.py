@@ -109,23 +109,13 @@ def match_labels(
             )
         )
     pick_rows = {group.micrograph: group.rows for group in groups}
-    return _match(
-        picks,
-        labels,
-        (
-            (
-                pick_rows[group.micrograph],
-                group.rows,
-                max(
-                    1.0,
-                    LABEL_RADIUS_DIAMETERS
-                    * boxes.diameter_in(group.micrograph.pixel_size_ang),
-                ),
-            )
-            for group in group_by_micrograph(micrographs, labels)
-            if group.micrograph is not None and group.micrograph in pick_rows
-        ),
-    )
+    pairs = []
+    for group in group_by_micrograph(micrographs, labels):
+        if group.micrograph is not None and group.micrograph in pick_rows:
+            diameter_px = boxes.diameter_in(group.micrograph.pixel_size_ang)
+            radius_px = max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
+            pairs.append((pick_rows[group.micrograph], group.rows, radius_px))
+    return _match(picks, labels, pairs)
 
 
 def match_labels_by_name(picks: Picks, labels: Picks, radius_px: float = 1.0) -> LabelMatch:
@@ -148,29 +138,26 @@ def match_labels_by_name(picks: Picks, labels: Picks, radius_px: float = 1.0) ->
     >>> match_labels_by_name(picks, labels).picks.labels.tolist()
     [0, 2]
     """
-    pick_rows, label_rows = picks.rows_by_micrograph(), labels.rows_by_micrograph()
-    return _match(
-        picks,
-        labels,
-        (
-            (pick_rows[name], rows, radius_px)
-            for name, rows in label_rows.items()
-            if name in pick_rows
-        ),
+    pick_rows = picks.rows_by_micrograph()
+    pairs = (
+        (pick_rows[name], rows, radius_px)
+        for name, rows in labels.rows_by_micrograph().items()
+        if name in pick_rows
     )
+    return _match(picks, labels, pairs)
 
 
 def _match(
     picks: Picks,
     labels: Picks,
-    groups: Iterable[tuple[NDArray[np.intp], NDArray[np.intp], float]],
+    pairs: Iterable[tuple[NDArray[np.intp], NDArray[np.intp], float]],
 ) -> LabelMatch:
     """Match labels to picks, given (rows of picks, rows of labels, radius) by micrograph."""
     result, distance_of = picks.labels.copy(), np.full(len(picks), np.inf)
     matched = np.zeros(len(labels), dtype=bool)
     n_conflicts = 0
     coords, label_coords = picks.coords_yx_px(), labels.coords_yx_px()
-    for places, all_rows, radius_px in groups:
+    for places, all_rows, radius_px in pairs:
         rows = all_rows[labels.labels[all_rows] != UNLABELLED]
         if not len(rows):
             continue

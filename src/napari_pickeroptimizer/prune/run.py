@@ -29,7 +29,7 @@ from napari_pickeroptimizer.prune.staging import (
     check_writable,
     earlier_files,
     locked,
-    recover_if_needed,
+    repair_if_needed,
     staged,
 )
 from napari_pickeroptimizer.prune.threshold import forecast_for
@@ -245,7 +245,7 @@ def check_run_is_possible(
         )
     settings.threshold_rule.check(card)
     check_writable(output)
-    recover_if_needed(output)
+    repair_if_needed(output)
     earlier_files(output, settings.overwrite)
     # every pick is written twice: with all scored ones, and with the kept or the rejected
     sizes = [source.path.stat().st_size for source in picks.sources if source.path.is_file()]

@@ -30,8 +30,8 @@ from napari_pickeroptimizer.prune.events import (
 )
 from napari_pickeroptimizer.prune.journal import (
     FOLDER,
-    Journal,
     Record,
+    ScoreJournal,
     Shard,
     group_key,
     model_digest,
@@ -215,7 +215,7 @@ def score_picks(
     n_to_do = sum(len(group.rows) for group in to_do)
     check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
     n_before = len(events_done)
-    with Journal(output / FOLDER, header, shard) as journal:
+    with ScoreJournal(output / FOLDER, header, shard) as journal:
         journal.set_inputs(inputs or {})
         if events_done:
             n_picks = sum(len(event.group.rows) for event in events_done)

@@ -33,7 +33,7 @@ _LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 def earlier_files(output: Path, overwrite: bool) -> list[Path]:
     """Return the files of the run that a folder holds, its record first, if they may go.
 
-    Nothing is written. Leftovers of an interrupted run do not count, see `recover`.
+    Nothing is written. Leftovers of an interrupted run do not count, see `repair`.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def locked(output: Path) -> Iterator[None]:
         lock = _open_lock(output / LOCK)
     try:
         with writing(output):
-            recover(output)
+            repair(output)
         yield
     finally:
         with suppress(OSError):
@@ -177,15 +177,15 @@ def staged(output: Path, earlier: Iterable[Path]) -> Iterator[Path]:
             raise
 
 
-def recover(output: Path) -> None:
+def repair(output: Path) -> None:
     """Finish the swap of a complete run, and remove what an incomplete one left."""
     shutil.rmtree(output / _IN_PROGRESS, ignore_errors=True)
     if (output / _COMPLETE).is_dir():
         _swap_in(output)
 
 
-def recover_if_needed(output: Path) -> None:
-    """Call `recover` if a swap was interrupted; otherwise write nothing."""
+def repair_if_needed(output: Path) -> None:
+    """Call `repair` if a swap was interrupted; otherwise write nothing."""
     if (output / _COMPLETE).is_dir():
         with locked(output):
             pass

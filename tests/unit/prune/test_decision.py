@@ -171,7 +171,7 @@ def test_a_labelled_pick_counts_even_where_it_was_not_scored() -> None:
 
 def test_the_histogram_holds_all_scores_and_the_labels_by_class() -> None:
     picks = some_picks()
-    found = decision_of(picks).histogram(20)
+    found = decision_of(picks).histogram()
     assert found.counts.sum() == np.isfinite(picks.particle_probability).sum()
     p = picks.particle_probability[np.isfinite(picks.particle_probability)]
     np.testing.assert_array_equal(found.counts, np.histogram(p, found.edges)[0])
