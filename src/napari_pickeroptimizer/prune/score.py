@@ -127,9 +127,7 @@ def score(
     groups = group_by_micrograph(micrographs, picks, first=first)
     check_any_found(groups)
     events: list[MicrographScored | MicrographFailed] = []
-    for event in score_groups(
-        groups, picks.coords_yx_px(), classifier, batch_size=batch_size, n_views=n_views
-    ):
+    for event in _score_groups(groups, picks.coords_yx_px(), classifier, batch_size, n_views):
         if not isinstance(event, BatchScored):
             events.append(_without_features(event))
         yield event
@@ -221,10 +219,9 @@ def score_picks(
             n_picks = sum(len(event.group.rows) for event in events_done)
             yield ScoresReused(n_before, n_picks, n_before, len(shard_groups))
         classifier = classifier.to(device)
-        for event in score_groups(
-            to_do, coords_yx_px, classifier, batch_size=settings.batch_size,
-            n_views=settings.n_views,
-        ):  # fmt: skip
+        for event in _score_groups(
+            to_do, coords_yx_px, classifier, settings.batch_size, settings.n_views
+        ):
             event = replace(event, n_done=event.n_done + n_before, n_total=len(shard_groups))
             if not isinstance(event, BatchScored):
                 values = record_of(event, picks, coords_yx_px)
@@ -248,13 +245,12 @@ def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]
     return {record.key: record for record in sorted(records, key=lambda r: r.is_scored)}
 
 
-def score_groups(
+def _score_groups(
     groups: Sequence[MicrographRows],
     coords_yx_px: NDArray[np.float64],
     classifier: Classifier,
-    *,
-    batch_size: int = 256,
-    n_views: int = DEFAULT_VIEWS,
+    batch_size: int,
+    n_views: int,
 ) -> Iterator[BatchScored | MicrographScored | MicrographFailed]:
     """Score the picks of some micrographs with a classifier that is on its device already.
 
