@@ -27,6 +27,7 @@ _UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
     "": "px", "px": "px", "a": "ang", "å": "ang", "ang": "ang", "angstrom": "ang",
     "d": "diameters", "diameter": "diameters", "diameters": "diameters",
 }  # fmt: skip
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,13 @@ class Length:
         >>> Length.parse("0.5d")
         Length(value=0.5, unit='diameters')
         """
-        parts = re.fullmatch(r"\s*([0-9.eE+-]*[0-9.])\s*([a-zåÅA-Z]*)\s*", text)
-        try:
-            assert parts is not None
-            return cls(float(parts[1]), _UNITS[parts[2].lower()])
-        except (AssertionError, KeyError, ValueError) as error:
-            if isinstance(error, SettingsError):
-                raise
+        parts = re.fullmatch(rf"\s*({_NUMBER})\s*([a-zåÅA-Z]*)\s*", text)
+        if parts is None or parts[2].lower() not in _UNITS:
             raise SettingsError(
                 f"{text!r} is no distance: expected pixels (30), Å (50A) or particle "
                 "diameters (0.5d)."
-            ) from error
+            )
+        return cls(float(parts[1]), _UNITS[parts[2].lower()])
 
     def __str__(self) -> str:
         return f"{self.value:g} {'Å' if self.unit == 'ang' else self.unit}"
