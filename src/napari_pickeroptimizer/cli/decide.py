@@ -7,11 +7,6 @@ from typing import Annotated
 
 import typer
 
-from napari_pickeroptimizer.cli.decision_shown import (
-    decision_settings,
-    report_writer,
-    show_run,
-)
 from napari_pickeroptimizer.cli.options import (
     EdgeDistanceOption,
     JsonOption,
@@ -25,7 +20,12 @@ from napari_pickeroptimizer.cli.options import (
     ThresholdOption,
     WritePickerScoreOption,
 )
-from napari_pickeroptimizer.cli.score import without_labels
+from napari_pickeroptimizer.cli.pruning import (
+    decision_settings,
+    picks_without_labels,
+    report_writer,
+    show_run,
+)
 from napari_pickeroptimizer.io import read_picks
 
 
@@ -97,7 +97,7 @@ def decide(
         output,
         settings,
         scores=scores,
-        picks=without_labels(read_picks(picks)) if picks else None,
+        picks=picks_without_labels(picks) if picks else None,
         model=Classifier.load(model) if model else None,
         labels=read_picks(labels) if labels else None,
         inputs={"labels": list(labels or [])},

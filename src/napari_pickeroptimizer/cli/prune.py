@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from napari_pickeroptimizer.cli.decision_shown import (
-    decision_settings,
-    report_writer,
-    show_run,
-)
 from napari_pickeroptimizer.cli.options import (
     BatchSizeOption,
     DeviceOption,
@@ -29,7 +24,13 @@ from napari_pickeroptimizer.cli.options import (
     WritePickerScoreOption,
     find_micrographs,
 )
-from napari_pickeroptimizer.cli.score import scoring_inputs, without_labels
+from napari_pickeroptimizer.cli.pruning import (
+    decision_settings,
+    picks_without_labels,
+    report_writer,
+    scoring_inputs,
+    show_run,
+)
 from napari_pickeroptimizer.io import read_picks
 
 
@@ -75,7 +76,7 @@ def prune(
     inputs = scoring_inputs(micrographs, picks, model, pixel_size, flip_y)
     events = prune_picks(
         image_files,
-        without_labels(read_picks(picks)),
+        picks_without_labels(picks),
         classifier,
         output,
         settings,

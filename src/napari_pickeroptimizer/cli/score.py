@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
-from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.cli.options import (
     BatchSizeOption,
     DeviceOption,
@@ -23,10 +20,12 @@ from napari_pickeroptimizer.cli.options import (
     ViewsOption,
     find_micrographs,
 )
-from napari_pickeroptimizer.cli.show import err, out, print_json, run_with_progress, warn
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.io.project import absolute
-from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.cli.pruning import (
+    picks_without_labels,
+    scoring_inputs,
+    show_scoring,
+)
+from napari_pickeroptimizer.cli.show import out, print_json
 
 
 def score(
@@ -59,7 +58,7 @@ def score(
     settings = PruneSettings(device=device, batch_size=batch_size, n_views=views)
     events = score_picks(
         find_micrographs(micrographs, pixel_size, flip_y),
-        without_labels(read_picks(picks)),
+        picks_without_labels(picks),
         Classifier.load(model),
         output,
         settings,
@@ -87,51 +86,3 @@ def score(
         out.print(f"Next: pickeroptimizer decide -o {output}", markup=False)
     if result.failures:
         raise typer.Exit(code=1)
-
-
-def show_scoring(events: Iterator[Any], title: str) -> Any:
-    """Show scoring as a progress bar, warn of failed micrographs; return the last event."""
-    from napari_pickeroptimizer.prune.events import ScoresReused
-    from napari_pickeroptimizer.reading import MicrographFailed
-
-    def describe(event: Any) -> str:
-        done = getattr(event, "n_done", None)
-        return "" if done is None else f"micrograph {done}/{event.n_total}"
-
-    last = None
-    for last in run_with_progress(events, title, describe):
-        if isinstance(last, MicrographFailed):
-            warn(f"{last.reason} Its {len(last.group.rows)} picks stay unscored.")
-        elif isinstance(last, ScoresReused):
-            out_text = f"{last.n_picks:,} picks on {last.n_micrographs:,} micrographs"
-            err.print(f"{out_text} were scored before: their scores are used.", markup=False)
-    return last
-
-
-def scoring_inputs(
-    micrographs: list[str],
-    picks: list[str],
-    model: Path,
-    pixel_size_ang: float | None,
-    flip_y: bool,
-) -> dict[str, Any]:
-    """Return the inputs for the record, with absolute paths of picks."""
-    return {
-        "micrographs": list(micrographs),
-        "picks": [str(absolute(Path(p).expanduser())) for p in picks],
-        "model": str(model),
-        "pixel_size_ang": pixel_size_ang,
-        "flip_y": flip_y,
-    }
-
-
-def without_labels(picks: Picks) -> Picks:
-    """Return the picks without the classes in their file, which are not labels."""
-    n = int((picks.labels != UNLABELLED).sum())
-    if not n:
-        return picks
-    warn(
-        f"{n:,} picks have a class already, which is ignored: pass the file that you "
-        "labelled as --labels to have its labels win over the scores."
-    )
-    return picks.with_labels(UNLABELLED)

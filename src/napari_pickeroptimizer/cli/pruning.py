@@ -1,4 +1,4 @@
-"""Shared by ``prune`` and ``decide``: their settings, report and printed figures."""
+"""Shared by ``score``, ``prune`` and ``decide``: inputs, settings, progress, report, figures."""
 
 from __future__ import annotations
 
@@ -10,15 +10,55 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.cli.command_record import running_command
-from napari_pickeroptimizer.cli.score import show_scoring
-from napari_pickeroptimizer.cli.show import out, percent, print_json, warn
+from napari_pickeroptimizer.cli.show import (
+    err,
+    out,
+    percent,
+    print_json,
+    run_with_progress,
+    warn,
+)
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Further, Pruned
     from napari_pickeroptimizer.prune.settings import PruneSettings
+
+
+def scoring_inputs(
+    micrographs: list[str],
+    picks: list[str],
+    model: Path,
+    pixel_size_ang: float | None,
+    flip_y: bool,
+) -> dict[str, Any]:
+    """Return the inputs for the record, with absolute paths of picks."""
+    return {
+        "micrographs": list(micrographs),
+        "picks": [str(absolute(Path(p).expanduser())) for p in picks],
+        "model": str(model),
+        "pixel_size_ang": pixel_size_ang,
+        "flip_y": flip_y,
+    }
+
+
+def picks_without_labels(files: list[str]) -> Picks:
+    """Return the picks of ``--picks`` without the classes in their files, which are no labels."""
+    picks = read_picks(files)
+    n = int((picks.labels != UNLABELLED).sum())
+    if not n:
+        return picks
+    warn(
+        f"{n:,} picks have a class already, which is ignored: pass the file that you "
+        "labelled as --labels to have its labels win over the scores."
+    )
+    return picks.with_labels(UNLABELLED)
 
 
 def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
@@ -75,6 +115,25 @@ def report_writer(
         )
 
     return write_report
+
+
+def show_scoring(events: Iterator[Any], title: str) -> Any:
+    """Show scoring as a progress bar, warn of failed micrographs; return the last event."""
+    from napari_pickeroptimizer.prune.events import ScoresReused
+    from napari_pickeroptimizer.reading import MicrographFailed
+
+    def describe(event: Any) -> str:
+        done = getattr(event, "n_done", None)
+        return "" if done is None else f"micrograph {done}/{event.n_total}"
+
+    last = None
+    for last in run_with_progress(events, title, describe):
+        if isinstance(last, MicrographFailed):
+            warn(f"{last.reason} Its {len(last.group.rows)} picks stay unscored.")
+        elif isinstance(last, ScoresReused):
+            out_text = f"{last.n_picks:,} picks on {last.n_micrographs:,} micrographs"
+            err.print(f"{out_text} were scored before: their scores are used.", markup=False)
+    return last
 
 
 def show_run(events: Iterator[Any], title: str, output: Path, as_json: bool) -> None:
