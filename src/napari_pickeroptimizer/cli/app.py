@@ -26,6 +26,7 @@ from napari_pickeroptimizer.cli import (
     simulate,
     suggest,
 )
+from napari_pickeroptimizer.cli.options import flattened
 from napari_pickeroptimizer.cli.show import err
 from napari_pickeroptimizer.errors import PickerOptimizerError
 
@@ -40,9 +41,9 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("finetune")(finetune.finetune)
-app.command("prune")(prune.prune)
-app.command("score")(score.score)
-app.command("decide")(decide.decide)
+app.command("prune")(flattened(prune.prune))
+app.command("score")(flattened(score.score))
+app.command("decide")(flattened(decide.decide))
 app.command("suggest")(suggest.suggest)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)

@@ -7,22 +7,10 @@ from typing import Annotated
 
 import typer
 
-from napari_pickeroptimizer.cli.options import (
-    EdgeDistanceOption,
-    JsonOption,
-    LabelsOption,
-    MinDistanceOption,
-    NoReportOption,
-    OutputOption,
-    OverwriteOption,
-    PrecisionOption,
-    RecallOption,
-    ThresholdOption,
-    WritePickerScoreOption,
-)
+from napari_pickeroptimizer.cli.options import DecisionOptions, JsonOption, OutputOption
 from napari_pickeroptimizer.cli.pruning import (
-    decision_settings,
     picks_without_labels,
+    prune_settings,
     report_writer,
     show_run,
 )
@@ -54,13 +42,8 @@ def decide(
             show_default=False,
         ),
     ] = None,
-    threshold: ThresholdOption = None,
-    precision: PrecisionOption = None,
-    recall: RecallOption = None,
-    labels: LabelsOption = None,
-    min_distance: MinDistanceOption = "0",
-    edge_distance: EdgeDistanceOption = "0",
-    write_fom: WritePickerScoreOption = False,
+    *,
+    decision: DecisionOptions,
     allow_unscored: Annotated[
         bool,
         typer.Option(
@@ -76,32 +59,21 @@ def decide(
             help="Show micrographs and boxes in the report, which reads some micrographs again.",
         ),
     ] = False,
-    no_report: NoReportOption = False,
-    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Decide on picks that were scored, and write what prune writes; reads no micrograph."""
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.prune.decide import decide_picks
 
-    settings = decision_settings(
-        threshold,
-        min_distance,
-        edge_distance,
-        precision=precision,
-        recall=recall,
-        write_fom=write_fom,
-        overwrite=overwrite,
-    )
     events = decide_picks(
         output,
-        settings,
+        prune_settings(decision=decision),
         scores=scores,
         picks=picks_without_labels(picks) if picks else None,
         model=Classifier.load(model) if model else None,
-        labels=read_picks(labels) if labels else None,
-        inputs={"labels": list(labels or [])},
+        labels=read_picks(decision.labels) if decision.labels else None,
+        inputs={"labels": list(decision.labels or [])},
         allow_unscored=allow_unscored,
-        further=None if no_report else report_writer(with_pictures=pictures),
+        further=None if decision.no_report else report_writer(with_pictures=pictures),
     )
     show_run(events, "Deciding", output, as_json)

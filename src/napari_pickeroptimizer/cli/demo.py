@@ -13,7 +13,12 @@ import typer
 from napari_pickeroptimizer.cli.command_record import PROGRAM, running_as
 from napari_pickeroptimizer.cli.evaluate import evaluate
 from napari_pickeroptimizer.cli.finetune import finetune
-from napari_pickeroptimizer.cli.options import DeviceOption, SeedOption
+from napari_pickeroptimizer.cli.options import (
+    DecisionOptions,
+    DeviceOption,
+    ScoringOptions,
+    SeedOption,
+)
 from napari_pickeroptimizer.cli.prune import prune
 from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
@@ -64,7 +69,9 @@ def demo(
         "--model", model, "--output", pruned,
     ):  # fmt: skip
         prune(
-            micrographs, [str(project.autopick)], model, pruned, device=device, overwrite=True
+            pruned,
+            DecisionOptions(overwrite=True),
+            ScoringOptions(micrographs, [str(project.autopick)], model, device=device),
         )
     radius_px = round(settings.diameter_px / 2)
     scored = pruned / "scored" / "autopick.star"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -65,76 +68,120 @@ StepsOption = Annotated[int, typer.Option("--steps", help="Optimiser steps.")]
 ModelOutputOption = Annotated[
     Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")
 ]
-ModelOption = Annotated[Path, typer.Option("--model", help="Model written by finetune.")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")]
-BatchSizeOption = Annotated[int, typer.Option("--batch-size", help="Boxes per forward pass.")]
-ViewsOption = Annotated[
-    int,
-    typer.Option(
-        "--views",
-        help="Test-time augmentation views of each box (rotated, flipped), 1 to 8; one is that "
-        "many times faster and a little less accurate.",
-    ),
-]
-ThresholdOption = Annotated[
-    str | None,
-    typer.Option(
-        "--threshold",
-        "-t",
-        help="Least P(particle) of a kept pick, or auto for the best expected F1; 0.5 by "
-        "default.",
-        show_default=False,
-    ),
-]
-PrecisionOption = Annotated[
-    float | None,
-    typer.Option(
-        "--precision",
-        help="In place of a threshold: the share of particles among the kept picks to "
-        "expect, such as 0.95.",
-    ),
-]
-RecallOption = Annotated[
-    float | None,
-    typer.Option(
-        "--recall",
-        help="In place of a threshold: the share of the particles to expect to keep.",
-    ),
-]
-LabelsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--labels",
-        "-l",
-        help="Labelled picks, which win over their scores; may be repeated.",
-    ),
-]
-MinDistanceOption = Annotated[
-    str,
-    typer.Option(
-        "--min-distance",
-        help="Of two picks nearer than this keep the more probable one: pixels (30), Å (50A) "
-        "or particle diameters (0.5d).",
-    ),
-]
-EdgeDistanceOption = Annotated[
-    str,
-    typer.Option(
-        "--edge-distance",
-        help="Reject picks nearer than this to the micrograph's edge, given likewise.",
-    ),
-]
-WritePickerScoreOption = Annotated[
-    bool,
-    typer.Option(
-        "--write-fom",
-        help="Write P(particle) over the picker's rlnAutopickFigureOfMerit too.",
-    ),
-]
-NoReportOption = Annotated[bool, typer.Option("--no-report", help="Write no report.html.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output of an earlier run.")
 ]
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """Options of the commands that score picks."""
+
+    micrographs: MicrographsOption
+    picks: PicksOption
+    model: Annotated[Path, typer.Option(help="Model written by finetune.")]
+    pixel_size: PixelSizeOption = None
+    flip_y: FlipYOption = False
+    device: DeviceOption = "auto"
+    batch_size: Annotated[int, typer.Option(help="Boxes per forward pass.")] = 256
+    views: Annotated[
+        int,
+        typer.Option(
+            help="Test-time augmentation views of each box (rotated, flipped), 1 to 8; one is "
+            "that many times faster and a little less accurate.",
+        ),
+    ] = 4
+
+
+@dataclass(frozen=True)
+class DecisionOptions:
+    """Options of the commands that decide on picks: the rules, and what is written."""
+
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            "--threshold",
+            "-t",
+            help="Least P(particle) of a kept pick, or auto for the best expected F1; 0.5 by "
+            "default.",
+            show_default=False,
+        ),
+    ] = None
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="In place of a threshold: the share of particles among the kept picks to "
+            "expect, such as 0.95.",
+        ),
+    ] = None
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            help="In place of a threshold: the share of the particles to expect to keep.",
+        ),
+    ] = None
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels",
+            "-l",
+            help="Labelled picks, which win over their scores; may be repeated.",
+        ),
+    ] = None
+    min_distance: Annotated[
+        str,
+        typer.Option(
+            help="Of two picks nearer than this keep the more probable one: pixels (30), Å "
+            "(50A) or particle diameters (0.5d).",
+        ),
+    ] = "0"
+    edge_distance: Annotated[
+        str,
+        typer.Option(
+            help="Reject picks nearer than this to the micrograph's edge, given likewise.",
+        ),
+    ] = "0"
+    write_fom: Annotated[
+        bool,
+        typer.Option(
+            "--write-fom",
+            help="Write P(particle) over the picker's rlnAutopickFigureOfMerit too.",
+        ),
+    ] = False
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = (
+        False
+    )
+    overwrite: OverwriteOption = False
+
+
+def flattened(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the options of its groups in place of the groups.
+
+    A group is a parameter whose type is a dataclass of options; Typer takes plain options only.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups = {n: h for n, h in hints.items() if isinstance(h, type) and is_dataclass(h)}
+
+    def plain(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{f.name: values.pop(f.name) for f in fields(group)})
+        command(**values)
+
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        options = [parameter]
+        if name in groups:
+            options = list(signature(groups[name]).parameters.values())
+            hints |= get_type_hints(groups[name], include_extras=True)
+        parameters += [
+            o.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[o.name]) for o in options
+        ]
+    parameters.sort(key=lambda p: p.default is not Parameter.empty)  # required ones first
+    plain.__name__, plain.__doc__ = command.__name__, command.__doc__
+    plain.__annotations__ = {p.name: p.annotation for p in parameters}
+    plain.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return plain
 
 
 def find_micrographs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,25 +27,20 @@ from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.cli.options import DecisionOptions, ScoringOptions
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Further, Pruned
     from napari_pickeroptimizer.prune.settings import PruneSettings
 
 
-def scoring_inputs(
-    micrographs: list[str],
-    picks: list[str],
-    model: Path,
-    pixel_size_ang: float | None,
-    flip_y: bool,
-) -> dict[str, Any]:
+def scoring_inputs(scoring: ScoringOptions) -> dict[str, Any]:
     """Return the inputs for the record, with absolute paths of picks."""
     return {
-        "micrographs": list(micrographs),
-        "picks": [str(absolute(Path(p).expanduser())) for p in picks],
-        "model": str(model),
-        "pixel_size_ang": pixel_size_ang,
-        "flip_y": flip_y,
+        "micrographs": list(scoring.micrographs),
+        "picks": [str(absolute(Path(p).expanduser())) for p in scoring.picks],
+        "model": str(scoring.model),
+        "pixel_size_ang": scoring.pixel_size,
+        "flip_y": scoring.flip_y,
     }
 
 
@@ -79,19 +75,26 @@ def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
         raise SettingsError(f"--threshold {text!r} is not a number.") from None
 
 
-def decision_settings(
-    threshold: str | None, min_distance: str, edge_distance: str, **others: Any
+def prune_settings(
+    scoring: ScoringOptions | None = None, decision: DecisionOptions | None = None
 ) -> PruneSettings:
-    """Return the settings of a run, from the options and `others` that need no parsing."""
-    from napari_pickeroptimizer.prune.place_rules import Length
+    """Return the settings of a run; those of a group that a command lacks keep their defaults."""
+    from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
     from napari_pickeroptimizer.prune.settings import PruneSettings
+    from napari_pickeroptimizer.prune.threshold import ThresholdRule
 
-    return PruneSettings(
-        threshold=parse_threshold(threshold),
-        min_distance=Length.parse(min_distance),
-        edge_distance=Length.parse(edge_distance),
-        **others,
-    )
+    values: dict[str, Any] = {}
+    if scoring is not None:
+        values.update(
+            device=scoring.device, batch_size=scoring.batch_size, n_views=scoring.views
+        )
+    if decision is not None:
+        values.update({f.name: getattr(decision, f.name) for f in fields(ThresholdRule)})
+        values["threshold"] = parse_threshold(decision.threshold)
+        for f in fields(PlaceRules):
+            values[f.name] = Length.parse(getattr(decision, f.name))
+        values.update(write_fom=decision.write_fom, overwrite=decision.overwrite)
+    return PruneSettings(**values)
 
 
 def report_writer(

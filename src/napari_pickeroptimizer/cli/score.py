@@ -8,20 +8,14 @@ import numpy as np
 import typer
 
 from napari_pickeroptimizer.cli.options import (
-    BatchSizeOption,
-    DeviceOption,
-    FlipYOption,
     JsonOption,
-    MicrographsOption,
-    ModelOption,
     OutputOption,
-    PicksOption,
-    PixelSizeOption,
-    ViewsOption,
+    ScoringOptions,
     find_micrographs,
 )
 from napari_pickeroptimizer.cli.pruning import (
     picks_without_labels,
+    prune_settings,
     scoring_inputs,
     show_scoring,
 )
@@ -29,9 +23,7 @@ from napari_pickeroptimizer.cli.show import out, print_json
 
 
 def score(
-    micrographs: MicrographsOption,
-    picks: PicksOption,
-    model: ModelOption,
+    scoring: ScoringOptions,
     output: OutputOption,
     shard: Annotated[
         str,
@@ -40,11 +32,6 @@ def score(
             "the jobs of a cluster array. `decide` puts the parts together."
         ),
     ] = "1/1",
-    batch_size: BatchSizeOption = 256,
-    views: ViewsOption = 4,
-    pixel_size: PixelSizeOption = None,
-    flip_y: FlipYOption = False,
-    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
@@ -52,18 +39,16 @@ def score(
     from napari_pickeroptimizer.prune.events import PicksScored
     from napari_pickeroptimizer.prune.journal import Shard
     from napari_pickeroptimizer.prune.score import score_picks
-    from napari_pickeroptimizer.prune.settings import PruneSettings
 
     part = Shard.parse(shard)
-    settings = PruneSettings(device=device, batch_size=batch_size, n_views=views)
     events = score_picks(
-        find_micrographs(micrographs, pixel_size, flip_y),
-        picks_without_labels(picks),
-        Classifier.load(model),
+        find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
+        picks_without_labels(scoring.picks),
+        Classifier.load(scoring.model),
         output,
-        settings,
+        prune_settings(scoring),
         shard=part,
-        inputs=scoring_inputs(micrographs, picks, model, pixel_size, flip_y),
+        inputs=scoring_inputs(scoring),
     )
     result = show_scoring(events, "Scoring")
     assert isinstance(result, PicksScored)  # the generator's last event

@@ -131,7 +131,7 @@ def decide_picks(
     shapes_px = {group.name: record.shape_px for group, record in matched}
     plan = Plan(
         groups, picks, card, output, settings, label_match,
-        frames_of(groups, card.boxes, settings.place_rules, shapes_px),
+        frames_of(groups, card.boxes, settings, shapes_px),
         {**journal_scores.inputs, **(inputs or {})},
     )  # fmt: skip
     events = (

@@ -221,7 +221,7 @@ def prepare(
         output,
         settings,
         matched,
-        frames_of(groups, card.boxes, settings.place_rules),
+        frames_of(groups, card.boxes, settings),
         dict(inputs or {}),
     )
 
@@ -243,7 +243,7 @@ def check_run_is_possible(
             "the model has no class 1 (particle), so no pick could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
-    settings.threshold_rule.check(card)
+    settings.check(card)
     check_writable(output)
     repair_if_needed(output)
     earlier_files(output, settings.overwrite)
@@ -300,7 +300,7 @@ def finish(
     settings, output = plan.settings, plan.output
     forecast = forecast_for(plan.card, scored.picks.particle_probability)
     try:
-        threshold = settings.threshold_rule.choose(forecast)
+        threshold = settings.choose(forecast)
     except SettingsError as error:
         raise SettingsError(
             f"{error} The scores are kept: `pickeroptimizer decide` applies another "
