@@ -44,7 +44,8 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import dihedral_view
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.simulate.settings import HARDER, SimulationSettings
+from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model
 from napari_pickeroptimizer.trust import (
     Calibration,
@@ -111,9 +112,12 @@ def load(work: Path, structures: Path | None, name: str, seed: int) -> Target:
         assert structures is not None, "a target with a structure needs --structures"
         structure = find_structure(structures, name)
     settings = SimulationSettings(
-        n_micrographs=N_MICROGRAPHS, structure=structure, seed=seed, **HARDER
+        n_micrographs=N_MICROGRAPHS,
+        structure=structure,
+        seed=seed,
+        defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG,
     )
-    root = simulated(work / name, settings)
+    root = simulated(work / name, settings, HARDER)
     micrographs = Micrographs.find(root / "micrographs.star")
     picks = read_picks(root / "picks_truth.star")
     picks = picks.with_labels(np.where(picks.labels == PARTICLE, PARTICLE, CONTAMINANT))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
 from napari_pickeroptimizer.errors import BoxSetError, SettingsError
+from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
 from napari_pickeroptimizer.settings import check_ranges, setting
 from napari_pickeroptimizer.simulate import (
@@ -29,7 +30,6 @@ from napari_pickeroptimizer.simulate import (
     SimulationSettings,
     simulate_micrograph,
 )
-from napari_pickeroptimizer.simulate.settings import HARDER
 from napari_pickeroptimizer.simulate.structures import read_structure, structure_suffix
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def synthesise_structure(
         for i in range(settings.n_micrographs):
             rng = np.random.default_rng([settings.seed, crc32(entry.encode()), i])
             conditions = drawn_conditions(model, rng, settings.side_px)
-            micrograph = simulate_micrograph(conditions, rng, model)
+            micrograph = simulate_micrograph(conditions, rng, model, HARDER)
             image = working_image(
                 micrograph.image, BoxSettings(DIAMETER_PX, None, BOX_FACTOR, BOX_PX)
             )
@@ -207,7 +207,6 @@ def drawn_conditions(
     low_pass_px = rng.uniform(3.0, 14.0) if rng.random() < 0.55 else 0.0
     flatten_px = rng.uniform(80.0, 250.0) if rng.random() < 0.35 else 0.0
     return SimulationSettings(
-        **HARDER,
         n_micrographs=1,
         n_particles=max(1, round(rng.integers(*PARTICLES) * (side_px / SIDE_PX) ** 2)),
         shape_px=(side_px, side_px),
@@ -220,6 +219,7 @@ def drawn_conditions(
         dose_e_per_ang2=float(np.exp(rng.uniform(np.log(8.0), np.log(80.0)))),
         ice_thickness_ang=(1.05 * diameter + 20.0, rng.uniform(1.2, 4.0) * diameter + 150.0),
         carbon_chance=0.8,
+        defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG,
         low_pass_ang=low_pass_px * pixel_ang,
         flatten_ang=flatten_px * pixel_ang,
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.simulate.extras import add_extras
 from napari_pickeroptimizer.simulate.junk import carbon_film
 from napari_pickeroptimizer.simulate.regions import Kind, Layout, Placed
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.scene import Scene
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 __all__ = ["Kind", "Layout", "Placed", "lay_out"]
@@ -20,11 +21,13 @@ __all__ = ["Kind", "Layout", "Placed", "lay_out"]
 PARTICLE_SPACING = 0.85
 
 
-def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
+def lay_out(
+    settings: SimulationSettings, rng: np.random.Generator, scene: Scene | None = None
+) -> Layout:
     """Return random positions of all objects on one micrograph.
 
     Each kind of object has its own random stream: switching one off moves none of those
-    placed before it.
+    placed before it. What a scene adds comes last.
     """
     streams = rng.spawn(6)
     carbon = None
@@ -49,8 +52,9 @@ def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
         for _ in range(1 + streams[4].poisson(0.12 * settings.n_particles)):
             ground.place("broken", 0.4 * d, streams[4])
     ground.place_particles(settings.n_particles, streams[5])
-    drawn = Layout(settings.shape_px, d, tuple(ground.objects), carbon)
-    return add_extras(drawn, settings, rng.spawn(1)[0])
+    objects = tuple(replace(o, order=i) for i, o in enumerate(ground.objects))
+    layout = replace(layout, objects=objects)
+    return layout if scene is None else scene.add_to(layout, settings, rng.spawn(1)[0])
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mrcfile
 import numpy as np
@@ -16,6 +17,9 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model, simulate_micrograph
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.scene import Scene
 
 PICKER_FOLDER = "AutoPick/simulated"
 # A user labels on a few micrographs; more are taken only where these lack a class.
@@ -86,7 +90,9 @@ def micrograph_rng(seed: int, index: int) -> np.random.Generator:
 
 
 def simulate_project(
-    output: str | Path, settings: SimulationSettings | None = None
+    output: str | Path,
+    settings: SimulationSettings | None = None,
+    scene: Scene | None = None,
 ) -> Iterator[MicrographSimulated | ProjectWritten]:
     """Simulate a project and write it, one event a micrograph.
 
@@ -99,6 +105,8 @@ def simulate_project(
         The project folder; made where missing.
     settings : SimulationSettings, optional
         By default `SimulationSettings()`.
+    scene : Scene, optional
+        What lies on the micrographs beside the settings' contents.
 
     Yields
     ------
@@ -123,7 +131,8 @@ def simulate_project(
     truth: list[pd.DataFrame] = []
     for index in range(settings.n_micrographs):
         name = f"Micrographs/simulated_{index + 1:04d}.mrc"
-        simulated = simulate_micrograph(settings, micrograph_rng(settings.seed, index), model)
+        rng = micrograph_rng(settings.seed, index)
+        simulated = simulate_micrograph(settings, rng, model, scene)
         write_mrc(root / name, simulated.image, settings)
         _write_picks_of(root, name, simulated.picks)
         u, v, angle = simulated.defocus_um

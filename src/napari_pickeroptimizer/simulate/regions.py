@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.simulate.areas import Area
     from napari_pickeroptimizer.simulate.junk import CarbonFilm
 
 Kind = Literal[
     "particle", "broken", "aggregate", "overlap", "denatured",
     "crystal", "drop", "ethane", "dirt",
 ]  # fmt: skip
+AreaKind = Literal["crystalline", "empty"]
 
 # In particle diameters.
 NEAR_PARTICLE = 0.3
@@ -40,6 +40,44 @@ class Placed:
     x: float
     radius_px: float
     order: int = 0
+
+
+@dataclass(frozen=True)
+class Area:
+    """An irregular disc of different ice.
+
+    Parameters
+    ----------
+    kind : {"crystalline", "empty"}
+        Crystalline ice (a pick there is a contaminant, whatever lies under it), or thin
+        ice without particles.
+    centre_yx_px : tuple of float
+        May lie outside the micrograph.
+    radius_px : float
+        Mean radius.
+    waves : (n, 3) float64
+        The outline's roughness: amplitude in px, harmonic, phase.
+    """
+
+    kind: AreaKind
+    centre_yx_px: tuple[float, float]
+    radius_px: float
+    waves: NDArray[np.float64]
+
+    def depth_px(
+        self, y: NDArray[np.floating], x: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        """Return the depth of points inside the area in px, negative outside."""
+        dy, dx = np.broadcast_arrays(y - self.centre_yx_px[0], x - self.centre_yx_px[1])
+        angle = np.linspace(-np.pi, np.pi, 721)
+        outline = self.radius_px + sum(
+            amplitude * np.cos(harmonic * angle + phase)
+            for amplitude, harmonic, phase in self.waves
+        )
+        return np.asarray(
+            np.interp(np.arctan2(dy, dx), angle, np.broadcast_to(outline, angle.shape))
+            - np.hypot(dy, dx)
+        )
 
 
 @dataclass(frozen=True)

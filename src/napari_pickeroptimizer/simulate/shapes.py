@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
@@ -168,36 +167,6 @@ def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleMode
     part, weights = model.points_ang[kept], model.weights[kept]
     centre = (part * weights[:, None]).sum(axis=0) / weights.sum()
     return ParticleModel(part - centre, model.diameter_ang, weights)
-
-
-def denatured_model(
-    model: ParticleModel, radius_ang: float, rng: np.random.Generator
-) -> ParticleModel:
-    """Return a particle unfolded at the air-water interface.
-
-    A share of 40 to 100 % of its points, the outermost along a random direction, leaves
-    the fold and follows a random walk of 3.8 Å a residue with a stiffness of some residues,
-    drawn together to the radius where it would reach farther. What is left of the fold
-    stays where it is, and the chain starts there.
-    """
-    direction = rng.standard_normal(3)
-    along = model.points_ang @ (direction / np.linalg.norm(direction))
-    order = np.argsort(-along)
-    n_loose = max(1, round(rng.uniform(0.4, 1.0) * len(order)))
-    loose, folded = order[:n_loose], order[n_loose:]
-    steps = rng.standard_normal((n_loose, 3))
-    # each direction remembers the one before it
-    steps = lfilter([1.0], [1.0, -0.8], steps, axis=0)
-    steps *= 3.8 / np.linalg.norm(steps, axis=1, keepdims=True)
-    walk = np.cumsum(steps, axis=0)
-    start = model.points_ang[folded].mean(axis=0) if len(folded) else walk.mean(axis=0)
-    walk += start - walk.mean(axis=0)
-    reach = np.sqrt(((walk - start) ** 2).sum(axis=1).mean())
-    walk = start + (walk - start) * min(1.0, 0.6 * radius_ang / reach)
-    points = np.concatenate([walk, model.points_ang[folded]])
-    weights = np.concatenate([model.weights[loose], model.weights[folded]])
-    centre = (points * weights[:, None]).sum(axis=0) / weights.sum()
-    return ParticleModel(points - centre, 2 * radius_ang, weights)
 
 
 def splat(
