@@ -264,5 +264,4 @@ def denatured_model(
     walk = start + (walk - start) * min(1.0, 0.6 * radius_ang / reach)
     points = np.concatenate([walk, model.points_ang[folded]])
     weights = np.concatenate([model.weights[loose], model.weights[folded]])
-    centre = (points * weights[:, None]).sum(axis=0) / weights.sum()
-    return ParticleModel(points - centre, 2 * radius_ang, weights)
+    return ParticleModel.centred(points, weights, 2 * radius_ang)

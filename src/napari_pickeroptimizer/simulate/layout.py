@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_pickeroptimizer.simulate.junk import carbon_film
 from napari_pickeroptimizer.simulate.regions import Kind, Layout, Placed
@@ -14,8 +13,6 @@ from napari_pickeroptimizer.simulate.regions import Kind, Layout, Placed
 if TYPE_CHECKING:
     from napari_pickeroptimizer.simulate.scene import Scene
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
-
-__all__ = ["Kind", "Layout", "Placed", "lay_out"]
 
 # In particle diameters.
 PARTICLE_SPACING = 0.85
@@ -29,41 +26,33 @@ def lay_out(
     Each kind of object has its own random stream: switching one off moves none of those
     placed before it. What a scene adds comes last.
     """
-    streams = rng.spawn(6)
-    carbon = None
-    if settings.carbon and streams[0].random() < settings.carbon_chance:
-        carbon = carbon_film(
-            settings.shape_px, settings.diameter_px, settings.pixel_size_ang, streams[0]
-        )
-    layout = Layout(settings.shape_px, settings.diameter_px, (), carbon)
-    ground = _Ground(layout)
+    for_carbon, for_crystals, for_drops, for_clusters, for_broken, for_particles = rng.spawn(6)
     d = settings.diameter_px
+    carbon = None
+    if settings.carbon and for_carbon.random() < settings.carbon_chance:
+        carbon = carbon_film(settings.shape_px, d, settings.pixel_size_ang, for_carbon)
+    layout = Layout(settings.shape_px, d, (), carbon)
+    ground = _Ground(layout)
     area_d2 = settings.shape_px[0] * settings.shape_px[1] / d**2
-    if settings.ice_crystals:
-        for _ in range(1 + streams[1].poisson(0.008 * area_d2)):
-            ground.place("crystal", d * _log_uniform(streams[1], 0.2, 1.4), streams[1])
-    if settings.ice_balls:
-        for _ in range(1 + streams[2].poisson(0.008 * area_d2)):
-            ground.place("drop", d * _log_uniform(streams[2], 0.2, 1.1), streams[2])
+    lumps: tuple[tuple[Kind, bool, float, np.random.Generator], ...] = (
+        ("crystal", settings.ice_crystals, 1.4, for_crystals),
+        ("drop", settings.ice_balls, 1.1, for_drops),
+    )
+    for kind, wanted, largest, stream in lumps:
+        if wanted:
+            for _ in range(1 + stream.poisson(0.008 * area_d2)):
+                radius = np.exp(stream.uniform(np.log(0.2), np.log(largest)))
+                ground.place(kind, d * float(radius), stream)
     if settings.aggregates:
-        for _ in range(1 + streams[3].poisson(0.007 * area_d2)):
-            ground.place_cluster(int(streams[3].integers(3, 8)), streams[3])
+        for _ in range(1 + for_clusters.poisson(0.007 * area_d2)):
+            ground.place_cluster(int(for_clusters.integers(3, 8)), for_clusters)
     if settings.broken:
-        for _ in range(1 + streams[4].poisson(0.12 * settings.n_particles)):
-            ground.place("broken", 0.4 * d, streams[4])
-    ground.place_particles(settings.n_particles, streams[5])
+        for _ in range(1 + for_broken.poisson(0.12 * settings.n_particles)):
+            ground.place("broken", 0.4 * d, for_broken)
+    ground.place_particles(settings.n_particles, for_particles)
     objects = tuple(replace(o, order=i) for i, o in enumerate(ground.objects))
     layout = replace(layout, objects=objects)
     return layout if scene is None else scene.add_to(layout, settings, rng.spawn(1)[0])
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _near_any(discs: NDArray[np.float64], y: float, x: float) -> bool:
-    """Return whether a point lies in any of (n, 3) discs: y, x, radius."""
-    return bool((np.hypot(discs[:, 0] - y, discs[:, 1] - x) < discs[:, 2]).any())
 
 
 class _Ground:
@@ -106,20 +95,21 @@ class _Ground:
         n_taken = len(self.objects)
         taken = np.empty((n_taken + 60 * n_wanted, 3))
         taken[:n_taken] = [(o.y, o.x, o.radius_px + 0.4 * d) for o in self.objects] or 0.0
-        counted, tries_left = 0, 60 * n_wanted
-        while counted < n_wanted and tries_left > 0:
-            tries_left -= 1
+        counted = 0
+        for _ in range(60 * n_wanted):
+            if counted == n_wanted:
+                break
             y, x = self._anywhere(rng)
-            on_carbon = bool(self.layout.on_carbon(np.array([y]), np.array([x]))[0])
+            on_carbon = bool(self.layout.on_carbon(y, x))
             if on_carbon and rng.random() > 0.6:
                 continue
-            if _near_any(taken[:n_taken], y, x):
+            others = taken[:n_taken]
+            if (np.hypot(others[:, 0] - y, others[:, 1] - x) < others[:, 2]).any():
                 continue
             taken[n_taken] = y, x, PARTICLE_SPACING * d
             n_taken += 1
             self.objects.append(Placed("particle", y, x, 0.5 * d))
-            inside = bool(self.layout.inside_border(np.array([y]), np.array([x]))[0])
-            counted += inside and not on_carbon
+            counted += bool(self.layout.inside_border(y, x)) and not on_carbon
 
     def _anywhere(self, rng: np.random.Generator) -> tuple[float, float]:
         """Return a random point on the micrograph or up to half a diameter outside."""

@@ -207,13 +207,24 @@ def _write_tables(
         n_truth=len(truth),
         diameter_px=settings.diameter_px,
     )
-    optics = _optics(settings)
-    _write_star(
-        written.truth, optics, "particles", _table(truth.assign(**{"class": PARTICLE}))
+    optics = pd.DataFrame(
+        {
+            "rlnOpticsGroupName": ["opticsGroup1"],
+            "rlnOpticsGroup": [1],
+            "rlnMicrographOriginalPixelSize": [settings.pixel_size_ang],
+            "rlnVoltage": [settings.voltage_kv],
+            "rlnSphericalAberration": [settings.spherical_aberration_mm],
+            "rlnAmplitudeContrast": [settings.amplitude_contrast],
+            "rlnMicrographPixelSize": [settings.pixel_size_ang],
+        }
     )
-    _write_star(written.picks_truth, optics, "particles", _table(picks))
-    _write_star(written.labels, optics, "particles", _table(labels))
-    _write_star(written.picks, optics, "particles", _table(picks.drop(columns="class")))
+    for path, table in (
+        (written.truth, truth.assign(**{"class": PARTICLE})),
+        (written.picks_truth, picks),
+        (written.labels, labels),
+        (written.picks, picks.drop(columns="class")),
+    ):
+        _write_star(path, {"optics": optics, "particles": _table(table)})
     with_picks = [
         name for name in micrographs["rlnMicrographName"] if name in set(picks["micrograph"])
     ]
@@ -223,8 +234,8 @@ def _write_tables(
             "rlnMicrographCoordinates": [_pick_file(name) for name in with_picks],
         }
     )
-    _write_star(written.autopick, None, "coordinate_files", listing)
-    _write_star(written.micrographs, optics, "micrographs", micrographs)
+    _write_star(written.autopick, {"coordinate_files": listing})
+    _write_star(written.micrographs, {"optics": optics, "micrographs": micrographs})
     return written
 
 
@@ -244,7 +255,7 @@ def _write_picks_of(root: Path, micrograph: str, picks: pd.DataFrame) -> None:
             "rlnAnglePsi": 0.0,
         }
     )
-    _write_star(root / _pick_file(micrograph), None, "", table)
+    _write_star(root / _pick_file(micrograph), {"": table})
 
 
 def _table(picks: pd.DataFrame) -> pd.DataFrame:
@@ -256,28 +267,11 @@ def _table(picks: pd.DataFrame) -> pd.DataFrame:
         "picker_score": "rlnAutopickFigureOfMerit",
         "class": "rlnParticleSelectionType",
     }
-    present = {old: new for old, new in columns.items() if old in picks}
-    return picks[list(present)].rename(columns=present).assign(rlnOpticsGroup=1)
+    named = picks.rename(columns=columns).filter(list(columns.values()))
+    return named.assign(rlnOpticsGroup=1)
 
 
-def _optics(settings: SimulationSettings) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "rlnOpticsGroupName": ["opticsGroup1"],
-            "rlnOpticsGroup": [1],
-            "rlnMicrographOriginalPixelSize": [settings.pixel_size_ang],
-            "rlnVoltage": [settings.voltage_kv],
-            "rlnSphericalAberration": [settings.spherical_aberration_mm],
-            "rlnAmplitudeContrast": [settings.amplitude_contrast],
-            "rlnMicrographPixelSize": [settings.pixel_size_ang],
-        }
-    )
-
-
-def _write_star(
-    path: Path, optics: pd.DataFrame | None, block: str, table: pd.DataFrame
-) -> None:
-    blocks = {block: table} if optics is None else {"optics": optics, block: table}
+def _write_star(path: Path, blocks: dict[str, pd.DataFrame]) -> None:
     text = starfile.to_string(blocks, float_format="%.6f")
     # starfile's first line holds the time of writing; RELION's its version of the format
     text = "\n# version 30001\n" + text.split("\n", 1)[1]

@@ -21,6 +21,8 @@ Kind = Literal[
 ]  # fmt: skip
 AreaKind = Literal["crystalline", "empty"]
 
+Numbers = NDArray[np.float64] | float
+
 # In particle diameters.
 NEAR_PARTICLE = 0.3
 NEAR_CARBON = 0.25
@@ -108,21 +110,17 @@ class Layout:
     areas: tuple[Area, ...] = ()
     emptied: tuple[Placed, ...] = ()
 
-    def carbon_depth_px(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def carbon_depth_px(self, y: Numbers, x: Numbers) -> NDArray[np.float64]:
         """Return the depth of points in carbon in px, -inf without carbon."""
         if self.carbon is None:
             return np.full(np.shape(y), -np.inf)
         return np.asarray(self.carbon.depth_px(np.asarray(y), np.asarray(x)), dtype=np.float64)
 
-    def on_carbon(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def on_carbon(self, y: Numbers, x: Numbers) -> NDArray[np.bool_]:
         """Return which points lie on carbon, or within a quarter of a diameter of its rim."""
         return self.carbon_depth_px(y, x) > -NEAR_CARBON * self.diameter_px
 
-    def in_crystalline_ice(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    def in_crystalline_ice(self, y: Numbers, x: Numbers) -> NDArray[np.bool_]:
         """Return which points lie in crystalline ice, or within a quarter diameter of its rim."""
         inside = np.zeros(np.shape(y), dtype=bool)
         for area in self.areas:
@@ -151,15 +149,14 @@ class Layout:
                 wanted &= distance > COVERED * self.diameter_px
         return yx[wanted]
 
-    def inside_border(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    def inside_border(self, y: Numbers, x: Numbers) -> NDArray[np.bool_]:
         """Return which points lie half a particle diameter or more inside the micrograph."""
         border = BORDER * self.diameter_px
         ny, nx = self.shape_px
+        y, x = np.asarray(y), np.asarray(x)
         return (y >= border) & (y <= ny - 1 - border) & (x >= border) & (x <= nx - 1 - border)
 
-    def class_at(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.int8]:
+    def class_at(self, y: Numbers, x: Numbers) -> NDArray[np.int8]:
         """Return the true class of a pick at each point.
 
         `CARBON` on carbon or within a quarter of a diameter of its rim, particle or not:

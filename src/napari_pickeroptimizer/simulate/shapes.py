@@ -48,10 +48,13 @@ class ParticleModel:
     diameter_ang: float
     weights: NDArray[np.float64]
 
-    @property
-    def mass_kda(self) -> float:
-        """Mass in kDa of a protein that scatters as much (110 Da a residue)."""
-        return float(self.weights.sum()) * RESIDUE_MASS_DA / 1000
+    @classmethod
+    def centred(
+        cls, points_ang: Points, weights: NDArray[np.float64], diameter_ang: float
+    ) -> ParticleModel:
+        """Return the model of points anywhere, moved to their centre of mass."""
+        centre = (points_ang * weights[:, None]).sum(axis=0) / weights.sum()
+        return cls(points_ang - centre, diameter_ang, weights)
 
 
 def _lobes(p: Points) -> NDArray[np.bool_]:
@@ -98,18 +101,12 @@ def _y(p: Points) -> NDArray[np.bool_]:
     return inside
 
 
-@dataclass(frozen=True)
-class _Shape:
-    inside: Callable[[Points], NDArray[np.bool_]]
-    symmetry: str
-
-
-# Shapes in units of the diameter, in the cube [-0.5, 0.5]³.
-_SHAPES: dict[ShapeName, _Shape] = {
-    "lobes": _Shape(_lobes, "D2"),
-    "barrel": _Shape(_barrel, "D7"),
-    "ring": _Shape(_ring, "D8"),
-    "y": _Shape(_y, "C1"),
+# Shapes in units of the diameter, in the cube [-0.5, 0.5]³: what is inside, and symmetry.
+_SHAPES: dict[ShapeName, tuple[Callable[[Points], NDArray[np.bool_]], str]] = {
+    "lobes": (_lobes, "D2"),
+    "barrel": (_barrel, "D7"),
+    "ring": (_ring, "D8"),
+    "y": (_y, "C1"),
 }
 
 
@@ -131,10 +128,10 @@ def particle_model(
     rng : numpy.random.Generator
         Where the residues' places come from.
     """
-    chosen = _SHAPES[shape]
-    group = Rotation.create_group(chosen.symmetry)
+    inside, symmetry = _SHAPES[shape]
+    group = Rotation.create_group(symmetry)
     trial = rng.uniform(-0.5, 0.5, size=(60_000, 3))
-    trial = trial[chosen.inside(trial)]
+    trial = trial[inside(trial)]
     scale_ang = diameter_ang / longest_extent(trial)
     volume_ang3 = len(trial) / 60_000 * scale_ang**3
     n_residues = max(1, round(PACKING * volume_ang3 / RESIDUE_VOLUME_ANG3 / len(group)))
@@ -149,14 +146,9 @@ def longest_extent(points: Points) -> float:
         try:
             points = points[ConvexHull(points).vertices]
         except QhullError:  # all in one plane: too few to need the short cut, or a bare line
-            points = points[np.unique(_outermost(points))]
+            directions = np.random.default_rng(0).standard_normal((3, 500))
+            points = points[np.unique((points @ directions).argmax(axis=0))]  # the outermost
     return float(pdist(points).max(initial=0.0))
-
-
-def _outermost(points: Points) -> NDArray[np.intp]:
-    """Return the rows of the points farthest out in each of some directions."""
-    directions = np.random.default_rng(0).standard_normal((3, 500))
-    return np.asarray((points @ directions).argmax(axis=0))
 
 
 def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleModel:
@@ -164,9 +156,9 @@ def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleMode
     direction = rng.standard_normal(3)
     along = model.points_ang @ (direction / np.linalg.norm(direction))
     kept = along < np.quantile(along, rng.uniform(0.2, 0.5))
-    part, weights = model.points_ang[kept], model.weights[kept]
-    centre = (part * weights[:, None]).sum(axis=0) / weights.sum()
-    return ParticleModel(part - centre, model.diameter_ang, weights)
+    return ParticleModel.centred(
+        model.points_ang[kept], model.weights[kept], model.diameter_ang
+    )
 
 
 def splat(

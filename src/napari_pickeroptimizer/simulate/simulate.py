@@ -194,7 +194,9 @@ def exit_wave(
             canvas_px, settings.pixel_size_ang, sigma, noise_streams[0]
         )
     if layout.carbon is not None:
-        film = _film_thickness_ang(settings, layout.carbon)
+        depth_px = layout.carbon.depth_px(*pixels(settings))
+        rim_px = layout.carbon.rim_ang / settings.pixel_size_ang
+        film = np.float32(layout.carbon.thickness_ang) * junk.smooth_step(depth_px, rim_px)
         strong += film * np.float32(
             sigma * background.CARBON_ATOMS_PER_ANG3 * background.CARBON_ATOM_V_ANG3
         )
@@ -311,14 +313,6 @@ def add_lumps(
         centre = (placed.y + pad_px, placed.x + pad_px)
         junk.add_at(phase, thickness * np.float32(per_ang), centre)
         junk.add_at(absorbed, thickness * darkness / np.float32(path_ang), centre)
-
-
-def _film_thickness_ang(
-    settings: SimulationSettings, film: junk.CarbonFilm
-) -> NDArray[np.float32]:
-    rim_px = film.rim_ang / settings.pixel_size_ang
-    depth_px = film.depth_px(*pixels(settings))
-    return np.float32(film.thickness_ang) * junk.smooth_step(depth_px, rim_px)
 
 
 def pixels(settings: SimulationSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -18,8 +18,8 @@ from napari_pickeroptimizer.pretrain.harder_scenes import (
 )
 from napari_pickeroptimizer.pretrain.ice_areas import crystalline_ice, share_inside
 from napari_pickeroptimizer.simulate import simulate_micrograph
-from napari_pickeroptimizer.simulate.layout import Layout, Placed, lay_out
-from napari_pickeroptimizer.simulate.regions import Area
+from napari_pickeroptimizer.simulate.layout import lay_out
+from napari_pickeroptimizer.simulate.regions import Area, Layout, Placed
 from napari_pickeroptimizer.simulate.shapes import particle_model
 
 DISC = np.zeros((0, 3))
