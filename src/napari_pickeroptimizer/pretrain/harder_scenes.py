@@ -86,19 +86,21 @@ class HarderScenes:
         self, layout: Layout, settings: SimulationSettings, rng: np.random.Generator
     ) -> Layout:
         """Return the layout with the further difficulties."""
-        streams = rng.spawn(6)
-        layout = add_overlaps(layout, self.overlap_share, streams[0])
-        n_unfolded = streams[1].poisson(self.denatured_share * settings.n_particles)
-        layout = add_denatured(layout, int(n_unfolded), streams[1])
-        if streams[2].random() < self.speckle_chance:
-            layout = add_specks(layout, settings.pixel_size_ang, streams[2])
-        if layout.carbon is not None and streams[3].random() < self.dirt_chance:
-            layout = add_dirt(layout, streams[3])
+        for_overlaps, for_unfolded, for_specks, for_dirt, *for_areas = rng.spawn(6)
+        layout = add_overlaps(layout, self.overlap_share, for_overlaps)
+        n_unfolded = int(for_unfolded.poisson(self.denatured_share * settings.n_particles))
+        layout = add_denatured(layout, n_unfolded, for_unfolded)
+        added: list[Placed] = []
+        if for_specks.random() < self.speckle_chance:
+            added += specks(layout, settings.pixel_size_ang, for_specks)
+        if layout.carbon is not None and for_dirt.random() < self.dirt_chance:
+            added += dirt(layout, for_dirt)
+        layout = replace(layout, objects=(*layout.objects, *added))
         areas: list[Area] = []
-        if streams[4].random() < self.crystalline_chance:
-            areas.append(random_area("crystalline", layout.shape_px, (0.2, 0.6), streams[4]))
-        if streams[5].random() < self.empty_chance:
-            areas.append(random_area("empty", layout.shape_px, (0.15, 0.45), streams[5]))
+        if for_areas[0].random() < self.crystalline_chance:
+            areas.append(random_area("crystalline", layout, (0.2, 0.6), for_areas[0]))
+        if for_areas[1].random() < self.empty_chance:
+            areas.append(random_area("empty", layout, (0.15, 0.45), for_areas[1]))
             layout = _emptied(layout, areas[-1])
         return replace(layout, areas=tuple(areas))
 
@@ -181,7 +183,7 @@ def add_denatured(layout: Layout, n: int, rng: np.random.Generator) -> Layout:
     for _ in range(n):
         radius = d * rng.uniform(*DENATURED_RADIUS)
         for _ in range(60):
-            y, x = _anywhere(layout, rng)
+            y, x = layout.anywhere(rng)
             # chains are loose: their outer half may touch a neighbour
             if all(np.hypot(o.y - y, o.x - x) > o.radius_px + 0.5 * radius for o in objects):
                 objects.append(Placed("denatured", y, x, radius))
@@ -189,53 +191,40 @@ def add_denatured(layout: Layout, n: int, rng: np.random.Generator) -> Layout:
     return replace(layout, objects=tuple(objects))
 
 
-def add_specks(layout: Layout, pixel_size_ang: float, rng: np.random.Generator) -> Layout:
-    """Place clusters of small dark specks (ethane, frost) anywhere."""
-    d = layout.diameter_px
-    area_d2 = layout.shape_px[0] * layout.shape_px[1] / d**2
-    objects = list(layout.objects)
+def specks(layout: Layout, pixel_size_ang: float, rng: np.random.Generator) -> list[Placed]:
+    """Return clusters of small dark specks (ethane, frost) anywhere."""
+    found = []
     low, high = np.log(SPECK_RADIUS_ANG)
-    for _ in range(1 + rng.poisson(0.006 * area_d2)):
-        y, x = _anywhere(layout, rng)
+    for _ in range(1 + rng.poisson(0.006 * layout.area_d2)):
+        y, x = layout.anywhere(rng)
         n = int(rng.integers(3, 20))
-        places = (y, x) + SPECK_SPREAD * d * rng.standard_normal((n, 2))
+        places = (y, x) + SPECK_SPREAD * layout.diameter_px * rng.standard_normal((n, 2))
         for (sy, sx), radius in zip(places, np.exp(rng.uniform(low, high, n)), strict=True):
             radius_px = float(radius) / pixel_size_ang
-            objects.append(Placed("ethane", float(sy), float(sx), radius_px))
-    return replace(layout, objects=tuple(objects))
+            found.append(Placed("ethane", float(sy), float(sx), radius_px))
+    return found
 
 
-def add_dirt(layout: Layout, rng: np.random.Generator) -> Layout:
-    """Place lumps on the carbon film; picks on them are carbon, as on all of the film."""
-    d = layout.diameter_px
-    area_d2 = layout.shape_px[0] * layout.shape_px[1] / d**2
-    objects = list(layout.objects)
-    for _ in range(5 + rng.poisson(0.2 * area_d2)):
-        y, x = _anywhere(layout, rng)
-        radius = d * float(np.exp(rng.uniform(*np.log(DIRT_RADIUS))))
-        if layout.carbon_depth_px(np.array([y]), np.array([x]))[0] > 0:
-            objects.append(Placed("dirt", y, x, radius))
-    return replace(layout, objects=tuple(objects))
+def dirt(layout: Layout, rng: np.random.Generator) -> list[Placed]:
+    """Return lumps on the carbon film; picks on them are carbon, as on all of the film."""
+    found = []
+    for _ in range(5 + rng.poisson(0.2 * layout.area_d2)):
+        y, x = layout.anywhere(rng)
+        radius = layout.diameter_px * float(np.exp(rng.uniform(*np.log(DIRT_RADIUS))))
+        if layout.carbon_depth_px(y, x) > 0:
+            found.append(Placed("dirt", y, x, radius))
+    return found
 
 
 def _emptied(layout: Layout, area: Area) -> Layout:
     """Remove the protein from an area; its random rotations stay reserved."""
-    y = np.array([o.y for o in layout.objects])
-    x = np.array([o.x for o in layout.objects])
+    y, x = np.array([(o.y, o.x) for o in layout.objects]).reshape(-1, 2).T
     inside = area.depth_px(y, x) > -0.3 * layout.diameter_px
-    removed = [
-        o.kind in PROTEIN and bool(i) for o, i in zip(layout.objects, inside, strict=True)
-    ]
-    return replace(
-        layout,
-        objects=tuple(o for o, r in zip(layout.objects, removed, strict=True) if not r),
-        emptied=tuple(o for o, r in zip(layout.objects, removed, strict=True) if r),
+    removed = dict.fromkeys(
+        o for o, i in zip(layout.objects, inside, strict=True) if i and o.kind in PROTEIN
     )
-
-
-def _anywhere(layout: Layout, rng: np.random.Generator) -> tuple[float, float]:
-    ny, nx = layout.shape_px
-    return float(rng.uniform(0, ny)), float(rng.uniform(0, nx))
+    kept = tuple(o for o in layout.objects if o not in removed)
+    return replace(layout, objects=kept, emptied=tuple(removed))
 
 
 def denatured_model(

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from napari_pickeroptimizer.simulate.junk import Plane, smooth_step
-from napari_pickeroptimizer.simulate.regions import Area, AreaKind
+from napari_pickeroptimizer.simulate.regions import Area, AreaKind, Layout
 
 # Ice in an empty area, relative to that around it.
 EMPTY_THICKNESS = 0.35
@@ -31,14 +31,13 @@ MOST_POINTS = 120_000
 
 def random_area(
     kind: AreaKind,
-    shape_px: tuple[int, int],
+    layout: Layout,
     radius_in_sides: tuple[float, float],
     rng: np.random.Generator,
 ) -> Area:
     """Place an area at random, its radius from a range, in shares of the shorter side."""
-    ny, nx = shape_px
     low, high = radius_in_sides
-    radius = rng.uniform(low * min(shape_px), high * min(shape_px))
+    radius = rng.uniform(low * min(layout.shape_px), high * min(layout.shape_px))
     harmonics = np.arange(2, 9)
     waves = np.column_stack(
         [
@@ -47,7 +46,7 @@ def random_area(
             rng.uniform(0, 2 * np.pi, len(harmonics)),
         ]
     )
-    return Area(kind, (rng.uniform(0, ny), rng.uniform(0, nx)), radius, waves)
+    return Area(kind, layout.anywhere(rng), radius, waves)
 
 
 def share_inside(area: Area, y: Plane, x: Plane, rim_px: float) -> Plane:

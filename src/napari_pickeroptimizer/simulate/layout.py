@@ -33,18 +33,17 @@ def lay_out(
         carbon = carbon_film(settings.shape_px, d, settings.pixel_size_ang, for_carbon)
     layout = Layout(settings.shape_px, d, (), carbon)
     ground = _Ground(layout)
-    area_d2 = settings.shape_px[0] * settings.shape_px[1] / d**2
     lumps: tuple[tuple[Kind, bool, float, np.random.Generator], ...] = (
         ("crystal", settings.ice_crystals, 1.4, for_crystals),
         ("drop", settings.ice_balls, 1.1, for_drops),
     )
     for kind, wanted, largest, stream in lumps:
         if wanted:
-            for _ in range(1 + stream.poisson(0.008 * area_d2)):
+            for _ in range(1 + stream.poisson(0.008 * layout.area_d2)):
                 radius = np.exp(stream.uniform(np.log(0.2), np.log(largest)))
                 ground.place(kind, d * float(radius), stream)
     if settings.aggregates:
-        for _ in range(1 + for_clusters.poisson(0.007 * area_d2)):
+        for _ in range(1 + for_clusters.poisson(0.007 * layout.area_d2)):
             ground.place_cluster(int(for_clusters.integers(3, 8)), for_clusters)
     if settings.broken:
         for _ in range(1 + for_broken.poisson(0.12 * settings.n_particles)):
@@ -112,12 +111,7 @@ class _Ground:
             counted += bool(self.layout.inside_border(y, x)) and not on_carbon
 
     def _anywhere(self, rng: np.random.Generator) -> tuple[float, float]:
-        """Return a random point on the micrograph or up to half a diameter outside."""
-        beyond = 0.5 * self.layout.diameter_px
-        ny, nx = self.layout.shape_px
-        return float(rng.uniform(-beyond, ny + beyond)), float(
-            rng.uniform(-beyond, nx + beyond)
-        )
+        return self.layout.anywhere(rng, beyond_px=0.5 * self.layout.diameter_px)
 
     def _free(self, y: float, x: float, radius_px: float) -> bool:
         return all(np.hypot(o.y - y, o.x - x) > o.radius_px + radius_px for o in self.objects)

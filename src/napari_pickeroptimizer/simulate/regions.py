@@ -110,6 +110,19 @@ class Layout:
     areas: tuple[Area, ...] = ()
     emptied: tuple[Placed, ...] = ()
 
+    @property
+    def area_d2(self) -> float:
+        """Area of the micrograph in squared particle diameters."""
+        return self.shape_px[0] * self.shape_px[1] / self.diameter_px**2
+
+    def anywhere(
+        self, rng: np.random.Generator, beyond_px: float = 0.0
+    ) -> tuple[float, float]:
+        """Return a random point (y, x) on the micrograph or up to `beyond_px` outside."""
+        ny, nx = self.shape_px
+        y, x = rng.uniform(-beyond_px, (ny + beyond_px, nx + beyond_px))
+        return float(y), float(x)
+
     def carbon_depth_px(self, y: Numbers, x: Numbers) -> NDArray[np.float64]:
         """Return the depth of points in carbon in px, -inf without carbon."""
         if self.carbon is None:

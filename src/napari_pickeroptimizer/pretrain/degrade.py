@@ -1,4 +1,4 @@
-"""Augmentation of sharpness and noise, in addition to that of fine-tuning."""
+"""Random blur and noise: boxes of worse micrographs, in addition to fine-tuning's augmentation."""
 
 from __future__ import annotations
 
