@@ -15,11 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from napari_pickeroptimizer.pretrain.ice_areas import add_crystalline, random_area, thin_ice
 from napari_pickeroptimizer.settings import check_ranges, setting
-from napari_pickeroptimizer.simulate.junk import (
-    DROP_MEAN_FREE_PATH_ANG,
-    Lump,
-    drop_thickness_ang,
-)
+from napari_pickeroptimizer.simulate import junk
 from napari_pickeroptimizer.simulate.regions import Area, Kind, Layout, Placed
 from napari_pickeroptimizer.simulate.shapes import ParticleModel
 from napari_pickeroptimizer.simulate.simulate import add_lumps, pixels, protein_phase_rad
@@ -40,9 +36,9 @@ DIRT_RADIUS = (0.1, 0.7)
 SPECK_RADIUS_ANG = (12.0, 45.0)
 PROTEIN = ("particle", "broken", "aggregate", "overlap", "denatured")
 # How small lumps are made, and their mean free path in Å.
-SMALL_LUMPS: dict[Kind, tuple[Lump, float]] = {
-    "ethane": (drop_thickness_ang, DROP_MEAN_FREE_PATH_ANG),
-    "dirt": (drop_thickness_ang, 700.0),
+SMALL_LUMPS: dict[Kind, tuple[junk.Lump, float]] = {
+    "ethane": (junk.drop_thickness_ang, junk.DROP_MEAN_FREE_PATH_ANG),
+    "dirt": (junk.drop_thickness_ang, 700.0),
 }
 # `SimulationSettings.defocus_spread_ang` that goes with `HARDER`.
 HARDER_DEFOCUS_SPREAD_ANG = 80.0

@@ -23,33 +23,21 @@ JITTER_SIGMA = 0.05
 PICK_SPACING = 0.4
 EMPTY_DISTANCE = 0.75
 
-# How false picks are shared out where every kind is there.
-FALSE_SHARES = {
-    "carbon": 0.30,
-    "empty": 0.24,
-    "aggregate": 0.14,
-    "crystal": 0.12,
-    "broken": 0.10,
-    "drop": 0.10,
-    "overlap": 0.12,
-    "denatured": 0.12,
-    "ethane": 0.06,
-    "crystalline": 0.14,
+# Of each kind of false pick: its share where every kind is there, and the mean score.
+FALSE_PICKS = {
+    "carbon": (0.30, 0.45),
+    "empty": (0.24, 0.36),
+    "aggregate": (0.14, 0.56),
+    "crystal": (0.12, 0.47),
+    "broken": (0.10, 0.50),
+    "drop": (0.10, 0.47),
+    "overlap": (0.12, 0.60),
+    "denatured": (0.12, 0.50),
+    "ethane": (0.06, 0.44),
+    "crystalline": (0.14, 0.45),
 }
-# Mean and spread of the picker's score: good, but no judge.
-SCORE_MEAN = {
-    "particle": 0.62,
-    "aggregate": 0.56,
-    "broken": 0.50,
-    "crystal": 0.47,
-    "drop": 0.47,
-    "carbon": 0.45,
-    "empty": 0.36,
-    "overlap": 0.60,
-    "denatured": 0.50,
-    "ethane": 0.44,
-    "crystalline": 0.45,
-}
+# Mean of a particle's score, and the spread of all: a good picker's, but no judge's.
+PARTICLE_SCORE = 0.62
 SCORE_SIGMA = 0.12
 
 
@@ -79,7 +67,7 @@ def imitate_picker(
     n_true = len(accepted.rows)
     n_false = round(n_true * settings.false_share / (1 - settings.false_share))
     candidates = _false_candidates(image, layout, rng)
-    shares = {kind: FALSE_SHARES[kind] for kind, points in candidates.items() if len(points)}
+    shares = {kind: FALSE_PICKS[kind][0] for kind, points in candidates.items() if len(points)}
     whole = sum(shares.values())
     for kind, share in shares.items():
         accepted.take(kind, candidates[kind], int(n_false * share / whole), rng)
@@ -87,7 +75,10 @@ def imitate_picker(
     for kind, points in candidates.items():
         accepted.take(kind, points, n_true + n_false - len(accepted.rows), rng)
     picks = pd.DataFrame(accepted.rows, columns=["x", "y", "class", "kind"])
-    means = picks["kind"].map(SCORE_MEAN).to_numpy(dtype=np.float64)
+    scores = {"particle": PARTICLE_SCORE} | {
+        kind: mean for kind, (_, mean) in FALSE_PICKS.items()
+    }
+    means = picks["kind"].map(scores).to_numpy(dtype=np.float64)
     score = means + SCORE_SIGMA * rng.standard_normal(len(picks))
     picks.insert(2, "picker_score", np.clip(score, 0.01, 0.99))
     picks["class"] = picks["class"].astype(np.int8)

@@ -12,16 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from napari_pickeroptimizer.simulate import background, junk, shapes
-from napari_pickeroptimizer.simulate.ctf import (
-    detector_mtf,
-    detector_transfer,
-    flattening,
-    focal_envelope,
-    interaction_rad_per_v_ang,
-    lens_transfer,
-    low_pass,
-)
+from napari_pickeroptimizer.simulate import background, ctf, junk, shapes
 from napari_pickeroptimizer.simulate.layout import lay_out
 from napari_pickeroptimizer.simulate.picks import imitate_picker
 from napari_pickeroptimizer.simulate.scene import Specimen
@@ -145,11 +136,11 @@ def _rendered(image: NDArray[np.float32], settings: SimulationSettings) -> NDArr
     shape_px, pixel_ang = (wide.shape[0], wide.shape[1]), settings.pixel_size_ang
     spectrum = scipy.fft.rfft2(wide)
     if settings.detector_mtf:
-        spectrum *= detector_mtf(shape_px)
+        spectrum *= ctf.detector_mtf(shape_px)
     if settings.low_pass_ang:
-        spectrum *= low_pass(shape_px, pixel_ang, settings.low_pass_ang)
+        spectrum *= ctf.low_pass(shape_px, pixel_ang, settings.low_pass_ang)
     if settings.flatten_ang:
-        spectrum *= flattening(shape_px, pixel_ang, settings.flatten_ang)
+        spectrum *= ctf.flattening(shape_px, pixel_ang, settings.flatten_ang)
     wide = scipy.fft.irfft2(spectrum, s=shape_px)
     return np.ascontiguousarray(wide[pad_px:-pad_px, pad_px:-pad_px], dtype=np.float32)
 
@@ -176,7 +167,7 @@ def exit_wave(
     amplitude contrast; films and ice lumps shift the phase strongly and absorb.
     """
     _, canvas_px = padded(settings)
-    sigma = interaction_rad_per_v_ang(settings.voltage_kv)
+    sigma = ctf.interaction_rad_per_v_ang(settings.voltage_kv)
     ice_ang = background.ice_thickness_ang(
         canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
     )
@@ -221,7 +212,7 @@ def image_intensity(
     canvas_px = (wave.shape[0], wave.shape[1])
     if settings.ctf:
         spectrum = scipy.fft.fft2(wave)
-        spectrum *= lens_transfer(
+        spectrum *= ctf.lens_transfer(
             canvas_px,
             settings.pixel_size_ang,
             defocus_um=defocus_um,
@@ -230,9 +221,11 @@ def image_intensity(
         )
         wave = scipy.fft.ifft2(spectrum, overwrite_x=True)
     damped = scipy.fft.rfft2(wave.real**2 + wave.imag**2)
-    damped *= detector_transfer(canvas_px, settings.pixel_size_ang, settings.envelope_b_ang2)
+    damped *= ctf.detector_transfer(
+        canvas_px, settings.pixel_size_ang, settings.envelope_b_ang2
+    )
     if settings.defocus_spread_ang:
-        damped *= focal_envelope(
+        damped *= ctf.focal_envelope(
             canvas_px,
             settings.pixel_size_ang,
             defocus_spread_ang=settings.defocus_spread_ang,
@@ -283,7 +276,7 @@ def protein_phase_rad(
         centre = (placed.y + pad_px, placed.x + pad_px)
         shapes.project_at(residues, model, centre, rotation, settings.pixel_size_ang)
     one_residue = (
-        interaction_rad_per_v_ang(settings.voltage_kv)
+        ctf.interaction_rad_per_v_ang(settings.voltage_kv)
         * PROTEIN_CONTRAST_V
         * shapes.RESIDUE_VOLUME_ANG3
         / settings.pixel_size_ang**2
@@ -304,7 +297,7 @@ def add_lumps(
 ) -> None:
     """Add the lumps of some kinds, each with its mean free path in Å, to the padded canvas."""
     pad_px, _ = padded(settings)
-    per_ang = interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
+    per_ang = ctf.interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
     for placed in layout.objects:
         if placed.kind not in lumps:
             continue
