@@ -110,11 +110,10 @@ class HarderScenes:
     ) -> None:
         """Draw specks and dirt, unfolded protein, and areas of other ice."""
         for_lumps, for_unfolded, for_crystalline = streams
-        phase, absorbed = specimen.strong_rad, specimen.absorbed
-        add_lumps(settings, layout, SMALL_LUMPS, phase, absorbed, for_lumps)
+        add_lumps(specimen, SMALL_LUMPS, layout, settings, for_lumps)
         unfolded = [o for o in layout.objects if o.kind == "denatured"]
+        pixel_ang = settings.pixel_size_ang
         if unfolded:
-            pixel_ang = settings.pixel_size_ang
             turn = Rotation.identity()  # a chain is random already
             chains = (
                 (o, denatured_model(model, o.radius_px * pixel_ang, for_unfolded), turn)
@@ -126,9 +125,7 @@ class HarderScenes:
             if area.kind == "empty":
                 specimen.ice_ang *= thin_ice(area, y, x)
             else:
-                add_crystalline(
-                    area, y, x, settings.pixel_size_ang, phase, absorbed, for_crystalline
-                )
+                add_crystalline(specimen, area, y, x, pixel_ang, for_crystalline)
 
 
 # All of them at once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from scipy.spatial import cKDTree
 
 from napari_pickeroptimizer.simulate.junk import Plane, smooth_step
 from napari_pickeroptimizer.simulate.regions import Area, AreaKind, Layout
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.scene import Specimen
 
 # Ice in an empty area, relative to that around it.
 EMPTY_THICKNESS = 0.35
@@ -71,15 +75,14 @@ def thin_ice(area: Area, y: Plane, x: Plane) -> Plane:
 
 
 def add_crystalline(
+    specimen: Specimen,
     area: Area,
     y: Plane,
     x: Plane,
     pixel_size_ang: float,
-    phase: Plane,
-    absorbed: Plane,
     rng: np.random.Generator,
 ) -> None:
-    """Add the crystalline ice of an area to the phase and absorption of a grid y, x."""
+    """Add the crystalline ice of an area, on the specimen's grid y (ny, 1) and x (1, nx)."""
     inside = share_inside(area, y, x, RIM_ANG / pixel_size_ang)
     rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
     if not len(rows):
@@ -87,8 +90,8 @@ def add_crystalline(
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     grown = inside[window]
     bent, dark = crystalline_ice((grown.shape[0], grown.shape[1]), pixel_size_ang, rng)
-    phase[window] += bent * grown
-    absorbed[window] += dark * grown
+    specimen.strong_rad[window] += bent * grown
+    specimen.absorbed[window] += dark * grown
 
 
 def crystalline_ice(

@@ -43,8 +43,6 @@ class WindowWriter:
     ----------
     path : Path
         The ``.mrcs`` file.
-    side : int
-        Side of the windows in pixels.
 
     Examples
     --------
@@ -58,7 +56,6 @@ class WindowWriter:
     """
 
     path: Path
-    side: int = WINDOW_SIDE
     n_written: int = field(default=0, init=False)
     _file: IO[bytes] | None = field(default=None, init=False)
     _stack: ExitStack = field(default_factory=ExitStack, init=False)
@@ -93,9 +90,9 @@ class WindowWriter:
         """
         values = np.asarray(windows, dtype=np.float32)
         values = values[:, 0] if values.ndim == 4 else values
-        if values.shape[1:] != (self.side, self.side):
+        if values.shape[1:] != (WINDOW_SIDE, WINDOW_SIDE):
             raise BoxSetError(
-                f"{self.path}: windows of {self.side} x {self.side} pixels were expected, got "
+                f"{self.path}: windows of {WINDOW_SIDE} x {WINDOW_SIDE} pixels were expected, got "
                 f"an array of shape {values.shape}."
             )
         if not np.isfinite(values).all():
@@ -121,16 +118,16 @@ class WindowWriter:
 
     def _header(self) -> NDArray[np.void]:
         header = np.zeros((), dtype=HEADER_DTYPE)
-        header["nx"] = header["ny"] = header["mx"] = header["my"] = self.side
+        header["nx"] = header["ny"] = header["mx"] = header["my"] = WINDOW_SIDE
         header["nz"] = self.n_written
         header["mz"] = 1  # an image stack (space group 0)
         header["mode"] = FLOAT16_MODE
-        header["cella"]["x"] = header["cella"]["y"] = self.side
+        header["cella"]["x"] = header["cella"]["y"] = WINDOW_SIDE
         header["cella"]["z"] = 1
         header["cellb"]["alpha"] = header["cellb"]["beta"] = header["cellb"]["gamma"] = 90
         header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
         header["dmin"], header["dmax"] = self._extremes
-        header["dmean"] = self._sum / (self.n_written * self.side**2)
+        header["dmean"] = self._sum / (self.n_written * WINDOW_SIDE**2)
         header["rms"] = -1  # not given: checks that sum in float16 would find another value
         header["nversion"] = 20140
         header["map"] = b"MAP "
@@ -142,7 +139,7 @@ class WindowWriter:
 
 def write_windows(path: str | Path, windows: torch.Tensor | NDArray[np.floating]) -> Path:
     """Write one stack of standardised windows at once; see `WindowWriter.append`."""
-    with WindowWriter(Path(path), side=int(windows.shape[-1])) as writer:
+    with WindowWriter(Path(path)) as writer:
         writer.append(windows)
     return Path(path)
 

@@ -62,23 +62,18 @@ class _Ground:
         self.objects: list[Placed] = []
 
     def place(self, kind: Kind, radius_px: float, rng: np.random.Generator) -> None:
-        """Place one object where it touches no other; give up after 30 attempts."""
-        for _ in range(30):
-            y, x = self._anywhere(rng)
-            if self._free(y, x, radius_px):
-                self.objects.append(Placed(kind, y, x, radius_px))
-                return
+        """Place one object where it touches no other."""
+        place = self._free_place(radius_px, rng)
+        if place is not None:
+            self.objects.append(Placed(kind, *place, radius_px))
 
     def place_cluster(self, n_members: int, rng: np.random.Generator) -> None:
         """Place an aggregate: each member 0.3 to 0.6 diameters from one before it."""
         d = self.layout.diameter_px
-        for _ in range(30):
-            y, x = self._anywhere(rng)
-            if self._free(y, x, 1.2 * d):
-                break
-        else:
+        place = self._free_place(1.2 * d, rng)
+        if place is None:
             return
-        members = [(y, x)]
+        members = [place]
         while len(members) < n_members:
             from_y, from_x = members[rng.integers(len(members))]
             angle, step = rng.uniform(0, 2 * np.pi), d * rng.uniform(0.3, 0.6)
@@ -113,5 +108,12 @@ class _Ground:
     def _anywhere(self, rng: np.random.Generator) -> tuple[float, float]:
         return self.layout.anywhere(rng, beyond_px=0.5 * self.layout.diameter_px)
 
-    def _free(self, y: float, x: float, radius_px: float) -> bool:
-        return all(np.hypot(o.y - y, o.x - x) > o.radius_px + radius_px for o in self.objects)
+    def _free_place(
+        self, radius_px: float, rng: np.random.Generator
+    ) -> tuple[float, float] | None:
+        """Return a point away from all objects, None after 30 attempts."""
+        for _ in range(30):
+            y, x = self._anywhere(rng)
+            if all(np.hypot(o.y - y, o.x - x) > o.radius_px + radius_px for o in self.objects):
+                return y, x
+        return None

@@ -168,36 +168,39 @@ def exit_wave(
     """
     _, canvas_px = padded(settings)
     sigma = ctf.interaction_rad_per_v_ang(settings.voltage_kv)
-    ice_ang = background.ice_thickness_ang(
-        canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
-    )
     for_protein, for_lumps = for_object.spawn(2)
-    weak = protein_phase_rad(settings, _turned_particles(layout, model, for_protein))
-    strong, absorbed = (np.zeros(canvas_px, dtype=np.float32) for _ in range(2))
-    add_lumps(settings, layout, ICE_LUMPS, strong, absorbed, for_lumps)
+    specimen = Specimen(
+        weak_rad=protein_phase_rad(settings, _turned_particles(layout, model, for_protein)),
+        strong_rad=np.zeros(canvas_px, dtype=np.float32),
+        absorbed=np.zeros(canvas_px, dtype=np.float32),
+        ice_ang=background.ice_thickness_ang(
+            canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
+        ),
+    )
+    add_lumps(specimen, ICE_LUMPS, layout, settings, for_lumps)
     if scene is not None:
         streams = for_lumps.spawn(1) + for_object.spawn(2)
-        scene.draw(Specimen(weak, strong, absorbed, ice_ang), layout, settings, model, streams)
-    absorbed += ice_ang / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
-    noise_streams = for_noise.spawn(2)
+        scene.draw(specimen, layout, settings, model, streams)
+    specimen.absorbed += specimen.ice_ang / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
+    for_water, for_carbon = for_noise.spawn(2)
     if settings.solvent_noise:
-        weak += np.sqrt(ice_ang) * background.water_phase_noise_rad(
-            canvas_px, settings.pixel_size_ang, sigma, noise_streams[0]
+        specimen.weak_rad += np.sqrt(specimen.ice_ang) * background.water_phase_noise_rad(
+            canvas_px, settings.pixel_size_ang, sigma, for_water
         )
     if layout.carbon is not None:
         depth_px = layout.carbon.depth_px(*pixels(settings))
         rim_px = layout.carbon.rim_ang / settings.pixel_size_ang
         film = np.float32(layout.carbon.thickness_ang) * junk.smooth_step(depth_px, rim_px)
-        strong += film * np.float32(
+        specimen.strong_rad += film * np.float32(
             sigma * background.CARBON_ATOMS_PER_ANG3 * background.CARBON_ATOM_V_ANG3
         )
-        absorbed += film / np.float32(background.CARBON_MEAN_FREE_PATH_ANG)
-        weak += np.sqrt(film) * background.carbon_phase_noise_rad(
-            canvas_px, settings.pixel_size_ang, sigma, noise_streams[1]
+        specimen.absorbed += film / np.float32(background.CARBON_MEAN_FREE_PATH_ANG)
+        specimen.weak_rad += np.sqrt(film) * background.carbon_phase_noise_rad(
+            canvas_px, settings.pixel_size_ang, sigma, for_carbon
         )
-    contrast = settings.amplitude_contrast
-    phase = strong + np.float32(np.sqrt(1 - contrast**2)) * weak
-    amplitude = np.exp(-absorbed / 2 - np.float32(contrast) * weak)
+    contrast, weak = settings.amplitude_contrast, specimen.weak_rad
+    phase = specimen.strong_rad + np.float32(np.sqrt(1 - contrast**2)) * weak
+    amplitude = np.exp(-specimen.absorbed / 2 - np.float32(contrast) * weak)
     wave = np.empty(canvas_px, dtype=np.complex64)
     wave.real, wave.imag = amplitude * np.cos(phase), amplitude * np.sin(phase)
     return wave
@@ -288,14 +291,13 @@ def protein_phase_rad(
 
 
 def add_lumps(
-    settings: SimulationSettings,
-    layout: Layout,
+    specimen: Specimen,
     lumps: dict[Kind, tuple[junk.Lump, float]],
-    phase: NDArray[np.float32],
-    absorbed: NDArray[np.float32],
+    layout: Layout,
+    settings: SimulationSettings,
     rng: np.random.Generator,
 ) -> None:
-    """Add the lumps of some kinds, each with its mean free path in Å, to the padded canvas."""
+    """Add the lumps of some kinds, each with its mean free path in Å."""
     pad_px, _ = padded(settings)
     per_ang = ctf.interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
     for placed in layout.objects:
@@ -304,8 +306,8 @@ def add_lumps(
         make, path_ang = lumps[placed.kind]
         thickness, darkness = make(placed.radius_px, settings.pixel_size_ang, rng)
         centre = (placed.y + pad_px, placed.x + pad_px)
-        junk.add_at(phase, thickness * np.float32(per_ang), centre)
-        junk.add_at(absorbed, thickness * darkness / np.float32(path_ang), centre)
+        junk.add_at(specimen.strong_rad, thickness * np.float32(per_ang), centre)
+        junk.add_at(specimen.absorbed, thickness * darkness / np.float32(path_ang), centre)
 
 
 def pixels(settings: SimulationSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
