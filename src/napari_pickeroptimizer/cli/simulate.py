@@ -79,9 +79,6 @@ def write_project(
 ) -> ProjectWritten:
     """Simulate with a progress bar and return what was written."""
     events = simulate_project(output, settings, scene)
-    written: ProjectWritten | None = None
-    for event in run_with_progress(events, "Simulating", lambda _: ""):
-        if isinstance(event, ProjectWritten):
-            written = event
-    assert written is not None  # the generator's last event
+    *_, written = run_with_progress(events, "Simulating", lambda _: "")
+    assert isinstance(written, ProjectWritten)  # the last event
     return written
