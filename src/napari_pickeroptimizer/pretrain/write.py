@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
@@ -33,8 +31,7 @@ FLOAT16_MODE = 12
 HEADER_BYTES = 1024
 
 
-@dataclass
-class WindowWriter:
+class WindowWriter(ExitStack):
     """Write one stack of windows in parts; the file appears when the block ends.
 
     Nothing is written where nothing was appended, or where the block raises.
@@ -55,23 +52,13 @@ class WindowWriter:
     (5, True)
     """
 
-    path: Path
-    n_written: int = field(default=0, init=False)
-    _file: IO[bytes] | None = field(default=None, init=False)
-    _stack: ExitStack = field(default_factory=ExitStack, init=False)
-    _extremes: tuple[float, float] = field(default=(np.inf, -np.inf), init=False)
-    _sum: float = field(default=0.0, init=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.n_written = 0
+        self._file: IO[bytes] | None = None
+        self._extremes = (np.inf, -np.inf)
+        self._sum = 0.0
 
     def append(self, windows: torch.Tensor | NDArray[np.floating]) -> None:
         """Append standardised windows.
@@ -100,10 +87,10 @@ class WindowWriter:
         if not len(values):
             return
         if self._file is None:
-            temporary = self._stack.enter_context(atomic_path(self.path))
-            self._file = self._stack.enter_context(temporary.open("wb"))
+            temporary = self.enter_context(atomic_path(self.path))
+            self._file = self.enter_context(temporary.open("wb"))
             self._file.write(bytes(HEADER_BYTES))
-            self._stack.push(self._finish)  # runs first, before the file is closed and renamed
+            self.push(self._finish)  # runs first, before the file is closed and renamed
         rounded = values.astype("<f2")
         self._file.write(rounded.tobytes())
         self.n_written += len(values)
