@@ -52,7 +52,7 @@ from napari_pickeroptimizer.trust import (
     HeldOutScores,
     fit_calibration,
     forecast_performance,
-    on_scale_of,
+    match_scale,
     reliability,
 )
 
@@ -231,7 +231,7 @@ def head_session(
     logits = np.empty(len(rows))
     for train, held_out in folds:
         fold = head(target, rows[train], truth[train])
-        logits[held_out] = on_scale_of(fold[rows[held_out]], fold[reference], final[reference])
+        logits[held_out] = match_scale(fold[rows[held_out]], fold[reference], final[reference])
     evidence = HeldOutScores(logits, truth, suggested)
     line = fit_calibration(evidence, expit(final[reference]))
     return evidence, line, line.apply(expit(final))
