@@ -44,14 +44,15 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import dihedral_view
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.simulate.settings import HARDER, SimulationSettings
+from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model
 from napari_pickeroptimizer.trust import (
     Calibration,
     HeldOutScores,
     fit_calibration,
     forecast_performance,
-    on_scale_of,
+    match_scale,
     reliability,
 )
 
@@ -111,9 +112,12 @@ def load(work: Path, structures: Path | None, name: str, seed: int) -> Target:
         assert structures is not None, "a target with a structure needs --structures"
         structure = find_structure(structures, name)
     settings = SimulationSettings(
-        n_micrographs=N_MICROGRAPHS, structure=structure, seed=seed, **HARDER
+        n_micrographs=N_MICROGRAPHS,
+        structure=structure,
+        seed=seed,
+        defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG,
     )
-    root = simulated(work / name, settings)
+    root = simulated(work / name, settings, HARDER)
     micrographs = Micrographs.find(root / "micrographs.star")
     picks = read_picks(root / "picks_truth.star")
     picks = picks.with_labels(np.where(picks.labels == PARTICLE, PARTICLE, CONTAMINANT))
@@ -227,7 +231,7 @@ def head_session(
     logits = np.empty(len(rows))
     for train, held_out in folds:
         fold = head(target, rows[train], truth[train])
-        logits[held_out] = on_scale_of(fold[rows[held_out]], fold[reference], final[reference])
+        logits[held_out] = match_scale(fold[rows[held_out]], fold[reference], final[reference])
     evidence = HeldOutScores(logits, truth, suggested)
     line = fit_calibration(evidence, expit(final[reference]))
     return evidence, line, line.apply(expit(final))

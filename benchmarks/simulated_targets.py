@@ -38,6 +38,7 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.pretrain.harder_scenes import HarderScenes
 from napari_pickeroptimizer.simulate import SimulationSettings, simulate_project
 from napari_pickeroptimizer.simulate.structures import read_structure
 
@@ -85,12 +86,15 @@ def simulation(structure: Path, diameter_ang: float, seed: int) -> SimulationSet
     )
 
 
-def simulated(root: Path, settings: SimulationSettings) -> Path:
+def simulated(
+    root: Path, settings: SimulationSettings, scene: HarderScenes | None = None
+) -> Path:
     """Simulate a project into `root` unless the same one is there, and return the folder."""
     record = root / "settings.json"
-    text = json.dumps(dataclasses.asdict(settings), default=str, indent=1)
+    values = dataclasses.asdict(settings) | (dataclasses.asdict(scene) if scene else {})
+    text = json.dumps(values, default=str, indent=1)
     if not (record.is_file() and record.read_text() == text):
-        for _ in simulate_project(root, settings):
+        for _ in simulate_project(root, settings, scene):
             pass
         record.write_text(text)
     return root

@@ -19,13 +19,17 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
+from napari_pickeroptimizer.pretrain.harder_scenes import (
+    HARDER,
+    HARDER_DEFOCUS_SPREAD_ANG,
+    HarderScenes,
+)
 from napari_pickeroptimizer.simulate import (
     SimulationSettings,
     project_model,
     simulate_micrograph,
 )
 from napari_pickeroptimizer.simulate.project import micrograph_rng
-from napari_pickeroptimizer.simulate.settings import HARDER
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -65,7 +69,7 @@ def spectrum(image: np.ndarray, side: int = 128) -> np.ndarray:
     return (np.bincount(ring, power) / np.bincount(ring))[1 : side // 2]
 
 
-def simulated(**changes) -> list[np.ndarray]:
+def simulated(scene: HarderScenes | None = None, **changes) -> list[np.ndarray]:
     settings = SimulationSettings(
         **{
             "shape_px": (1150, 1150), "pixel_size_ang": PIXEL_ANG, "n_particles": 450,
@@ -74,7 +78,7 @@ def simulated(**changes) -> list[np.ndarray]:
     )  # fmt: skip
     model = project_model(settings)
     return [
-        simulate_micrograph(settings, micrograph_rng(settings.seed, i), model).image
+        simulate_micrograph(settings, micrograph_rng(settings.seed, i), model, scene).image
         for i in range(N_SIMULATED)
     ]
 
@@ -86,10 +90,11 @@ def main() -> None:
     crystalline = sorted((root / "micassess/4Crystalline_ice").glob("*.png"))
     if not empiar:
         sys.exit(f"No real micrographs in {root}: set PICKEROPTIMIZER_DATA.")
+    spread = {"defocus_spread_ang": HARDER_DEFOCUS_SPREAD_ANG}
     sets = {
         "simulated, default": simulated(),
-        "simulated, harder": simulated(**HARDER),
-        "simulated, harder, indirect detector": simulated(**HARDER, detector_mtf=True),
+        "simulated, harder": simulated(HARDER, **spread),
+        "simulated, harder, indirect detector": simulated(HARDER, **spread, detector_mtf=True),
         RENDERED: simulated(
             low_pass_ang=75.0,
             flatten_ang=900.0,

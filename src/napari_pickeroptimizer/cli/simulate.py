@@ -9,8 +9,10 @@ import typer
 
 from napari_pickeroptimizer.cli.options import JsonOption, SeedOption
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress
+from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
-from napari_pickeroptimizer.simulate.settings import HARDER, SimulationSettings
+from napari_pickeroptimizer.simulate.scene import Scene
+from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 
 def simulate(
@@ -49,9 +51,9 @@ def simulate(
         structure=structure,
         diameter_ang=diameter_angstrom,
         seed=seed,
-        **(HARDER if harder else {}),
+        defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG if harder else 0.0,
     )
-    project = write_project(output, settings)
+    project = write_project(output, settings, HARDER if harder else None)
     if as_json:
         files = ("micrographs", "autopick", "picks", "labels", "picks_truth", "truth")
         print_json(
@@ -72,12 +74,11 @@ def simulate(
     )
 
 
-def write_project(output: Path, settings: SimulationSettings) -> ProjectWritten:
+def write_project(
+    output: Path, settings: SimulationSettings, scene: Scene | None = None
+) -> ProjectWritten:
     """Simulate with a progress bar and return what was written."""
-    events = simulate_project(output, settings)
-    written: ProjectWritten | None = None
-    for event in run_with_progress(events, "Simulating", lambda _: ""):
-        if isinstance(event, ProjectWritten):
-            written = event
-    assert written is not None  # the generator's last event
+    events = simulate_project(output, settings, scene)
+    *_, written = run_with_progress(events, "Simulating", lambda _: "")
+    assert isinstance(written, ProjectWritten)  # the last event
     return written

@@ -30,16 +30,18 @@ class Stack:
         The file.
     category : int
         Position of its category in `CategorySet.names`.
-    entry : str
-        The file's stem: where its boxes come from.
     pixels : (n, side, side) float16
         Standardised windows, memory-mapped where the file is ours.
     """
 
     path: Path
     category: int
-    entry: str
     pixels: NDArray[np.float16]
+
+    @property
+    def entry(self) -> str:
+        """The file's stem: where its boxes come from."""
+        return self.path.stem
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,7 @@ class CategorySet:
 
     @cached_property
     def _starts(self) -> NDArray[np.intp]:
-        lengths = [len(s.pixels) for s in self.stacks]
-        return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+        return np.cumsum([0, *(len(s.pixels) for s in self.stacks[:-1])], dtype=np.intp)
 
     @property
     def side(self) -> int:
@@ -166,7 +167,7 @@ def read_categories(folder: str | Path, leave_out: Sequence[str] = ()) -> Catego
             f"({', '.join(names) or 'none'}): at least two are needed."
         )
     stacks = tuple(
-        Stack(path, i, path.stem, read_windows(path))
+        Stack(path, i, read_windows(path))
         for i, name in enumerate(names)
         for path in kept[name]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
-from napari_pickeroptimizer.classes import UNLABELLED, class_name
+from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import (
     BoxOutsideError,
     BoxSetError,
@@ -22,7 +22,7 @@ from napari_pickeroptimizer.errors import (
     SettingsError,
 )
 from napari_pickeroptimizer.fewshot.events import MicrographSkipped
-from napari_pickeroptimizer.pretrain.regions import CARBON, ICE, KINDS, Regions, within
+from napari_pickeroptimizer.pretrain.regions import CARBON, ICE, Regions, within
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
 
 REGION_CATEGORIES = {CARBON: "carbon", ICE: "contaminant_ice"}
+NO_ROWS = np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,13 @@ CollectEvent = MicrographCollected | MicrographSkipped | Collected
 
 @dataclass
 class _Plan:
-    """What to cut from one micrograph: (x, y) of picks by category, and regions."""
+    """What to cut from one micrograph: picks with their categories, and points in regions."""
 
     micrograph: Micrograph
     xy_px: NDArray[np.float64]
     categories: NDArray[np.str_]
     regions: Regions
+    n_random: dict[str, int] = field(default_factory=dict)  # points by kind of region
 
 
 def collect(
@@ -159,20 +161,19 @@ def collect(
         The micrograph of a pick or region is missing, or a pick lies outside it.
     """
     plans = _plans(micrographs, picks, regions or {}, settings)
-    missing = _missing_points(plans, settings)
-    paths = _checked_paths(plans, missing, settings, Path(output))
+    _add_random_points(plans, settings)
+    paths = _checked_paths(plans, settings, Path(output))
     rng = np.random.default_rng(settings.seed)
     counts: Counter[str] = Counter()
-    none = np.array([], dtype=np.intp)
     with ExitStack() as stack:
         writers = {c: stack.enter_context(WindowWriter(p)) for c, p in paths.items()}
-        to_read = [MicrographRows(p.micrograph.name, p.micrograph, none) for p in plans]
+        to_read = [MicrographRows(p.micrograph.name, p.micrograph, NO_ROWS) for p in plans]
         for event in read_micrographs(to_read):
             i, name, progress = event.n_done - 1, event.group.name, event.progress
             if isinstance(event, MicrographFailed):
                 yield MicrographSkipped(name, event.reason, progress)
                 continue
-            found = _centres(plans[i], missing.get(i, {}), event.image.shape, settings, rng)
+            found = _centres(plans[i], event.image.shape, settings, rng)
             pixel_size_ang = plans[i].micrograph.pixel_size_ang
             working = working_image(event.image, settings.boxes, pixel_size_ang)
             for category, xy_px in found.items():
@@ -212,66 +213,56 @@ def _plans(
         )
     drawn = {micrographs.first_of_file(m): regions[name] for name, m in found.items()}
     rows_of = {g.micrograph: g.rows for g in groups if g.micrograph is not None}
+    all_xy_px, names = np.zeros((0, 2)), np.zeros(0, dtype="U200")
+    if picks is not None:
+        all_xy_px = picks.coords_yx_px()[:, ::-1]
+        names = _categories(picks.labels, settings.category)
     plans = []
     for micrograph in dict.fromkeys([*rows_of, *drawn]):
-        rows = rows_of.get(micrograph, np.array([], dtype=np.intp))
+        rows = rows_of.get(micrograph, NO_ROWS)
         of_micrograph = drawn.get(micrograph, Regions())
-        xy_px = np.zeros((0, 2))
-        categories = np.array([], dtype=np.str_)
-        if picks is not None and len(rows):
-            xy_px = picks.coords_yx_px()[rows][:, ::-1]
-            categories = _categories(picks.labels[rows], settings.category)
-            kinds = of_micrograph.kinds_at(xy_px)
-            for kind, category in REGION_CATEGORIES.items():
-                categories[kinds == kind] = category
+        xy_px, categories = all_xy_px[rows], names[rows]
+        kinds = of_micrograph.kinds_at(xy_px)
+        for kind, category in REGION_CATEGORIES.items():
+            categories[kinds == kind] = category
         used = categories != ""
-        plans.append(_Plan(micrograph, xy_px[used], categories[used], of_micrograph))
-    if not any(len(p.xy_px) or p.regions != Regions() for p in plans):
+        if used.any() or of_micrograph != Regions():
+            plans.append(_Plan(micrograph, xy_px[used], categories[used], of_micrograph))
+    if not plans:
         raise LabelError(
             "no pick is labelled: give labels as a column rlnParticleSelectionType (1 particle, "
             "2 contaminant, 3 carbon), or the class of all of them (--category particle)."
         )
-    return [p for p in plans if len(p.xy_px) or p.regions != Regions()]
+    return plans
 
 
 def _categories(labels: NDArray[np.int8], category: str | None) -> NDArray[np.str_]:
     if category is not None:
         return np.full(len(labels), category, dtype="U200")
-    names = [
-        "" if label == UNLABELLED else class_name(int(label)).replace(" ", "-")
-        for label in labels
-    ]
-    return np.array(names, dtype="U200")
+    named = [class_name(int(label)).replace(" ", "-") if label else "" for label in labels]
+    return np.array(named, dtype="U200")
 
 
-def _missing_points(
-    plans: list[_Plan], settings: CollectSettings
-) -> dict[int, dict[str, int]]:
-    """Return the number of random points of each plan by kind of region, by available area."""
-    missing: dict[int, dict[str, int]] = {}
-    for kind in KINDS:
-        n_picks = sum(int((p.categories == REGION_CATEGORIES[kind]).sum()) for p in plans)
+def _add_random_points(plans: list[_Plan], settings: CollectSettings) -> None:
+    """Give each plan its number of random points by kind of region, by available area."""
+    for kind, category in REGION_CATEGORIES.items():
+        n_picks = sum(int((p.categories == category).sum()) for p in plans)
         wanted = max(0, settings.n_per_region_kind - n_picks)
         rooms = [
             p.regions.room(kind, settings.boxes.diameter_in(p.micrograph.pixel_size_ang) / 2)
             for p in plans
         ]
-        for i, room in enumerate(rooms):
+        for plan, room in zip(plans, rooms, strict=True):
             if wanted and room:
-                n = min(room, round(wanted * room / sum(rooms)) or 1)
-                missing.setdefault(i, {})[kind] = n
-    return missing
+                plan.n_random[kind] = min(room, round(wanted * room / sum(rooms)) or 1)
 
 
 def _checked_paths(
-    plans: list[_Plan],
-    missing: dict[int, dict[str, int]],
-    settings: CollectSettings,
-    output: Path,
+    plans: list[_Plan], settings: CollectSettings, output: Path
 ) -> dict[str, Path]:
     """Return the file of each category that may get boxes."""
     names = {str(c) for plan in plans for c in plan.categories}
-    names |= {REGION_CATEGORIES[kind] for kinds in missing.values() for kind in kinds}
+    names |= {REGION_CATEGORIES[kind] for plan in plans for kind in plan.n_random}
     entry = settings.entry
     paths = {c: output / f"{c}_{entry}" / f"{entry}.mrcs" for c in sorted(names)}
     there = [str(p) for p in paths.values() if p.exists()]
@@ -285,23 +276,21 @@ def _checked_paths(
 
 def _centres(
     plan: _Plan,
-    missing: dict[str, int],
     shape_px: tuple[int, ...],
     settings: CollectSettings,
     rng: np.random.Generator,
 ) -> dict[str, NDArray[np.float64]]:
     """Return (x, y) of all boxes of a micrograph by category."""
-    shape = (int(shape_px[0]), int(shape_px[1]))
     inner = (
-        within(plan.xy_px, shape, settings.border_px)
+        within(plan.xy_px, shape_px, settings.border_px)
         if settings.border_px
         else np.ones(len(plan.xy_px), dtype=bool)  # picks outside are reported, not dropped
     )
     found = {
         str(c): plan.xy_px[inner & (plan.categories == c)] for c in np.unique(plan.categories)
     }
-    for kind, n in missing.items():
-        points = plan.regions.random_points(kind, n, shape, settings.border_px, rng)
+    for kind, n in plan.n_random.items():
+        points = plan.regions.random_points(kind, n, shape_px, settings.border_px, rng)
         category = REGION_CATEGORIES[kind]
         found[category] = np.concatenate([found.get(category, np.zeros((0, 2))), points])
     return {c: xy for c, xy in found.items() if len(xy)}

@@ -100,7 +100,7 @@ class Regions:
         self,
         kind: str,
         n: int,
-        shape_px: tuple[int, int],
+        shape_px: tuple[int, ...],
         border_px: float,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
@@ -124,7 +124,7 @@ class Regions:
 
 
 def within(
-    xy_px: NDArray[np.float64], shape_px: tuple[int, int], border_px: float
+    xy_px: NDArray[np.float64], shape_px: tuple[int, ...], border_px: float
 ) -> NDArray[np.bool_]:
     """Return which of (n, 2) points keep `border_px` from the edges of a (ny, nx) image."""
     limits = np.array(shape_px[::-1]) - 1 - border_px

@@ -58,25 +58,24 @@ class RowSampler:
         balance: Balance,
         seed: int,
     ) -> None:
+        self._rows, self._balance, self._seed = rows, balance, seed
         self._by_category = [rows[targets == c] for c in range(len(class_ids))]
-        self._rows = rows
-        keys = [(c, 0) if c else (0, i) for i, c in enumerate(class_ids)]
-        self._by_class = [
+        # categories of one class are drawn together
+        keys = [
+            (class_id, 0) if class_id and balance == "class" else (0, category)
+            for category, class_id in enumerate(class_ids)
+        ]
+        self._groups = [
             np.flatnonzero([k == key for k in keys]) for key in dict.fromkeys(keys)
         ]
-        self._balance = balance
-        self._seed = seed
 
     def draw(self, step: int, batch_size: int) -> NDArray[np.intp]:
         """Return the rows of a step, drawn with replacement."""
         rng = np.random.default_rng(step_seed(self._seed, step))
         if self._balance == "row":
             return rng.choice(self._rows, batch_size)
-        if self._balance == "category":
-            categories = _evenly(len(self._by_category), batch_size, rng)
-        else:
-            classes = _evenly(len(self._by_class), batch_size, rng)
-            categories = np.array([rng.choice(self._by_class[c]) for c in classes])
+        groups = _evenly(len(self._groups), batch_size, rng)
+        categories = [rng.choice(self._groups[group]) for group in groups]
         return np.array([rng.choice(self._by_category[c]) for c in categories], dtype=np.intp)
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
 from napari_pickeroptimizer.errors import BoxSetError, SettingsError
+from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter
 from napari_pickeroptimizer.settings import check_ranges, setting
 from napari_pickeroptimizer.simulate import (
@@ -29,7 +30,6 @@ from napari_pickeroptimizer.simulate import (
     SimulationSettings,
     simulate_micrograph,
 )
-from napari_pickeroptimizer.simulate.settings import HARDER
 from napari_pickeroptimizer.simulate.structures import read_structure, structure_suffix
 
 if TYPE_CHECKING:
@@ -43,7 +43,15 @@ DIAMETER_PX = BOX_PX / BOX_FACTOR
 SIDE_PX = 900
 PARTICLES = (40, 220)  # on a micrograph of that side
 # Most boxes of a kind from one micrograph.
-MOST = {"particle": 60, "empty": 25, "displaced": 25, "film": 25, "rim": 15, "onto": 12}
+MOST = {
+    "particle": 60,
+    "other_displaced": 25,
+    "contaminant_crystalline": 25,
+    "contaminant_empty": 25,
+    "carbon_film": 25,
+    "carbon_rim": 15,
+    "carbon_particle": 12,
+}
 MOST_OTHER = 16
 # In particle diameters: centring error of a picker, and what a displaced pick is.
 JITTER_SIGMA = 0.04
@@ -176,7 +184,7 @@ def synthesise_structure(
         for i in range(settings.n_micrographs):
             rng = np.random.default_rng([settings.seed, crc32(entry.encode()), i])
             conditions = drawn_conditions(model, rng, settings.side_px)
-            micrograph = simulate_micrograph(conditions, rng, model)
+            micrograph = simulate_micrograph(conditions, rng, model, HARDER)
             image = working_image(
                 micrograph.image, BoxSettings(DIAMETER_PX, None, BOX_FACTOR, BOX_PX)
             )
@@ -207,7 +215,6 @@ def drawn_conditions(
     low_pass_px = rng.uniform(3.0, 14.0) if rng.random() < 0.55 else 0.0
     flatten_px = rng.uniform(80.0, 250.0) if rng.random() < 0.35 else 0.0
     return SimulationSettings(
-        **HARDER,
         n_micrographs=1,
         n_particles=max(1, round(rng.integers(*PARTICLES) * (side_px / SIDE_PX) ** 2)),
         shape_px=(side_px, side_px),
@@ -220,6 +227,7 @@ def drawn_conditions(
         dose_e_per_ang2=float(np.exp(rng.uniform(np.log(8.0), np.log(80.0)))),
         ice_thickness_ang=(1.05 * diameter + 20.0, rng.uniform(1.2, 4.0) * diameter + 150.0),
         carbon_chance=0.8,
+        defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG,
         low_pass_ang=low_pass_px * pixel_ang,
         flatten_ang=flatten_px * pixel_ang,
     )
@@ -238,26 +246,21 @@ def places_by_kind(
     whole = micrograph.truth[["y", "x"]].to_numpy(dtype=np.float64)
     places: dict[str, Points] = {}
 
-    def put(name: str, coords: Points, most: int, *, open_ice: bool = True) -> None:
+    def put(name: str, coords: Points) -> None:
         keep = layout.inside_border(coords[:, 0], coords[:, 1])
-        if open_ice:
+        if not name.startswith("carbon_"):
             keep &= ~layout.on_carbon(coords[:, 0], coords[:, 1])
             if name != "contaminant_crystalline":
                 keep &= ~layout.in_crystalline_ice(coords[:, 0], coords[:, 1])
         coords = coords[keep]
         if len(coords):
-            places[name] = rng.permutation(coords)[:most]
+            places[name] = rng.permutation(coords)[: MOST.get(name, MOST_OTHER)]
 
-    put(
-        "particle",
-        whole + JITTER_SIGMA * d * rng.standard_normal(whole.shape),
-        MOST["particle"],
-    )
-    beside = whole + _directions(len(whole), rng) * (
-        d * rng.uniform(*DISPLACED, (len(whole), 1))
-    )
+    put("particle", whole + JITTER_SIGMA * d * rng.standard_normal(whole.shape))
+    direction = _directions(len(whole), rng)
+    beside = whole + direction * (d * rng.uniform(*DISPLACED, (len(whole), 1)))
     particles = yx[np.isin(kinds, ("particle", "overlap"))]
-    put("other_displaced", _away(beside, particles, DISPLACED[0] * d), MOST["displaced"])
+    put("other_displaced", _away(beside, particles, DISPLACED[0] * d))
     for kind in JUNK:
         of_kind = kinds == kind
         n_each = 3 if kind in LUMPS else 1
@@ -266,23 +269,19 @@ def places_by_kind(
         shift = _directions(len(centres), rng) * np.sqrt(rng.random((len(centres), 1)))
         coords = centres + shift * spread[:, None]
         coords = coords + 1.5 * JITTER_SIGMA * d * rng.standard_normal(coords.shape)
-        put(f"contaminant_{kind}", _away(coords, whole, DISPLACED[0] * d), MOST_OTHER)
+        put(f"contaminant_{kind}", _away(coords, whole, DISPLACED[0] * d))
 
     anywhere = rng.uniform(0, layout.shape_px, size=(3000, 2))
-    put(
-        "contaminant_crystalline",
-        anywhere[layout.in_crystalline_ice(anywhere[:, 0], anywhere[:, 1])],
-        MOST["empty"],
-    )
+    crystalline = layout.in_crystalline_ice(anywhere[:, 0], anywhere[:, 1])
+    put("contaminant_crystalline", anywhere[crystalline])
     gap = np.hypot(anywhere[:, :1] - yx[:, 0], anywhere[:, 1:] - yx[:, 1]) - reach
-    put("contaminant_empty", anywhere[(gap > EMPTY_DISTANCE * d).all(axis=1)], MOST["empty"])
+    put("contaminant_empty", anywhere[(gap > EMPTY_DISTANCE * d).all(axis=1)])
     depth = layout.carbon_depth_px(anywhere[:, 0], anywhere[:, 1])
-    put("carbon_film", anywhere[depth > 0.6 * d], MOST["film"], open_ice=False)
-    rim = (depth > -0.25 * d) & (depth < 0.6 * d)
-    put("carbon_rim", anywhere[rim], MOST["rim"], open_ice=False)
+    put("carbon_film", anywhere[depth > 0.6 * d])
+    put("carbon_rim", anywhere[(depth > -0.25 * d) & (depth < 0.6 * d)])
     on_film = yx[(kinds == "particle") | (kinds == "dirt")]
     on_film = on_film[layout.carbon_depth_px(on_film[:, 0], on_film[:, 1]) > 0.2 * d]
-    put("carbon_particle", on_film, MOST["onto"], open_ice=False)
+    put("carbon_particle", on_film)
     return places
 
 

@@ -19,7 +19,7 @@ from napari_pickeroptimizer.fewshot.augment import random_views
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.network import class_probabilities, multi_loss
 from napari_pickeroptimizer.model.weights import initial_network
-from napari_pickeroptimizer.pretrain.augment import random_blur, random_noise
+from napari_pickeroptimizer.pretrain.degrade import random_blur, random_noise
 from napari_pickeroptimizer.pretrain.events import (
     Pretrained,
     PretrainEvent,
@@ -189,7 +189,11 @@ class Trainer:
         """Do one step on (n, 1, side, side) windows; return branch losses and accuracy."""
         settings = self.settings
         seed = step_seed(settings.seed, self.step + 1)
-        boxes = self._views(windows, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        windows = Windows(windows.pixels.to(self.device), windows.offset_xy_px.to(self.device))
+        boxes = random_views(windows, settings.boxes.box_px, settings.augmentation, generator)
+        boxes = random_blur(boxes, settings.blur_px, generator)
+        boxes = random_noise(boxes, settings.noise_sigma, generator)
         wanted = targets.to(self.device)
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
@@ -207,13 +211,6 @@ class Trainer:
         self.step += 1
         hits = class_probabilities(logits.detach()).argmax(dim=1) == wanted
         return tuple(by_branch.tolist()), float(hits.float().mean())
-
-    def _views(self, windows: Windows, generator: torch.Generator) -> torch.Tensor:
-        settings = self.settings
-        windows = Windows(windows.pixels.to(self.device), windows.offset_xy_px.to(self.device))
-        boxes = random_views(windows, settings.boxes.box_px, settings.augmentation, generator)
-        boxes = random_blur(boxes, settings.blur_px, generator)
-        return random_noise(boxes, settings.noise_sigma, generator)
 
     def state(self) -> dict[str, Any]:
         """Return tensors and plain values for resuming."""

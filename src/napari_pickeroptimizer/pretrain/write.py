@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
@@ -33,8 +31,7 @@ FLOAT16_MODE = 12
 HEADER_BYTES = 1024
 
 
-@dataclass
-class WindowWriter:
+class WindowWriter(ExitStack):
     """Write one stack of windows in parts; the file appears when the block ends.
 
     Nothing is written where nothing was appended, or where the block raises.
@@ -43,8 +40,6 @@ class WindowWriter:
     ----------
     path : Path
         The ``.mrcs`` file.
-    side : int
-        Side of the windows in pixels.
 
     Examples
     --------
@@ -57,24 +52,13 @@ class WindowWriter:
     (5, True)
     """
 
-    path: Path
-    side: int = WINDOW_SIDE
-    n_written: int = field(default=0, init=False)
-    _file: IO[bytes] | None = field(default=None, init=False)
-    _stack: ExitStack = field(default_factory=ExitStack, init=False)
-    _extremes: tuple[float, float] = field(default=(np.inf, -np.inf), init=False)
-    _sum: float = field(default=0.0, init=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.n_written = 0
+        self._file: IO[bytes] | None = None
+        self._extremes = (np.inf, -np.inf)
+        self._sum = 0.0
 
     def append(self, windows: torch.Tensor | NDArray[np.floating]) -> None:
         """Append standardised windows.
@@ -93,9 +77,9 @@ class WindowWriter:
         """
         values = np.asarray(windows, dtype=np.float32)
         values = values[:, 0] if values.ndim == 4 else values
-        if values.shape[1:] != (self.side, self.side):
+        if values.shape[1:] != (WINDOW_SIDE, WINDOW_SIDE):
             raise BoxSetError(
-                f"{self.path}: windows of {self.side} x {self.side} pixels were expected, got "
+                f"{self.path}: windows of {WINDOW_SIDE} x {WINDOW_SIDE} pixels were expected, got "
                 f"an array of shape {values.shape}."
             )
         if not np.isfinite(values).all():
@@ -103,10 +87,10 @@ class WindowWriter:
         if not len(values):
             return
         if self._file is None:
-            temporary = self._stack.enter_context(atomic_path(self.path))
-            self._file = self._stack.enter_context(temporary.open("wb"))
+            temporary = self.enter_context(atomic_path(self.path))
+            self._file = self.enter_context(temporary.open("wb"))
             self._file.write(bytes(HEADER_BYTES))
-            self._stack.push(self._finish)  # runs first, before the file is closed and renamed
+            self.push(self._finish)  # runs first, before the file is closed and renamed
         rounded = values.astype("<f2")
         self._file.write(rounded.tobytes())
         self.n_written += len(values)
@@ -121,16 +105,16 @@ class WindowWriter:
 
     def _header(self) -> NDArray[np.void]:
         header = np.zeros((), dtype=HEADER_DTYPE)
-        header["nx"] = header["ny"] = header["mx"] = header["my"] = self.side
+        header["nx"] = header["ny"] = header["mx"] = header["my"] = WINDOW_SIDE
         header["nz"] = self.n_written
         header["mz"] = 1  # an image stack (space group 0)
         header["mode"] = FLOAT16_MODE
-        header["cella"]["x"] = header["cella"]["y"] = self.side
+        header["cella"]["x"] = header["cella"]["y"] = WINDOW_SIDE
         header["cella"]["z"] = 1
         header["cellb"]["alpha"] = header["cellb"]["beta"] = header["cellb"]["gamma"] = 90
         header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
         header["dmin"], header["dmax"] = self._extremes
-        header["dmean"] = self._sum / (self.n_written * self.side**2)
+        header["dmean"] = self._sum / (self.n_written * WINDOW_SIDE**2)
         header["rms"] = -1  # not given: checks that sum in float16 would find another value
         header["nversion"] = 20140
         header["map"] = b"MAP "
@@ -142,7 +126,7 @@ class WindowWriter:
 
 def write_windows(path: str | Path, windows: torch.Tensor | NDArray[np.floating]) -> Path:
     """Write one stack of standardised windows at once; see `WindowWriter.append`."""
-    with WindowWriter(Path(path), side=int(windows.shape[-1])) as writer:
+    with WindowWriter(Path(path)) as writer:
         writer.append(windows)
     return Path(path)
 

@@ -7,7 +7,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from napari_pickeroptimizer.simulate.ctf import frequencies_per_ang
+from napari_pickeroptimizer.simulate.ctf import k2_per_ang2
 
 # Mean inner potential of vitreous ice (Vulović et al., J. Struct. Biol. 183 (2013) 19-32).
 ICE_POTENTIAL_V = 4.53
@@ -86,11 +86,10 @@ def water_phase_noise_rad(
     surface contamination); 0.2 / (1 + (60 Å k)²) stands for it.
     """
     one_molecule = interaction_rad_per_v_ang * ICE_POTENTIAL_V / WATER_PER_ANG3  # rad Å²
-    sigma = one_molecule * np.sqrt(WATER_PER_ANG3) / pixel_size_ang
-    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
-    k2 = ky**2 + kx**2
+    k2 = k2_per_ang2(shape_px, pixel_size_ang)
     ring = 1.4 * np.exp(-(((np.sqrt(k2) - 1 / 3.1) / 0.065) ** 2))
     structure = 0.06 + ring + 0.2 / (1 + k2 * 60.0**2)
+    sigma = one_molecule * np.sqrt(WATER_PER_ANG3) / pixel_size_ang
     return _coloured(shape_px, structure, sigma, rng)
 
 
@@ -106,10 +105,8 @@ def carbon_phase_noise_rad(
     towards low k, as films are porous and uneven over some nanometres.
     """
     one_atom = interaction_rad_per_v_ang * CARBON_ATOM_V_ANG3  # rad Å²
+    structure = 0.35 + 3.0 / (1 + k2_per_ang2(shape_px, pixel_size_ang) * 45.0**2)
     sigma = one_atom * np.sqrt(CARBON_ATOMS_PER_ANG3) / pixel_size_ang
-    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
-    k2 = ky**2 + kx**2
-    structure = 0.35 + 3.0 / (1 + k2 * 45.0**2)
     return _coloured(shape_px, structure, sigma, rng)
 
 

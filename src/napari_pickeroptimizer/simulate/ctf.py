@@ -88,6 +88,12 @@ def frequencies_per_ang(
     return ky[:, None], kx[None, :]
 
 
+def k2_per_ang2(shape_px: tuple[int, int], pixel_size_ang: float) -> NDArray[np.float32]:
+    """Return k² in 1/Å² on the half plane of a real transform, (ny, nx // 2 + 1)."""
+    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
+    return np.asarray(ky**2 + kx**2)
+
+
 def lens_transfer(
     shape_px: tuple[int, int],
     pixel_size_ang: float,
@@ -153,9 +159,9 @@ def focal_envelope(
 
     The temporal envelope of linear imaging (Kirkland), on the half plane.
     """
-    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
     width = np.pi * wavelength_ang(voltage_kv) * defocus_spread_ang
-    return np.asarray(np.exp(-0.5 * (np.float32(width) * (ky**2 + kx**2)) ** 2), np.float32)
+    k2 = k2_per_ang2(shape_px, pixel_size_ang)
+    return np.asarray(np.exp(-0.5 * (np.float32(width) * k2) ** 2), np.float32)
 
 
 def detector_mtf(shape_px: tuple[int, int]) -> NDArray[np.float32]:
@@ -165,8 +171,8 @@ def detector_mtf(shape_px: tuple[int, int]) -> NDArray[np.float32]:
     form that Vulović et al. fit to scintillator cameras, with a width of such. It is 0.45 at
     half of Nyquist's frequency and 0.22 at Nyquist's.
     """
-    fy, fx = frequencies_per_ang(shape_px, 1.0, half=True)
-    return np.asarray(0.9 / (1 + (fy**2 + fx**2) / 0.2**2) + 0.1, dtype=np.float32)
+    f2 = k2_per_ang2(shape_px, 1.0)
+    return np.asarray(0.9 / (1 + f2 / 0.2**2) + 0.1, dtype=np.float32)
 
 
 def low_pass(
@@ -176,8 +182,7 @@ def low_pass(
 
     A description of what denoising leaves of a picture's spectrum, not of how it works.
     """
-    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
-    k = np.sqrt(ky**2 + kx**2) * np.float32(low_pass_ang)
+    k = np.sqrt(k2_per_ang2(shape_px, pixel_size_ang)) * np.float32(low_pass_ang)
     return np.asarray(np.exp(-0.5 * k**3), dtype=np.float32)
 
 
@@ -185,7 +190,7 @@ def flattening(
     shape_px: tuple[int, int], pixel_size_ang: float, flatten_ang: float
 ) -> NDArray[np.float32]:
     """Return 1 - exp(-(k L)² / 2) on the half plane, 1 at k = 0: the mean is kept."""
-    ky, kx = frequencies_per_ang(shape_px, pixel_size_ang, half=True)
-    transfer = 1 - np.exp(-0.5 * (ky**2 + kx**2) * np.float32(flatten_ang) ** 2)
+    k2 = k2_per_ang2(shape_px, pixel_size_ang)
+    transfer = 1 - np.exp(-0.5 * k2 * np.float32(flatten_ang) ** 2)
     transfer[0, 0] = 1
     return np.asarray(transfer, dtype=np.float32)

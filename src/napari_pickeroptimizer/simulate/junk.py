@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
+# Thickness in Å and relative darkness of a lump of a radius in px, and a pixel size in Å.
+Lump = Callable[[float, float, np.random.Generator], tuple[Plane, Plane]]
 
 CARBON_THICKNESS_ANG = (70.0, 220.0)
 CARBON_RIM_ANG = (30.0, 110.0)
@@ -15,7 +18,6 @@ CARBON_RIM_ANG = (30.0, 110.0)
 # thickness of vitreous ice would be.
 CRYSTAL_MEAN_FREE_PATH_ANG = 1100.0
 DROP_MEAN_FREE_PATH_ANG = 2400.0
-DIRT_MEAN_FREE_PATH_ANG = 700.0
 
 
 @dataclass(frozen=True)

@@ -2,64 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_pickeroptimizer.simulate.extras import add_extras
 from napari_pickeroptimizer.simulate.junk import carbon_film
 from napari_pickeroptimizer.simulate.regions import Kind, Layout, Placed
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.scene import Scene
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
-
-__all__ = ["Kind", "Layout", "Placed", "lay_out"]
 
 # In particle diameters.
 PARTICLE_SPACING = 0.85
 
 
-def lay_out(settings: SimulationSettings, rng: np.random.Generator) -> Layout:
+def lay_out(
+    settings: SimulationSettings, rng: np.random.Generator, scene: Scene | None = None
+) -> Layout:
     """Return random positions of all objects on one micrograph.
 
     Each kind of object has its own random stream: switching one off moves none of those
-    placed before it.
+    placed before it. What a scene adds comes last.
     """
-    streams = rng.spawn(6)
-    carbon = None
-    if settings.carbon and streams[0].random() < settings.carbon_chance:
-        carbon = carbon_film(
-            settings.shape_px, settings.diameter_px, settings.pixel_size_ang, streams[0]
-        )
-    layout = Layout(settings.shape_px, settings.diameter_px, (), carbon)
-    ground = _Ground(layout)
+    for_carbon, for_crystals, for_drops, for_clusters, for_broken, for_particles = rng.spawn(6)
     d = settings.diameter_px
-    area_d2 = settings.shape_px[0] * settings.shape_px[1] / d**2
-    if settings.ice_crystals:
-        for _ in range(1 + streams[1].poisson(0.008 * area_d2)):
-            ground.place("crystal", d * _log_uniform(streams[1], 0.2, 1.4), streams[1])
-    if settings.ice_balls:
-        for _ in range(1 + streams[2].poisson(0.008 * area_d2)):
-            ground.place("drop", d * _log_uniform(streams[2], 0.2, 1.1), streams[2])
+    carbon = None
+    if settings.carbon and for_carbon.random() < settings.carbon_chance:
+        carbon = carbon_film(settings.shape_px, d, settings.pixel_size_ang, for_carbon)
+    layout = Layout(settings.shape_px, d, (), carbon)
+    ground = _Ground(layout)
+    lumps: tuple[tuple[Kind, bool, float, np.random.Generator], ...] = (
+        ("crystal", settings.ice_crystals, 1.4, for_crystals),
+        ("drop", settings.ice_balls, 1.1, for_drops),
+    )
+    for kind, wanted, largest, stream in lumps:
+        if wanted:
+            for _ in range(1 + stream.poisson(0.008 * layout.area_d2)):
+                radius = np.exp(stream.uniform(np.log(0.2), np.log(largest)))
+                ground.place(kind, d * float(radius), stream)
     if settings.aggregates:
-        for _ in range(1 + streams[3].poisson(0.007 * area_d2)):
-            ground.place_cluster(int(streams[3].integers(3, 8)), streams[3])
+        for _ in range(1 + for_clusters.poisson(0.007 * layout.area_d2)):
+            ground.place_cluster(int(for_clusters.integers(3, 8)), for_clusters)
     if settings.broken:
-        for _ in range(1 + streams[4].poisson(0.12 * settings.n_particles)):
-            ground.place("broken", 0.4 * d, streams[4])
-    ground.place_particles(settings.n_particles, streams[5])
-    drawn = Layout(settings.shape_px, d, tuple(ground.objects), carbon)
-    return add_extras(drawn, settings, rng.spawn(1)[0])
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _near_any(discs: NDArray[np.float64], y: float, x: float) -> bool:
-    """Return whether a point lies in any of (n, 3) discs: y, x, radius."""
-    return bool((np.hypot(discs[:, 0] - y, discs[:, 1] - x) < discs[:, 2]).any())
+        for _ in range(1 + for_broken.poisson(0.12 * settings.n_particles)):
+            ground.place("broken", 0.4 * d, for_broken)
+    ground.place_particles(settings.n_particles, for_particles)
+    objects = tuple(replace(o, order=i) for i, o in enumerate(ground.objects))
+    layout = replace(layout, objects=objects)
+    return layout if scene is None else scene.add_to(layout, settings, rng.spawn(1)[0])
 
 
 class _Ground:
@@ -70,23 +62,18 @@ class _Ground:
         self.objects: list[Placed] = []
 
     def place(self, kind: Kind, radius_px: float, rng: np.random.Generator) -> None:
-        """Place one object where it touches no other; give up after 30 attempts."""
-        for _ in range(30):
-            y, x = self._anywhere(rng)
-            if self._free(y, x, radius_px):
-                self.objects.append(Placed(kind, y, x, radius_px))
-                return
+        """Place one object where it touches no other."""
+        place = self._free_place(radius_px, rng)
+        if place is not None:
+            self.objects.append(Placed(kind, *place, radius_px))
 
     def place_cluster(self, n_members: int, rng: np.random.Generator) -> None:
         """Place an aggregate: each member 0.3 to 0.6 diameters from one before it."""
         d = self.layout.diameter_px
-        for _ in range(30):
-            y, x = self._anywhere(rng)
-            if self._free(y, x, 1.2 * d):
-                break
-        else:
+        place = self._free_place(1.2 * d, rng)
+        if place is None:
             return
-        members = [(y, x)]
+        members = [place]
         while len(members) < n_members:
             from_y, from_x = members[rng.integers(len(members))]
             angle, step = rng.uniform(0, 2 * np.pi), d * rng.uniform(0.3, 0.6)
@@ -102,28 +89,31 @@ class _Ground:
         n_taken = len(self.objects)
         taken = np.empty((n_taken + 60 * n_wanted, 3))
         taken[:n_taken] = [(o.y, o.x, o.radius_px + 0.4 * d) for o in self.objects] or 0.0
-        counted, tries_left = 0, 60 * n_wanted
-        while counted < n_wanted and tries_left > 0:
-            tries_left -= 1
+        counted = 0
+        for _ in range(60 * n_wanted):
+            if counted == n_wanted:
+                break
             y, x = self._anywhere(rng)
-            on_carbon = bool(self.layout.on_carbon(np.array([y]), np.array([x]))[0])
+            on_carbon = bool(self.layout.on_carbon(y, x))
             if on_carbon and rng.random() > 0.6:
                 continue
-            if _near_any(taken[:n_taken], y, x):
+            others = taken[:n_taken]
+            if (np.hypot(others[:, 0] - y, others[:, 1] - x) < others[:, 2]).any():
                 continue
             taken[n_taken] = y, x, PARTICLE_SPACING * d
             n_taken += 1
             self.objects.append(Placed("particle", y, x, 0.5 * d))
-            inside = bool(self.layout.inside_border(np.array([y]), np.array([x]))[0])
-            counted += inside and not on_carbon
+            counted += bool(self.layout.inside_border(y, x)) and not on_carbon
 
     def _anywhere(self, rng: np.random.Generator) -> tuple[float, float]:
-        """Return a random point on the micrograph or up to half a diameter outside."""
-        beyond = 0.5 * self.layout.diameter_px
-        ny, nx = self.layout.shape_px
-        return float(rng.uniform(-beyond, ny + beyond)), float(
-            rng.uniform(-beyond, nx + beyond)
-        )
+        return self.layout.anywhere(rng, beyond_px=0.5 * self.layout.diameter_px)
 
-    def _free(self, y: float, x: float, radius_px: float) -> bool:
-        return all(np.hypot(o.y - y, o.x - x) > o.radius_px + radius_px for o in self.objects)
+    def _free_place(
+        self, radius_px: float, rng: np.random.Generator
+    ) -> tuple[float, float] | None:
+        """Return a point away from all objects, None after 30 attempts."""
+        for _ in range(30):
+            y, x = self._anywhere(rng)
+            if all(np.hypot(o.y - y, o.x - x) > o.radius_px + radius_px for o in self.objects):
+                return y, x
+        return None

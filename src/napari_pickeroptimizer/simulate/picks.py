@@ -23,33 +23,21 @@ JITTER_SIGMA = 0.05
 PICK_SPACING = 0.4
 EMPTY_DISTANCE = 0.75
 
-# How false picks are shared out where every kind is there.
-FALSE_SHARES = {
-    "carbon": 0.30,
-    "empty": 0.24,
-    "aggregate": 0.14,
-    "crystal": 0.12,
-    "broken": 0.10,
-    "drop": 0.10,
-    "overlap": 0.12,
-    "denatured": 0.12,
-    "ethane": 0.06,
-    "crystalline": 0.14,
+# Of each kind of false pick: its share where every kind is there, and the mean score.
+FALSE_PICKS = {
+    "carbon": (0.30, 0.45),
+    "empty": (0.24, 0.36),
+    "aggregate": (0.14, 0.56),
+    "crystal": (0.12, 0.47),
+    "broken": (0.10, 0.50),
+    "drop": (0.10, 0.47),
+    "overlap": (0.12, 0.60),
+    "denatured": (0.12, 0.50),
+    "ethane": (0.06, 0.44),
+    "crystalline": (0.14, 0.45),
 }
-# Mean and spread of the picker's score: good, but no judge.
-SCORE_MEAN = {
-    "particle": 0.62,
-    "aggregate": 0.56,
-    "broken": 0.50,
-    "crystal": 0.47,
-    "drop": 0.47,
-    "carbon": 0.45,
-    "empty": 0.36,
-    "overlap": 0.60,
-    "denatured": 0.50,
-    "ethane": 0.44,
-    "crystalline": 0.45,
-}
+# Mean of a particle's score, and the spread of all: a good picker's, but no judge's.
+PARTICLE_SCORE = 0.62
 SCORE_SIGMA = 0.12
 
 
@@ -72,22 +60,25 @@ def imitate_picker(
     pandas.DataFrame
         x, y (px, 0-based), picker_score (0 to 1), class (1 to 3), kind (str), in random order.
     """
-    accepted = _Accepted(layout, settings.diameter_px)
+    accepted = _Accepted(layout)
     truth = layout.whole_particles()[["y", "x"]].to_numpy(dtype=np.float64)
     found = truth[rng.random(len(truth)) < settings.recall]
-    for y, x in found:
-        accepted.add_near("particle", y, x, rng, wanted=(PARTICLE,))
+    accepted.take("particle", found, len(found), rng)
     n_true = len(accepted.rows)
     n_false = round(n_true * settings.false_share / (1 - settings.false_share))
     candidates = _false_candidates(image, layout, rng)
-    for kind, quota in _quotas(candidates, n_false).items():
-        _take(accepted, kind, candidates[kind], quota, rng)
+    shares = {kind: FALSE_PICKS[kind][0] for kind, points in candidates.items() if len(points)}
+    whole = sum(shares.values())
+    for kind, share in shares.items():
+        accepted.take(kind, candidates[kind], int(n_false * share / whole), rng)
     # what one kind could not give, the others do
-    for kind in candidates:
-        missing = n_true + n_false - len(accepted.rows)
-        _take(accepted, kind, candidates[kind], missing, rng)
+    for kind, points in candidates.items():
+        accepted.take(kind, points, n_true + n_false - len(accepted.rows), rng)
     picks = pd.DataFrame(accepted.rows, columns=["x", "y", "class", "kind"])
-    means = picks["kind"].map(SCORE_MEAN).to_numpy(dtype=np.float64)
+    scores = {"particle": PARTICLE_SCORE} | {
+        kind: mean for kind, (_, mean) in FALSE_PICKS.items()
+    }
+    means = picks["kind"].map(scores).to_numpy(dtype=np.float64)
     score = means + SCORE_SIGMA * rng.standard_normal(len(picks))
     picks.insert(2, "picker_score", np.clip(score, 0.01, 0.99))
     picks["class"] = picks["class"].astype(np.int8)
@@ -99,55 +90,35 @@ class _Accepted:
     """Picks so far; none nearer to another than `PICK_SPACING` diameters."""
 
     layout: Layout
-    diameter_px: float
     rows: list[tuple[float, float, int, str]] = field(default_factory=list)
 
-    def add_near(
-        self,
-        kind: str,
-        y: float,
-        x: float,
-        rng: np.random.Generator,
-        wanted: tuple[int, ...],
+    def take(self, kind: str, points: Points, n: int, rng: np.random.Generator) -> None:
+        """Accept picks near up to `n` of the candidates, in their order."""
+        wanted = {"particle": PARTICLE, "carbon": CARBON}.get(kind, CONTAMINANT)
+        for y, x in points:
+            if n <= 0:
+                return
+            n -= self._add_near(kind, y, x, wanted, rng)
+
+    def _add_near(
+        self, kind: str, y: float, x: float, wanted: int, rng: np.random.Generator
     ) -> bool:
         """Add a pick near a point if it has the wanted class; five attempts with random offsets."""
         for _ in range(5):
-            py, px = (y, x) + JITTER_SIGMA * self.diameter_px * rng.standard_normal(2)
-            at = np.array([py]), np.array([px])
-            class_id = int(self.layout.class_at(*at)[0])
+            py, px = (y, x) + JITTER_SIGMA * self.layout.diameter_px * rng.standard_normal(2)
             if (
-                class_id in wanted
-                and bool(self.layout.inside_border(*at)[0])
+                self.layout.class_at(py, px) == wanted
+                and self.layout.inside_border(py, px)
                 and self._is_free(py, px)
             ):
-                self.rows.append((float(px), float(py), class_id, kind))
+                self.rows.append((float(px), float(py), wanted, kind))
                 return True
         return False
 
     def _is_free(self, y: float, x: float) -> bool:
-        least = PICK_SPACING * self.diameter_px
-        if not self.rows:
-            return True
-        taken = np.array([row[:2] for row in self.rows])
-        return bool((np.hypot(taken[:, 1] - y, taken[:, 0] - x) >= least).all())
-
-
-def _take(
-    accepted: _Accepted, kind: str, points: Points, n: int, rng: np.random.Generator
-) -> None:
-    """Accept up to `n` of the candidates, in their order."""
-    wanted = (CARBON,) if kind == "carbon" else (CONTAMINANT,)
-    for y, x in points:
-        if n <= 0:
-            return
-        n -= accepted.add_near(kind, y, x, rng, wanted)
-
-
-def _quotas(candidates: dict[str, Points], n_false: int) -> dict[str, int]:
-    """Distribute `n_false` over the available kinds."""
-    shares = {kind: FALSE_SHARES[kind] for kind, points in candidates.items() if len(points)}
-    whole = sum(shares.values())
-    return {kind: int(n_false * share / whole) for kind, share in shares.items()}
+        taken = np.array([row[:2] for row in self.rows]).reshape(-1, 2)
+        distance_px = np.hypot(taken[:, 1] - y, taken[:, 0] - x)
+        return bool((distance_px >= PICK_SPACING * self.layout.diameter_px).all())
 
 
 def _false_candidates(
@@ -168,36 +139,30 @@ def _false_candidates(
     carbon = spots[on_carbon]
     carbon = rng.permutation(carbon[: max(20, len(carbon) // 2)])
     result = {"carbon": carbon, "empty": spots[empty & ~crystalline]}
-    for kind in ("broken", "aggregate", "crystal", "drop"):
-        result[kind] = _places_on(kind, layout, rng)
-    extra = rng.spawn(1)[0]
-    for kind in ("overlap", "denatured", "ethane"):
-        result[kind] = _places_on(kind, layout, extra)
+    for stream, kinds in (
+        (rng, ("broken", "aggregate", "crystal", "drop")),
+        (rng.spawn(1)[0], ("overlap", "denatured", "ethane")),
+    ):
+        result |= {kind: _places_on(kind, layout, stream) for kind in kinds}
     result["crystalline"] = spots[crystalline]
     return result
 
 
 def _places_on(kind: str, layout: Layout, rng: np.random.Generator) -> Points:
-    """Return (n, 2) positions on the objects of a kind, in random order."""
+    """Return (n, 2) positions on the objects of a kind, in random order.
+
+    The centre of a small object, several positions on a large one.
+    """
     d = layout.diameter_px
-    places = [
-        point
-        for o in layout.objects
-        if o.kind == kind
-        for point in _points_on(o.y, o.x, max(0.0, o.radius_px - 0.4 * d), d, rng)
-    ]
-    points = np.array(places).reshape(-1, 2)
-    return points[rng.permutation(len(points))]
-
-
-def _points_on(
-    y: float, x: float, reach_px: float, diameter_px: float, rng: np.random.Generator
-) -> Points:
-    """Return the centre of a small object, several positions on a large one."""
-    n = 1 + int((reach_px / (0.6 * diameter_px)) ** 2 * 3)
-    radius = reach_px * np.sqrt(rng.random(n))
-    angle = rng.uniform(0, 2 * np.pi, n)
-    return np.column_stack([y + radius * np.sin(angle), x + radius * np.cos(angle)])
+    places = [np.zeros((0, 2))]
+    for placed in layout.objects:
+        if placed.kind == kind:
+            reach_px = max(0.0, placed.radius_px - 0.4 * d)
+            n = 1 + int((reach_px / (0.6 * d)) ** 2 * 3)
+            radius, angle = reach_px * np.sqrt(rng.random(n)), rng.uniform(0, 2 * np.pi, n)
+            y, x = placed.y + radius * np.sin(angle), placed.x + radius * np.cos(angle)
+            places.append(np.column_stack([y, x]))
+    return rng.permutation(np.concatenate(places))
 
 
 def dark_spots_yx_px(image: NDArray[np.float32], diameter_px: float) -> Points:

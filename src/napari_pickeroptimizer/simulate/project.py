@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mrcfile
 import numpy as np
@@ -16,6 +17,9 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model, simulate_micrograph
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.scene import Scene
 
 PICKER_FOLDER = "AutoPick/simulated"
 # A user labels on a few micrographs; more are taken only where these lack a class.
@@ -86,7 +90,9 @@ def micrograph_rng(seed: int, index: int) -> np.random.Generator:
 
 
 def simulate_project(
-    output: str | Path, settings: SimulationSettings | None = None
+    output: str | Path,
+    settings: SimulationSettings | None = None,
+    scene: Scene | None = None,
 ) -> Iterator[MicrographSimulated | ProjectWritten]:
     """Simulate a project and write it, one event a micrograph.
 
@@ -99,6 +105,8 @@ def simulate_project(
         The project folder; made where missing.
     settings : SimulationSettings, optional
         By default `SimulationSettings()`.
+    scene : Scene, optional
+        What lies on the micrographs beside the settings' contents.
 
     Yields
     ------
@@ -123,7 +131,8 @@ def simulate_project(
     truth: list[pd.DataFrame] = []
     for index in range(settings.n_micrographs):
         name = f"Micrographs/simulated_{index + 1:04d}.mrc"
-        simulated = simulate_micrograph(settings, micrograph_rng(settings.seed, index), model)
+        rng = micrograph_rng(settings.seed, index)
+        simulated = simulate_micrograph(settings, rng, model, scene)
         write_mrc(root / name, simulated.image, settings)
         _write_picks_of(root, name, simulated.picks)
         u, v, angle = simulated.defocus_um
@@ -198,13 +207,24 @@ def _write_tables(
         n_truth=len(truth),
         diameter_px=settings.diameter_px,
     )
-    optics = _optics(settings)
-    _write_star(
-        written.truth, optics, "particles", _table(truth.assign(**{"class": PARTICLE}))
+    optics = pd.DataFrame(
+        {
+            "rlnOpticsGroupName": ["opticsGroup1"],
+            "rlnOpticsGroup": [1],
+            "rlnMicrographOriginalPixelSize": [settings.pixel_size_ang],
+            "rlnVoltage": [settings.voltage_kv],
+            "rlnSphericalAberration": [settings.spherical_aberration_mm],
+            "rlnAmplitudeContrast": [settings.amplitude_contrast],
+            "rlnMicrographPixelSize": [settings.pixel_size_ang],
+        }
     )
-    _write_star(written.picks_truth, optics, "particles", _table(picks))
-    _write_star(written.labels, optics, "particles", _table(labels))
-    _write_star(written.picks, optics, "particles", _table(picks.drop(columns="class")))
+    for path, table in (
+        (written.truth, truth.assign(**{"class": PARTICLE})),
+        (written.picks_truth, picks),
+        (written.labels, labels),
+        (written.picks, picks.drop(columns="class")),
+    ):
+        _write_star(path, {"optics": optics, "particles": _table(table)})
     with_picks = [
         name for name in micrographs["rlnMicrographName"] if name in set(picks["micrograph"])
     ]
@@ -214,8 +234,8 @@ def _write_tables(
             "rlnMicrographCoordinates": [_pick_file(name) for name in with_picks],
         }
     )
-    _write_star(written.autopick, None, "coordinate_files", listing)
-    _write_star(written.micrographs, optics, "micrographs", micrographs)
+    _write_star(written.autopick, {"coordinate_files": listing})
+    _write_star(written.micrographs, {"optics": optics, "micrographs": micrographs})
     return written
 
 
@@ -235,7 +255,7 @@ def _write_picks_of(root: Path, micrograph: str, picks: pd.DataFrame) -> None:
             "rlnAnglePsi": 0.0,
         }
     )
-    _write_star(root / _pick_file(micrograph), None, "", table)
+    _write_star(root / _pick_file(micrograph), {"": table})
 
 
 def _table(picks: pd.DataFrame) -> pd.DataFrame:
@@ -247,28 +267,11 @@ def _table(picks: pd.DataFrame) -> pd.DataFrame:
         "picker_score": "rlnAutopickFigureOfMerit",
         "class": "rlnParticleSelectionType",
     }
-    present = {old: new for old, new in columns.items() if old in picks}
-    return picks[list(present)].rename(columns=present).assign(rlnOpticsGroup=1)
+    named = picks.rename(columns=columns).filter(list(columns.values()))
+    return named.assign(rlnOpticsGroup=1)
 
 
-def _optics(settings: SimulationSettings) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "rlnOpticsGroupName": ["opticsGroup1"],
-            "rlnOpticsGroup": [1],
-            "rlnMicrographOriginalPixelSize": [settings.pixel_size_ang],
-            "rlnVoltage": [settings.voltage_kv],
-            "rlnSphericalAberration": [settings.spherical_aberration_mm],
-            "rlnAmplitudeContrast": [settings.amplitude_contrast],
-            "rlnMicrographPixelSize": [settings.pixel_size_ang],
-        }
-    )
-
-
-def _write_star(
-    path: Path, optics: pd.DataFrame | None, block: str, table: pd.DataFrame
-) -> None:
-    blocks = {block: table} if optics is None else {"optics": optics, block: table}
+def _write_star(path: Path, blocks: dict[str, pd.DataFrame]) -> None:
     text = starfile.to_string(blocks, float_format="%.6f")
     # starfile's first line holds the time of writing; RELION's its version of the format
     text = "\n# version 30001\n" + text.split("\n", 1)[1]

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.simulate.areas import Area
     from napari_pickeroptimizer.simulate.junk import CarbonFilm
 
 Kind = Literal[
     "particle", "broken", "aggregate", "overlap", "denatured",
     "crystal", "drop", "ethane", "dirt",
 ]  # fmt: skip
+AreaKind = Literal["crystalline", "empty"]
+
+Numbers = NDArray[np.float64] | float
 
 # In particle diameters.
 NEAR_PARTICLE = 0.3
@@ -40,6 +42,44 @@ class Placed:
     x: float
     radius_px: float
     order: int = 0
+
+
+@dataclass(frozen=True)
+class Area:
+    """An irregular disc of different ice.
+
+    Parameters
+    ----------
+    kind : {"crystalline", "empty"}
+        Crystalline ice (a pick there is a contaminant, whatever lies under it), or thin
+        ice without particles.
+    centre_yx_px : tuple of float
+        May lie outside the micrograph.
+    radius_px : float
+        Mean radius.
+    waves : (n, 3) float64
+        The outline's roughness: amplitude in px, harmonic, phase.
+    """
+
+    kind: AreaKind
+    centre_yx_px: tuple[float, float]
+    radius_px: float
+    waves: NDArray[np.float64]
+
+    def depth_px(
+        self, y: NDArray[np.floating], x: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        """Return the depth of points inside the area in px, negative outside."""
+        dy, dx = np.broadcast_arrays(y - self.centre_yx_px[0], x - self.centre_yx_px[1])
+        angle = np.linspace(-np.pi, np.pi, 721)
+        outline = self.radius_px + sum(
+            amplitude * np.cos(harmonic * angle + phase)
+            for amplitude, harmonic, phase in self.waves
+        )
+        return np.asarray(
+            np.interp(np.arctan2(dy, dx), angle, np.broadcast_to(outline, angle.shape))
+            - np.hypot(dy, dx)
+        )
 
 
 @dataclass(frozen=True)
@@ -70,21 +110,30 @@ class Layout:
     areas: tuple[Area, ...] = ()
     emptied: tuple[Placed, ...] = ()
 
-    def carbon_depth_px(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    @property
+    def area_d2(self) -> float:
+        """Area of the micrograph in squared particle diameters."""
+        return self.shape_px[0] * self.shape_px[1] / self.diameter_px**2
+
+    def anywhere(
+        self, rng: np.random.Generator, beyond_px: float = 0.0
+    ) -> tuple[float, float]:
+        """Return a random point (y, x) on the micrograph or up to `beyond_px` outside."""
+        ny, nx = self.shape_px
+        y, x = rng.uniform(-beyond_px, (ny + beyond_px, nx + beyond_px))
+        return float(y), float(x)
+
+    def carbon_depth_px(self, y: Numbers, x: Numbers) -> NDArray[np.float64]:
         """Return the depth of points in carbon in px, -inf without carbon."""
         if self.carbon is None:
             return np.full(np.shape(y), -np.inf)
         return np.asarray(self.carbon.depth_px(np.asarray(y), np.asarray(x)), dtype=np.float64)
 
-    def on_carbon(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def on_carbon(self, y: Numbers, x: Numbers) -> NDArray[np.bool_]:
         """Return which points lie on carbon, or within a quarter of a diameter of its rim."""
         return self.carbon_depth_px(y, x) > -NEAR_CARBON * self.diameter_px
 
-    def in_crystalline_ice(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    def in_crystalline_ice(self, y: Numbers, x: Numbers) -> NDArray[np.bool_]:
         """Return which points lie in crystalline ice, or within a quarter diameter of its rim."""
         inside = np.zeros(np.shape(y), dtype=bool)
         for area in self.areas:
@@ -113,15 +162,14 @@ class Layout:
                 wanted &= distance > COVERED * self.diameter_px
         return yx[wanted]
 
-    def inside_border(
-        self, y: NDArray[np.float64], x: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    def inside_border(self, y: Numbers, x: Numbers) -> NDArray[np.bool_]:
         """Return which points lie half a particle diameter or more inside the micrograph."""
         border = BORDER * self.diameter_px
         ny, nx = self.shape_px
+        y, x = np.asarray(y), np.asarray(x)
         return (y >= border) & (y <= ny - 1 - border) & (x >= border) & (x <= nx - 1 - border)
 
-    def class_at(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.int8]:
+    def class_at(self, y: Numbers, x: Numbers) -> NDArray[np.int8]:
         """Return the true class of a pick at each point.
 
         `CARBON` on carbon or within a quarter of a diameter of its rim, particle or not:

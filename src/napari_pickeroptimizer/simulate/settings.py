@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.settings import check_ranges, setting
@@ -16,16 +16,6 @@ ShapeName = Literal["lobes", "barrel", "ring", "y"]
 PixelType = Literal["float32", "float16"]
 
 SHAPE_DIAMETER_ANG = 160.0
-# All further difficulties at once, for ``SimulationSettings(**HARDER)``.
-HARDER: dict[str, Any] = {  # float and bool by name
-    "overlap_share": 0.15,
-    "denatured_share": 0.08,
-    "speckle_chance": 0.3,
-    "crystalline_chance": 0.25,
-    "empty_chance": 0.25,
-    "dirt_chance": 0.7,
-    "defocus_spread_ang": 80.0,
-}
 
 
 @dataclass(frozen=True)
@@ -80,15 +70,6 @@ class SimulationSettings:
         Switches of image formation, by default all True.
     carbon, ice_crystals, ice_balls, aggregates, broken : bool
         Switches of what else lies on the grid, by default all True.
-    overlap_share : float
-        Share of the particles that get a second one over or beside them, by default 0.
-        Those nearer than half a diameter count as whole no longer.
-    denatured_share : float
-        Lumps of unfolded protein, as a share of `n_particles`, by default 0.
-    speckle_chance, crystalline_chance, empty_chance, dirt_chance : float
-        Chances of a micrograph to show clusters of small specks of ethane or frost, an
-        area of crystalline ice, an area of thin ice without particles (which are taken
-        away, not put elsewhere), and dirt on its carbon; by default all 0.
     defocus_spread_ang : float
         Standard deviation of the defocus within one exposure (energy spread and lens
         currents), by default 0: left to `envelope_b_ang2`. Microscopes have 40 to 120 Å.
@@ -135,12 +116,6 @@ class SimulationSettings:
     ice_balls: bool = True
     aggregates: bool = True
     broken: bool = True
-    overlap_share: float = setting(0.0, least=0, most=1)
-    denatured_share: float = setting(0.0, least=0)
-    speckle_chance: float = setting(0.0, least=0, most=1)
-    crystalline_chance: float = setting(0.0, least=0, most=1)
-    empty_chance: float = setting(0.0, least=0, most=1)
-    dirt_chance: float = setting(0.0, least=0, most=1)
     defocus_spread_ang: float = setting(0.0, least=0)
     detector_mtf: bool = False
     low_pass_ang: float = setting(0.0, least=0)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
@@ -49,10 +48,13 @@ class ParticleModel:
     diameter_ang: float
     weights: NDArray[np.float64]
 
-    @property
-    def mass_kda(self) -> float:
-        """Mass in kDa of a protein that scatters as much (110 Da a residue)."""
-        return float(self.weights.sum()) * RESIDUE_MASS_DA / 1000
+    @classmethod
+    def centred(
+        cls, points_ang: Points, weights: NDArray[np.float64], diameter_ang: float
+    ) -> ParticleModel:
+        """Return the model of points anywhere, moved to their centre of mass."""
+        centre = (points_ang * weights[:, None]).sum(axis=0) / weights.sum()
+        return cls(points_ang - centre, diameter_ang, weights)
 
 
 def _lobes(p: Points) -> NDArray[np.bool_]:
@@ -99,18 +101,12 @@ def _y(p: Points) -> NDArray[np.bool_]:
     return inside
 
 
-@dataclass(frozen=True)
-class _Shape:
-    inside: Callable[[Points], NDArray[np.bool_]]
-    symmetry: str
-
-
-# Shapes in units of the diameter, in the cube [-0.5, 0.5]³.
-_SHAPES: dict[ShapeName, _Shape] = {
-    "lobes": _Shape(_lobes, "D2"),
-    "barrel": _Shape(_barrel, "D7"),
-    "ring": _Shape(_ring, "D8"),
-    "y": _Shape(_y, "C1"),
+# Shapes in units of the diameter, in the cube [-0.5, 0.5]³: what is inside, and symmetry.
+_SHAPES: dict[ShapeName, tuple[Callable[[Points], NDArray[np.bool_]], str]] = {
+    "lobes": (_lobes, "D2"),
+    "barrel": (_barrel, "D7"),
+    "ring": (_ring, "D8"),
+    "y": (_y, "C1"),
 }
 
 
@@ -132,10 +128,10 @@ def particle_model(
     rng : numpy.random.Generator
         Where the residues' places come from.
     """
-    chosen = _SHAPES[shape]
-    group = Rotation.create_group(chosen.symmetry)
+    inside, symmetry = _SHAPES[shape]
+    group = Rotation.create_group(symmetry)
     trial = rng.uniform(-0.5, 0.5, size=(60_000, 3))
-    trial = trial[chosen.inside(trial)]
+    trial = trial[inside(trial)]
     scale_ang = diameter_ang / longest_extent(trial)
     volume_ang3 = len(trial) / 60_000 * scale_ang**3
     n_residues = max(1, round(PACKING * volume_ang3 / RESIDUE_VOLUME_ANG3 / len(group)))
@@ -150,14 +146,9 @@ def longest_extent(points: Points) -> float:
         try:
             points = points[ConvexHull(points).vertices]
         except QhullError:  # all in one plane: too few to need the short cut, or a bare line
-            points = points[np.unique(_outermost(points))]
+            directions = np.random.default_rng(0).standard_normal((3, 500))
+            points = points[np.unique((points @ directions).argmax(axis=0))]  # the outermost
     return float(pdist(points).max(initial=0.0))
-
-
-def _outermost(points: Points) -> NDArray[np.intp]:
-    """Return the rows of the points farthest out in each of some directions."""
-    directions = np.random.default_rng(0).standard_normal((3, 500))
-    return np.asarray((points @ directions).argmax(axis=0))
 
 
 def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleModel:
@@ -165,39 +156,9 @@ def broken_model(model: ParticleModel, rng: np.random.Generator) -> ParticleMode
     direction = rng.standard_normal(3)
     along = model.points_ang @ (direction / np.linalg.norm(direction))
     kept = along < np.quantile(along, rng.uniform(0.2, 0.5))
-    part, weights = model.points_ang[kept], model.weights[kept]
-    centre = (part * weights[:, None]).sum(axis=0) / weights.sum()
-    return ParticleModel(part - centre, model.diameter_ang, weights)
-
-
-def denatured_model(
-    model: ParticleModel, radius_ang: float, rng: np.random.Generator
-) -> ParticleModel:
-    """Return a particle unfolded at the air-water interface.
-
-    A share of 40 to 100 % of its points, the outermost along a random direction, leaves
-    the fold and follows a random walk of 3.8 Å a residue with a stiffness of some residues,
-    drawn together to the radius where it would reach farther. What is left of the fold
-    stays where it is, and the chain starts there.
-    """
-    direction = rng.standard_normal(3)
-    along = model.points_ang @ (direction / np.linalg.norm(direction))
-    order = np.argsort(-along)
-    n_loose = max(1, round(rng.uniform(0.4, 1.0) * len(order)))
-    loose, folded = order[:n_loose], order[n_loose:]
-    steps = rng.standard_normal((n_loose, 3))
-    # each direction remembers the one before it
-    steps = lfilter([1.0], [1.0, -0.8], steps, axis=0)
-    steps *= 3.8 / np.linalg.norm(steps, axis=1, keepdims=True)
-    walk = np.cumsum(steps, axis=0)
-    start = model.points_ang[folded].mean(axis=0) if len(folded) else walk.mean(axis=0)
-    walk += start - walk.mean(axis=0)
-    reach = np.sqrt(((walk - start) ** 2).sum(axis=1).mean())
-    walk = start + (walk - start) * min(1.0, 0.6 * radius_ang / reach)
-    points = np.concatenate([walk, model.points_ang[folded]])
-    weights = np.concatenate([model.weights[loose], model.weights[folded]])
-    centre = (points * weights[:, None]).sum(axis=0) / weights.sum()
-    return ParticleModel(points - centre, 2 * radius_ang, weights)
+    return ParticleModel.centred(
+        model.points_ang[kept], model.weights[kept], model.diameter_ang
+    )
 
 
 def splat(

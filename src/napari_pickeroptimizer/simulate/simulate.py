@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,29 +12,27 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from napari_pickeroptimizer.simulate import areas, background, junk, shapes
-from napari_pickeroptimizer.simulate.ctf import (
-    detector_mtf,
-    detector_transfer,
-    flattening,
-    focal_envelope,
-    interaction_rad_per_v_ang,
-    lens_transfer,
-    low_pass,
-)
+from napari_pickeroptimizer.simulate import background, ctf, junk, shapes
 from napari_pickeroptimizer.simulate.layout import lay_out
 from napari_pickeroptimizer.simulate.picks import imitate_picker
+from napari_pickeroptimizer.simulate.scene import Specimen
 from napari_pickeroptimizer.simulate.structures import read_structure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from napari_pickeroptimizer.simulate.regions import Layout
+    from napari_pickeroptimizer.simulate.regions import Kind, Layout, Placed
+    from napari_pickeroptimizer.simulate.scene import Scene
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 # Protein minus the ice that it displaces, in V; and the spread of one residue's atoms.
 PROTEIN_CONTRAST_V = 2.5
 RESIDUE_SIGMA_ANG = 2.6
+# How lumps of ice are made, and their mean free path in Å.
+ICE_LUMPS: dict[Kind, tuple[junk.Lump, float]] = {
+    "crystal": (junk.crystal_thickness_ang, junk.CRYSTAL_MEAN_FREE_PATH_ANG),
+    "drop": (junk.drop_thickness_ang, junk.DROP_MEAN_FREE_PATH_ANG),
+}
 # Stream number of what all micrographs of a project share; micrographs count from 0.
 SHARED_STREAM = 2**32 - 1
 
@@ -67,6 +66,7 @@ def simulate_micrograph(
     settings: SimulationSettings,
     rng: np.random.Generator,
     model: shapes.ParticleModel | None = None,
+    scene: Scene | None = None,
 ) -> SimulatedMicrograph:
     """Simulate one micrograph with its picks.
 
@@ -81,6 +81,8 @@ def simulate_micrograph(
         Everything random on this micrograph follows from it.
     model : ParticleModel, optional
         The particle, where it has been read already (`project_model`).
+    scene : Scene, optional
+        What lies on the micrograph beside the settings' contents.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def simulate_micrograph(
     settings = settings.for_model(model)
     # one stream for each purpose: a switch changes what it switches, and nothing else
     for_layout, for_object, for_ice, for_noise, for_count, for_picks, for_lens = rng.spawn(7)
-    layout = lay_out(settings, for_layout)
+    layout = lay_out(settings, for_layout, scene)
     mean_um = for_lens.uniform(*settings.defocus_um)
     astigmatism_um = for_lens.uniform(0, 0.03)
     defocus_um = (
@@ -111,7 +113,7 @@ def simulate_micrograph(
         for_lens.uniform(0, 180),
     )
     pad_px, _ = padded(settings)
-    wave = exit_wave(settings, layout, model, for_object, for_ice, for_noise)
+    wave = exit_wave(settings, layout, model, scene, for_object, for_ice, for_noise)
     intensity = image_intensity(settings, wave, defocus_um)
     ny, nx = settings.shape_px
     intensity = intensity[pad_px : pad_px + ny, pad_px : pad_px + nx]
@@ -134,11 +136,11 @@ def _rendered(image: NDArray[np.float32], settings: SimulationSettings) -> NDArr
     shape_px, pixel_ang = (wide.shape[0], wide.shape[1]), settings.pixel_size_ang
     spectrum = scipy.fft.rfft2(wide)
     if settings.detector_mtf:
-        spectrum *= detector_mtf(shape_px)
+        spectrum *= ctf.detector_mtf(shape_px)
     if settings.low_pass_ang:
-        spectrum *= low_pass(shape_px, pixel_ang, settings.low_pass_ang)
+        spectrum *= ctf.low_pass(shape_px, pixel_ang, settings.low_pass_ang)
     if settings.flatten_ang:
-        spectrum *= flattening(shape_px, pixel_ang, settings.flatten_ang)
+        spectrum *= ctf.flattening(shape_px, pixel_ang, settings.flatten_ang)
     wide = scipy.fft.irfft2(spectrum, s=shape_px)
     return np.ascontiguousarray(wide[pad_px:-pad_px, pad_px:-pad_px], dtype=np.float32)
 
@@ -154,6 +156,7 @@ def exit_wave(
     settings: SimulationSettings,
     layout: Layout,
     model: shapes.ParticleModel,
+    scene: Scene | None,
     for_object: np.random.Generator,
     for_ice: np.random.Generator,
     for_noise: np.random.Generator,
@@ -164,37 +167,40 @@ def exit_wave(
     amplitude contrast; films and ice lumps shift the phase strongly and absorb.
     """
     _, canvas_px = padded(settings)
-    sigma = interaction_rad_per_v_ang(settings.voltage_kv)
-    thickness = background.ice_thickness_ang(
-        canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
+    sigma = ctf.interaction_rad_per_v_ang(settings.voltage_kv)
+    for_protein, for_lumps = for_object.spawn(2)
+    specimen = Specimen(
+        weak_rad=protein_phase_rad(settings, _turned_particles(layout, model, for_protein)),
+        strong_rad=np.zeros(canvas_px, dtype=np.float32),
+        absorbed=np.zeros(canvas_px, dtype=np.float32),
+        ice_ang=background.ice_thickness_ang(
+            canvas_px, settings.ice_thickness_ang, for_ice, gradient=settings.ice_gradient
+        ),
     )
-    weak = _protein_phase_rad(settings, layout, model, for_object.spawn(1)[0])
-    strong, absorbed = _lump_phase_and_absorption(settings, layout, for_object.spawn(1)[0])
-    for_unfolded, for_crystalline = for_object.spawn(2)
-    weak += _unfolded_phase_rad(settings, layout, model, for_unfolded)
-    for area in layout.areas:
-        if area.kind == "empty":
-            thickness *= areas.thin_ice(area, *_pixels(settings))
-        else:
-            _add_crystalline(settings, area, strong, absorbed, for_crystalline)
-    absorbed += thickness / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
-    noise_streams = for_noise.spawn(2)
+    add_lumps(specimen, ICE_LUMPS, layout, settings, for_lumps)
+    if scene is not None:
+        streams = for_lumps.spawn(1) + for_object.spawn(2)
+        scene.draw(specimen, layout, settings, model, streams)
+    specimen.absorbed += specimen.ice_ang / np.float32(background.ICE_MEAN_FREE_PATH_ANG)
+    for_water, for_carbon = for_noise.spawn(2)
     if settings.solvent_noise:
-        weak += np.sqrt(thickness) * background.water_phase_noise_rad(
-            canvas_px, settings.pixel_size_ang, sigma, noise_streams[0]
+        specimen.weak_rad += np.sqrt(specimen.ice_ang) * background.water_phase_noise_rad(
+            canvas_px, settings.pixel_size_ang, sigma, for_water
         )
     if layout.carbon is not None:
-        film = _film_thickness_ang(settings, layout.carbon)
-        strong += film * np.float32(
+        depth_px = layout.carbon.depth_px(*pixels(settings))
+        rim_px = layout.carbon.rim_ang / settings.pixel_size_ang
+        film = np.float32(layout.carbon.thickness_ang) * junk.smooth_step(depth_px, rim_px)
+        specimen.strong_rad += film * np.float32(
             sigma * background.CARBON_ATOMS_PER_ANG3 * background.CARBON_ATOM_V_ANG3
         )
-        absorbed += film / np.float32(background.CARBON_MEAN_FREE_PATH_ANG)
-        weak += np.sqrt(film) * background.carbon_phase_noise_rad(
-            canvas_px, settings.pixel_size_ang, sigma, noise_streams[1]
+        specimen.absorbed += film / np.float32(background.CARBON_MEAN_FREE_PATH_ANG)
+        specimen.weak_rad += np.sqrt(film) * background.carbon_phase_noise_rad(
+            canvas_px, settings.pixel_size_ang, sigma, for_carbon
         )
-    contrast = settings.amplitude_contrast
-    phase = strong + np.float32(np.sqrt(1 - contrast**2)) * weak
-    amplitude = np.exp(-absorbed / 2 - np.float32(contrast) * weak)
+    contrast, weak = settings.amplitude_contrast, specimen.weak_rad
+    phase = specimen.strong_rad + np.float32(np.sqrt(1 - contrast**2)) * weak
+    amplitude = np.exp(-specimen.absorbed / 2 - np.float32(contrast) * weak)
     wave = np.empty(canvas_px, dtype=np.complex64)
     wave.real, wave.imag = amplitude * np.cos(phase), amplitude * np.sin(phase)
     return wave
@@ -209,7 +215,7 @@ def image_intensity(
     canvas_px = (wave.shape[0], wave.shape[1])
     if settings.ctf:
         spectrum = scipy.fft.fft2(wave)
-        spectrum *= lens_transfer(
+        spectrum *= ctf.lens_transfer(
             canvas_px,
             settings.pixel_size_ang,
             defocus_um=defocus_um,
@@ -218,9 +224,11 @@ def image_intensity(
         )
         wave = scipy.fft.ifft2(spectrum, overwrite_x=True)
     damped = scipy.fft.rfft2(wave.real**2 + wave.imag**2)
-    damped *= detector_transfer(canvas_px, settings.pixel_size_ang, settings.envelope_b_ang2)
+    damped *= ctf.detector_transfer(
+        canvas_px, settings.pixel_size_ang, settings.envelope_b_ang2
+    )
     if settings.defocus_spread_ang:
-        damped *= focal_envelope(
+        damped *= ctf.focal_envelope(
             canvas_px,
             settings.pixel_size_ang,
             defocus_spread_ang=settings.defocus_spread_ang,
@@ -243,14 +251,10 @@ def project_model(settings: SimulationSettings) -> shapes.ParticleModel:
     return shapes.particle_model(settings.shape, settings.particle_ang, rng)
 
 
-def _protein_phase_rad(
-    settings: SimulationSettings,
-    layout: Layout,
-    model: shapes.ParticleModel,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    pad_px, canvas_px = padded(settings)
-    residues = np.zeros(canvas_px)
+def _turned_particles(
+    layout: Layout, model: shapes.ParticleModel, rng: np.random.Generator
+) -> Iterator[tuple[Placed, shapes.ParticleModel, Rotation]]:
+    """Yield whole, damaged and overlapping particles, each with its random turn."""
     taken_away = set(layout.emptied)
     for placed in sorted((*layout.objects, *layout.emptied), key=lambda o: o.order):
         if placed.kind not in ("particle", "broken", "aggregate", "overlap"):
@@ -260,45 +264,22 @@ def _protein_phase_rad(
         # in aggregates every second one is damaged
         cut = placed.kind == "broken" or (placed.kind == "aggregate" and rng.random() < 0.5)
         projected = shapes.broken_model(model, rng) if cut else model
-        if placed in taken_away:
-            continue
-        shapes.project_at(
-            residues,
-            projected,
-            (placed.y + pad_px, placed.x + pad_px),
-            rotation,
-            settings.pixel_size_ang,
-        )
-    return _phase_of_residues_rad(settings, residues)
+        if placed not in taken_away:
+            yield placed, projected, rotation
 
 
-def _unfolded_phase_rad(
+def protein_phase_rad(
     settings: SimulationSettings,
-    layout: Layout,
-    model: shapes.ParticleModel,
-    rng: np.random.Generator,
-) -> NDArray[np.float32] | np.float32:
-    pad_px, canvas_px = padded(settings)
-    unfolded = [o for o in layout.objects if o.kind == "denatured"]
-    if not unfolded:
-        return np.float32(0)
-    residues = np.zeros(canvas_px)
-    for placed in unfolded:
-        shapes.project_at(
-            residues,
-            shapes.denatured_model(model, placed.radius_px * settings.pixel_size_ang, rng),
-            (placed.y + pad_px, placed.x + pad_px),
-            Rotation.identity(),  # the chain is random already
-            settings.pixel_size_ang,
-        )
-    return _phase_of_residues_rad(settings, residues)
-
-
-def _phase_of_residues_rad(
-    settings: SimulationSettings, residues: NDArray[np.float64]
+    particles: Iterable[tuple[Placed, shapes.ParticleModel, Rotation]],
 ) -> NDArray[np.float32]:
+    """Return the phase (ny, nx) of projected particles on the padded canvas."""
+    pad_px, canvas_px = padded(settings)
+    residues = np.zeros(canvas_px)
+    for placed, model, rotation in particles:
+        centre = (placed.y + pad_px, placed.x + pad_px)
+        shapes.project_at(residues, model, centre, rotation, settings.pixel_size_ang)
     one_residue = (
-        interaction_rad_per_v_ang(settings.voltage_kv)
+        ctf.interaction_rad_per_v_ang(settings.voltage_kv)
         * PROTEIN_CONTRAST_V
         * shapes.RESIDUE_VOLUME_ANG3
         / settings.pixel_size_ang**2
@@ -309,61 +290,29 @@ def _phase_of_residues_rad(
     return np.asarray(blurred * np.float32(one_residue), dtype=np.float32)
 
 
-def _lump_phase_and_absorption(
-    settings: SimulationSettings, layout: Layout, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    pad_px, canvas_px = padded(settings)
-    phase = np.zeros(canvas_px, dtype=np.float32)
-    absorbed = np.zeros(canvas_px, dtype=np.float32)
-    per_ang = interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
-    for_small = rng.spawn(1)[0]
+def add_lumps(
+    specimen: Specimen,
+    lumps: dict[Kind, tuple[junk.Lump, float]],
+    layout: Layout,
+    settings: SimulationSettings,
+    rng: np.random.Generator,
+) -> None:
+    """Add the lumps of some kinds, each with its mean free path in Å."""
+    pad_px, _ = padded(settings)
+    per_ang = ctf.interaction_rad_per_v_ang(settings.voltage_kv) * background.ICE_POTENTIAL_V
     for placed in layout.objects:
-        if placed.kind == "crystal":
-            make, path_ang = junk.crystal_thickness_ang, junk.CRYSTAL_MEAN_FREE_PATH_ANG
-        elif placed.kind == "dirt":
-            make, path_ang = junk.drop_thickness_ang, junk.DIRT_MEAN_FREE_PATH_ANG
-        elif placed.kind in ("drop", "ethane"):
-            make, path_ang = junk.drop_thickness_ang, junk.DROP_MEAN_FREE_PATH_ANG
-        else:
+        if placed.kind not in lumps:
             continue
-        stream = for_small if placed.kind in ("ethane", "dirt") else rng
-        thickness, darkness = make(placed.radius_px, settings.pixel_size_ang, stream)
+        make, path_ang = lumps[placed.kind]
+        thickness, darkness = make(placed.radius_px, settings.pixel_size_ang, rng)
         centre = (placed.y + pad_px, placed.x + pad_px)
-        junk.add_at(phase, thickness * np.float32(per_ang), centre)
-        junk.add_at(absorbed, thickness * darkness / np.float32(path_ang), centre)
-    return phase, absorbed
+        junk.add_at(specimen.strong_rad, thickness * np.float32(per_ang), centre)
+        junk.add_at(specimen.absorbed, thickness * darkness / np.float32(path_ang), centre)
 
 
-def _film_thickness_ang(
-    settings: SimulationSettings, film: junk.CarbonFilm
-) -> NDArray[np.float32]:
-    rim_px = film.rim_ang / settings.pixel_size_ang
-    depth_px = film.depth_px(*_pixels(settings))
-    return np.float32(film.thickness_ang) * junk.smooth_step(depth_px, rim_px)
-
-
-def _pixels(settings: SimulationSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def pixels(settings: SimulationSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return y (ny, 1) and x (1, nx) of the canvas's pixels, in those of the micrograph."""
     pad_px, canvas_px = padded(settings)
     y = (np.arange(canvas_px[0], dtype=np.float32) - pad_px)[:, None]
     x = (np.arange(canvas_px[1], dtype=np.float32) - pad_px)[None, :]
     return y, x
-
-
-def _add_crystalline(
-    settings: SimulationSettings,
-    area: areas.Area,
-    phase: NDArray[np.float32],
-    absorbed: NDArray[np.float32],
-    rng: np.random.Generator,
-) -> None:
-    pixel_ang = settings.pixel_size_ang
-    inside = areas.share_inside(area, *_pixels(settings), areas.RIM_ANG / pixel_ang)
-    rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
-    if not len(rows):
-        return
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    grown = inside[window]
-    bent, dark = areas.crystalline_ice((grown.shape[0], grown.shape[1]), pixel_ang, rng)
-    phase[window] += bent * grown
-    absorbed[window] += dark * grown

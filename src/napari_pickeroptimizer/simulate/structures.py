@@ -10,6 +10,7 @@ import bz2
 import gzip
 import warnings
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,25 +158,17 @@ def _text(path: Path) -> str:
 
 def _residue_points(model: gemmi.Model) -> list[tuple[str, str, NDArray[np.float64]]]:
     """Return (chain, subchain, (n, 4) x, y, z and weight) of each subchain's residues."""
-    factors: dict[str, float] = {}
     found = []
     for chain in model:
         for subchain in chain.subchains():
-            rows = []
-            for residue in subchain:
-                if residue.is_water():
-                    continue
-                row = _residue_point(residue, factors)
-                if row is not None:
-                    rows.append(row)
+            points = [_residue_point(r) for r in subchain if not r.is_water()]
+            rows = [point for point in points if point is not None]
             if rows:
                 found.append((chain.name, subchain.subchain_id(), np.array(rows)))
     return found
 
 
-def _residue_point(
-    residue: gemmi.Residue, factors: dict[str, float]
-) -> tuple[float, float, float, float] | None:
+def _residue_point(residue: gemmi.Residue) -> tuple[float, float, float, float] | None:
     """Return a residue's scattering centre and weight, None where it has no heavy atom."""
     x = y = z = total = 0.0
     n = 0
@@ -183,9 +176,7 @@ def _residue_point(
         name = atom.element.name
         if name in ("H", "D"):
             continue
-        if name not in factors:
-            factors[name] = _scattering_ang(atom.element)
-        factor, position = factors[name], atom.pos
+        factor, position = _scattering_ang(name), atom.pos
         x += factor * position.x
         y += factor * position.y
         z += factor * position.z
@@ -206,14 +197,15 @@ def _weight(residue: gemmi.Residue, n_atoms: int, scattering_ang: float) -> floa
     return scattering_ang / RESIDUE_SCATTERING_ANG
 
 
-def _scattering_ang(element: gemmi.Element) -> float:
+@cache
+def _scattering_ang(element: str) -> float:
     """Return an element's electron scattering factor at s = 0, carbon's where unknown."""
     import gemmi
 
     # None for the heaviest and unknown elements, against what gemmi's types say
-    coefficients: Any = element.c4322
+    coefficients: Any = gemmi.Element(element).c4322
     value = 0.0 if coefficients is None else float(coefficients.calculate_sf(0.0))
-    return value or float(gemmi.Element("C").c4322.calculate_sf(0.0))
+    return value or _scattering_ang("C")
 
 
 def _assembled(
@@ -336,8 +328,7 @@ def _model(
     """Centre the points, merge them if there are too many, and measure the diameter."""
     extent = longest_extent(points_ang)
     points_ang, weights = merged(points_ang, weights, n_most)
-    centre = (points_ang * weights[:, None]).sum(axis=0) / weights.sum()
-    return ParticleModel(points_ang - centre, extent, weights)
+    return ParticleModel.centred(points_ang, weights, extent)
 
 
 def merged(

@@ -10,6 +10,7 @@ import pytest
 
 from napari_pickeroptimizer.errors import BoxSetError, SettingsError, StructureReadError
 from napari_pickeroptimizer.pretrain.categories import read_categories
+from napari_pickeroptimizer.pretrain.harder_scenes import HARDER
 from napari_pickeroptimizer.pretrain.synthesise import (
     EMPTY_DISTANCE,
     StructureSynthesised,
@@ -125,7 +126,7 @@ def test_overwriting_leaves_nothing_of_an_earlier_run(structures, tmp_path: Path
 def micrograph(structures) -> SimulatedMicrograph:
     rng = np.random.default_rng(2)
     model = read_structure(structures[0])
-    return simulate_micrograph(drawn_conditions(model, rng, 500), rng, model)
+    return simulate_micrograph(drawn_conditions(model, rng, 500), rng, model, HARDER)
 
 
 def test_particles_are_where_particles_are_and_empty_ice_is_away_from_all(

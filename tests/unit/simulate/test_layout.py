@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.simulate.junk import CarbonFilm
-from napari_pickeroptimizer.simulate.layout import Layout, Placed, lay_out
+from napari_pickeroptimizer.simulate.layout import lay_out
+from napari_pickeroptimizer.simulate.regions import Layout, Placed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_pickeroptimizer.pretrain.augment import random_blur, random_noise
+from napari_pickeroptimizer.pretrain.degrade import random_blur, random_noise
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,10 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from napari_pickeroptimizer.simulate.junk import Plane, smooth_step
+from napari_pickeroptimizer.simulate.regions import Area, AreaKind, Layout
 
-AreaKind = Literal["crystalline", "empty"]
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.scene import Specimen
 
 # Ice in an empty area, relative to that around it.
 EMPTY_THICKNESS = 0.35
@@ -31,53 +33,15 @@ RIM_ANG = 90.0
 MOST_POINTS = 120_000
 
 
-@dataclass(frozen=True)
-class Area:
-    """An irregular disc of different ice.
-
-    Parameters
-    ----------
-    kind : {"crystalline", "empty"}
-        Crystalline ice (a pick there is a contaminant, whatever lies under it), or thin
-        ice without particles.
-    centre_yx_px : tuple of float
-        May lie outside the micrograph.
-    radius_px : float
-        Mean radius.
-    waves : (n, 3) float64
-        The outline's roughness: amplitude in px, harmonic, phase.
-    """
-
-    kind: AreaKind
-    centre_yx_px: tuple[float, float]
-    radius_px: float
-    waves: NDArray[np.float64]
-
-    def depth_px(
-        self, y: NDArray[np.floating], x: NDArray[np.floating]
-    ) -> NDArray[np.floating]:
-        """Return the depth of points inside the area in px, negative outside."""
-        dy, dx = np.broadcast_arrays(y - self.centre_yx_px[0], x - self.centre_yx_px[1])
-        angle = np.linspace(-np.pi, np.pi, 721)
-        outline = self.radius_px + sum(
-            amplitude * np.cos(harmonic * angle + phase)
-            for amplitude, harmonic, phase in self.waves
-        )
-        return np.asarray(
-            np.interp(np.arctan2(dy, dx), angle, np.broadcast_to(outline, angle.shape))
-            - np.hypot(dy, dx)
-        )
-
-
 def random_area(
     kind: AreaKind,
-    shape_px: tuple[int, int],
-    radius_px: tuple[float, float],
+    layout: Layout,
+    radius_in_sides: tuple[float, float],
     rng: np.random.Generator,
 ) -> Area:
-    """Place an area with a radius from a range at random on the micrograph."""
-    ny, nx = shape_px
-    radius = rng.uniform(*radius_px)
+    """Place an area at random, its radius from a range, in shares of the shorter side."""
+    low, high = radius_in_sides
+    radius = rng.uniform(low * min(layout.shape_px), high * min(layout.shape_px))
     harmonics = np.arange(2, 9)
     waves = np.column_stack(
         [
@@ -86,7 +50,7 @@ def random_area(
             rng.uniform(0, 2 * np.pi, len(harmonics)),
         ]
     )
-    return Area(kind, (rng.uniform(0, ny), rng.uniform(0, nx)), radius, waves)
+    return Area(kind, layout.anywhere(rng), radius, waves)
 
 
 def share_inside(area: Area, y: Plane, x: Plane, rim_px: float) -> Plane:
@@ -108,6 +72,26 @@ def thin_ice(area: Area, y: Plane, x: Plane) -> Plane:
     dip = replace(area, waves=np.zeros((0, 3)))
     inside = share_inside(dip, y, x, 0.9 * area.radius_px)
     return np.asarray(1 - np.float32(1 - EMPTY_THICKNESS) * inside, dtype=np.float32)
+
+
+def add_crystalline(
+    specimen: Specimen,
+    area: Area,
+    y: Plane,
+    x: Plane,
+    pixel_size_ang: float,
+    rng: np.random.Generator,
+) -> None:
+    """Add the crystalline ice of an area, on the specimen's grid y (ny, 1) and x (1, nx)."""
+    inside = share_inside(area, y, x, RIM_ANG / pixel_size_ang)
+    rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
+    if not len(rows):
+        return
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    grown = inside[window]
+    bent, dark = crystalline_ice((grown.shape[0], grown.shape[1]), pixel_size_ang, rng)
+    specimen.strong_rad[window] += bent * grown
+    specimen.absorbed[window] += dark * grown
 
 
 def crystalline_ice(

@@ -1,4 +1,4 @@
-"""Augmentation of sharpness and noise, in addition to that of fine-tuning."""
+"""Random blur and noise: boxes of worse micrographs, in addition to fine-tuning's augmentation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def random_blur(
     (n, 1, h, w) tensor
     """
     n = len(boxes)
-    if largest_px == 0 or n == 0:
+    if largest_px == 0:
         return boxes
     sigma = (torch.rand(n, 1, generator=generator) * largest_px).clamp(min=1e-3)
     radius = math.ceil(3 * largest_px)

@@ -1,23 +1,26 @@
+"""Overlaps, unfolded protein, specks, dirt, and areas of other ice, over a micrograph."""
+
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.simulate import simulate_micrograph
-from napari_pickeroptimizer.simulate.areas import Area, crystalline_ice, share_inside
-from napari_pickeroptimizer.simulate.ctf import (
-    detector_mtf,
-    flattening,
-    focal_envelope,
-    low_pass,
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.pretrain.harder_scenes import (
+    HARDER,
+    HARDER_DEFOCUS_SPREAD_ANG,
+    HarderScenes,
+    add_overlaps,
+    denatured_model,
 )
-from napari_pickeroptimizer.simulate.extras import add_overlaps
-from napari_pickeroptimizer.simulate.layout import Layout, Placed, lay_out
-from napari_pickeroptimizer.simulate.settings import HARDER
-from napari_pickeroptimizer.simulate.shapes import denatured_model, particle_model
+from napari_pickeroptimizer.pretrain.ice_areas import crystalline_ice, share_inside
+from napari_pickeroptimizer.simulate import simulate_micrograph
+from napari_pickeroptimizer.simulate.layout import lay_out
+from napari_pickeroptimizer.simulate.regions import Area, Layout, Placed
+from napari_pickeroptimizer.simulate.shapes import particle_model
 
 DISC = np.zeros((0, 3))
 SWITCHES = {
@@ -28,7 +31,6 @@ SWITCHES = {
     "empty_chance": 1.0,
     "dirt_chance": 1.0,
 }
-EVERYTHING = {**SWITCHES, "carbon_chance": 1.0, "defocus_spread_ang": 80.0}
 
 
 def places(layout: Layout) -> Counter[tuple[float, float]]:
@@ -39,8 +41,8 @@ def places(layout: Layout) -> Counter[tuple[float, float]]:
 def test_switching_one_difficulty_moves_nothing_else(tiny, name: str) -> None:
     rest = {k: v for k, v in SWITCHES.items() if k not in ("empty_chance", name)}
     on, off = (
-        lay_out(tiny(carbon_chance=1.0, **rest, **extra), np.random.default_rng(0))
-        for extra in ({name: SWITCHES[name]}, {})
+        lay_out(tiny(carbon_chance=1.0), np.random.default_rng(0), HarderScenes(**switches))
+        for switches in ({**rest, name: SWITCHES[name]}, rest)
     )
     if name == "empty_chance":  # takes away, and adds nothing
         assert places(on) + Counter((o.y, o.x) for o in on.emptied) == places(off)
@@ -55,8 +57,8 @@ def test_particles_look_the_same_whatever_an_empty_area_takes_away(tiny) -> None
     # noise off: what is far from the area and from every object of it is untouched
     quiet = {"shot_noise": False, "solvent_noise": False, "ctf": False, "carbon": False}
     with_area, without = (
-        simulate_micrograph(tiny(empty_chance=c, **quiet), np.random.default_rng(5))
-        for c in (1.0, 0.0)
+        simulate_micrograph(tiny(**quiet), np.random.default_rng(5), scene=scene)
+        for scene in (HarderScenes(empty_chance=1.0), None)
     )
     (area,) = with_area.regions.areas
     assert with_area.regions.emptied
@@ -103,12 +105,13 @@ def test_a_pick_in_crystalline_ice_is_a_contaminant_in_an_empty_area_by_what_is_
 
 
 def test_dirt_lies_on_carbon_only(tiny) -> None:
-    layout = lay_out(tiny(carbon_chance=1.0, dirt_chance=1.0), np.random.default_rng(1))
+    dirty = HarderScenes(dirt_chance=1.0)
+    layout = lay_out(tiny(carbon_chance=1.0), np.random.default_rng(1), dirty)
     dirt = [o for o in layout.objects if o.kind == "dirt"]
     y, x = np.array([(o.y, o.x) for o in dirt]).T
     assert (layout.carbon_depth_px(y, x) > 0).all()
     assert (layout.class_at(y, x) == 3).all()
-    none = lay_out(tiny(carbon=False, dirt_chance=1.0), np.random.default_rng(1))
+    none = lay_out(tiny(carbon=False), np.random.default_rng(1), dirty)
     assert not [o for o in none.objects if o.kind == "dirt"]
 
 
@@ -153,57 +156,16 @@ def test_unfolded_protein_keeps_its_mass_and_fits_its_radius() -> None:
     assert np.quantile(np.linalg.norm(loose.points_ang, axis=1), 0.9) < 100
 
 
-def test_defocus_spread_damps_as_the_formula_says() -> None:
-    envelope = focal_envelope((64, 64), 2.0, defocus_spread_ang=100.0, voltage_kv=300.0)
-    k = 16 / (64 * 2.0)
-    assert envelope[0, 0] == 1
-    assert envelope[0, 16] == pytest.approx(
-        np.exp(-0.5 * (np.pi * 1.969 * k**2) ** 2), rel=1e-3
-    )
-
-
-def test_an_indirect_detector_blurs_noise_too_and_keeps_the_mean(tiny) -> None:
-    transfer = detector_mtf((64, 64))
-    assert transfer[0, 0] == 1
-    assert transfer[0, 32] == pytest.approx(0.9 / (1 + 0.25 / 0.04) + 0.1)
-    sharp, blurred = (
-        simulate_micrograph(tiny(detector_mtf=on), np.random.default_rng(0)).image
-        for on in (False, True)
-    )
-    assert blurred.mean() == pytest.approx(sharp.mean(), rel=1e-3)
-    assert np.diff(blurred).std() < 0.6 * np.diff(sharp).std()
-
-
-def test_a_low_pass_leaves_what_is_coarse(tiny) -> None:
-    assert low_pass((64, 64), 5.0, 80.0)[0, 4] == pytest.approx(np.exp(-0.5), rel=1e-5)
-    raw, smooth = (
-        simulate_micrograph(tiny(low_pass_ang=a), np.random.default_rng(0)).image
-        for a in (0.0, 70.0)
-    )
-    assert smooth.mean() == pytest.approx(raw.mean(), rel=1e-3)
-    assert np.diff(smooth).std() < 0.2 * np.diff(raw).std()
-
-
-def test_flattening_takes_the_carbons_shade_away_and_keeps_the_mean(tiny) -> None:
-    assert flattening((64, 64), 5.0, 80.0)[0, 4] == pytest.approx(1 - np.exp(-0.5), rel=1e-5)
-    plain, flat = (
-        simulate_micrograph(
-            tiny(carbon_chance=1.0, flatten_ang=a, shot_noise=False), np.random.default_rng(1)
-        )
-        for a in (0.0, 300.0)
-    )
-    assert flat.image.mean() == pytest.approx(plain.image.mean(), rel=0.02)
-    y, x = np.indices(flat.image.shape, dtype=np.float64)
-    depth = flat.regions.carbon_depth_px(y, x)
-    steps = [
-        np.median(s.image[depth < -40]) - np.median(s.image[depth > 40]) for s in (plain, flat)
-    ]
-    assert abs(steps[1]) < 0.3 * steps[0]
-
-
 def test_with_everything_at_once_every_pick_has_the_class_of_its_place(tiny) -> None:
-    settings = tiny(**EVERYTHING, shape_px=(500, 600), n_particles=30, false_share=0.6)
-    simulated = simulate_micrograph(settings, np.random.default_rng(2))
+    settings = tiny(
+        carbon_chance=1.0,
+        defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG,
+        shape_px=(500, 600),
+        n_particles=30,
+        false_share=0.6,
+    )
+    everything = HarderScenes(**SWITCHES)
+    simulated = simulate_micrograph(settings, np.random.default_rng(2), scene=everything)
     picks, regions = simulated.picks, simulated.regions
     found = regions.class_at(picks["y"].to_numpy(), picks["x"].to_numpy())
     np.testing.assert_array_equal(picks["class"], found)
@@ -216,5 +178,30 @@ def test_with_everything_at_once_every_pick_has_the_class_of_its_place(tiny) -> 
     assert {"crystalline", "denatured"} <= set(picks["kind"])
 
 
-def test_the_harder_settings_are_valid(tiny) -> None:
-    assert tiny(**HARDER).overlap_share > 0
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("overlap_share", 1.5),
+        ("denatured_share", -0.1),
+        ("speckle_chance", 2.0),
+        ("crystalline_chance", -1.0),
+        ("empty_chance", 1.1),
+        ("dirt_chance", 1.1),
+    ],
+)
+def test_a_bad_setting_is_named_in_the_error(name: str, bad: float) -> None:
+    with pytest.raises(SettingsError, match=name):
+        HarderScenes(**{name: bad})
+
+
+def test_all_difficulties_together_hold_each_of_them() -> None:
+    assert all(value > 0 for value in asdict(HARDER).values())
+
+
+def test_a_scene_without_difficulties_changes_nothing(tiny) -> None:
+    plain, empty = (
+        simulate_micrograph(tiny(), np.random.default_rng(0), scene=scene)
+        for scene in (None, HarderScenes())
+    )
+    np.testing.assert_array_equal(plain.image, empty.image)
+    assert plain.picks.equals(empty.picks)
