@@ -119,12 +119,12 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
     if MICROGRAPH.star not in block.columns:
         raise PickFormatError(f"{path}: {block.title} has no column {MICROGRAPH.star}.")
     values = document.strings(block, [MICROGRAPH.star, COORDINATE_FILE])
-    paths = ProjectPaths(path)
+    paths, where = ProjectPaths(path), document.where(block)
     files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
     for row, file in enumerate(files):
         if not file.is_file():
             raise PicksNotFoundError(
-                f"{document.where(block, row)}: coordinate file "
+                f"{where(row)}: coordinate file "
                 f"{values[COORDINATE_FILE][row]} does not exist (looked in the working "
                 f"directory and above {path}). Run in the RELION project folder, or remove "
                 "the row."
@@ -137,7 +137,7 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
         for row, value in enumerate(listed):
             if first.setdefault(value, row) != row:
                 raise PickFormatError(
-                    f"{document.where(block, row)}: {column} {value} is listed twice, first "
+                    f"{where(row)}: {column} {value} is listed twice, first "
                     f"in row {first[value] + 1}."
                 )
     names = values[MICROGRAPH.star].tolist()

@@ -72,7 +72,7 @@ def parse_fields(
                 f"{where(i)}: {len(fields)} values in the row where {n_columns} "
                 "were expected. Is the file cut off, or a name with a space not quoted?"
             )
-    return [_object_array([fields[p] for fields in table]) for p in positions]
+    return [np.array([fields[p] for fields in table], dtype=object) for p in positions]
 
 
 def _split(row: str) -> list[str]:
@@ -158,12 +158,6 @@ def _append(row: str, end: str, n_columns: int) -> str:
     if "#" in row:  # a comment behind the values stays behind them
         stop = field_spans(row)[n_columns - 1][1]
     return row[:stop] + end + row[stop:]
-
-
-def _object_array(values: list[Any]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def format_values(values: NDArray[Any]) -> list[str]:

@@ -7,7 +7,7 @@ which block; writing copies the lines, leaves out rows, appends or replaces sing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import field_spans, parse_fields, replace_fields
-from napari_pickeroptimizer.io.text import kept_text, read_text
+from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import as_numbers
 
 # Lines that may be something else than a row begin with one of these.
@@ -137,9 +137,7 @@ class StarDocument:
         """
         rows = [self.lines[i] for i in block.row_lines.tolist()]
         positions = [block.columns.index(c) for c in columns]
-        values = parse_fields(
-            rows, len(block.columns), positions, lambda row: self.where(block, row)
-        )
+        values = parse_fields(rows, len(block.columns), positions, self.where(block))
         return dict(zip(columns, values, strict=True))
 
     def numbers(
@@ -153,7 +151,7 @@ class StarDocument:
             A value is no number; file, row and line are named.
         """
         return {
-            column: as_numbers(values, column, lambda row: self.where(block, row))
+            column: as_numbers(values, column, self.where(block))
             for column, values in self.strings(block, columns).items()
         }
 
@@ -162,9 +160,9 @@ class StarDocument:
         pairs = ([f for _, _, f in field_spans(self.lines[i])] for i in block.column_lines)
         return {p[0].removeprefix("_"): p[1] if len(p) > 1 else "" for p in pairs}
 
-    def where(self, block: StarBlock, row: int) -> str:
-        """Name a row for a message: file, data row (from 1) and line (from 1)."""
-        return f"{self.path}, row {row + 1} (line {int(block.row_lines[row]) + 1})"
+    def where(self, block: StarBlock) -> Callable[[int], str]:
+        """Return what names a row of a block in a message."""
+        return row_namer(self.path, block.row_lines)
 
     def render(
         self,
