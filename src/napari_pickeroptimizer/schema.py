@@ -165,19 +165,8 @@ SUGGESTION_SCORE = Column(
     is_added=False,
 )
 
-COLUMNS = (
-    X,
-    Y,
-    MICROGRAPH,
-    LABEL,
-    PREDICTED,
-    PICKER_SCORE,
-    PROBABILITY,
-    DECIDED_BY,
-    SUGGESTION,
-    SUGGESTION_REASON,
-    SUGGESTION_SCORE,
-)
+# All of the above, in their order.
+COLUMNS = tuple(value for value in [*globals().values()] if isinstance(value, Column))
 _BY_NAME = {column.name: column for column in COLUMNS}
 _BY_LABEL = {label: column for column in COLUMNS for label in column.star_labels}
 

@@ -23,6 +23,7 @@ from napari_pickeroptimizer.fewshot.query_strategies import (
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.schema import (
+    PICKER_SCORE,
     PROBABILITY_PREFIX,
     SUGGESTION,
     SUGGESTION_REASON,
@@ -222,16 +223,12 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
             f"this model has no class {PARTICLE} ({class_name(PARTICLE)}), so its "
             "uncertainty is undefined: choose by diversity."
         )
-    if settings.by == "disagreement" and not _has_scores(picks):
+    if settings.by == "disagreement" and np.isnan(picks.values(PICKER_SCORE)).all():
         raise SettingsError(
             "choosing by disagreement compares the model with the picker's scores, and these "
             "picks have none: choose by uncertainty."
         )
     return "mixed" if settings.by == "auto" else settings.by
-
-
-def _has_scores(picks: Picks) -> bool:
-    return "picker_score" in picks.table and bool(picks.table["picker_score"].notna().any())
 
 
 def _labelled(picks: Picks, labels: Picks | None) -> Picks:
@@ -274,7 +271,7 @@ def _chosen(
             sample.features, p_particle, settings.n, groups=sample.groups, seed=settings.seed
         )
         return positions, [UNCERTAIN] * len(positions), scores
-    picker_score = picks.table["picker_score"].to_numpy(dtype=np.float64)[sample.rows]
+    picker_score = picks.values(PICKER_SCORE)[sample.rows]
     positions, picker_sure, strength = disagreements(picker_score, p_particle, settings.n)
     reasons = [PICKER_SURE if sure else PICKER_UNSURE for sure in picker_sure]
     return positions, reasons, strength

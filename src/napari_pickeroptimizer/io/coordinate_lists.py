@@ -24,6 +24,7 @@ COORDINATE_FILE = "rlnMicrographCoordinates"
 _SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
 # "MotionCorr/job002/Movies/a.mrc" is "Movies/a.mrc" in every later job
 _JOB_FOLDER = re.compile(r"^.*?/job\d{3}[^/]*/")
+_EXTENSION = re.compile(r"\.[^./]*$")
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,10 @@ def read_suffix_file(path: Path) -> SuffixFile:
     root = path.parent
     suffix = suffix_of(path)
     files = [
-        ListedFile(row.name, root / f"{_stem(_JOB_FOLDER.sub('', row.name))}_{suffix}.star")
+        ListedFile(
+            row.name,
+            root / f"{_EXTENSION.sub('', _JOB_FOLDER.sub('', row.name))}_{suffix}.star",
+        )
         for row in read_micrographs_star(star)
     ]
     existing = tuple(file for file in files if file.path.is_file())
@@ -202,11 +206,6 @@ def list_in(folder: Path) -> Path | None:
             "pass one of these files."
         )
     return lists[0] if lists else None
-
-
-def _stem(name: str) -> str:
-    folder, slash, file = name.rpartition("/")
-    return folder + slash + file.rpartition(".")[0] if "." in file else name
 
 
 def _root(path: Path, files: list[Path]) -> Path:

@@ -211,8 +211,7 @@ class StarDocument:
 def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
     """Write header lines in the style of the header's last one, numbered if it is."""
     match = _LABEL.match(line)
-    if match is None:  # cannot be: the line was found by this pattern
-        raise PickFormatError(f"no STAR label in {line!r}.")
+    assert match is not None  # a line of the header
     tail = line[len(line.rstrip()) :]
     numbered = match["number"] is not None
     return [
