@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.fields import quoted
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
+from napari_pickeroptimizer.io.star import new_star
 from napari_pickeroptimizer.io.text import read_text
 from napari_pickeroptimizer.schema import MICROGRAPH
 from napari_pickeroptimizer.sources import FileList
@@ -77,18 +80,14 @@ class SuffixFile(CoordinateList):
 
     def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
         """Return the suffix file as it was, and a list file for RELION 4 and later."""
-        rows = [
-            f"{quoted(file.micrograph)} {quoted(self.paths.relative(written[file.path]))}"
-            for file in self.files
-            if file.path in written
-        ]
-        header = ["", "# version 30001", "", "data_coordinate_files", "", "loop_ "]
-        header += [f"_{MICROGRAPH.star} #1 ", f"_{COORDINATE_FILE} #2 "]
-        suffix = suffix_of(self.path)
-        return {
-            self.path.name: self.text,
-            f"{suffix}.star": "\n".join([*header, *(f"{r} " for r in rows), " ", ""]),
+        files = [file for file in self.files if file.path in written]
+        places = [self.paths.relative(written[file.path]) for file in files]
+        columns = {
+            MICROGRAPH.star: np.array([file.micrograph for file in files], dtype=object),
+            COORDINATE_FILE: np.array(places, dtype=object),
         }
+        listing = "\n# version 30001\n" + new_star("coordinate_files", columns)
+        return {self.path.name: self.text, f"{suffix_of(self.path)}.star": listing}
 
 
 @dataclass(frozen=True, eq=False)

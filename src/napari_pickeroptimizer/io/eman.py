@@ -38,12 +38,9 @@ class BoxSource(PickSource):
         lines = self.lines
         score = columns.get(PICKER_SCORE.star)
         if score is not None and self.n_columns > _SCORE_POSITION:
-            lines = list(lines)
             kept = self.row_lines[rows].tolist()
             scores = {_SCORE_POSITION: format_values(score)}
-            changed = replace_fields([lines[i] for i in kept], scores, [], self.n_columns)
-            for i, line in zip(kept, changed, strict=True):
-                lines[i] = line
+            lines = replace_fields(lines, kept, scores, [], self.n_columns)
         return kept_text(lines, self.row_lines, rows)
 
 

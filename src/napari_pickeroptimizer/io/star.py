@@ -10,12 +10,18 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.fields import field_spans, parse_fields, replace_fields
+from napari_pickeroptimizer.io.fields import (
+    field_spans,
+    format_values,
+    parse_fields,
+    replace_fields,
+)
 from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import as_numbers
 
@@ -193,19 +199,24 @@ class StarDocument:
     def _with_columns(
         self, block: StarBlock, kept_lines: list[int], columns: Mapping[str, Sequence[str]]
     ) -> list[str]:
-        lines = list(self.lines)
         old = {block.columns.index(c): v for c, v in columns.items() if c in block.columns}
         new = {c: v for c, v in columns.items() if c not in block.columns}
-        changed = replace_fields(
-            [lines[i] for i in kept_lines], old, list(new.values()), len(block.columns)
+        lines = replace_fields(
+            self.lines, kept_lines, old, list(new.values()), len(block.columns)
         )
-        for i, line in zip(kept_lines, changed, strict=True):
-            lines[i] = line
         if new:
             last = block.column_lines[-1]
             labels = _labels_like(lines[last], list(new), len(block.columns))
             lines[last] = "\n".join([lines[last], *labels])
         return lines
+
+
+def new_star(block: str, columns: Mapping[str, NDArray[Any]]) -> str:
+    """Return the text of a STAR of one table: (n,) values by label, as RELION lays it out."""
+    labels = (f"_{label} #{i} " for i, label in enumerate(columns, start=1))
+    fields = [format_values(values) for values in columns.values()]
+    rows = (" ".join(row) + " " for row in zip(*fields, strict=True))
+    return "\n".join(["", f"data_{block}", "", "loop_ ", *labels, *rows, " ", ""])
 
 
 def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.atomic import write_text_atomic
-from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
+from napari_pickeroptimizer.io.star import new_star
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,16 +103,7 @@ def write_new_star(
         )
     values = picks.place_columns()
     values.update(picks.star_columns() if columns is None else columns)
-    header = [
-        "",
-        "data_",
-        "",
-        "loop_ ",
-        *(f"_{c} #{i} " for i, c in enumerate(values, start=1)),
-    ]
-    fields = [format_values(v) for v in values.values()]
-    rows = [" ".join(row) + " " for row in zip(*fields, strict=True)]
-    return write_text_atomic(output, "\n".join([*header, *rows, " ", ""]))
+    return write_text_atomic(output, new_star("", values))
 
 
 def _write_file(
