@@ -21,7 +21,7 @@ from napari_pickeroptimizer.io.coordinate_lists import (
 from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
-from napari_pickeroptimizer.schema import MICROGRAPH, X, Y, columns_in, tomogram_label
+from napari_pickeroptimizer.schema import MICROGRAPH, X, Y, columns_in, refuse_tomogram
 from napari_pickeroptimizer.sources import PickSource, with_partial_label
 
 if TYPE_CHECKING:
@@ -141,12 +141,7 @@ def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
 
 def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlock | None:
     for block in document.blocks:
-        label = tomogram_label(block.columns)
-        if label is not None:
-            raise PickFormatError(
-                f"{document.path}: {block.title} is of a tomogram ({label}). "
-                "This package prunes picks on two-dimensional micrographs."
-            )
+        refuse_tomogram(block.columns, f"{document.path}: {block.title}")
     candidates = document.blocks_with(X.star, Y.star)
     if len(candidates) > 1:
         named = [b for b in candidates if b.name == "particles"]
