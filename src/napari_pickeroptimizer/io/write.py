@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -120,8 +120,8 @@ def _write_file(
             f"cannot write picks of {source.path.name} to {output}: give a name ending in "
             f"{suffix}" + ("." if suffix == ".star" else " or .star.")
         )
-    (rows,) = _rows_by_source(picks)
-    return [_write_source(picks, source, rows, columns, output)]
+    (part,) = _parts(picks)
+    return [_write_part(source, part, columns, output)]
 
 
 def _write_tree(
@@ -136,39 +136,45 @@ def _write_tree(
         common_folder([s.path for s in picks.sources]) if file_list is None else file_list.root
     )
     root = absolute(root)
-    places = [absolute(s.path).relative_to(root) for s in picks.sources]
-    _refuse_inputs(picks, [final / place for place in places])
-    paths, listed = [], {}
-    for source, place, rows in zip(picks.sources, places, _rows_by_source(picks), strict=True):
-        if len(rows):
-            paths.append(_write_source(picks, source, rows, columns, output / place))
-            listed[source.path] = final / place
-        else:
-            (output / place).unlink(missing_ok=True)
+    place_of = {s.path: absolute(s.path).relative_to(root) for s in picks.sources}
+    _refuse_inputs(picks, [final / place for place in place_of.values()])
+    written: dict[Path, Path] = {}
+    for source, part in zip(picks.sources, _parts(picks), strict=True):
+        if len(part.rows):
+            target = output / place_of[source.path]
+            written[source.path] = _write_part(source, part, columns, target)
+    for path in place_of.keys() - written.keys():
+        (output / place_of[path]).unlink(missing_ok=True)
+    listed = {path: final / place_of[path] for path in written}
     lists = {} if file_list is None else file_list.render(listed)
     _refuse_inputs(picks, [final / name for name in lists])
-    return paths + [write_text_atomic(output / name, text) for name, text in lists.items()]
+    list_files = [write_text_atomic(output / name, text) for name, text in lists.items()]
+    return [*written.values(), *list_files]
 
 
-def _rows_by_source(picks: Picks) -> list[NDArray[np.intp]]:
-    """Return the positions of each source's picks in the table, in the order of its rows."""
+class _Part(NamedTuple):
+    """The picks of one source: its rows, ascending, and their positions in the table."""
+
+    rows: NDArray[np.int64]
+    positions: NDArray[np.intp]
+
+
+def _parts(picks: Picks) -> list[_Part]:
+    """Return the part of each source, in their order."""
     source = picks.table["source"].to_numpy()
-    row = picks.table["source_row"].to_numpy()
+    row = picks.table["source_row"].to_numpy(dtype=np.int64)
     order = np.lexsort((row, source))
     if (np.diff(source[order]) == 0)[np.diff(row[order]) == 0].any():
         raise PickFormatError("some rows of a pick file are in these picks twice.")
-    return np.split(order, np.searchsorted(source[order], range(1, len(picks.sources))))
+    starts = np.searchsorted(source[order], range(1, len(picks.sources)))
+    return [_Part(row[positions], positions) for positions in np.split(order, starts)]
 
 
-def _write_source(
-    picks: Picks,
-    source: PickSource,
-    positions: NDArray[np.intp],
-    columns: Mapping[str, NDArray[Any]],
-    output: Path,
+def _write_part(
+    source: PickSource, part: _Part, columns: Mapping[str, NDArray[Any]], output: Path
 ) -> Path:
-    rows = picks.table["source_row"].to_numpy(dtype=np.int64)[positions]
-    text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})
+    of_part = {label: np.asarray(values)[part.positions] for label, values in columns.items()}
+    text = source.render(part.rows, of_part)
     return write_text_atomic(output, text, encoding=source.encoding)
 
 
