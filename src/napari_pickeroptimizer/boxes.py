@@ -142,10 +142,13 @@ def standardised(pixels: torch.Tensor) -> torch.Tensor:
     return (centred / sigma.clamp(min=1e-12)).clamp(-CLIP_SIGMA, CLIP_SIGMA)
 
 
-def outside(coords_yx_px: NDArray[np.float64], shape_px: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return which (n, 2) centres lie outside a (ny, nx) micrograph."""
-    limits = np.asarray(shape_px, dtype=np.float64) - 0.5
-    return np.asarray(((coords_yx_px < -0.5) | (coords_yx_px >= limits)).any(axis=1))
+def outside(
+    coords_yx_px: NDArray[np.float64], shape_px: tuple[int, ...], margin_px: float = 0.0
+) -> NDArray[np.bool_]:
+    """Return which (n, 2) centres lie outside a (ny, nx) micrograph, or in its margin."""
+    limits = np.asarray(shape_px, dtype=np.float64) - 0.5 - margin_px
+    beyond = (coords_yx_px < margin_px - 0.5) | (coords_yx_px >= limits)
+    return np.asarray(beyond.any(axis=1))
 
 
 def window_side(settings: BoxSettings, reach: float = 1.0) -> int:

@@ -25,6 +25,7 @@ from napari_pickeroptimizer.io.images import (
     open_pixel_size_ang,
 )
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
+from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES
 
 # cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
@@ -145,7 +146,7 @@ class Micrographs:
             raise MicrographNotFoundError(
                 f"no micrographs in {where}: expected {', '.join(IMAGE_SUFFIXES)} files."
             )
-        absolute_paths = (os.path.abspath(Path(p).expanduser()) for p in paths)  # noqa: PTH100
+        absolute_paths = (str(absolute(Path(p).expanduser())) for p in paths)
         return cls(
             tuple(
                 replace(m, pixel_size_ang=pixel_size_ang or m.pixel_size_ang, flip_y=flip_y)
@@ -347,11 +348,7 @@ def _find_below(folder: Path) -> list[Micrograph]:
 def _as_micrographs(path: Path, name: str) -> list[Micrograph]:
     """One micrograph a file; one a section (``000001@stack.mrcs``) for .mrcs stacks."""
     pixel_size = open_pixel_size_ang(path)
-    if path.suffix.lower() == ".mrcs":
-        n = mrcs_sections(path)
-        if n > 1:
-            return [
-                Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i)
-                for i in range(n)
-            ]
-    return [Micrograph(name, path, pixel_size)]
+    n = mrcs_sections(path) if path.suffix.lower() == ".mrcs" else 1
+    if n <= 1:
+        return [Micrograph(name, path, pixel_size)]
+    return [Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i) for i in range(n)]

@@ -27,6 +27,7 @@ from napari_pickeroptimizer.schema import (
     PROBABILITY_PREFIX,
     SELECTION_TYPE,
     SUGGESTION,
+    Column,
     X,
     Y,
     columns_in,
@@ -163,15 +164,12 @@ class Picks:
     @property
     def labels(self) -> NDArray[np.int8]:
         """(n,) user labels, 0 = unlabelled."""
-        return self.table["label"].to_numpy(dtype=np.int8)
+        return self.values(LABEL)
 
     @property
     def was_suggested(self) -> NDArray[np.bool_]:
         """(n,) whether a pick was suggested for labelling, for its score or its features."""
-        if SUGGESTION.name not in self.table:
-            return np.zeros(len(self), dtype=bool)
-        rank = self.table[SUGGESTION.name].to_numpy(dtype=np.float64)
-        return np.asarray(np.nan_to_num(rank) > 0)
+        return np.asarray(np.nan_to_num(self.values(SUGGESTION)) > 0)
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -182,9 +180,13 @@ class Picks:
     @property
     def particle_probability(self) -> NDArray[np.float64]:
         """(n,) P(particle), NaN where a pick was not scored."""
-        if PROBABILITY.name not in self.table:
-            return PROBABILITY.all_missing(len(self))
-        return self.table[PROBABILITY.name].to_numpy(dtype=np.float64)
+        return self.values(PROBABILITY)
+
+    def values(self, column: Column) -> NDArray[Any]:
+        """Return the (n,) values of one of `schema.COLUMNS`; they are missing where it is."""
+        if column.name not in self.table:
+            return column.all_missing(len(self))
+        return self.table[column.name].to_numpy(dtype=column.dtype)
 
     def coords_yx_px(self) -> NDArray[np.float64]:
         """Return the (n, 2) centres, (row, column), in micrograph pixels."""
@@ -222,10 +224,8 @@ class Picks:
         P(particle), ``poDecidedBy`` what decided; by it, labels and decisions are told apart
         on reading. The others of `added_columns` follow.
         """
-        labels = classes = self.labels
-        if PREDICTED.name in self.table:
-            predicted = self.table[PREDICTED.name].to_numpy(dtype=np.int8)
-            classes = np.where(labels != UNLABELLED, labels, predicted)
+        labels = self.labels
+        classes = np.where(labels != UNLABELLED, labels, self.values(PREDICTED))
         columns: dict[str, NDArray[Any]] = {}
         added = self.added_columns()
         by = added.pop(DECIDED_BY.star, None)
@@ -240,18 +240,13 @@ class Picks:
 
     def added_columns(self) -> dict[str, NDArray[Any]]:
         """Return those of `schema.COLUMNS` that are added, where a pick has one: by label."""
-        columns = {}
-        for column in COLUMNS:
-            if column.is_added and column.name in self.table:
-                values = self.table[column.name].to_numpy(dtype=column.dtype)
-                if not column.is_missing(values).all():
-                    columns[column.star] = values
-        return columns
+        added = {c: self.values(c) for c in COLUMNS if c.is_added}
+        return {c.star: v for c, v in added.items() if not c.is_missing(v).all()}
 
     def place_columns(self) -> dict[str, NDArray[Any]]:
         """Return micrograph, x, y and the picker's score where known, by STAR label."""
         return {
-            column.star: self.table[column.name].to_numpy(dtype=column.dtype)
+            column.star: self.values(column)
             for column in (MICROGRAPH, X, Y, PICKER_SCORE)
             if column.name in self.table
         }

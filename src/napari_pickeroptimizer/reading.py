@@ -125,10 +125,10 @@ def group_by_micrograph(
     names_of: dict[Micrograph, list[str]] = {}
     for name, micrograph in found.items():
         names_of.setdefault(micrographs.first_of_file(micrograph), []).append(name)
-    groups = [
-        (names, MicrographRows(names[0], micrograph, _merged(rows_of_name, names)))
-        for micrograph, names in names_of.items()
-    ]
+    groups = []
+    for micrograph, names in names_of.items():
+        rows = np.sort(np.concatenate([rows_of_name[name] for name in names]))
+        groups.append((names, MicrographRows(names[0], micrograph, rows)))
     groups += [
         ([name], MicrographRows(name, None, rows_of_name[name], reason))
         for name, reason in missing.items()
@@ -182,9 +182,3 @@ def _read(group: MicrographRows) -> NDArray[np.float32]:
     if group.micrograph is None:
         raise MicrographNotFoundError(group.reason)
     return group.micrograph.read()
-
-
-def _merged(rows_of_name: dict[str, NDArray[np.intp]], names: list[str]) -> NDArray[np.intp]:
-    if len(names) == 1:
-        return rows_of_name[names[0]]
-    return np.sort(np.concatenate([rows_of_name[name] for name in names]))

@@ -165,19 +165,8 @@ SUGGESTION_SCORE = Column(
     is_added=False,
 )
 
-COLUMNS = (
-    X,
-    Y,
-    MICROGRAPH,
-    LABEL,
-    PREDICTED,
-    PICKER_SCORE,
-    PROBABILITY,
-    DECIDED_BY,
-    SUGGESTION,
-    SUGGESTION_REASON,
-    SUGGESTION_SCORE,
-)
+# All of the above, in their order.
+COLUMNS = tuple(value for value in [*globals().values()] if isinstance(value, Column))
 _BY_NAME = {column.name: column for column in COLUMNS}
 _BY_LABEL = {label: column for column in COLUMNS for label in column.star_labels}
 
@@ -224,17 +213,21 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s_\-]|^\ufeff", "", name).lower()
 
 
-def tomogram_label(labels: Iterable[str]) -> str | None:
-    """Return the first STAR label that only picks in three dimensions have."""
+def refuse_tomogram(labels: Iterable[str], title: str) -> None:
+    """Refuse a table with a STAR label that only picks in three dimensions have.
+
+    Raises
+    ------
+    PickFormatError
+        There is one; `title` names the table.
+    """
     three_dimensional = ("rlnTomoName", "rlnCoordinateZ")
-    return next(
-        (
-            label
-            for label in labels
-            if label in three_dimensional or label.startswith("rlnCenteredCoordinate")
-        ),
-        None,
-    )
+    for label in labels:
+        if label in three_dimensional or label.startswith("rlnCenteredCoordinate"):
+            raise PickFormatError(
+                f"{title} is of a tomogram ({label}). This package prunes picks on "
+                "two-dimensional micrographs."
+            )
 
 
 def parse_columns(

@@ -17,7 +17,7 @@ from napari_pickeroptimizer.schema import (
     SELECTION_TYPE,
     X,
     Y,
-    tomogram_label,
+    refuse_tomogram,
 )
 
 if TYPE_CHECKING:
@@ -105,12 +105,7 @@ class FrameSource(PickSource):
         named = {"": blocks} if isinstance(blocks, pd.DataFrame) else dict(blocks)
         frames = {name: b for name, b in named.items() if isinstance(b, pd.DataFrame)}
         for name, frame in frames.items():
-            label = tomogram_label(frame.columns)
-            if label is not None:
-                raise PickFormatError(
-                    f"block {name!r} is of a tomogram ({label}). This package prunes picks on "
-                    "two-dimensional micrographs."
-                )
+            refuse_tomogram(frame.columns, f"block {name!r}")
         labels = {X.star, Y.star}
         names = [name for name, frame in frames.items() if labels <= set(frame.columns)]
         if len(names) > 1 and "particles" in names:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_pickeroptimizer.boxes import cut_windows, render, window_side, working_image
+from napari_pickeroptimizer.boxes import cut_boxes, outside
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import MicrographReadError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, Classifier, ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
@@ -28,10 +26,11 @@ from napari_pickeroptimizer.reading import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Generator, Iterator
     from pathlib import Path
 
-    from napari_pickeroptimizer.boxes import BoxSettings, WorkingImage
+    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.fewshot.suggest import SuggestSettings
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
@@ -40,13 +39,11 @@ if TYPE_CHECKING:
 OF_A_LABEL = 0.5
 OF_ANOTHER_PICK = 0.25
 OF_THE_BORDER = 0.5
-BATCH_SIZE = 256
 # Micrographs with labels are read first, but this share is left for those without.
 SHARE_OF_OTHERS = 0.5
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Features and probabilities of picks, and of the labels on the same micrographs.
 
     Parameters
@@ -94,16 +91,11 @@ def pretrained_features(base: str | Path, boxes: BoxSettings, seed: int) -> Clas
 def sample_features(
     micrographs: Micrographs,
     picks: Picks,
-    labels: Picks | None,
+    labels: Picks,
     classifier: Classifier,
-    *,
-    n_micrographs: int,
-    n_pool: int,
-    seed: int,
-    device: str = "auto",
-    n_views: int = DEFAULT_VIEWS,
-) -> Iterator[BoxesRead | MicrographSkipped | Sample]:
-    """Draw picks from some micrographs and compute their features; the sample comes last.
+    settings: SuggestSettings,
+) -> Generator[BoxesRead | MicrographSkipped, None, Sample]:
+    """Draw picks from some micrographs and return their features, yielding the progress.
 
     Each micrograph is read once; one that cannot be read is skipped with an event and replaced.
 
@@ -113,18 +105,12 @@ def sample_features(
         Micrographs of the picks.
     picks : Picks
         Picks of any number of micrographs.
-    labels : Picks or None
+    labels : Picks
         Labelled picks; picks at their positions are left out.
     classifier : Classifier
         Network for the features, and its box size.
-    n_micrographs, n_pool : int
-        Maximum number of micrographs to read, and approximate number of picks to draw.
-    seed : int
-        Seed of both draws.
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    n_views : int
-        Test-time augmentation views of each box that are averaged.
+    settings : SuggestSettings
+        Number of micrographs and of picks, views, seed of both draws, device.
 
     Raises
     ------
@@ -133,47 +119,50 @@ def sample_features(
     SettingsError
         The diameter is given in Å and the pixel size is unknown.
     """
-    classifier = classifier.to(choose_device(device))
+    classifier = classifier.to(choose_device(settings.device))
     groups = group_by_micrograph(micrographs, picks)
     check_any_found(groups)
     for group in groups:
         if group.micrograph is None:
             yield MicrographSkipped(group.name, group.reason, 0.0)
-    of_label_groups = [] if labels is None else group_by_micrograph(micrographs, labels)
-    label_rows_of = {g.micrograph: g.rows for g in of_label_groups if g.micrograph is not None}
-    rng = np.random.default_rng(seed)
+    label_groups = group_by_micrograph(micrographs, labels)
+    label_rows_of = {g.micrograph: g.rows for g in label_groups if g.micrograph is not None}
+    rng = np.random.default_rng(settings.seed)
     available = [group for group in groups if group.micrograph is not None]
-    plan = reading_order(available, label_rows_of, n_micrographs, rng)
-    everywhere = picks.coords_yx_px()
-    of_labels = np.empty((0, 2)) if labels is None else labels.coords_yx_px()
+    plan = reading_order(available, label_rows_of, settings.n_micrographs, rng)
+    everywhere, of_labels = picks.coords_yx_px(), labels.coords_yx_px()
     none = np.empty(0, dtype=np.intp)
-    n_read, n_wanted, parts = 0, min(n_micrographs, len(plan)), []
+    n_wanted = min(settings.n_micrographs, len(plan))
+    parts: list[Sample] = []
     reasons: list[str] = []
     for event in _read_some(plan, n_wanted):
         micrograph = event.group.micrograph
         assert micrograph is not None  # of those in the plan
         if isinstance(event, MicrographFailed):
             reasons.append(event.reason)
-            yield MicrographSkipped(micrograph.name, event.reason, n_read / n_wanted)
+            yield MicrographSkipped(micrograph.name, event.reason, len(parts) / n_wanted)
             continue
-        image = working_image(event.image, classifier.card.boxes, micrograph.pixel_size_ang)
-        diameter_px = classifier.card.boxes.diameter_in(micrograph.pixel_size_ang)
+        shape_px, pixel_size_ang = event.image.shape, micrograph.pixel_size_ang
+        diameter_px = classifier.card.boxes.diameter_in(pixel_size_ang)
         label_rows = label_rows_of.get(micrograph, none)
-        label_rows = label_rows[off_border(of_labels[label_rows], image.shape_px, 0.0)]
+        label_rows = label_rows[~outside(of_labels[label_rows], shape_px)]
         rows = rng.permutation(event.group.rows)
         free = labelling_candidates(
-            everywhere[rows], of_labels[label_rows], image.shape_px, diameter_px
+            everywhere[rows], of_labels[label_rows], shape_px, diameter_px
         )
-        rows = np.sort(rows[free][: math.ceil(n_pool / n_wanted)])
+        rows = np.sort(rows[free][: math.ceil(settings.n_pool / n_wanted)])
+        n = len(rows)
         coords = np.concatenate([everywhere[rows], of_labels[label_rows]])
+        boxes = cut_boxes(event.image, coords, classifier.card.boxes, pixel_size_ang)
+        p, features = classifier.predict_with_features(boxes, n_views=settings.n_views)
+        group_of_rows = np.full(n, len(parts), dtype=np.intp)
         parts.append(
-            _part(n_read, rows, label_rows, predict_at(classifier, image, coords, n_views))
+            Sample(rows, group_of_rows, features[:n], p[:n], label_rows, features[n:], p[n:])
         )
-        n_read += 1
-        yield BoxesRead(micrograph.name, n_read, n_wanted, n_read / n_wanted)
+        yield BoxesRead(micrograph.name, len(parts), n_wanted, len(parts) / n_wanted)
     if not parts:
         raise MicrographReadError(f"none of {len(plan)} micrographs can be read; {reasons[0]}")
-    yield joined(parts)
+    return Sample(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _read_some(
@@ -201,35 +190,6 @@ def reading_order(
     return [shuffled[i] for i in (*first_rows, *other_rows)]
 
 
-def _part(
-    group: int,
-    rows: NDArray[np.intp],
-    label_rows: NDArray[np.intp],
-    predicted: tuple[NDArray[np.float32], NDArray[np.float32]],
-) -> Sample:
-    """Return one micrograph's part of a sample; its picks were predicted before its labels."""
-    probabilities, features = predicted
-    n = len(rows)
-    return Sample(
-        rows,
-        np.full(n, group, dtype=np.intp),
-        features[:n],
-        probabilities[:n],
-        label_rows,
-        features[n:],
-        probabilities[n:],
-    )
-
-
-def off_border(
-    coords_yx_px: NDArray[np.float64], shape_px: tuple[int, int], margin_px: float
-) -> NDArray[np.bool_]:
-    """Return which (n, 2) centres lie in a (ny, nx) micrograph, `margin_px` off its border."""
-    limits = np.asarray(shape_px, dtype=np.float64) - 0.5
-    inside = (coords_yx_px >= margin_px - 0.5) & (coords_yx_px < limits - margin_px)
-    return np.asarray(inside.all(axis=1))
-
-
 def labelling_candidates(
     coords_yx_px: NDArray[np.float64],
     labels_yx_px: NDArray[np.float64],
@@ -244,7 +204,7 @@ def labelling_candidates(
     >>> labelling_candidates(picks, np.array([[52.0, 92]]), (100, 100), 20.0)
     array([0])
     """
-    candidate = off_border(coords_yx_px, shape_px, OF_THE_BORDER * diameter_px)
+    candidate = ~outside(coords_yx_px, shape_px, OF_THE_BORDER * diameter_px)
     if len(labels_yx_px):
         distance, _ = cKDTree(labels_yx_px).query(coords_yx_px)
         candidate &= distance > OF_A_LABEL * diameter_px
@@ -253,25 +213,3 @@ def labelling_candidates(
         if candidate[first]:
             candidate[second] = False
     return np.flatnonzero(candidate)
-
-
-def predict_at(
-    classifier: Classifier,
-    image: WorkingImage,
-    coords_yx_px: NDArray[np.float64],
-    n_views: int = DEFAULT_VIEWS,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return (n, n_classes) probabilities and (n, c) features of picks, from one pass."""
-    settings = classifier.card.boxes
-    boxes = render(cut_windows(image, coords_yx_px, window_side(settings)), settings.box_px)
-    return classifier.predict_with_features(boxes, BATCH_SIZE, n_views)
-
-
-def joined(parts: list[Sample]) -> Sample:
-    """Put the samples of several micrographs together."""
-    return Sample(
-        *(
-            np.concatenate([getattr(part, field.name) for part in parts])
-            for field in dataclasses.fields(Sample)
-        )
-    )

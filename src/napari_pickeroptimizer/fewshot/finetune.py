@@ -89,7 +89,7 @@ def finetune(
     validation = yield from _cross_validated(boxes, folds, settings, device, n_trainings)
     everything = np.arange(len(boxes.targets))
     network = yield from _trained(
-        boxes, everything, settings, device, n_trainings - 1, n_trainings, final=True
+        boxes, everything, settings, device, n_trainings - 1, n_trainings
     )
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
@@ -181,18 +181,15 @@ def _trained(
     device: torch.device,
     training: int,
     n_trainings: int,
-    *,
-    final: bool = False,
 ) -> Generator[StepDone, None, TwoBranchNet]:
-    """Yield the steps of one training and return its network."""
+    """Yield the steps of one training, from 0, and return its network; the last is the final."""
+    fold = training + 1 if training + 1 < n_trainings else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = initial_network(settings.base, settings.backbone, len(boxes.class_ids))
     for step, losses, accuracy in train(network, boxes, rows, settings, device):
         progress = _progress(training, step / settings.n_steps, n_trainings)
-        yield StepDone(
-            None if final else training + 1, step, settings.n_steps, losses, accuracy, progress
-        )
+        yield StepDone(fold, step, settings.n_steps, losses, accuracy, progress)
     return network
 
 
@@ -221,7 +218,11 @@ def model_card(
         "shares_of_picks": None
         if shares is None
         else {name: round(float(share), 3) for name, share in zip(names, shares, strict=True)},
-        "settings": _settings_as_json(settings),
+        "settings": {
+            **dataclasses.asdict(settings),
+            "base": str(settings.base),
+            "class_names": {str(c): name for c, name in settings.class_names.items()},
+        },
         "validation": validation.summary() if validation is not None else None,
     }
     return ModelCard(
@@ -233,12 +234,3 @@ def model_card(
         training=training,
         versions=software_versions(),
     )
-
-
-def _settings_as_json(settings: FineTuneSettings) -> dict[str, Any]:
-    names = {str(class_id): name for class_id, name in settings.class_names.items()}
-    return {
-        **dataclasses.asdict(settings),
-        "base": str(settings.base),
-        "class_names": names,
-    }

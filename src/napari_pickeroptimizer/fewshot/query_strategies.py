@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,10 +85,10 @@ def diverse(
     free = [c for c in np.argsort(-size, kind="stable") if c not in taken]
     groups = np.zeros(len(features), dtype=np.intp) if groups is None else groups
     room = _room(groups, n)
-    chosen = _nearest(free, cluster, distance, groups, room, n)
-    _fill(chosen, n, features, label_features, groups, room)
+    nearest = _nearest(free, cluster, distance, groups, room, n)
+    chosen = _with_farthest(nearest, n, features, label_features, groups, room)
     order = spread(features[chosen], n, label_features)
-    return np.asarray(chosen, dtype=np.intp)[order]
+    return np.array(chosen, dtype=np.intp)[order]
 
 
 def _room(groups: NDArray[np.intp], n: int) -> NDArray[np.intp]:
@@ -118,15 +117,16 @@ def _nearest(
     return chosen
 
 
-def _fill(
+def _with_farthest(
     chosen: list[int],
     n: int,
     features: NDArray[np.floating],
     label_features: NDArray[np.floating],
     groups: NDArray[np.intp],
     room: NDArray[np.intp],
-) -> None:
-    """Add the picks farthest from those `chosen`, first where there is `room`, up to n."""
+) -> list[int]:
+    """Return `chosen` and the farthest from them, first where there is `room`, up to n picks."""
+    chosen = list(chosen)
     so_far = np.concatenate([label_features, features[chosen]])
     gap = np.min([_squared(features, point) for point in so_far], axis=0)
     gap[chosen] = -np.inf
@@ -137,6 +137,7 @@ def _fill(
         room[groups[best]] -= 1
         gap = np.minimum(gap, _squared(features, features[best]))
         gap[chosen] = -np.inf
+    return chosen
 
 
 def spread(
@@ -153,21 +154,12 @@ def spread(
     """
     if not len(features):
         return np.empty(0, dtype=np.intp)
-    if len(label_features):
-        gap = np.min([_squared(features, k) for k in label_features], axis=0)
-    else:
-        gap = -_squared(features, features.mean(axis=0))
-    order = []
-    for _ in range(min(n, len(features))):
-        best = int(gap.argmax())
-        order.append(best)
-        to_best = _squared(features, features[best])
-        gap = (
-            to_best
-            if not len(label_features) and len(order) == 1
-            else np.minimum(gap, to_best)
-        )
-        gap[order] = -np.inf
+    n = min(n, len(features))
+    first = []
+    if not len(label_features):
+        first = [int(_squared(features, features.mean(axis=0)).argmin())]
+    one_group, room = np.zeros(len(features), dtype=np.intp), np.array([n])
+    order = _with_farthest(first, n, features, label_features, one_group, room)
     return np.array(order, dtype=np.intp)
 
 
@@ -274,28 +266,9 @@ def mixed(
     return positions[order], order < len(uncertain_picks)
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """Picks on which picker and model disagree, the clearest first.
-
-    Parameters
-    ----------
-    positions : (n,) int
-        Which picks.
-    picker_sure : (n,) bool
-        True where the picker's score is high and P(particle) low, False for the reverse.
-    strength : (n,) float64
-        Size of the disagreement, 0..1.
-    """
-
-    positions: NDArray[np.intp]
-    picker_sure: NDArray[np.bool_]
-    strength: NDArray[np.float64]
-
-
 def disagreements(
     picker_score: NDArray[np.floating], p_particle: NDArray[np.floating], n: int
-) -> Disagreement:
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.float64]]:
     """Choose picks that the picker scored high and the model rejects, and the reverse, in turn.
 
     Pickers' scores have different scales, so ranks among the picks are compared: picks in the
@@ -308,10 +281,20 @@ def disagreements(
     n : int
         Number of picks requested; fewer are returned where fewer disagree.
 
+    Returns
+    -------
+    positions : (k,) int
+        The clearest first.
+    picker_sure : (k,) bool
+        True where the picker's score is high and P(particle) low, False for the reverse.
+    strength : (k,) float64
+        Size of the disagreement, 0..1.
+
     Examples
     --------
-    >>> chosen = disagreements(np.array([9.0, 7, 3, 1]), np.array([0.1, 0.9, 0.2, 0.8]), 4)
-    >>> chosen.positions.tolist(), chosen.picker_sure.tolist()
+    >>> score, p_particle = np.array([9.0, 7, 3, 1]), np.array([0.1, 0.9, 0.2, 0.8])
+    >>> positions, picker_sure, _ = disagreements(score, p_particle, 4)
+    >>> positions.tolist(), picker_sure.tolist()
     ([0, 3], [True, False])
     """
     scored = np.flatnonzero(np.isfinite(picker_score) & np.isfinite(p_particle))
@@ -325,7 +308,7 @@ def disagreements(
         order = order[strength[order] > 0]
         turns += [(turn, not sure, i, strength[i]) for turn, i in enumerate(order)]
     turns = sorted(turns, key=lambda t: t[:2])[:n]
-    return Disagreement(
+    return (
         scored[np.array([i for _, _, i, _ in turns], dtype=np.intp)],
         np.array([not unsure for _, unsure, _, _ in turns], dtype=bool),
         np.array([strength for *_, strength in turns], dtype=np.float64),

@@ -12,13 +12,8 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import CheckpointError, PickFormatError, SettingsError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.features import (
-    Sample,
-    pretrained_features,
-    sample_features,
-)
+from napari_pickeroptimizer.fewshot.features import pretrained_features, sample_features
 from napari_pickeroptimizer.fewshot.query_strategies import (
-    Disagreement,
     disagreements,
     diverse,
     mixed,
@@ -28,6 +23,7 @@ from napari_pickeroptimizer.fewshot.query_strategies import (
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.schema import (
+    PICKER_SCORE,
     PROBABILITY_PREFIX,
     SUGGESTION,
     SUGGESTION_REASON,
@@ -39,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari_pickeroptimizer.fewshot.features import Sample
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
@@ -186,51 +183,21 @@ def suggest(
     by = _checked(picks, settings, classifier)
     all_labels = _labelled(picks, labels)
     network = classifier or pretrained_features(settings.base, settings.boxes, settings.seed)
-    sample = None
-    for event in sample_features(
-        micrographs,
-        picks,
-        all_labels,
-        network,
-        n_micrographs=settings.n_micrographs,
-        n_pool=settings.n_pool,
-        seed=settings.seed,
-        device=settings.device,
-        n_views=settings.n_views,
-    ):
-        if isinstance(event, Sample):
-            sample = event
-        else:
-            yield event
-    assert sample is not None  # the generator's last event
+    sample = yield from sample_features(micrographs, picks, all_labels, network, settings)
     class_ids = network.card.class_ids
-    chosen = _chosen(by, picks, sample, class_ids, settings)
+    positions, reasons, scores = _chosen(by, picks, sample, class_ids, settings)
     columns: dict[str, NDArray[Any]] = {
-        RANK: np.arange(1, len(chosen.positions) + 1),
-        REASON: np.asarray(chosen.reasons, dtype=object),
-        SCORE: chosen.scores,
+        RANK: np.arange(1, len(positions) + 1),
+        REASON: np.asarray(reasons, dtype=object),
+        SCORE: scores,
     }
-    if classifier is not None:
-        columns |= _columns(sample.probabilities[chosen.positions], class_ids)
-    suggested = picks.select(sample.rows[chosen.positions]).with_columns(**columns)
     doubtful = all_labels.select(np.empty(0, dtype=np.intp))
     if classifier is not None:
+        columns |= _columns(sample.probabilities[positions], class_ids)
         doubtful = doubtful_labels(all_labels, sample, class_ids)
-    yield Suggested(
-        suggested,
-        sample.rows[chosen.positions],
-        by,
-        settings.n,
-        len(sample.rows),
-        doubtful,
-    )
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    positions: NDArray[np.intp]
-    reasons: list[str]
-    scores: NDArray[np.float64]
+    rows = sample.rows[positions]
+    suggested = picks.select(rows).with_columns(**columns)
+    yield Suggested(suggested, rows, by, settings.n, len(sample.rows), doubtful)
 
 
 def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | None) -> str:
@@ -256,16 +223,12 @@ def _checked(picks: Picks, settings: SuggestSettings, classifier: Classifier | N
             f"this model has no class {PARTICLE} ({class_name(PARTICLE)}), so its "
             "uncertainty is undefined: choose by diversity."
         )
-    if settings.by == "disagreement" and not _has_scores(picks):
+    if settings.by == "disagreement" and np.isnan(picks.values(PICKER_SCORE)).all():
         raise SettingsError(
             "choosing by disagreement compares the model with the picker's scores, and these "
             "picks have none: choose by uncertainty."
         )
     return "mixed" if settings.by == "auto" else settings.by
-
-
-def _has_scores(picks: Picks) -> bool:
-    return "picker_score" in picks.table and bool(picks.table["picker_score"].notna().any())
 
 
 def _labelled(picks: Picks, labels: Picks | None) -> Picks:
@@ -280,7 +243,8 @@ def _chosen(
     sample: Sample,
     class_ids: tuple[int, ...],
     settings: SuggestSettings,
-) -> _Chosen:
+) -> tuple[NDArray[np.intp], list[str], NDArray[np.float64]]:
+    """Return positions in the sample, the most useful first, the reasons and the scores."""
     if by == "diversity":
         positions = diverse(
             sample.features,
@@ -289,7 +253,7 @@ def _chosen(
             groups=sample.groups,
             seed=settings.seed,
         )
-        return _Chosen(positions, [DIVERSE] * len(positions), np.full(len(positions), np.nan))
+        return positions, [DIVERSE] * len(positions), np.full(len(positions), np.nan)
     p_particle = sample.probabilities[:, class_ids.index(PARTICLE)]
     if by == "mixed":
         positions, is_uncertain = mixed(
@@ -301,16 +265,16 @@ def _chosen(
             seed=settings.seed,
         )
         reasons = [UNCERTAIN if flag else DIVERSE for flag in is_uncertain]
-        return _Chosen(positions, reasons, uncertainty(p_particle[positions]))
+        return positions, reasons, uncertainty(p_particle[positions])
     if by == "uncertainty":
         positions, scores = uncertain(
             sample.features, p_particle, settings.n, groups=sample.groups, seed=settings.seed
         )
-        return _Chosen(positions, [UNCERTAIN] * len(positions), scores)
-    picker_score = picks.table["picker_score"].to_numpy(dtype=np.float64)[sample.rows]
-    differ: Disagreement = disagreements(picker_score, p_particle, settings.n)
-    reasons = [PICKER_SURE if sure else PICKER_UNSURE for sure in differ.picker_sure]
-    return _Chosen(differ.positions, reasons, differ.strength)
+        return positions, [UNCERTAIN] * len(positions), scores
+    picker_score = picks.values(PICKER_SCORE)[sample.rows]
+    positions, picker_sure, strength = disagreements(picker_score, p_particle, settings.n)
+    reasons = [PICKER_SURE if sure else PICKER_UNSURE for sure in picker_sure]
+    return positions, reasons, strength
 
 
 def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -> Picks:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.fields import quoted
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
+from napari_pickeroptimizer.io.star import new_star
 from napari_pickeroptimizer.io.text import read_text
 from napari_pickeroptimizer.schema import MICROGRAPH
 from napari_pickeroptimizer.sources import FileList
@@ -24,6 +27,7 @@ COORDINATE_FILE = "rlnMicrographCoordinates"
 _SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
 # "MotionCorr/job002/Movies/a.mrc" is "Movies/a.mrc" in every later job
 _JOB_FOLDER = re.compile(r"^.*?/job\d{3}[^/]*/")
+_EXTENSION = re.compile(r"\.[^./]*$")
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,14 @@ class SuffixFile(CoordinateList):
 
     def render(self, written: Mapping[Path, Path]) -> dict[str, str]:
         """Return the suffix file as it was, and a list file for RELION 4 and later."""
-        rows = [
-            f"{quoted(file.micrograph)} {quoted(self.paths.relative(written[file.path]))}"
-            for file in self.files
-            if file.path in written
-        ]
-        header = ["", "# version 30001", "", "data_coordinate_files", "", "loop_ "]
-        header += [f"_{MICROGRAPH.star} #1 ", f"_{COORDINATE_FILE} #2 "]
-        suffix = suffix_of(self.path)
-        return {
-            self.path.name: self.text,
-            f"{suffix}.star": "\n".join([*header, *(f"{r} " for r in rows), " ", ""]),
+        files = [file for file in self.files if file.path in written]
+        places = [self.paths.relative(written[file.path]) for file in files]
+        columns = {
+            MICROGRAPH.star: np.array([file.micrograph for file in files], dtype=object),
+            COORDINATE_FILE: np.array(places, dtype=object),
         }
+        listing = "\n# version 30001\n" + new_star("coordinate_files", columns)
+        return {self.path.name: self.text, f"{suffix_of(self.path)}.star": listing}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +119,12 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
     if MICROGRAPH.star not in block.columns:
         raise PickFormatError(f"{path}: {block.title} has no column {MICROGRAPH.star}.")
     values = document.strings(block, [MICROGRAPH.star, COORDINATE_FILE])
-    paths = ProjectPaths(path)
+    paths, where = ProjectPaths(path), document.where(block)
     files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
     for row, file in enumerate(files):
         if not file.is_file():
             raise PicksNotFoundError(
-                f"{document.where(block, row)}: coordinate file "
+                f"{where(row)}: coordinate file "
                 f"{values[COORDINATE_FILE][row]} does not exist (looked in the working "
                 f"directory and above {path}). Run in the RELION project folder, or remove "
                 "the row."
@@ -137,7 +137,7 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
         for row, value in enumerate(listed):
             if first.setdefault(value, row) != row:
                 raise PickFormatError(
-                    f"{document.where(block, row)}: {column} {value} is listed twice, first "
+                    f"{where(row)}: {column} {value} is listed twice, first "
                     f"in row {first[value] + 1}."
                 )
     names = values[MICROGRAPH.star].tolist()
@@ -166,7 +166,10 @@ def read_suffix_file(path: Path) -> SuffixFile:
     root = path.parent
     suffix = suffix_of(path)
     files = [
-        ListedFile(row.name, root / f"{_stem(_JOB_FOLDER.sub('', row.name))}_{suffix}.star")
+        ListedFile(
+            row.name,
+            root / f"{_EXTENSION.sub('', _JOB_FOLDER.sub('', row.name))}_{suffix}.star",
+        )
         for row in read_micrographs_star(star)
     ]
     existing = tuple(file for file in files if file.path.is_file())
@@ -202,11 +205,6 @@ def list_in(folder: Path) -> Path | None:
             "pass one of these files."
         )
     return lists[0] if lists else None
-
-
-def _stem(name: str) -> str:
-    folder, slash, file = name.rpartition("/")
-    return folder + slash + file.rpartition(".")[0] if "." in file else name
 
 
 def _root(path: Path, files: list[Path]) -> Path:

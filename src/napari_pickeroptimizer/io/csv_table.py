@@ -19,9 +19,8 @@ from napari_pickeroptimizer.classes import (
 )
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import format_values
-from napari_pickeroptimizer.io.file_picks import FilePicks
-from napari_pickeroptimizer.io.pick_format import PickFormat
-from napari_pickeroptimizer.io.text import kept_text, read_text
+from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
+from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import (
     COLUMNS,
     DECIDED_BY,
@@ -29,7 +28,6 @@ from napari_pickeroptimizer.schema import (
     PROBABILITY,
     column_of,
     header_names,
-    parse_columns,
     plain_name,
 )
 from napari_pickeroptimizer.sources import PickSource
@@ -115,9 +113,7 @@ class CsvSource(PickSource):
         return "".join(a + b for a, b in fields) + line[stop:]
 
 
-def read_csv(
-    path: str | Path, *, micrograph: str | None = None, listed: bool = False
-) -> FilePicks:
+def read_csv(path: Path, micrograph: str | None = None) -> FilePicks:
     """Read a CSV of picks with a header line; coordinates are 0-based centres in pixels.
 
     Columns are found by name, see `schema.COLUMNS`. Labels are class ids 0 to 6, or
@@ -126,13 +122,11 @@ def read_csv(
 
     Parameters
     ----------
-    path : str or Path
+    path : Path
         The file.
     micrograph : str, optional
         Name of the micrograph if there is no such column; by default the file's own
         without ``.csv``.
-    listed : bool, optional
-        Makes no difference here.
 
     Raises
     ------
@@ -142,7 +136,6 @@ def read_csv(
         The file is empty, has no x and y in its header, or a row does not fit; file, row
         and line are named.
     """
-    path = Path(path)
     text, encoding = read_text(path)
     lines = text.split("\n")
     filled = [i for i, s in enumerate(lines) if s.strip()]
@@ -150,29 +143,27 @@ def read_csv(
         raise PickFormatError(f"{path} is an empty file.")
     header_line, row_lines = filled[0], np.array(filled[1:], dtype=np.int64)
     delimiter = max(",;\t", key=lines[header_line].count)
-    header, *rows = _fields([lines[i].rstrip("\r") for i in filled], delimiter)
+    text_rows = [lines[i].rstrip("\r") for i in filled]
+    header, *rows = csv.reader(text_rows, delimiter=delimiter, skipinitialspace=True)
     positions = _positions(path, header)
-
-    def where(row: int) -> str:
-        return f"{path}, row {row + 1} (line {int(row_lines[row]) + 1})"
-
+    where = row_namer(path, row_lines)
     _check_widths(rows, len(row_lines), header, where)
-    values: dict[str, tuple[str, NDArray[Any]]] = {}
-    for name, position in positions.items():
-        fields = np.empty(len(rows), dtype=object)
-        fields[:] = [row[position].strip() for row in rows]
-        values[name] = header[position], fields
+    values = {
+        name: (header[i], np.array([row[i].strip() for row in rows], dtype=object))
+        for name, i in positions.items()
+    }
     names_labels = False
     if LABEL.name in values:
         title, fields = values[LABEL.name]
         values[LABEL.name] = title, _label_ids(fields, title, where)
         names_labels = any(v.lower() in _LABEL_IDS for v in set(fields.tolist()) if v)
-    return FilePicks(
+    return FilePicks.parsed(
         CsvSource(
             path, encoding, lines, header_line, row_lines, delimiter, tuple(header), positions,
             names_labels,
         ),
-        parse_columns(values, where),
+        values,
+        where,
         path.stem if micrograph is None else micrograph,
     )  # fmt: skip
 
@@ -191,10 +182,6 @@ FORMAT = PickFormat(
     holds_picks=_holds_picks,
     read=read_csv,
 )
-
-
-def _fields(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    return list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
 
 
 def _positions(path: Path, header: Sequence[str]) -> dict[str, int]:

@@ -10,10 +10,9 @@ import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import format_values, parse_fields, replace_fields
-from napari_pickeroptimizer.io.file_picks import FilePicks
-from napari_pickeroptimizer.io.pick_format import PickFormat
-from napari_pickeroptimizer.io.text import kept_text, read_text
-from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers, parse_columns
+from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
+from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
+from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers
 from napari_pickeroptimizer.sources import PickSource
 
 if TYPE_CHECKING:
@@ -39,18 +38,13 @@ class BoxSource(PickSource):
         lines = self.lines
         score = columns.get(PICKER_SCORE.star)
         if score is not None and self.n_columns > _SCORE_POSITION:
-            lines = list(lines)
             kept = self.row_lines[rows].tolist()
             scores = {_SCORE_POSITION: format_values(score)}
-            changed = replace_fields([lines[i] for i in kept], scores, [], self.n_columns)
-            for i, line in zip(kept, changed, strict=True):
-                lines[i] = line
+            lines = replace_fields(lines, kept, scores, [], self.n_columns)
         return kept_text(lines, self.row_lines, rows)
 
 
-def read_box(
-    path: str | Path, *, micrograph: str | None = None, listed: bool = False
-) -> FilePicks:
+def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
     """Read an EMAN ``.box`` file.
 
     The centre is corner + size / 2, not rounded; crYOLO and napari-boxmanager write boxes
@@ -58,14 +52,12 @@ def read_box(
 
     Parameters
     ----------
-    path : str or Path
+    path : Path
         The file.
     micrograph : str, optional
         Name of the micrograph; by default the file's own without ``.box``. Where it is
         given (the file is one of many), an empty file has no picks; otherwise it is an
         error.
-    listed : bool, optional
-        Makes no difference here.
 
     Raises
     ------
@@ -74,7 +66,6 @@ def read_box(
     PickFormatError
         The file is empty, or a row has not 4 or 5 numbers; file, row and line are named.
     """
-    path = Path(path)
     text, encoding = read_text(path)
     lines = text.split("\n")
     row_lines = np.array(
@@ -85,9 +76,7 @@ def read_box(
     if not rows and micrograph is None:
         raise PickFormatError(f"{path} is an empty file.")
 
-    def where(row: int) -> str:
-        return f"{path}, row {row + 1} (line {int(row_lines[row]) + 1})"
-
+    where = row_namer(path, row_lines)
     n_columns = len(rows[0].split()) if rows else WIDTHS[0]
     if n_columns not in WIDTHS:
         raise PickFormatError(
@@ -101,9 +90,10 @@ def read_box(
     columns = {X.name: x_corner + width / 2, Y.name: y_corner + height / 2}
     if n_columns > _SCORE_POSITION:
         columns[PICKER_SCORE.name] = numbers[_SCORE_POSITION]
-    return FilePicks(
+    return FilePicks.parsed(
         BoxSource(path, encoding, lines, row_lines, n_columns),
-        parse_columns({name: (name, v) for name, v in columns.items()}, where),
+        {name: (name, v) for name, v in columns.items()},
+        where,
         path.stem if micrograph is None else micrograph,
     )
 

@@ -72,7 +72,7 @@ def parse_fields(
                 f"{where(i)}: {len(fields)} values in the row where {n_columns} "
                 "were expected. Is the file cut off, or a name with a space not quoted?"
             )
-    return [_object_array([fields[p] for fields in table]) for p in positions]
+    return [np.array([fields[p] for fields in table], dtype=object) for p in positions]
 
 
 def _split(row: str) -> list[str]:
@@ -113,17 +113,20 @@ def _parse_with_pandas(
 
 
 def replace_fields(
-    rows: Sequence[str],
+    lines: Sequence[str],
+    row_lines: Sequence[int],
     replaced: Mapping[int, Sequence[str]],
     appended: Sequence[Sequence[str]],
     n_columns: int,
 ) -> list[str]:
-    r"""Return the rows with fields replaced and appended; all other characters are unchanged.
+    r"""Return lines with fields of rows replaced and appended; other characters are unchanged.
 
     Parameters
     ----------
-    rows : (n,) sequence of str
-        Lines without their newline.
+    lines : sequence of str
+        All lines of a file, without their newlines.
+    row_lines : (n,) sequence of int
+        Which of them are the rows to change.
     replaced : mapping of int to (n,) sequence of str
         New fields of existing columns, by position, quoted where they need it.
     appended : sequence of (n,) sequences of str
@@ -133,23 +136,26 @@ def replace_fields(
 
     Examples
     --------
-    >>> replace_fields([" 1.0\t2 \r"], {0: ["9"]}, [["7"]], n_columns=2)
-    [' 9\t2\t7 \r']
+    >>> replace_fields(["loop_", " 1.0\t2 \r"], [1], {0: ["9"]}, [["7"]], n_columns=2)
+    ['loop_', ' 9\t2\t7 \r']
     """
-    result = list(rows)
+    rows = [lines[i] for i in row_lines]
     if replaced:
         positions = sorted(replaced, reverse=True)  # from the right: earlier spans stay true
         new_fields = [replaced[p] for p in positions]
-        for i, row in enumerate(result):
+        for i, row in enumerate(rows):
             spans = field_spans(row)
             for position, values in zip(positions, new_fields, strict=True):
                 start, end, _ = spans[position]
                 row = row[:start] + values[i] + row[end:]
-            result[i] = row
+            rows[i] = row
     if appended:
-        separator = "\t" if result and "\t" in result[0].strip() else " "
+        separator = "\t" if rows and "\t" in rows[0].strip() else " "
         ends = [separator + separator.join(f) for f in zip(*appended, strict=True)]
-        result = [_append(row, end, n_columns) for row, end in zip(result, ends, strict=True)]
+        rows = [_append(row, end, n_columns) for row, end in zip(rows, ends, strict=True)]
+    result = list(lines)
+    for i, row in zip(row_lines, rows, strict=True):
+        result[i] = row
     return result
 
 
@@ -158,12 +164,6 @@ def _append(row: str, end: str, n_columns: int) -> str:
     if "#" in row:  # a comment behind the values stays behind them
         stop = field_spans(row)[n_columns - 1][1]
     return row[:stop] + end + row[stop:]
-
-
-def _object_array(values: list[Any]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def format_values(values: NDArray[Any]) -> list[str]:

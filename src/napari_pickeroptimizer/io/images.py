@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,8 @@ def open_pixel_size_ang(path: Path) -> float | None:
     if path.suffix.lower() not in MRC_SUFFIXES:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-                size = float(mrc.voxel_size.x)
+        with _opened(mrcfile.open, path, header_only=True) as mrc:
+            size = float(mrc.voxel_size.x)
     except (OSError, ValueError):
         return None  # read() will say what is wrong, when the micrograph is needed
     return size if np.isfinite(size) and size > 0 else None
@@ -39,10 +38,8 @@ def open_pixel_size_ang(path: Path) -> float | None:
 def mrcs_sections(path: Path) -> int:
     """Return the number of sections of an MRC header."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-                return int(mrc.header.nz)
+        with _opened(mrcfile.open, path, header_only=True) as mrc:
+            return int(mrc.header.nz)
     except (OSError, ValueError):
         return 1  # unreadable: kept as one micrograph, whose read() says why
 
@@ -81,16 +78,21 @@ def open_image(path: Path, section: int) -> NDArray[Any]:
     return image
 
 
-def _open_mrc(path: Path) -> NDArray[Any]:
+def _opened(opener: Callable[..., Any], path: Path, **options: Any) -> Any:
+    """Open an MRC file with a function of mrcfile, in permissive mode."""
     with warnings.catch_warnings():
-        # permissive mode warns of every oddity; what matters is checked below
+        # permissive mode warns of every oddity; what matters is checked on reading
         warnings.simplefilter("ignore")
-        with mrcfile.open(path, permissive=True, header_only=True) as mrc:
-            header = mrc.header
-            mode = int(header.mode)
-            shape = (int(header.nz), int(header.ny), int(header.nx))
-            offset = 1024 + int(header.nsymbt)
-            byte_order = header.mode.dtype.byteorder
+        return opener(path, permissive=True, **options)
+
+
+def _open_mrc(path: Path) -> NDArray[Any]:
+    with _opened(mrcfile.open, path, header_only=True) as mrc:
+        header = mrc.header
+        mode = int(header.mode)
+        shape = (int(header.nz), int(header.ny), int(header.nx))
+        offset = 1024 + int(header.nsymbt)
+        byte_order = header.mode.dtype.byteorder
     if mode not in MRC_MODES:
         hint = " (packed 4-bit: unpack it, e.g. relion_convert_to_tiff or e2proc2d.py)"
         raise MicrographReadError(
@@ -107,9 +109,7 @@ def _open_mrc(path: Path) -> NDArray[Any]:
             f"{shape[0]} pixels of {dtype.name} ({expected} bytes), the file has {found}."
         )
     # RELION reads mode 0 as signed since 3.1 (src/rwMRC.h), so do mrcfile and we.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        data: NDArray[Any] = mrcfile.mmap(path, mode="r", permissive=True).data
+    data: NDArray[Any] = _opened(mrcfile.mmap, path, mode="r").data
     return data.reshape(data.shape[-2:]) if shape[0] == 1 else data
 
 

@@ -6,18 +6,23 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.coordinate_lists import CoordinateList, Folder, list_in
-from napari_pickeroptimizer.io.file_picks import FilePicks, join_files
+from napari_pickeroptimizer.io.pick_format import FilePicks
 from napari_pickeroptimizer.io.project import absolute, common_folder
-from napari_pickeroptimizer.io.registry import SUFFIXES, expected, format_of
+from napari_pickeroptimizer.io.registry import EXPECTED, SUFFIXES, format_of
+from napari_pickeroptimizer.picks import Picks, make_table
+from napari_pickeroptimizer.schema import COLUMNS, LABEL, MICROGRAPH, X, Y
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.sources import FileList
 
 # What RELION puts into every job folder beside the results.
@@ -73,12 +78,35 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
     if not paths:
         raise PicksNotFoundError("no picks: the list of files is empty.")
     folders = [p for p in paths if p.is_dir()]
-    files = _unique([f for p in paths if not p.is_dir() for f in _matches(p)])
+    found = [f for p in paths if not p.is_dir() for f in _matches(p)]
+    files = list({os.path.realpath(f): f for f in found}.values())  # each once
     root = common_folder(files) if len(files) > 1 else None
     parts = [_read_folder(f) for f in folders]
     parts += [_read_file(f, _name_below(root, f)) for f in files]
     file_list = parts[0][1] if len(parts) == 1 else None
-    return join_files([f for part, _ in parts for f in part], file_list, label)
+    return _joined([f for part, _ in parts for f in part], file_list, label)
+
+
+def _joined(
+    files: Sequence[FilePicks], file_list: FileList | None, label: int | None
+) -> Picks:
+    """Join the picks of files into one table, in order; `label` replaces their labels."""
+    counts = [len(file) for file in files]
+    columns: dict[str, NDArray[Any]] = {}
+    for column in COLUMNS:
+        parts = [file.columns.get(column.name) for file in files]
+        if column in (X, Y, MICROGRAPH) or any(part is not None for part in parts):
+            filled = [
+                column.all_missing(n) if part is None else part
+                for part, n in zip(parts, counts, strict=True)
+            ]
+            columns[column.name] = np.concatenate([column.all_missing(0), *filled])
+    if label is not None:
+        columns[LABEL.name] = np.full(sum(counts), label, dtype=np.int8)
+    source = np.repeat(np.arange(len(files)), counts)
+    source_row = np.concatenate([np.empty(0, np.int64), *(np.arange(n) for n in counts)])
+    sources = tuple(file.source for file in files)
+    return Picks(make_table(columns, source, source_row), sources, file_list)
 
 
 def _matches(path: Path) -> list[Path]:
@@ -89,10 +117,6 @@ def _matches(path: Path) -> list[Path]:
     if not files:
         raise PicksNotFoundError(f"no picks at {path}: nothing is there.")
     return files
-
-
-def _unique(files: list[Path]) -> list[Path]:
-    return list({os.path.realpath(f): f for f in files}.values())
 
 
 def _name_below(root: Path | None, file: Path) -> str | None:
@@ -108,12 +132,17 @@ def _read_file(
     parsed = _parse(path, micrograph)
     if isinstance(parsed, FilePicks):
         return [parsed], None
-    return [_picks_in(f.path, f.micrograph, listed=True) for f in parsed.files], parsed
+    files = []
+    for listed in parsed.files:  # the list's name of a micrograph goes before the file's own
+        file = _picks_in(listed.path, listed.micrograph)
+        name = np.full(len(file), listed.micrograph, dtype=object)
+        files.append(replace(file, columns={**file.columns, MICROGRAPH.name: name}))
+    return files, parsed
 
 
-def _picks_in(path: Path, micrograph: str | None, *, listed: bool = False) -> FilePicks:
+def _picks_in(path: Path, micrograph: str | None) -> FilePicks:
     """Read a file that is one of many, and therefore no list of others."""
-    parsed = _parse(path, micrograph, listed=listed)
+    parsed = _parse(path, micrograph)
     if isinstance(parsed, FilePicks):
         return parsed
     raise PickFormatError(
@@ -121,15 +150,13 @@ def _picks_in(path: Path, micrograph: str | None, *, listed: bool = False) -> Fi
     )
 
 
-def _parse(
-    path: Path, micrograph: str | None, *, listed: bool = False
-) -> FilePicks | CoordinateList:
+def _parse(path: Path, micrograph: str | None) -> FilePicks | CoordinateList:
     pick_format = format_of(path)
     if pick_format is None:
-        raise PickFormatError(f"{path} is no pick file: expected {expected()}.")
+        raise PickFormatError(f"{path} is no pick file: expected {EXPECTED}.")
     if pick_format.read is None:
         raise PickFormatError(f"{path} is {pick_format.instead}.")
-    return pick_format.read(path, micrograph=micrograph, listed=listed)
+    return pick_format.read(path, micrograph)
 
 
 def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
@@ -144,7 +171,7 @@ def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
     ]
     if not files:
         raise PicksNotFoundError(
-            f"no picks in {folder}: expected {expected()} files in it or below."
+            f"no picks in {folder}: expected {EXPECTED} files in it or below."
         )
     counts = Counter(f.suffix.lower() for f in files)
     if len(counts) > 1:  # crYOLO, for one, writes the same picks in several formats

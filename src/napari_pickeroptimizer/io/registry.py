@@ -21,6 +21,7 @@ FORMATS: tuple[PickFormat, ...] = (
 READABLE = tuple(f for f in FORMATS if f.read is not None)
 # Of files that are read and written, and of all that are recognised.
 SUFFIXES = tuple(suffix for f in READABLE for suffix in f.suffixes)
+EXPECTED = ", ".join(SUFFIXES)  # for messages
 KNOWN_SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
 
 
@@ -34,11 +35,6 @@ def format_of(path: str | Path) -> PickFormat | None:
     """
     suffix = Path(path).suffix.lower()
     return next((f for f in FORMATS if suffix in f.suffixes), None)
-
-
-def expected(suffixes: tuple[str, ...] = SUFFIXES) -> str:
-    """Return the readable suffixes as text for a message."""
-    return ", ".join(suffixes)
 
 
 def dialog_filter() -> str:

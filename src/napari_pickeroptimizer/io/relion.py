@@ -19,17 +19,9 @@ from napari_pickeroptimizer.io.coordinate_lists import (
     suffix_of,
 )
 from napari_pickeroptimizer.io.fields import format_values
-from napari_pickeroptimizer.io.file_picks import FilePicks
-from napari_pickeroptimizer.io.pick_format import PickFormat
+from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
-from napari_pickeroptimizer.schema import (
-    MICROGRAPH,
-    X,
-    Y,
-    columns_in,
-    parse_columns,
-    tomogram_label,
-)
+from napari_pickeroptimizer.schema import MICROGRAPH, X, Y, columns_in, refuse_tomogram
 from napari_pickeroptimizer.sources import PickSource, with_partial_label
 
 if TYPE_CHECKING:
@@ -70,22 +62,18 @@ class StarSource(PickSource):
         return blocks, self.block.name
 
 
-def read_star(
-    path: str | Path, *, micrograph: str | None = None, listed: bool = False
-) -> FilePicks | CoordinateList:
+def read_star(path: Path, micrograph: str | None = None) -> FilePicks | CoordinateList:
     """Read the picks of a STAR file, or of the coordinate files that it lists.
 
     Parameters
     ----------
-    path : str or Path
+    path : Path
         A particles STAR, the coordinate file of one micrograph, or a list of these:
         ``autopick.star`` and its like (RELION 4, 5), ``coords_suffix_autopick.star`` (3).
     micrograph : str, optional
         Name of the micrograph if the table has no ``rlnMicrographName``; by default the
         file's own name without ``.star``. Where it is given (the file is one of many), an
         empty file has no picks; otherwise it is an error.
-    listed : bool, optional
-        Whether `micrograph` comes from a list file and goes before ``rlnMicrographName``.
 
     Raises
     ------
@@ -95,18 +83,13 @@ def read_star(
         No table has ``rlnCoordinateX`` and ``rlnCoordinateY``, several have, coordinates
         are three-dimensional or not finite, or a row does not fit its header.
     """
-    path = Path(path)
-    if not listed and suffix_of(path) is not None:
+    if suffix_of(path) is not None:
         return read_suffix_file(path)
     if micrograph is not None and path.is_file() and path.stat().st_size == 0:
-        return _picks_of(StarDocument(path, [""], ()), micrograph, listed)
+        return _picks_of(StarDocument(path, [""], ()), micrograph)
     document = StarDocument.read(path)
-    lists = [] if listed else document.blocks_with(COORDINATE_FILE)
-    return (
-        read_list_file(document, lists[0])
-        if lists
-        else _picks_of(document, micrograph, listed)
-    )
+    lists = document.blocks_with(COORDINATE_FILE)
+    return read_list_file(document, lists[0]) if lists else _picks_of(document, micrograph)
 
 
 def _holds_picks(head: str) -> bool:
@@ -129,24 +112,23 @@ FORMAT = PickFormat(
 )
 
 
-def _picks_of(document: StarDocument, micrograph: str | None, listed: bool) -> FilePicks:
+def _picks_of(document: StarDocument, micrograph: str | None) -> FilePicks:
     block = _coordinates_block(document, may_be_empty=micrograph is not None)
     source = StarSource(document.path, document.encoding, document, block)
     if block is None:
-        return FilePicks(source, {c.name: c.all_missing(0) for c in (X, Y)}, micrograph or "")
-    labels = {
-        column.name: label
-        for column, label in columns_in(block.columns)
-        if not (column is MICROGRAPH and listed)
-    }
+        return FilePicks(source, {c.name: c.all_missing(0) for c in (X, Y, MICROGRAPH)})
+    labels = {column.name: label for column, label in columns_in(block.columns)}
     strings = document.strings(block, list(labels.values()))
-    columns = parse_columns(
-        {name: (label, strings[label]) for name, label in labels.items()},
-        lambda row: document.where(block, row),
-    )
-    if MICROGRAPH.name not in columns and micrograph is None:
-        micrograph = _micrograph_of(document, block)
-    return FilePicks(source, columns, micrograph or "")
+    values = {name: (label, strings[label]) for name, label in labels.items()}
+    if micrograph is None:
+        micrograph = document.path.stem
+        if MICROGRAPH.name not in labels and "rlnImageName" in block.columns:
+            raise PickFormatError(
+                f"{document.path}: {block.title} holds particles without the column "
+                f"{MICROGRAPH.star}, so their micrographs are unknown. Pass the particles STAR "
+                "of the extraction job."
+            )
+    return FilePicks.parsed(source, values, document.where(block), micrograph)
 
 
 def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
@@ -157,19 +139,10 @@ def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
         return strings
 
 
-def _micrograph_of(document: StarDocument, block: StarBlock) -> str:
-    if "rlnImageName" in block.columns:
-        raise PickFormatError(
-            f"{document.path}: {block.title} holds particles without the column "
-            f"{MICROGRAPH.star}, so their micrographs are unknown. Pass the particles STAR of "
-            "the extraction job."
-        )
-    return document.path.stem
-
-
 def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlock | None:
+    for block in document.blocks:
+        refuse_tomogram(block.columns, f"{document.path}: {block.title}")
     candidates = document.blocks_with(X.star, Y.star)
-    _refuse_three_dimensions(document)
     if len(candidates) > 1:
         named = [b for b in candidates if b.name == "particles"]
         if len(named) != 1:
@@ -183,16 +156,6 @@ def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlo
     if may_be_empty and not any(len(b) for b in document.blocks):
         return None
     raise PickFormatError(f"{document.path} {_what_instead(document)}")
-
-
-def _refuse_three_dimensions(document: StarDocument) -> None:
-    for block in document.blocks:
-        label = tomogram_label(block.columns)
-        if label is not None:
-            raise PickFormatError(
-                f"{document.path}: {block.title} is of a tomogram ({label}). "
-                "This package prunes picks on two-dimensional micrographs."
-            )
 
 
 def _what_instead(document: StarDocument) -> str:

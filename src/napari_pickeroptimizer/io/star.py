@@ -7,16 +7,22 @@ which block; writing copies the lines, leaves out rows, appends or replaces sing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.fields import field_spans, parse_fields, replace_fields
-from napari_pickeroptimizer.io.text import kept_text, read_text
+from napari_pickeroptimizer.io.fields import (
+    field_spans,
+    format_values,
+    parse_fields,
+    replace_fields,
+)
+from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import as_numbers
 
 # Lines that may be something else than a row begin with one of these.
@@ -137,9 +143,7 @@ class StarDocument:
         """
         rows = [self.lines[i] for i in block.row_lines.tolist()]
         positions = [block.columns.index(c) for c in columns]
-        values = parse_fields(
-            rows, len(block.columns), positions, lambda row: self.where(block, row)
-        )
+        values = parse_fields(rows, len(block.columns), positions, self.where(block))
         return dict(zip(columns, values, strict=True))
 
     def numbers(
@@ -153,7 +157,7 @@ class StarDocument:
             A value is no number; file, row and line are named.
         """
         return {
-            column: as_numbers(values, column, lambda row: self.where(block, row))
+            column: as_numbers(values, column, self.where(block))
             for column, values in self.strings(block, columns).items()
         }
 
@@ -162,9 +166,9 @@ class StarDocument:
         pairs = ([f for _, _, f in field_spans(self.lines[i])] for i in block.column_lines)
         return {p[0].removeprefix("_"): p[1] if len(p) > 1 else "" for p in pairs}
 
-    def where(self, block: StarBlock, row: int) -> str:
-        """Name a row for a message: file, data row (from 1) and line (from 1)."""
-        return f"{self.path}, row {row + 1} (line {int(block.row_lines[row]) + 1})"
+    def where(self, block: StarBlock) -> Callable[[int], str]:
+        """Return what names a row of a block in a message."""
+        return row_namer(self.path, block.row_lines)
 
     def render(
         self,
@@ -195,14 +199,11 @@ class StarDocument:
     def _with_columns(
         self, block: StarBlock, kept_lines: list[int], columns: Mapping[str, Sequence[str]]
     ) -> list[str]:
-        lines = list(self.lines)
         old = {block.columns.index(c): v for c, v in columns.items() if c in block.columns}
         new = {c: v for c, v in columns.items() if c not in block.columns}
-        changed = replace_fields(
-            [lines[i] for i in kept_lines], old, list(new.values()), len(block.columns)
+        lines = replace_fields(
+            self.lines, kept_lines, old, list(new.values()), len(block.columns)
         )
-        for i, line in zip(kept_lines, changed, strict=True):
-            lines[i] = line
         if new:
             last = block.column_lines[-1]
             labels = _labels_like(lines[last], list(new), len(block.columns))
@@ -210,11 +211,18 @@ class StarDocument:
         return lines
 
 
+def new_star(block: str, columns: Mapping[str, NDArray[Any]]) -> str:
+    """Return the text of a STAR of one table: (n,) values by label, as RELION lays it out."""
+    labels = (f"_{label} #{i} " for i, label in enumerate(columns, start=1))
+    fields = [format_values(values) for values in columns.values()]
+    rows = (" ".join(row) + " " for row in zip(*fields, strict=True))
+    return "\n".join(["", f"data_{block}", "", "loop_ ", *labels, *rows, " ", ""])
+
+
 def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
     """Write header lines in the style of the header's last one, numbered if it is."""
     match = _LABEL.match(line)
-    if match is None:  # cannot be: the line was found by this pattern
-        raise PickFormatError(f"no STAR label in {line!r}.")
+    assert match is not None  # a line of the header
     tail = line[len(line.rstrip()) :]
     numbered = match["number"] is not None
     return [

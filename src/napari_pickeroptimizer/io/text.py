@@ -11,7 +11,7 @@ import numpy as np
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +50,11 @@ def read_text(path: str | Path) -> tuple[str, str]:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         return data.decode("latin-1"), "latin-1"
+
+
+def row_namer(path: Path, row_lines: NDArray[np.int64]) -> Callable[[int], str]:
+    """Return what names a row in a message: file, data row (from 1) and line (from 1)."""
+    return lambda row: f"{path}, row {row + 1} (line {int(row_lines[row]) + 1})"
 
 
 def kept_text(

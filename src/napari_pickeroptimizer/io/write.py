@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.atomic import write_text_atomic
-from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
+from napari_pickeroptimizer.io.star import new_star
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.sources import PickSource
 
 
 def write_picks(
@@ -65,7 +66,7 @@ def write_picks(
     is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
     if not picks.sources or (is_new.all() and len(picks) and not is_tree):
-        _refuse_input(_inputs(picks), final)
+        _refuse_inputs(picks, [final])
         return [write_new_star(picks, output, columns=columns)]
     write = _write_tree if is_tree else _write_file
     if not is_new.any():
@@ -102,23 +103,14 @@ def write_new_star(
         )
     values = picks.place_columns()
     values.update(picks.star_columns() if columns is None else columns)
-    header = [
-        "",
-        "data_",
-        "",
-        "loop_ ",
-        *(f"_{c} #{i} " for i, c in enumerate(values, start=1)),
-    ]
-    fields = [format_values(v) for v in values.values()]
-    rows = [" ".join(row) + " " for row in zip(*fields, strict=True)]
-    return write_text_atomic(output, "\n".join([*header, *rows, " ", ""]))
+    return write_text_atomic(output, new_star("", values))
 
 
 def _write_file(
     picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]], final: Path
 ) -> list[Path]:
     _check_output_file(picks, output)
-    _refuse_input(_inputs(picks), final)
+    _refuse_inputs(picks, [final])
     (source,) = picks.sources
     suffix = source.path.suffix
     if output.suffix.lower() != suffix.lower():
@@ -128,10 +120,8 @@ def _write_file(
             f"cannot write picks of {source.path.name} to {output}: give a name ending in "
             f"{suffix}" + ("." if suffix == ".star" else " or .star.")
         )
-    text = source.render(np.empty(0, np.int64), {c: np.empty(0) for c in columns})
-    for _, rows, positions in _by_source(picks):  # one, or none if no pick is left
-        text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})
-    return [write_text_atomic(output, text, encoding=source.encoding)]
+    (part,) = _parts(picks)
+    return [_write_part(source, part, columns, output)]
 
 
 def _write_tree(
@@ -146,58 +136,60 @@ def _write_tree(
         common_folder([s.path for s in picks.sources]) if file_list is None else file_list.root
     )
     root = absolute(root)
-    places = [absolute(s.path).relative_to(root) for s in picks.sources]
-    targets = [output / place for place in places]
-    inputs = _inputs(picks)
-    for place in places:
-        _refuse_input(inputs, final / place)
+    place_of = {s.path: absolute(s.path).relative_to(root) for s in picks.sources}
+    _refuse_inputs(picks, [final / place for place in place_of.values()])
     written: dict[Path, Path] = {}
-    for index, rows, positions in _by_source(picks):
-        source = picks.sources[index]
-        text = source.render(rows, {c: np.asarray(v)[positions] for c, v in columns.items()})
-        written[source.path] = write_text_atomic(
-            targets[index], text, encoding=source.encoding
-        )
-    for source, target in zip(picks.sources, targets, strict=True):
-        if source.path not in written:
-            target.unlink(missing_ok=True)
-    paths = list(written.values())
-    listed = {source: final / path.relative_to(output) for source, path in written.items()}
-    for name, text in {} if file_list is None else file_list.render(listed).items():
-        _refuse_input(inputs, final / name)
-        paths.append(write_text_atomic(output / name, text))
-    return paths
+    for source, part in zip(picks.sources, _parts(picks), strict=True):
+        if len(part.rows):
+            target = output / place_of[source.path]
+            written[source.path] = _write_part(source, part, columns, target)
+    for path in place_of.keys() - written.keys():
+        (output / place_of[path]).unlink(missing_ok=True)
+    listed = {path: final / place_of[path] for path in written}
+    lists = {} if file_list is None else file_list.render(listed)
+    _refuse_inputs(picks, [final / name for name in lists])
+    list_files = [write_text_atomic(output / name, text) for name, text in lists.items()]
+    return [*written.values(), *list_files]
 
 
-def _by_source(
-    picks: Picks,
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.intp]]]:
-    """Yield each source's number, its rows (ascending) and their positions in the table."""
+class _Part(NamedTuple):
+    """The picks of one source: its rows, ascending, and their positions in the table."""
+
+    rows: NDArray[np.int64]
+    positions: NDArray[np.intp]
+
+
+def _parts(picks: Picks) -> list[_Part]:
+    """Return the part of each source, in their order."""
     source = picks.table["source"].to_numpy()
     row = picks.table["source_row"].to_numpy(dtype=np.int64)
     order = np.lexsort((row, source))
     if (np.diff(source[order]) == 0)[np.diff(row[order]) == 0].any():
         raise PickFormatError("some rows of a pick file are in these picks twice.")
-    starts = np.flatnonzero(np.diff(source[order], prepend=-1))
-    for positions in np.split(order, starts[1:]) if len(order) else []:
-        yield int(source[positions[0]]), row[positions], positions
+    starts = np.searchsorted(source[order], range(1, len(picks.sources)))
+    return [_Part(row[positions], positions) for positions in np.split(order, starts)]
+
+
+def _write_part(
+    source: PickSource, part: _Part, columns: Mapping[str, NDArray[Any]], output: Path
+) -> Path:
+    of_part = {label: np.asarray(values)[part.positions] for label, values in columns.items()}
+    text = source.render(part.rows, of_part)
+    return write_text_atomic(output, text, encoding=source.encoding)
 
 
 def _check_output_file(picks: Picks, output: Path) -> None:
     if output.is_dir():
         raise PickFormatError(f"{output} is a folder: give the name of the file to write.")
-    _refuse_input(_inputs(picks), output)
+    _refuse_inputs(picks, [output])
 
 
-def _inputs(picks: Picks) -> set[str]:
+def _refuse_inputs(picks: Picks, outputs: Sequence[Path]) -> None:
     inputs = {os.path.realpath(s.path) for s in picks.sources}
     if picks.file_list is not None:
         inputs.add(os.path.realpath(picks.file_list.path))
-    return inputs
-
-
-def _refuse_input(inputs: set[str], output: Path) -> None:
-    if os.path.realpath(output) in inputs:
-        raise PickFormatError(
-            f"{output} is one of the files these picks were read from: write elsewhere."
-        )
+    for output in outputs:
+        if os.path.realpath(output) in inputs:
+            raise PickFormatError(
+                f"{output} is one of the files these picks were read from: write elsewhere."
+            )

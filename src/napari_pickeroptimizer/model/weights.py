@@ -27,7 +27,7 @@ def backbone_of(base: str | Path, backbone: str | None = None) -> str:
     base = str(base)
     if base == "none":
         return RESNET18_HALF
-    if base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES:
+    if _is_imagenet(base):
         return "resnet18"
     return Classifier.load(_model_file(base)).card.backbone
 
@@ -55,7 +55,7 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     base = str(base)
     if base == "none":
         return TwoBranchNet(build_backbone(backbone_of(base, backbone)), n_classes)
-    if base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES:
+    if _is_imagenet(base):
         return TwoBranchNet(_from_imagenet(base, backbone_of(base, backbone)), n_classes)
     start = Classifier.load(_model_file(base))
     if backbone not in (None, start.card.backbone):
@@ -64,6 +64,10 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
             "leave --backbone out."
         )
     return TwoBranchNet(start.network.features, n_classes)
+
+
+def _is_imagenet(base: str) -> bool:
+    return base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES
 
 
 def _from_imagenet(base: str, backbone: str) -> torch.nn.Sequential:
