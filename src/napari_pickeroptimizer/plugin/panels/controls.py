@@ -1,7 +1,7 @@
 """Buttons, texts, rows and folds that the panels are made of."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from qtpy.QtCore import QSize, Qt, QTimer
@@ -20,6 +20,8 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+
+from napari_pickeroptimizer.errors import PickerOptimizerError
 
 Button = TypeVar("Button", bound=QAbstractButton)
 
@@ -93,6 +95,25 @@ class Note(QLabel):
         self.setText(text)
         self.setVisible(bool(text))
 
+    def attempt(self, action: Callable[[], Any], prefix: str = "") -> bool:
+        """Run an action and show its error; return whether it succeeded."""
+        try:
+            action()
+        except (OSError, PickerOptimizerError) as error:
+            self.say(f"{prefix}{error}")
+            return False
+        return True
+
+
+def shows_errors(method: Callable[..., Any]) -> Callable[..., None]:
+    """Let `attempt` of a method's object run it, so that its error is shown."""
+
+    @wraps(method)
+    def shown(self: Any, *args: Any) -> None:
+        self.attempt(partial(method, self, *args))
+
+    return shown
+
 
 class ElidedLabel(QLabel):
     """A line that leaves out its middle where there is no room; the tooltip has all of it."""
@@ -122,26 +143,51 @@ class ElidedLabel(QLabel):
         )
 
 
-class KeyTable(QWidget):
-    """Keys and what they mean, a line each."""
+class TextTable(QWidget):
+    """Rows of short texts, of which the last column takes the room; hidden without rows.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    *columns : str
+        How each column is set, as in `Note`; a ``number`` is at the right.
+    gap_px : int
+        Between columns.
+    """
+
+    def __init__(self, *columns: str, gap_px: int) -> None:
         super().__init__()
+        self._columns, self._labels = columns, list[QLabel]()
         self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(2, 0, 0, 0)
-        self._grid.setHorizontalSpacing(12)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(gap_px)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(1, 1)
+        self._grid.setColumnStretch(len(columns) - 1, 1)
 
-    def show_keys(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Show other keys."""
-        clear_layout(self._grid)
-        for row, (key, meaning) in enumerate(keys):
-            cap, meant = QLabel(key), QLabel(meaning)
-            meant.setWordWrap(True)
-            cap.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(cap, row, 0)
-            self._grid.addWidget(meant, row, 1)
+    @property
+    def text(self) -> str:
+        """All that is shown, in a line."""
+        return " ".join(str(label.text()) for label in self._labels if label.text())
+
+    def show_rows(self, rows: Iterable[Sequence[str]]) -> None:
+        """Show other rows."""
+        texts = [text for row in rows for text in row]
+        while len(self._labels) < len(texts):
+            self._add_label()
+        for i, label in enumerate(self._labels):
+            label.setText(texts[i] if i < len(texts) else "")
+            label.setVisible(i < len(texts))
+        self.setVisible(bool(texts))
+
+    def _add_label(self) -> None:
+        row, column = divmod(len(self._labels), len(self._columns))
+        label, name = QLabel(), self._columns[column]
+        label.setObjectName(name)
+        label.setWordWrap(column == len(self._columns) - 1)
+        sides = Qt.AlignmentFlag
+        side = sides.AlignRight if name == "number" else sides.AlignLeft
+        label.setAlignment(side | sides.AlignTop)
+        self._grid.addWidget(label, row, column)
+        self._labels.append(label)
 
 
 # ------------------------------------------------------------------------- buttons

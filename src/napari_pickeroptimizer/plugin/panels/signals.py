@@ -8,26 +8,27 @@ from weakref import WeakMethod
 from qtpy.QtWidgets import QWidget
 
 
-def follow(widget: QWidget, signal: Any, method: Callable[..., None]) -> None:
-    """Call a method on a signal for as long as a Qt widget lives.
+def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> None:
+    """Call a method on some signals for as long as a Qt widget lives.
 
-    The method's object is held weakly, here and by the signal: a panel stays free to go.
+    The method's object is held weakly, here and by the signals: a panel stays free to go.
 
     Parameters
     ----------
     widget : QWidget
         The widget.
-    signal : psygnal.SignalInstance or napari.utils.events.EventEmitter
-        What is followed. Any: the two have connect and disconnect in common, but no base.
     method : callable
         A bound method.
+    *signals : psygnal.SignalInstance or napari.utils.events.EventEmitter
+        What is followed. Any: the two have connect and disconnect in common, but no base.
     """
-    signal.connect(method)
+    for signal in signals:
+        signal.connect(method)
     weak = WeakMethod(method)
 
     def disconnect() -> None:
         alive = weak()
-        if alive is not None:
+        for signal in signals if alive is not None else ():
             with suppress(ValueError):  # it is not connected any more
                 signal.disconnect(alive)
 

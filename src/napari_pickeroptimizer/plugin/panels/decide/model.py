@@ -12,6 +12,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.counts import Counts
@@ -76,7 +77,7 @@ class ThresholdText:
         )
 
 
-class DecideModel:
+class DecideModel(PanelModel):
     """Scores and threshold of the picks that a session works on.
 
     Parameters
@@ -86,30 +87,20 @@ class DecideModel:
     """
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self._were_scored: WeakSet[Any] = WeakSet()  # Any: napari's layers are not typed here
         # the layer that is being scored, its previous scores, and the last event
         self._scoring: Any | None = None
         self._before: Scores | None = None
 
     @property
-    def layer(self) -> Any | None:
-        """The picks layer; Any, as napari's layers are not typed here."""
-        return self.session.picks_layer
-
-    @property
     def state(self) -> LayerState | None:
-        """Its state where its picks are scored, or being scored; else None."""
-        state = self.session.picks_state
+        """The state of the picks where they are scored, or being scored; else None."""
+        state = super().state
         if state is None or state.scores is None:
             return None
         self._were_scored.add(self.layer)
         return state
-
-    @property
-    def scores(self) -> Scores | None:
-        """Its scores, also while they come in; None before there are any."""
-        return None if self.state is None else self.state.scores
 
     def status(self) -> str:
         """Return what scoring still needs, or that it can start."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,12 +183,16 @@ def export_events(
     inputs["model"] = str(output / MODEL) if settings.model else "(of a napari session)"
     if not settings.labels:
         inputs["labels"] = ["(of a napari session)"] if matched else []
-
-    def plan() -> Plan:
-        return prepare(
-            micrographs, picks, model, output, prune_settings, labels=matched, inputs=inputs
-        )
-
+    plan = partial(
+        prepare,
+        micrographs,
+        picks,
+        model,
+        output,
+        prune_settings,
+        labels=matched,
+        inputs=inputs,
+    )
     return _everything(plan, micrographs, scored, model, settings, recipe)
 
 

@@ -1,10 +1,10 @@
-"""The table of counts, and what was written."""
+"""What was written."""
 
 from pathlib import Path
 
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
 
 from napari_pickeroptimizer.plugin.panels.controls import (
     ElidedLabel,
@@ -14,49 +14,6 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     row_of,
 )
 from napari_pickeroptimizer.plugin.panels.export.export import Exported
-from napari_pickeroptimizer.plugin.panels.export.model import CountRow
-
-N_COLUMNS, NUMBER, DETAILS = 3, 1, 2
-
-
-class CountTable(QWidget):
-    """Rows of a name, a number and details; hidden without rows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._labels: list[QLabel] = []
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(10)
-        self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(DETAILS, 1)
-
-    @property
-    def text(self) -> str:
-        """All that is shown, in a line."""
-        return " ".join(str(label.text()) for label in self._labels if label.text())
-
-    def show_rows(self, rows: list[CountRow]) -> None:
-        """Show other rows."""
-        texts = [text for row in rows for text in row]
-        while len(self._labels) < len(texts):
-            self._add_label()
-        for i, label in enumerate(self._labels):
-            label.setText(texts[i] if i < len(texts) else "")
-            label.setVisible(i < len(texts))
-        self.setVisible(bool(rows))
-
-    def _add_label(self) -> None:
-        row, column = divmod(len(self._labels), N_COLUMNS)
-        label = QLabel()
-        label.setWordWrap(column == DETAILS)
-        side = Qt.AlignmentFlag.AlignLeft
-        if column == NUMBER:
-            label.setObjectName("number")
-            side = Qt.AlignmentFlag.AlignRight
-        label.setAlignment(side | Qt.AlignmentFlag.AlignTop)
-        self._grid.addWidget(label, row, column)
-        self._labels.append(label)
 
 
 class ResultBox(QFrame):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.plugin import actions, navigation, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
 from napari_pickeroptimizer.plugin.labels.queue import Queue
-from napari_pickeroptimizer.plugin.layer_state import layer_state
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
 if TYPE_CHECKING:
@@ -35,38 +35,11 @@ OTHER_KEYS = (
 NONE_SELECTED = "No picks are selected: click one, or drag a box in selection mode (S)."
 
 
-@dataclass(frozen=True)
-class MicrographShown:
-    """The current micrograph, and a layer's picks on it.
-
-    Parameters
-    ----------
-    name : str
-        As the picks spell it; empty where there is none.
-    number, n_micrographs : int
-        Its place among the slices, from 1.
-    n_picks, n_labelled : int
-        The layer's picks on it.
-    missing : bool
-        Whether there are picks but no image.
-    """
+class MicrographShown(NamedTuple):
+    """The current micrograph, as the picks spell it, and ``3 of 10: 512 picks, 12 labelled``."""
 
     name: str
-    number: int
-    n_micrographs: int
-    n_picks: int
-    n_labelled: int
-    missing: bool = False
-
-    @property
-    def text(self) -> str:
-        """``3 of 10: 512 picks, 12 labelled``."""
-        if not self.name:
-            return "no micrograph here"
-        labelled = f", {self.n_labelled:,} labelled" if self.n_picks else ""
-        missing = ", image missing" if self.missing else ""
-        picks = plural(self.n_picks, "pick")
-        return f"{self.number:,} of {self.n_micrographs:,}: {picks}{labelled}{missing}"
+    text: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +78,7 @@ class MicrographDisplay:
         )
 
 
-class LabelModel:
+class LabelModel(PanelModel):
     """The picks layer that a session works on, as the label panel shows it.
 
     Parameters
@@ -115,20 +88,18 @@ class LabelModel:
     """
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         # rows on the current slice, computed once per slice: (points, slice, rows)
         self._on_slice: tuple[int, int, NDArray[np.intp]] | None = None
-
-    @property
-    def layer(self) -> Any | None:
-        """The picks layer; Any, as napari's layers are not typed here."""
-        return self.session.picks_layer
 
     # -------------------------------------------------------------------------- labels
 
     def counts(self) -> dict[int, int]:
         """Return how many picks carry each class id, 0 for no label."""
-        return {} if self.layer is None else label_counts(self.layer)
+        if self.picks is None:
+            return {}
+        counts = np.bincount(self.picks.labels, minlength=MAX_CLASS + 1)
+        return {class_id: int(n) for class_id, n in enumerate(counts)}
 
     def needs_hint(self) -> bool:
         """Whether nothing is labelled yet, so that a hint is shown."""
@@ -136,8 +107,7 @@ class LabelModel:
 
     def can_undo(self) -> tuple[bool, bool]:
         """Return whether there is something to undo, and to redo."""
-        state = self.session.picks_state
-        return (False, False) if state is None else state.can_undo
+        return (False, False) if self.state is None else self.state.can_undo
 
     def key_help(self) -> list[tuple[str, str]]:
         """Return the keys and their actions."""
@@ -178,21 +148,19 @@ class LabelModel:
 
     def micrograph(self) -> MicrographShown:
         """Return the micrograph on the screen."""
-        viewer, state = self.session.viewer, self.session.picks_state
+        viewer, state = self.session.viewer, self.state
         index = slice_shown(viewer)
         if state is None or not 0 <= index < len(state.slice_names):
-            return MicrographShown("", 0, 0 if state is None else len(state.slice_names), 0, 0)
+            return MicrographShown("", "no micrograph here")
         rows = self._rows_on_slice(index)
         stack = find_stack(viewer, state)
         shapes = () if stack is None else stack.shapes_px
-        return MicrographShown(
-            state.slice_names[index],
-            index + 1,
-            len(state.slice_names),
-            len(rows),
-            int((state.picks.labels[rows] != UNLABELLED).sum()),
-            missing=index >= len(shapes) or shapes[index] is None,
-        )
+        text = f"{index + 1:,} of {len(state.slice_names):,}: {plural(len(rows), 'pick')}"
+        if len(rows):
+            text += f", {np.count_nonzero(state.picks.labels[rows] != UNLABELLED):,} labelled"
+        if index >= len(shapes) or shapes[index] is None:
+            text += ", image missing"
+        return MicrographShown(state.slice_names[index], text)
 
     def _rows_on_slice(self, index: int) -> NDArray[np.intp]:
         n = len(self.layer.data)  # type: ignore[union-attr]
@@ -262,15 +230,6 @@ class LabelModel:
                     "Label them by key."
                 )
         return ""
-
-
-def label_counts(layer: Any) -> dict[int, int]:
-    """Return how many picks of a layer carry each class id, 0 for no label."""
-    state = layer_state(layer)
-    if state is None:
-        return {}
-    counts = np.bincount(state.picks.labels, minlength=MAX_CLASS + 1)
-    return {class_id: int(n) for class_id, n in enumerate(counts)}
 
 
 def add_class_tip(vocabulary: Vocabulary) -> str:
