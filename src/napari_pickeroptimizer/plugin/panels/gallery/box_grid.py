@@ -4,11 +4,9 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, Qt, Signal
-from qtpy.QtWidgets import QWidget
 
 from napari_pickeroptimizer.plugin.panels.gallery.box_area import BoxArea
 from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Selection
-from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
 
 STEP_KEYS = {
     Qt.Key.Key_Left: "left",
@@ -27,10 +25,8 @@ class BoxGrid(BoxArea):
 
     Parameters
     ----------
-    loader : ThumbnailLoader
-        Where thumbnails come from.
-    parent : QWidget, optional
-        As in Qt.
+    *parts : object
+        As for `BoxArea`.
     """
 
     visited = Signal(int)
@@ -38,8 +34,8 @@ class BoxGrid(BoxArea):
     zoomed = Signal(int)
     """Ctrl and the wheel: by so many steps."""
 
-    def __init__(self, loader: ThumbnailLoader, parent: QWidget | None = None) -> None:
-        super().__init__(loader, parent)
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
         self._before_click: Selection | None = None
         self._pressed_at = NOTHING
 

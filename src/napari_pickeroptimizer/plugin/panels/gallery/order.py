@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
-from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Display
+from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
 
@@ -299,9 +299,7 @@ def shown(picks: GalleryPicks, show: Show, slice_index: int | None = None) -> ND
         case Show.UNLABELLED:
             return np.asarray(labels == UNLABELLED)
         case Show.MICROGRAPH:
-            return np.asarray(
-                picks.slices == (NOTHING if slice_index is None else slice_index)
-            )
+            return np.asarray(picks.slices == slice_index)
     classes = picks.classes()
     if len(picks) and not classes.any():
         raise SettingsError(SCORE_FIRST)
@@ -321,7 +319,4 @@ def display(
     """Return the picks that are shown, in their order; see `order` and `shown`."""
     mask = shown(picks, show, slice_index)
     rows = order(picks, sort, reference)
-    rows = rows if mask.all() else rows[mask[rows]]
-    position = np.full(len(picks), NOTHING, dtype=np.int32)
-    position[rows] = np.arange(len(rows), dtype=np.int32)
-    return Display(rows, position)
+    return Display.of(rows if mask.all() else rows[mask[rows]], len(picks))

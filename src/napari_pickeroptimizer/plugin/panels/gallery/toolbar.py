@@ -1,6 +1,6 @@
 """The gallery's controls: order, filter, size, contrast, and a button for each class."""
 
-from typing import Any
+from enum import StrEnum
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
@@ -35,10 +35,10 @@ class GalleryTools(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sort_box = _choice(
-            [(sort.value, sort, SORT_HELP[sort]) for sort in Sort], "Order of the picks."
-        )
-        self.show_box = _choice([(s.value, s, "") for s in Show], "Which picks are shown.")
+        self.sort_box = _choice(Sort, "Order of the picks.")
+        for i, sort in enumerate(Sort):
+            self.sort_box.setItemData(i, SORT_HELP[sort], Qt.ItemDataRole.ToolTipRole)
+        self.show_box = _choice(Show, "Which picks are shown.")
         self.resort = button(
             "Re-sort", "Sort and filter anew, by labels and scores as they are now (F5)."
         )
@@ -75,14 +75,12 @@ class GalleryTools(QWidget):
     @property
     def choice(self) -> tuple[Sort, Show]:
         """Order and filter that are chosen."""
-        return list(Sort)[self.sort_box.currentIndex()], list(Show)[
-            self.show_box.currentIndex()
-        ]
+        return Sort(self.sort_box.currentText()), Show(self.show_box.currentText())
 
     def set_choice(self, sort: Sort, show: Show) -> None:
         """Choose an order and a filter."""
-        self.sort_box.setCurrentIndex(list(Sort).index(sort))
-        self.show_box.setCurrentIndex(list(Show).index(show))
+        self.sort_box.setCurrentText(sort)
+        self.show_box.setCurrentText(show)
 
     def show_counts(self, n_shown: int, n_all: int, n_selected: int) -> None:
         """Tell how many picks are shown and selected; room is kept for the latter.
@@ -100,9 +98,9 @@ class GalleryTools(QWidget):
             self._flow.removeWidget(old)
             old.hide()
             old.deleteLater()
-        self.class_buttons = {}
-        for style in (*vocabulary.classes, vocabulary.style(0)):
-            self.class_buttons[style.class_id] = made = self._class_button(style)
+        styles = (*vocabulary.classes, vocabulary.style(0))
+        self.class_buttons = {style.class_id: self._class_button(style) for style in styles}
+        for made in self.class_buttons.values():
             self._flow.addWidget(made)
         self._flow.keep_together(list(self.class_buttons.values()))
 
@@ -117,12 +115,9 @@ class GalleryTools(QWidget):
         return made
 
 
-def _choice(items: Any, tip: str) -> QComboBox:
+def _choice(kinds: type[StrEnum], tip: str) -> QComboBox:
     box = QComboBox()
-    for i, (text, value, item_tip) in enumerate(items):
-        box.addItem(text, value)
-        if item_tip:
-            box.setItemData(i, item_tip, Qt.ItemDataRole.ToolTipRole)
+    box.addItems([kind.value for kind in kinds])
     box.setToolTip(tip)
     box.setAccessibleName(tip.rstrip("."))
     return box

@@ -303,4 +303,4 @@ def test_open_micrographs_are_few(tmp_path, monkeypatch):
     assert opened.image(0) is first
     for i in range(1, 4):
         opened.image(i)
-    assert list(opened._open) == [2, 3]
+    assert list(opened._open.items) == [2, 3]
