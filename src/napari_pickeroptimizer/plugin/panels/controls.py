@@ -61,6 +61,13 @@ def row_of(*parts: Any, equal: bool = False) -> QBoxLayout:
     return row
 
 
+def column_of(*parts: Any, spacing_px: int | None = None) -> QWidget:
+    """Return a widget of parts below each other (see `fill`)."""
+    column = QWidget()
+    fill(QVBoxLayout(column), *parts, spacing_px=spacing_px)
+    return column
+
+
 def clear_layout(layout: QLayout) -> None:
     """Take all widgets out of a layout, for good."""
     while (item := layout.takeAt(0)) is not None:
@@ -260,8 +267,7 @@ class Fold(QWidget):
     def __init__(self, title: str, *parts: Any) -> None:
         super().__init__()
         self._title = title
-        self.content = QWidget()
-        fill(QVBoxLayout(self.content), *parts, spacing_px=4)
+        self.content = column_of(*parts, spacing_px=4)
         self.toggle = button("", "Show or fold away.", name="fold")
         self.toggle.setCheckable(True)
         self.toggle.toggled.connect(self._show)

@@ -47,8 +47,7 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._curves: dict[int | None, Any] = {}
         self._seen: dict[int | None, list[tuple[int, float]]] = {}
         self._folds: list[float] = []
-        self._n_folds = 1
-        self._colors: ThemeColors | None = None
+        self._colors = ThemeColors()
         for plot in (self._loss, self._accuracy):
             _quiet(plot)
         self._loss.setLabel("bottom", "step")
@@ -70,7 +69,6 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         for curve in self._curves.values():
             self._loss.removeItem(curve)
         self._curves, self._seen, self._folds = {}, {}, []
-        self._n_folds = n_folds
         self._loss.setXRange(0, max(n_steps, 1), padding=0.03)
         self._accuracy.setXRange(0.5, max(n_folds, 1) + 0.5, padding=0)
         folds = [(i, str(i)) for i in range(1, n_folds + 1)]
@@ -108,14 +106,11 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._mean.setVisible(bool(self._folds))
         if self._folds:
             self._mean.setPos(float(np.mean(self._folds)))
-        if self._colors is not None:
-            color = pg.mkColor(self._colors.text)
-            self._dots.setBrush(color)
-            self._mean.setPen(pg.mkPen(color, style=Qt.PenStyle.DotLine))
+        color = pg.mkColor(self._colors.text)
+        self._dots.setBrush(color)
+        self._mean.setPen(pg.mkPen(color, style=Qt.PenStyle.DotLine))
 
     def _paint_curves(self) -> None:
-        if self._colors is None:
-            return
         for fold, curve in self._curves.items():
             color = pg.mkColor(self._colors.text)
             color.setAlphaF(1.0 if fold is None else 0.45)
@@ -161,21 +156,17 @@ class ScorePlot(pg.PlotWidget):
             plot.addItem(item)
         self._histogram: Histogram | None = None
         self._vocabulary = Vocabulary()
-        self._colors: ThemeColors | None = None
-        self._threshold = 0.5
+        self._colors = ThemeColors()
+        self.threshold = 0.5
+        """Position of the line."""
 
     def sizeHint(self) -> QSize:
         """Be as wide as there is room."""
         return QSize(200, 155)
 
-    @property
-    def threshold(self) -> float:
-        """Position of the line."""
-        return self._threshold
-
     def set_threshold(self, threshold: float) -> None:
         """Move the line without emitting a signal."""
-        self._threshold = threshold
+        self.threshold = threshold
         self._line.setPos(threshold)
         self._show_bars()
 
@@ -201,7 +192,7 @@ class ScorePlot(pg.PlotWidget):
         if step is None:
             super().keyPressEvent(event)
             return
-        self._dragged(round(self._threshold + step, 2))
+        self._dragged(round(self.threshold + step, 2))
         self._let_go()
 
     def wheelEvent(self, event: Any) -> None:
@@ -218,7 +209,7 @@ class ScorePlot(pg.PlotWidget):
         if self._histogram is None:
             return
         threshold = round(min(1.0, max(0.0, x)), 3)
-        if threshold != self._threshold:
+        if threshold != self.threshold:
             self.set_threshold(threshold)
             self.threshold_moved.emit(threshold)
 
@@ -233,7 +224,7 @@ class ScorePlot(pg.PlotWidget):
         counts = np.zeros(len(edges) - 1) if histogram is None else np.sqrt(histogram.counts)
         heights = counts / max(counts.max(), 1)
         # the bin that the threshold lies in is drawn in two parts
-        cut = np.clip(self._threshold, edges[:-1], edges[1:])
+        cut = np.clip(self.threshold, edges[:-1], edges[1:])
         for item, left, right, class_id in (
             (self._below, edges[:-1], cut, CONTAMINANT),
             (self._above, cut, edges[1:], PARTICLE),
@@ -251,15 +242,12 @@ class ScorePlot(pg.PlotWidget):
         label_scores = {} if self._histogram is None else self._histogram.label_scores
         for i, (class_id, scores) in enumerate(sorted(label_scores.items())):
             style = self._vocabulary.style(class_id)
-            rim = (
-                None if self._colors is None else pg.mkPen(self._colors.background, width=0.5)
-            )
             spots += [
                 {
                     "pos": (float(score), -0.06 - 0.055 * (i % 3)),
                     "symbol": SYMBOLS.get(style.symbol, "o"),
                     "brush": style.color,
-                    "pen": rim,
+                    "pen": pg.mkPen(self._colors.background, width=0.5),
                     "size": 7,
                 }
                 for score in scores

@@ -35,7 +35,8 @@ def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> None:
     when_destroyed(widget, disconnect)
 
 
-_PENDING: "set[_OnDestroyed]" = set()
+# Callbacks are referenced from outside their widgets, and so not collected with them.
+_PENDING: set[Callable[..., None]] = set()
 
 
 def when_destroyed(widget: QWidget, callback: Callable[[], Any]) -> None:
@@ -53,18 +54,10 @@ def when_destroyed(widget: QWidget, callback: Callable[[], Any]) -> None:
     callback : callable
         It must not refer to the widget, which would then never be collected.
     """
-    _OnDestroyed(widget, callback)
 
+    def call(*_: Any) -> None:
+        _PENDING.discard(call)
+        callback()
 
-class _OnDestroyed:
-    """A callback that is referenced from outside the widget, and so not collected with it."""
-
-    def __init__(self, widget: QWidget, callback: Callable[[], Any]) -> None:
-        self._callback = callback
-        _PENDING.add(self)
-        widget.destroyed.connect(self.call)
-
-    def call(self, *_: Any) -> None:
-        """Call the callback, and drop the reference."""
-        _PENDING.discard(self)
-        self._callback()
+    _PENDING.add(call)
+    widget.destroyed.connect(call)

@@ -13,7 +13,7 @@ from qtpy.QtGui import QColor
 
 @dataclass(frozen=True)
 class ThemeColors:
-    """Colours as ``#rrggbb``.
+    """Colours as ``#rrggbb``, by default those of napari's dark theme.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ class ThemeColors:
         Whether text is lighter than its background.
     """
 
-    background: str
-    foreground: str
-    primary: str
-    secondary: str
-    text: str
-    highlight: str
-    warning: str
-    error: str
-    is_dark: bool
+    background: str = "#23242b"
+    foreground: str = "#2e333e"
+    primary: str = "#424a54"
+    secondary: str = "#565f6c"
+    text: str = "#f0f1f2"
+    highlight: str = "#61696e"
+    warning: str = "#e3b617"
+    error: str = "#99121f"
+    is_dark: bool = True
 
     @property
     def warning_text(self) -> str:

@@ -29,7 +29,7 @@ class MicrographTableModel(QAbstractTableModel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows = MicrographRows()
-        self.colors: ThemeColors | None = None
+        self.colors = ThemeColors()
 
     def set_micrographs(self, by: ByMicrograph | None, failures: Mapping[str, str]) -> None:
         """Show other micrographs."""
@@ -74,8 +74,8 @@ class MicrographTableModel(QAbstractTableModel):
             return self.rows.tip(row)
         if role == Qt.ItemDataRole.TextAlignmentRole and PICKS <= column <= SCORE:
             return RIGHT
-        if role == Qt.ItemDataRole.ForegroundRole and self.colors is not None:
-            return self._color(self.colors, row, column)
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return self._color(row, column)
         return None
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
@@ -95,13 +95,13 @@ class MicrographTableModel(QAbstractTableModel):
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
 
-    def _color(self, colors: ThemeColors, row: int, column: int) -> QColor | None:
+    def _color(self, row: int, column: int) -> QColor | None:
         if self.rows.is_unreadable(row):
-            grey = QColor(colors.text)
+            grey = QColor(self.colors.text)
             grey.setAlphaF(0.55)
             return grey
         if column == NOTE and self.rows.stands_out(row):
-            return QColor(colors.warning_text)
+            return QColor(self.colors.warning_text)
         return None
 
 

@@ -195,7 +195,7 @@ class DecideModel(PanelModel):
                 return "Estimating precision and recall"
             case ScoreSummary():
                 outputs.take_scores(viewer, layer, event)
-                self._before = None
+                self._end()
                 return ""
         outputs.take_scores(viewer, layer, event)
         return f"Micrograph {event.n_done} of {event.n_total}"
@@ -203,7 +203,7 @@ class DecideModel(PanelModel):
     def put_back(self) -> None:
         """Restore the previous scores after an unfinished scoring."""
         layer, before = self._scoring, self._before
-        self.end()
+        self._end()
         viewer = self.session.viewer_ref()
         if viewer is None or layer is None or layer not in viewer.layers:
             return
@@ -211,8 +211,7 @@ class DecideModel(PanelModel):
         if scores is not None and not scores.complete:
             jobs.restore_scores(viewer, layer, before)
 
-    def end(self) -> None:
-        """Clear the state of a finished scoring."""
+    def _end(self) -> None:
         self._scoring, self._before = None, None
 
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_pickeroptimizer.plugin import jobs, navigation, outputs
 from napari_pickeroptimizer.plugin.panels.base import Page
@@ -13,7 +13,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     Note,
     Switch,
     button,
-    fill,
+    column_of,
     row_of,
     shows_errors,
     single_shot,
@@ -65,7 +65,6 @@ class DecideWidget(Page):
         )
         self.load = button("Load model...", "Use the model of a file.", self._ask_load)
         self.job = JobBar()
-        self._outcome = ""
         self.decisions = self._make_decisions()
         self.add_column(
             self.model_note,
@@ -104,9 +103,7 @@ class DecideWidget(Page):
         )
         self.distance_note = Note("quiet")
         self.distance_note.hide()
-        part = QWidget()
-        column = fill(
-            QVBoxLayout(part),
+        return column_of(
             self.plot,
             self.fields,
             self.summary,
@@ -117,8 +114,6 @@ class DecideWidget(Page):
             ),
             spacing_px=6,
         )
-        column.setStretchFactor(self.table, 1)
-        return part
 
     def connect_signals(self) -> None:
         """Follow the session, the threshold and the table."""
@@ -267,14 +262,13 @@ class DecideWidget(Page):
     @shows_errors
     def _start(self) -> None:
         events = self.model.begin(self.device.value)
-        self._outcome = ""
         self.start.setEnabled(False)
         self.say("")
         self.job.run(
             events,
             on_event=self._on_event,
             on_failed=self._on_failed,
-            on_end=self._on_end,
+            on_end=self.show_state,
         )
 
     def _on_event(self, event: Any) -> None:
@@ -288,13 +282,7 @@ class DecideWidget(Page):
 
     def _on_failed(self, text: str) -> None:
         self.model.put_back()
-        self._outcome = text
-
-    def _on_end(self) -> None:
-        self.model.end()
-        self.show_state()
-        if self._outcome:
-            self.say(self._outcome)
+        self.say(text)
 
     # ------------------------------------------------------------------------- model
 

@@ -8,9 +8,8 @@ give the same results are written beside the picks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,16 +182,12 @@ def export_events(
     inputs["model"] = str(output / MODEL) if settings.model else "(of a napari session)"
     if not settings.labels:
         inputs["labels"] = ["(of a napari session)"] if matched else []
-    plan = partial(
-        prepare,
-        micrographs,
-        picks,
-        model,
-        output,
-        prune_settings,
-        labels=matched,
-        inputs=inputs,
-    )
+
+    def plan() -> Plan:
+        return prepare(
+            micrographs, picks, model, output, prune_settings, labels=matched, inputs=inputs
+        )
+
     return _everything(plan, micrographs, scored, model, settings, recipe)
 
 
@@ -272,11 +267,8 @@ def _kept_only(
 def _snapshot(scores: Scores, picks: Picks) -> PicksScored:
     """Return the scores as they are now: later scoring does not change them."""
     scored = scores.picks_scored(picks)
-    return replace(
-        scored,
-        failures=dict(scored.failures),
-        outside=dict(scored.outside),
-        figures=dict(scored.figures),
+    return PicksScored(
+        scored.picks, dict(scored.failures), dict(scored.outside), dict(scored.figures)
     )
 
 

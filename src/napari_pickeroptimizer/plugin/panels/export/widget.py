@@ -5,7 +5,7 @@ from typing import Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog
 
 from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
@@ -13,9 +13,10 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     Note,
     TextTable,
     button,
-    fill,
+    column_of,
     shows_errors,
 )
+from napari_pickeroptimizer.plugin.panels.export.boxes import ReproduceBox, ResultBox
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
     ExportSettings,
@@ -28,8 +29,6 @@ from napari_pickeroptimizer.plugin.panels.export.model import (
     cancelled_text,
 )
 from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
-from napari_pickeroptimizer.plugin.panels.export.reproduce_box import ReproduceBox
-from napari_pickeroptimizer.plugin.panels.export.results import ResultBox
 from napari_pickeroptimizer.plugin.panels.fields import silenced
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.preferences import preferences
@@ -120,9 +119,8 @@ class ExportWidget(Page):
             name: CheckBox(value=getattr(ExportSettings, name), text=text, tooltip=tooltip)
             for name, (text, tooltip) in OPTIONS.items()
         }
-        boxes = QWidget()
-        column = fill(QVBoxLayout(boxes), *self.options.values())
-        column.setContentsMargins(6, 0, 0, 0)
+        boxes = column_of(*self.options.values())
+        boxes.setContentsMargins(6, 0, 0, 0)
         self.more = Fold("Options", boxes)
 
     def connect_signals(self) -> None:
@@ -241,7 +239,7 @@ class ExportWidget(Page):
             on_event=self._on_event,
             on_failed=lambda text: self.say(f"Not exported: {text}"),
             on_cancelled=lambda: self.say(cancelled_text(self.output)),
-            on_end=self._on_end,
+            on_end=self._show_status,
         )
 
     def _on_event(self, event: Any) -> None:
@@ -251,12 +249,6 @@ class ExportWidget(Page):
             case Exported():
                 self.replace.value = False
                 self._show_exported(event)
-
-    def _on_end(self) -> None:
-        outcome = self.status.text()
-        self._show_status()
-        if outcome:
-            self.say(outcome)
 
     @shows_errors
     def _ask_for_labels(self) -> None:

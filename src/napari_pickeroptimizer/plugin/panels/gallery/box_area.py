@@ -11,11 +11,7 @@ from qtpy.QtGui import QFont, QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
 
 from napari_pickeroptimizer.plugin.panels.controls import single_shot
-from napari_pickeroptimizer.plugin.panels.gallery.box_painter import (
-    MARGIN_PX,
-    BoxPainter,
-    Colors,
-)
+from napari_pickeroptimizer.plugin.panels.gallery.box_painter import MARGIN_PX, BoxPainter
 from napari_pickeroptimizer.plugin.panels.gallery.order import CellLook
 from napari_pickeroptimizer.plugin.panels.gallery.selection import (
     NOTHING,
@@ -25,6 +21,7 @@ from napari_pickeroptimizer.plugin.panels.gallery.selection import (
 )
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
+from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 
 MIN_BOX_PX, MAX_BOX_PX = 40, 320
 POLL_MS = 30  # how often finished thumbnails are collected
@@ -84,9 +81,9 @@ class BoxArea(QAbstractScrollArea):
 
     # ------------------------------------------------------------------- contents
 
-    def set_colors(self, colors: Colors) -> None:
+    def set_theme(self, theme: ThemeColors) -> None:
         """Paint in the colours of a theme."""
-        self._painter.colors = colors
+        self._painter.set_theme(theme)
         self._port.update()
 
     def set_display(self, display: Display, *, keep_place: bool = False) -> None:
@@ -101,14 +98,18 @@ class BoxArea(QAbstractScrollArea):
         self._changed_view()
 
     def set_box_px(self, box_px: int) -> None:
-        """Make boxes larger or smaller; what was in the middle stays there."""
+        """Make boxes larger or smaller; the current one, or the first, goes to the middle."""
         box_px = min(max(int(box_px), MIN_BOX_PX), MAX_BOX_PX)
         if box_px == self.box_px:
             return
-        middle = self._middle()
+        current = self.display.at(self.selection.current)
+        middle = current if current in self.seen else self.seen.start
         self.box_px = box_px
         self._fit()
-        self._centre(middle)
+        if len(self.display):
+            _, y = self.grid.corner(min(middle, len(self.display) - 1))
+            height = self._port.height()
+            self._bar.setValue(y - max(0, height - self.grid.cell_px) // 2)
         self._changed_view()
 
     def set_message(self, text: str) -> None:
@@ -206,17 +207,6 @@ class BoxArea(QAbstractScrollArea):
         bar.setPageStep(max(1, grid.height_px))
         bar.setSingleStep(max(1, grid.cell_px // 3))
 
-    def _middle(self) -> int:
-        """Position that is to stay where it is: the current one if visible, else the first."""
-        current = self.display.at(self.selection.current)
-        return current if current in self.seen else self.seen.start
-
-    def _centre(self, position: int) -> None:
-        if len(self.display):
-            _, y = self.grid.corner(min(position, len(self.display) - 1))
-            height = self._port.height()
-            self._bar.setValue(y - max(0, height - self.grid.cell_px) // 2)
-
     def _changed_view(self) -> None:
         self._port.update()
         self._settle.start()
@@ -257,7 +247,7 @@ class BoxArea(QAbstractScrollArea):
         """Paint the cells in the exposed part."""
         painter = QPainter(self._port)
         try:
-            painter.fillRect(event.rect(), self._painter.colors.background)
+            painter.fillRect(event.rect(), self._painter.background)
             if not len(self.display):
                 self._painter.message(painter, self._port.rect(), self.message)
                 return

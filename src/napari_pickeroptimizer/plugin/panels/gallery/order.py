@@ -138,17 +138,16 @@ class GalleryPicks:
         slices : (n,) array
             Slice of each pick.
         """
-        picks, scores = state.picks, state.scores
-        table, columns = picks.table, cls(picks.labels, np.asarray(slices, dtype=np.int32))
-        if "picker_score" in table:
-            picker_score = table["picker_score"].to_numpy(dtype=np.float32)
-            columns = replace(columns, picker_score=picker_score)
+        picks, scores, picker_score = state.picks, state.scores, None
+        if "picker_score" in picks.table:
+            picker_score = picks.table["picker_score"].to_numpy(dtype=np.float32)
+        columns = cls(
+            picks.labels, np.asarray(slices, dtype=np.int32), picker_score=picker_score
+        )
         if scores is not None:
+            features, threshold = scores.features, state.threshold
             return replace(
-                columns,
-                decision=state.decision,
-                threshold=state.threshold,
-                features=scores.features,
+                columns, decision=state.decision, threshold=threshold, features=features
             )
         if PARTICLE in picks.class_ids:
             return replace(columns, decision=Decision.of_picks(picks))
@@ -231,12 +230,9 @@ def order(
     if not picks.scored:
         raise SettingsError(SCORE_FIRST)
     p = picks.probability
-    match sort:
-        case Sort.SCORE_DOWN:
-            return _ascending(-p)
-        case Sort.SCORE_UP:
-            return _ascending(p)
-    return _ascending(np.abs(p - picks.threshold))
+    if sort is Sort.UNCERTAINTY:
+        return _ascending(np.abs(p - picks.threshold))
+    return _ascending(p if sort is Sort.SCORE_UP else -p)
 
 
 def similarity(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray[np.float32]:

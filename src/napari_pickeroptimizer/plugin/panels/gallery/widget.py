@@ -11,7 +11,6 @@ from napari_pickeroptimizer.plugin.layer_state import layer_state
 from napari_pickeroptimizer.plugin.panels.base import Panel
 from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
 from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
-from napari_pickeroptimizer.plugin.panels.gallery.box_painter import colors_in
 from napari_pickeroptimizer.plugin.panels.gallery.model import GalleryModel
 from napari_pickeroptimizer.plugin.panels.gallery.order import Show, Sort
 from napari_pickeroptimizer.plugin.panels.gallery.selection import Display, Selection
@@ -298,7 +297,7 @@ class GalleryWidget(Panel):
 
     def apply_theme(self, colors: ThemeColors) -> None:
         """Paint the boxes in the theme's colours."""
-        self.grid.set_colors(colors_in(colors))
+        self.grid.set_theme(colors)
 
     # ------------------------------------------------------------------- keys
 

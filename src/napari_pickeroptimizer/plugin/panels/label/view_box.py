@@ -1,11 +1,11 @@
 """How micrographs and rings are displayed: low-pass, resolution, diameter."""
 
-from magicgui.widgets import CheckBox, Container, Label, Slider, Widget
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from magicgui.widgets import CheckBox, Slider
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin.images.stack import set_full_resolution, set_low_pass
-from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
+from napari_pickeroptimizer.plugin.panels.controls import fill, row_of, single_shot
 from napari_pickeroptimizer.plugin.panels.fields import DiameterBox, Fields, silenced
 from napari_pickeroptimizer.plugin.panels.label.model import MicrographDisplay
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
@@ -43,13 +43,8 @@ class ViewBox(QWidget):
             tooltip="Show micrographs unbinned where no low-pass is on. Slower.",
         )
         self.diameter = DiameterBox(session)
-        self._row: Container[Widget] = Container(
-            widgets=[self.low_pass, self.resolution, Label(value="Å")],
-            layout="horizontal",
-            labels=False,
-        )
-        self._row.margins = (0, 0, 0, 0)
-        fill(QVBoxLayout(self), self._row, self.full, Fields(self.diameter))
+        low_pass = row_of(self.low_pass, self.resolution, QLabel("Å"))
+        fill(QVBoxLayout(self), low_pass, self.full, Fields(self.diameter))
         self._timer = single_shot(self, self._filter, REST_MS)
         for field in (self.low_pass, self.resolution):
             field.changed.connect(self._filter_soon)

@@ -27,6 +27,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     TextTable,
     arrow,
     button,
+    column_of,
     fill,
     row_of,
 )
@@ -104,7 +105,6 @@ class LabelWidget(Page):
         return banner
 
     def _make_empty(self) -> QWidget:
-        part = QWidget()
         text = QLabel(
             "Drag picks onto the window: a STAR file, or a folder of .box files. Their "
             "micrographs are opened if they are found nearby."
@@ -116,8 +116,7 @@ class LabelWidget(Page):
             "Simulated micrographs with picks, made in a few seconds.",
             self._open_sample,
         )
-        fill(QVBoxLayout(part), text, row_of(self.open_file, self.open_sample, None))
-        return part
+        return column_of(text, row_of(self.open_file, self.open_sample, None))
 
     def _make_micrographs(self) -> QWidget:
         part = QWidget()
