@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, wraps
 from typing import Any, TypeVar
 
-from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtGui import QPainter
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractButton,
     QBoxLayout,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 
@@ -122,32 +122,19 @@ def shows_errors(method: Callable[..., Any]) -> Callable[..., None]:
     return shown
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(QElidingLabel):
     """A line that leaves out its middle where there is no room; the tooltip has all of it."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setEllipsesWidth(10)  # napari's style indents labels
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def show_text(self, text: str, tooltip: str = "") -> None:
         """Show another text."""
         self.setText(text)
         self.setToolTip(tooltip or text)
-
-    def minimumSizeHint(self) -> QSize:
-        """No width is too narrow."""
-        return QSize(0, super().minimumSizeHint().height())
-
-    def paintEvent(self, _event: Any) -> None:
-        """Draw what there is room for."""
-        painter = QPainter(self)
-        room = self.contentsRect()
-        shown = self.fontMetrics().elidedText(
-            self.text(), Qt.TextElideMode.ElideMiddle, room.width()
-        )
-        painter.drawText(
-            room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown
-        )
 
 
 class TextTable(QWidget):

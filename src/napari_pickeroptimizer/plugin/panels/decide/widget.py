@@ -200,8 +200,7 @@ class DecideWidget(Page):
             self._stream.start()
 
     def _on_model(self) -> None:
-        if self.job.running:
-            self.job.cancel()
+        self.job.cancel()
         self.show_state()
 
     def _on_scores(self, layer: Any) -> None:
@@ -254,8 +253,7 @@ class DecideWidget(Page):
             outputs.choose_shown(self.viewer, self.layer, shown)
 
     def _go(self, name: str) -> None:
-        if self.layer is not None:
-            self.attempt(lambda: navigation.go_to_named(self.viewer, self.layer, name))
+        self.attempt(lambda: navigation.go_to_named(self.viewer, self.layer, name))
 
     # --------------------------------------------------------------------------- job
 

@@ -1,6 +1,7 @@
 """Boxes of the export panel: what was written, and the same as commands and a script to copy."""
 
 from collections.abc import Callable
+from typing import Any
 
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QFontDatabase, QTextOption
@@ -46,7 +47,6 @@ class ResultBox(QFrame):
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.place = ElidedLabel()
-        self.place.setContentsMargins(4, 0, 4, 0)  # napari's style indents labels so
         self.open_report = button(
             "Open report", "In the browser.", lambda: self._open("report")
         )
@@ -111,10 +111,9 @@ class CodeBox(QWidget):
             self.copy.setText("Copy")
 
     def _copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:  # as far as Qt's types go
-            clipboard.setText(self.text)
-            self.copy.setText("Copied")
+        clipboard: Any = QApplication.clipboard()
+        clipboard.setText(self.text)
+        self.copy.setText("Copied")
 
 
 class ReproduceBox(Fold):
@@ -133,9 +132,8 @@ class ReproduceBox(Fold):
         self.snippet = CodeBox("Python script")
         texts = QTabWidget()
         texts.setDocumentMode(True)
-        bar = texts.tabBar()
-        if bar is not None:
-            bar.setDrawBase(False)
+        bar: Any = texts.tabBar()  # Any: it may be missing, as far as Qt's types go
+        bar.setDrawBase(False)
         texts.addTab(self.command, "Command line")
         texts.addTab(self.snippet, "Python")
         super().__init__("Command line and Python", texts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -222,12 +223,11 @@ class BoxArea(QAbstractScrollArea):
         super().resizeEvent(event)
         old = event.oldSize()
         self._fit()
-        if old.width() != event.size().width() and old.width() > 0:
-            before = Grid(len(self.display), old.width(), old.height(), self.grid.cell_px)
-            middle = self._top // self.grid.cell_px * before.columns
-            if before.columns != self.grid.columns and len(self.display):
-                _, y = self.grid.corner(min(middle, len(self.display) - 1))
-                self._bar.setValue(y)
+        before = replace(self.grid, width_px=old.width())
+        if old.width() > 0 and before.columns != self.grid.columns and len(self.display):
+            first = self._top // self.grid.cell_px * before.columns
+            _, y = self.grid.corner(min(first, len(self.display) - 1))
+            self._bar.setValue(y)
         self._changed_view()
 
     def showEvent(self, event: Any) -> None:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QSlider,
     QWidget,
 )
+from superqt.utils import QFlowLayout
 
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
 from napari_pickeroptimizer.plugin.panels.controls import button, fill
@@ -27,6 +28,7 @@ from napari_pickeroptimizer.plugin.preferences import preferences
 
 ZOOM_STEP_PX = 16
 MANY_SELECTED = 999
+GAP_PX = 5  # between the controls, and between their rows
 
 
 class GalleryTools(QWidget):
@@ -60,7 +62,6 @@ class GalleryTools(QWidget):
         self.counts.setToolTip("Picks that are shown, of all; and those selected.")
         self.class_buttons: dict[int, QPushButton] = {}
         self._flow = FlowLayout(self)
-        self._flow.setContentsMargins(0, 0, 0, 0)
         for part in (
             _labelled("Sort", self.sort_box),
             self.resort,
@@ -134,53 +135,30 @@ def _labelled(text: str, widget: QWidget) -> QWidget:
     return both
 
 
-class FlowLayout(QLayout):
-    """Parts from left to right, in as many rows as they need.
+class FlowLayout(QFlowLayout):
+    """Parts from left to right, in as many rows as they need, each row centred in its height.
 
     Parts that `keep_together` names go on in the next row together, where that helps.
 
     Parameters
     ----------
-    parent : QWidget, optional
+    parent : QWidget
         As in Qt.
-    spacing_px : int
-        Between parts, and between rows.
     """
 
-    def __init__(self, parent: QWidget | None = None, spacing_px: int = 5) -> None:
+    def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._items: list[QLayoutItem] = []
-        self._gap = spacing_px
+        self.setContentsMargins(0, 0, 0, 0)
         self._together: list[QWidget] = []
-
-    def addItem(self, item: Any) -> None:
-        """Take a part; see Qt."""
-        self._items.append(item)
 
     def keep_together(self, widgets: list[QWidget]) -> None:
         """Let some parts begin a new row rather than be torn apart."""
         self._together = widgets
         self.invalidate()
 
-    def count(self) -> int:
-        """Return the number of parts."""
-        return len(self._items)
-
-    def itemAt(self, index: int) -> Any:
-        """Return a part, None where there is none."""
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> Any:
-        """Remove a part."""
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
     def expandingDirections(self) -> Any:
         """Return that no more height is wanted than needed."""
         return Qt.Orientation(0)
-
-    def hasHeightForWidth(self) -> bool:
-        """Return that narrow panels need more rows."""
-        return True
 
     def heightForWidth(self, width: int) -> int:
         """Return the height of the rows."""
@@ -188,47 +166,33 @@ class FlowLayout(QLayout):
 
     def setGeometry(self, rect: QRect) -> None:
         """Put the parts into their places."""
-        super().setGeometry(rect)
+        QLayout.setGeometry(self, rect)
         self._arrange(rect, move=True)
 
-    def sizeHint(self) -> QSize:
-        """Return the least size."""
-        return self.minimumSize()
-
-    def minimumSize(self) -> QSize:
-        """Return the size of the widest part."""
-        size = QSize()
-        for item in self._items:
-            size = size.expandedTo(item.minimumSize())
-        margins = self.contentsMargins()
-        return size + QSize(margins.left() + margins.right(), margins.top() + margins.bottom())
-
     def _arrange(self, rect: QRect, *, move: bool) -> int:
-        margins = self.contentsMargins()
-        inner = rect.adjusted(margins.left(), margins.top(), -margins.right(), 0)
         rows: list[list[tuple[QLayoutItem, QSize]]] = [[]]
         x = 0
-        for item in self._items:
+        items: list[Any] = [self.itemAt(i) for i in range(self.count())]
+        for item in items:
             if item.isEmpty():  # hidden
                 continue
             hint = item.sizeHint()
-            size = QSize(min(hint.width(), max(1, inner.width())), hint.height())
+            size = QSize(min(hint.width(), max(1, rect.width())), hint.height())
             needed = size.width()
             if self._together and item.widget() is self._together[0]:
-                whole = sum(w.sizeHint().width() + self._gap for w in self._together)
-                whole -= self._gap
-                needed = whole if whole <= inner.width() else needed
-            if rows[-1] and x + needed > inner.width():
+                whole = sum(w.sizeHint().width() + GAP_PX for w in self._together) - GAP_PX
+                needed = whole if whole <= rect.width() else needed
+            if rows[-1] and x + needed > rect.width():
                 rows.append([])
                 x = 0
             rows[-1].append((item, size))
-            x += size.width() + self._gap
-        y = inner.top()
+            x += size.width() + GAP_PX
+        y = rect.top()
         for row in filter(None, rows):
             height = max(size.height() for _, size in row)
-            x = inner.left()
+            x = rect.left()
             for item, size in row if move else ():
                 item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), size))
-                x += size.width() + self._gap
-            y += height + self._gap
-        return y - self._gap + margins.bottom() - rect.top()
+                x += size.width() + GAP_PX
+            y += height + GAP_PX
+        return y - GAP_PX - rect.top()

@@ -13,9 +13,8 @@ from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import actions, navigation, suggestions
+from napari_pickeroptimizer.plugin import actions, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
-from napari_pickeroptimizer.plugin.labels.queue import Queue
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
@@ -192,10 +191,6 @@ class LabelModel(PanelModel):
             else "picks unlike each other and unlike the labelled ones"
         )
         return f"Choose the picks whose labels help the model most: {chosen}."
-
-    def queue(self) -> Queue | None:
-        """Return the picks to label next; None where there are none."""
-        return navigation.queue_of(self.layer)
 
     def check_text(self) -> str:
         """Return how many labels the model contradicts; empty for none."""

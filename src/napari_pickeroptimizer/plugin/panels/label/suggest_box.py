@@ -74,7 +74,7 @@ class SuggestBox(QWidget):
     def _show_queue(self, layer: Any = None) -> None:
         if layer is not None and layer is not self._model.layer:
             return
-        queue = self._model.queue()
+        queue = navigation.queue_of(self._model.layer)
         self.queue.setVisible(queue is not None)
         if queue is not None:
             self.queue_text.setText(queue.text)
