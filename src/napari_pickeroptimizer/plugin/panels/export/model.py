@@ -63,7 +63,9 @@ class ExportModel(PanelModel):
     def count_rows(self) -> list[CountRow]:
         """Return the counts of kept, rejected and unscored picks; empty before all are scored."""
         state, scores = self.state, self.scores
-        return count_rows(state) if state and scores and scores.complete else []
+        if state is None or scores is None or not scores.complete:
+            return []
+        return count_rows(state)
 
     # -------------------------------------------------------------------------- places
 

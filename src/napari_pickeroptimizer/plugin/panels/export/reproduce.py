@@ -110,13 +110,9 @@ def training_settings(card: ModelCard) -> dict[str, Any] | None:
     if not recorded or not (recorded.get("diameter_px") or recorded.get("diameter_ang")):
         return None
     default = vars(_DEFAULT) | {"diameter_px": None, "diameter_ang": None}
-    changed: dict[str, Any] = {}
-    for name in default:  # those of a later version are left out
-        if name in recorded:
-            value = _from_json(name, recorded[name])
-            if value != default[name] or name in ALWAYS:
-                changed[name] = value
-    return changed
+    # those of a later version are left out
+    known = {name: _from_json(name, recorded[name]) for name in default if name in recorded}
+    return {n: value for n, value in known.items() if value != default[n] or n in ALWAYS}
 
 
 def only_python(training: Mapping[str, Any]) -> list[str]:

@@ -37,6 +37,10 @@ SWATCHES = {
     "pink": "#F06BD0",
     "white": "#FFFFFF",
 }
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+CENTRE = Qt.AlignmentFlag.AlignCenter
+HEADERS = (("", LEFT), ("Class", LEFT), ("Labels", RIGHT), ("Key", CENTRE))
 
 
 class ClassTable(QWidget):
@@ -110,11 +114,9 @@ class ClassTable(QWidget):
         self._close_editor()
         clear_layout(self._grid)
         self.names, self.counts = {}, {}
-        for column, (text, side) in enumerate(
-            (("", "left"), ("Class", "left"), ("Labels", "right"), ("Key", "centre"))
-        ):
+        for column, (text, side) in enumerate(HEADERS):
             header = QLabel(text)
-            header.setAlignment(_ALIGNED[side])
+            header.setAlignment(side)
             header.setObjectName("quiet")
             self._grid.addWidget(header, 0, column)
         for row, style in enumerate((*self._vocabulary, STYLES[UNLABELLED]), start=1):
@@ -135,13 +137,13 @@ class ClassTable(QWidget):
         )
         name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         count = QLabel()
-        count.setAlignment(_ALIGNED["right"])
+        count.setAlignment(RIGHT)
         count.setToolTip(
             f"Picks labelled {style.name}." if class_id else "Picks without a label."
         )
         key = QLabel(style.key)
         key.setObjectName("keycap")
-        key.setAlignment(_ALIGNED["centre"])
+        key.setAlignment(CENTRE)
         key.setToolTip(f"Press {style.key} on a pick.")
         for column, widget in enumerate((swatch, name, count, key)):
             self._grid.addWidget(widget, row, column)
@@ -235,10 +237,3 @@ class ClassTable(QWidget):
             return
         self.show_vocabulary(vocabulary)
         self.vocabulary_edited.emit(vocabulary)
-
-
-_ALIGNED = {
-    "left": Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
-    "right": Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
-    "centre": Qt.AlignmentFlag.AlignCenter,
-}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
@@ -22,7 +21,6 @@ from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 if TYPE_CHECKING:
     from napari_pickeroptimizer.plugin.images.stack import StackView
     from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
-    from napari_pickeroptimizer.plugin.session import Session
 
 OTHER_KEYS = (
     ("N / B", "next in the queue / back"),
@@ -86,11 +84,6 @@ class LabelModel(PanelModel):
         Whose picks.
     """
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        # rows on the current slice, computed once per slice: (points, slice, rows)
-        self._on_slice: tuple[int, int, NDArray[np.intp]] | None = None
-
     # -------------------------------------------------------------------------- labels
 
     def counts(self) -> dict[int, int]:
@@ -141,17 +134,13 @@ class LabelModel(PanelModel):
 
     # --------------------------------------------------------------------- micrographs
 
-    def forget_slice(self) -> None:
-        """Clear the cached picks of the slice: layers have changed."""
-        self._on_slice = None
-
     def micrograph(self) -> MicrographShown:
         """Return the micrograph on the screen."""
         viewer, state = self.session.viewer, self.state
         index = slice_shown(viewer)
         if state is None or not 0 <= index < len(state.slice_names):
             return MicrographShown("", "no micrograph here")
-        rows = self._rows_on_slice(index)
+        rows = rows_on_slice(self.layer, index)
         stack = find_stack(viewer, state)
         shapes = () if stack is None else stack.shapes_px
         text = f"{index + 1:,} of {len(state.slice_names):,}: {plural(len(rows), 'pick')}"
@@ -160,13 +149,6 @@ class LabelModel(PanelModel):
         if index >= len(shapes) or shapes[index] is None:
             text += ", image missing"
         return MicrographShown(state.slice_names[index], text)
-
-    def _rows_on_slice(self, index: int) -> NDArray[np.intp]:
-        n = len(self.layer.data)  # type: ignore[union-attr]
-        if self._on_slice is None or self._on_slice[:2] != (n, index):
-            rows = rows_on_slice(self.layer, index)
-            self._on_slice = (n, index, rows)
-        return self._on_slice[2]
 
     def missing(self) -> dict[str, str]:
         """Return why micrographs of the picks are missing, by name."""

@@ -68,7 +68,6 @@ class LabelWidget(Page):
         self.missing_list = QTreeWidget()
         self.missing_list.setHeaderHidden(True)
         self.missing_list.setRootIsDecorated(False)
-        self.missing_list.setColumnCount(1)
         self.missing_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.missing_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.missing = Fold("Missing micrographs", self.missing_list)
@@ -157,7 +156,6 @@ class LabelWidget(Page):
         self._show_layers()
 
     def _show_layers(self) -> None:
-        self.model.forget_slice()
         self._show_missing()
         self._show_labels()
 
@@ -193,9 +191,8 @@ class LabelWidget(Page):
         self.missing.set_title(f"{plural(n, 'micrograph')} missing")
         self.missing_list.clear()
         for name, reason in missing.items():
-            item = QTreeWidgetItem([name])
+            item = QTreeWidgetItem(self.missing_list, [name])
             item.setToolTip(0, f"{name}: {reason}")
-            self.missing_list.addTopLevelItem(item)
         self.missing_list.setFixedHeight(LINE_PX * min(max(n, 2), N_LINES) + 8)
 
     # ------------------------------------------------------------------------ actions
