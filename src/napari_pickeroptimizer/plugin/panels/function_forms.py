@@ -105,14 +105,10 @@ class FunctionForm(FunctionGui):
         self.start.setEnabled(False)
         self.job.run(
             events,
-            on_event=self._on_event,
+            on_event=self.take,
             on_failed=self._on_failed,
             on_end=lambda: self.start.setEnabled(True),
         )
-
-    def _on_event(self, event: Any) -> None:
-        if stage := self.take(event):
-            self.job.say(stage)
 
     def _on_failed(self, text: str) -> None:
         self.put_back()

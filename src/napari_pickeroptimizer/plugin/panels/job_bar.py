@@ -54,15 +54,11 @@ class JobBar(QWidget):
         """The line below the bar."""
         return str(self._line.text())
 
-    def say(self, stage: str) -> None:
-        """Show the stage of the job; the remaining time is added."""
-        self._stage = stage
-
     def run(
         self,
         events: Iterator[Any],
         *,
-        on_event: Callable[[Any], None],
+        on_event: Callable[[Any], str | None],
         on_failed: Callable[[str], None],
         on_cancelled: Callable[[], None] | None = None,
         on_end: Callable[[], None],
@@ -74,7 +70,8 @@ class JobBar(QWidget):
         events : iterator
             The job; each event has a `progress` from 0 to 1.
         on_event : callable
-            Called on the main thread with each event.
+            Called on the main thread with each event; returns the stage of the job, which is
+            shown with the remaining time, empty if unchanged.
         on_failed : callable
             Called last, with the reason in words, where the job raised or was cancelled.
         on_cancelled : callable, optional
@@ -97,7 +94,7 @@ class JobBar(QWidget):
                 return
             self.bar.setValue(round(N_TICKS * event.progress))
             left = in_words(remaining.seconds(event.progress, time.monotonic()))
-            on_event(event)
+            self._stage = on_event(event) or self._stage
             self._line.say(" · ".join(part for part in (self._stage, left) if part))
 
         def finished() -> None:

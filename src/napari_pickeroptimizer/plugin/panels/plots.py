@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -24,6 +25,7 @@ SYMBOLS = {
 }
 AXIS_PT = 8
 KEY_STEP = 0.01
+N_SMOOTHED = 7  # steps of a training
 
 
 class TrainingPlot(pg.GraphicsLayoutWidget):
@@ -60,10 +62,6 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._accuracy.addItem(self._mean)
         self.clear_runs()
 
-    def sizeHint(self) -> QSize:
-        """Be as wide as there is room."""
-        return QSize(200, 150)
-
     def clear_runs(self, n_steps: int = 1, n_folds: int = 0) -> None:
         """Clear the plot, and set axes for the next training."""
         for curve in self._curves.values():
@@ -84,7 +82,9 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
             self._curves[fold] = self._loss.plot()
             self._paint_curves()
         steps, losses = np.array(seen).T
-        self._curves[fold].setData(steps, _smoothed(losses))
+        # single steps jump too much to be read
+        smooth = pd.Series(losses).rolling(N_SMOOTHED, min_periods=1).mean()
+        self._curves[fold].setData(steps, smooth.to_numpy())
 
     def add_fold(self, accuracy: float) -> None:
         """Show the accuracy of a fold on its held-out labels."""
@@ -159,10 +159,6 @@ class ScorePlot(pg.PlotWidget):
         self._colors = ThemeColors()
         self.threshold = 0.5
         """Position of the line."""
-
-    def sizeHint(self) -> QSize:
-        """Be as wide as there is room."""
-        return QSize(200, 155)
 
     def set_threshold(self, threshold: float) -> None:
         """Move the line without emitting a signal."""
@@ -303,11 +299,3 @@ def _paint_axes(plot: Any, colors: ThemeColors) -> None:
     title = plot.titleLabel.text
     if title:
         plot.setTitle(title, color=colors.text, size=f"{AXIS_PT}pt")
-
-
-def _smoothed(losses: np.ndarray, n: int = 7) -> np.ndarray:
-    """Return the running mean over the last steps: single steps jump too much to be read."""
-    sums = np.cumsum(np.insert(losses, 0, 0.0))
-    ends = np.arange(1, len(losses) + 1)
-    starts = np.maximum(0, ends - n)
-    return np.asarray((sums[ends] - sums[starts]) / (ends - starts))

@@ -269,14 +269,15 @@ class DecideWidget(Page):
             on_end=self.show_state,
         )
 
-    def _on_event(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> str:
         if self.model.layer_was_deleted():
             self.job.cancel()
             self.say(LAYER_DELETED)
-            return
-        self.job.say(self.model.take(event))
+            return ""
+        stage = self.model.take(event)
         if isinstance(event, ScoreSummary):
             self._apply_preset()
+        return stage
 
     def _on_failed(self, text: str) -> None:
         self.model.put_back()

@@ -243,13 +243,11 @@ class ExportWidget(Page):
             on_end=self._show_status,
         )
 
-    def _on_event(self, event: Any) -> None:
-        match event:
-            case ExportStep():
-                self.job.say(event.text)
-            case Exported():
-                self.replace.value = False
-                self._show_exported(event)
+    def _on_event(self, event: ExportStep | Exported) -> str:
+        if isinstance(event, Exported):
+            self.replace.value = False
+            self._show_exported(event)
+        return event.text
 
     @shows_errors
     def _ask_for_labels(self) -> None:

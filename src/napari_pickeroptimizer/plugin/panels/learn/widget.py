@@ -186,9 +186,8 @@ class LearnWidget(Page):
         self.result.say(text)
         self.plot.hide()
 
-    def _on_event(self, event: Any) -> None:
-        if stage := self.model.take(event):
-            self.job.say(stage)
+    def _on_event(self, event: Any) -> str:
+        stage = self.model.take(event)
         match event:
             case StepDone():
                 self.plot.add_step(event.fold, event.step, sum(event.losses))
@@ -196,6 +195,7 @@ class LearnWidget(Page):
                 self.plot.add_fold(event.accuracy)
             case FineTuned():
                 self.result.say(self.model.outcome(event))
+        return stage
 
     # ------------------------------------------------------------------------- model
 
