@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.panels.controls import Note, fill
 from napari_pickeroptimizer.plugin.panels.fields import Fields, silenced
-from napari_pickeroptimizer.plugin.panels.key_forwarding import forward_keys
+from napari_pickeroptimizer.plugin.panels.key_forwarding import KeyForwarder
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors
 
@@ -79,7 +79,7 @@ class Page(Panel):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
-        forward_keys(self, self.session)
+        KeyForwarder(self, self.session)
 
     @property
     def layer(self) -> Any | None:

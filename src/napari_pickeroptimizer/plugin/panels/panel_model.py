@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from napari_pickeroptimizer.plugin.images.stack import stack_of
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin.images.stack import StackView
-    from napari_pickeroptimizer.plugin.layer_state import LayerState
-    from napari_pickeroptimizer.plugin.scores import Scores
-    from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
+from napari_pickeroptimizer.plugin.layer_state import LayerState
+from napari_pickeroptimizer.plugin.scores import Scores
+from napari_pickeroptimizer.plugin.session import Session
 
 
 class PanelModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
@@ -12,19 +12,16 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
+from napari_pickeroptimizer.plugin.outputs import LayerOutputs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
 from napari_pickeroptimizer.prune.score import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
-from napari_pickeroptimizer.trust.forecast import no_forecast_reason
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.outputs import LayerOutputs
-    from napari_pickeroptimizer.plugin.session import Session
-    from napari_pickeroptimizer.trust.forecast import Expectation, Interval
+from napari_pickeroptimizer.trust.forecast import Expectation, Interval, no_forecast_reason
 
 LAYER_DELETED = "The picks layer was deleted meanwhile."
 OUTDATED = "The scores were from the previous model: score the picks again."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import is_tree, save_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.export.export import (
@@ -18,13 +18,10 @@ from napari_pickeroptimizer.plugin.panels.export.export import (
     input_suffix,
 )
 from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
+from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
+from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.staging import RUN_RECORD
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
-    from napari_pickeroptimizer.plugin.session import Session
 
 CountRow = tuple[str, str, str]
 ALLOWED_TO_REPLACE = "Nothing is replaced unless you allow it."

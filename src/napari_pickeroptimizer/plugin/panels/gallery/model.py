@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,8 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     thumbnail_sigma_px,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.scores import Scores
-    from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.plugin.scores import Scores
+from napari_pickeroptimizer.plugin.session import Session
 
 NO_PICKS = "Open picks to see their boxes: drag a STAR or .box file onto the viewer."
 NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto the viewer."

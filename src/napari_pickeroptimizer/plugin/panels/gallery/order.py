@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
+from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.layer_state import LayerState
 
 # rows of features that are turned into float32 at once: 25 MB
 FEATURE_CHUNK = 100_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.plugin import actions, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
+from napari_pickeroptimizer.plugin.images.stack import StackView
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.images.stack import StackView
-    from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 
 OTHER_KEYS = (
     ("N / B", "next in the queue / back"),

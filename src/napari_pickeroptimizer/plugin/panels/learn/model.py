@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
@@ -13,14 +12,11 @@ from napari_pickeroptimizer.fewshot.events import (
     MicrographSkipped,
     StepDone,
 )
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.readiness import label_text, missing_to_finetune
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.boxes import BoxSettings
-    from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.plugin.session import Session
 
 # With fewer labels of a class the accuracy is too uncertain.
 LEAST_LABELS = 10
