@@ -77,10 +77,6 @@ class Page(Panel):
     Label keys work while it has the focus, except in its text fields.
     """
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__(napari_viewer)
-        KeyForwarder(self, self.session)
-
     @property
     def layer(self) -> Any | None:
         """The picks layer that is worked on. Any: napari's layers are not typed here."""
@@ -93,6 +89,7 @@ class Page(Panel):
         margins = self.column.contentsMargins()
         fill(self.column, self.layers, *parts, spacing_px=8)
         self.column.setContentsMargins(margins)
+        KeyForwarder(self, self.session)
 
 
 class LayerChoice(QWidget):

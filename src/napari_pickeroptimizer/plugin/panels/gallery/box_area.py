@@ -55,6 +55,9 @@ class BoxArea(QAbstractScrollArea):
     ) -> None:
         super().__init__(parent)
         self.loader, self._looks, self._tip = loader, looks, tip
+        # Any: Qt's types say that they may be missing
+        self._port: Any = self.viewport()
+        self._bar: Any = self.verticalScrollBar()
         self.display = Display(np.empty(0, np.intp), np.empty(0, np.int32))
         self.selection = Selection.none(0)
         self.message = ""
@@ -66,19 +69,10 @@ class BoxArea(QAbstractScrollArea):
         self._settle = single_shot(self, self.ask, SETTLE_MS)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setAccessibleName("Boxes around the picks")
         when_destroyed(self, loader.close)
-
-    @property
-    def _port(self) -> Any:
-        return self.viewport()
-
-    @property
-    def _bar(self) -> Any:
-        return self.verticalScrollBar()
 
     # ------------------------------------------------------------------- contents
 
@@ -100,9 +94,6 @@ class BoxArea(QAbstractScrollArea):
 
     def set_box_px(self, box_px: int) -> None:
         """Make boxes larger or smaller; the current one, or the first, goes to the middle."""
-        box_px = min(max(int(box_px), MIN_BOX_PX), MAX_BOX_PX)
-        if box_px == self.box_px:
-            return
         current = self.display.at(self.selection.current)
         middle = current if current in self.seen else self.seen.start
         self.box_px = box_px

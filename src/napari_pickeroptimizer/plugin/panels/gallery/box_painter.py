@@ -164,11 +164,7 @@ class BoxPainter:
         painter.drawRoundedRect(rect.adjusted(half, half, -half, -half), 4, 4)
 
 
-def _between(text: str, background: str, share: float = 0.75) -> QColor:
+def _between(text: str, background: str) -> QColor:
     """Return a colour between two: quieter than text, still easy to read."""
-    one, other = QColor(text), QColor(background)
-    channels = (
-        round(share * a + (1 - share) * b)
-        for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
-    )
-    return QColor(*channels)
+    one, other = QColor(text).getRgb()[:3], QColor(background).getRgb()[:3]
+    return QColor(*(round(0.75 * a + 0.25 * b) for a, b in zip(one, other, strict=True)))
