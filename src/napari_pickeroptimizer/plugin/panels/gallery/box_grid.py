@@ -21,23 +21,15 @@ STEP_KEYS = {
 
 
 class BoxGrid(BoxArea):
-    """Boxes side by side: click, keys and the wheel as in a file manager.
-
-    Parameters
-    ----------
-    *parts : object
-        As for `BoxArea`.
-    """
+    """Boxes side by side: click, keys and the wheel as in a file manager; see `BoxArea`."""
 
     visited = Signal(int)
     """A pick was double-clicked, or Enter pressed on it."""
     zoomed = Signal(int)
     """Ctrl and the wheel: by so many steps."""
 
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
-        self._before_click: Selection | None = None
-        self._pressed_at = NOTHING
+    _before_click: Selection | None = None
+    _pressed_at = NOTHING
 
     # ------------------------------------------------------------------- mouse
 

@@ -174,11 +174,6 @@ class ThumbnailLoader:
         with self._lock:
             return bool(any(self._pending) or self._under_way or self._arrived)
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory that thumbnails take."""
-        return self._cache.n_bytes
-
     def get(self, row: int) -> Thumbnail | None:
         """Return a pick's thumbnail, perhaps of older settings; None where there is none yet."""
         with self._lock:

@@ -276,7 +276,7 @@ def test_memory_is_bounded(places):
     for row in range(5):
         loader.want([row])
         finish(loader)
-    assert loader.n_bytes <= 3 * (20 * 20 + 200)
+    assert loader._cache.n_bytes <= 3 * (20 * 20 + 200)
     assert [loader.get(row) is not None for row in range(5)] == [
         False,
         False,
