@@ -49,7 +49,7 @@ from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import output_columns
 from napari_pickeroptimizer.prune.score import PicksScored
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import RUN_RECORD, locked
+from napari_pickeroptimizer.prune.staging import LOCK, RUN_RECORD, locked
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
@@ -291,13 +291,15 @@ def input_suffix(picks: Picks) -> str:
 def in_the_way(output: str | Path, what: What = "everything") -> str:
     """Return what is at a place already, in a sentence; nothing if nothing is."""
     path = Path(output).expanduser()
+    # the lock is of a run that was cancelled, and is at its next event soon
+    has_files = path.is_dir() and any(entry.name != LOCK for entry in path.iterdir())
     if what == "kept":
-        if path.is_dir() and any(path.iterdir()):
+        if has_files:
             return f"{path} is a folder with files in it."
         return f"{path} exists." if path.is_file() else ""
     if path.is_file():
         return f"{path} is a file, not a folder."
-    if not path.is_dir() or not any(path.iterdir()):
+    if not has_files:
         return ""
     if (path / RUN_RECORD).is_file():
         return f"{path} holds an earlier run."
