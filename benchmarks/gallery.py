@@ -26,7 +26,6 @@ from qtpy.QtWidgets import QApplication, QListView
 
 from napari_pickeroptimizer import Micrographs, read_picks
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
-from napari_pickeroptimizer.plugin.panels.gallery.box_area import Cells
 from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     GalleryPicks,
@@ -44,8 +43,9 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     BOX_FACTOR,
     Places,
     ThumbnailSettings,
-    low_pass_sigma_px,
+    thumbnail_sigma_px,
 )
+from napari_pickeroptimizer.prune.decision import Decision
 
 BOX_PX = 96
 WINDOW = (1280, 480)
@@ -67,7 +67,7 @@ def main() -> None:
     args = parser.parse_args()
     app = QApplication([])
     micrographs = Micrographs.find(args.project)
-    sigma = low_pass_sigma_px(
+    sigma = thumbnail_sigma_px(
         LOW_PASS_ANG, micrographs.items[0].pixel_size_ang, args.diameter_px
     )
     settings = ThumbnailSettings(BOX_FACTOR * args.diameter_px, BOX_PX, sigma)
@@ -100,11 +100,19 @@ def draw_places(micrographs: Micrographs, star: Path, n: int, seed: int) -> Plac
 
 def draw_columns(places: Places, seed: int) -> GalleryPicks:
     n, rng = len(places.slices), np.random.default_rng(seed)
+    labels = np.where(rng.random(n) < 0.01, rng.integers(1, 4, n), 0).astype(np.int8)
+    names = [str(i) for i in range(int(places.slices.max()) + 1)]
+    decision = Decision(
+        rng.random(n, dtype=np.float32),
+        rng.integers(2, 4, n).astype(np.int8),
+        labels,
+        np.maximum(places.slices, 0),
+        names,
+    )
     return GalleryPicks(
-        labels=np.where(rng.random(n) < 0.01, rng.integers(1, 4, n), 0).astype(np.int8),
-        slices=places.slices,
-        probability=rng.random(n, dtype=np.float32),
-        other=rng.integers(2, 4, n).astype(np.int8),
+        labels,
+        places.slices,
+        decision,
         picker_score=rng.random(n, dtype=np.float32),
         features=rng.standard_normal((n, 64), dtype=np.float32).astype(np.float16),
     )
@@ -135,8 +143,9 @@ def time_loader(places: Places, settings: ThumbnailSettings, seed: int) -> None:
 def time_grid(
     app: Any, picks: GalleryPicks, places: Places, settings: ThumbnailSettings, seed: int
 ) -> None:
-    grid = BoxGrid(ThumbnailLoader())
-    grid.set_cells(Cells(lambda rows: picks.looks(rows, DEFAULT_VOCABULARY), lambda _: ""))
+    grid = BoxGrid(
+        ThumbnailLoader(), lambda rows: picks.looks(rows, DEFAULT_VOCABULARY), lambda _: ""
+    )
     grid.loader.show(places, settings)
     grid.resize(*WINDOW)
     grid.show()

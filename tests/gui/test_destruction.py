@@ -26,7 +26,7 @@ def panel(sender: Sender, done: list[str]) -> None:
         def __init__(self) -> None:
             self.native = QWidget()
             self.native.panel = self
-            follow(self.native, sender.sent, self.slot)
+            follow(self.native, self.slot, sender.sent)
             when_destroyed(self.native, lambda: done.append("done"))
 
         def slot(self) -> None: ...

@@ -144,7 +144,7 @@ def test_nothing_is_replaced_before_it_is_allowed(scored, qtbot, tmp_path):
     assert not widget.start.isEnabled()
     widget.replace.value = True
     assert widget.start.isEnabled()
-    widget.with_report.value = False
+    widget.options["report"].value = False
     click(qtbot, widget.start)
     finish(qtbot, widget)
     assert widget.result.isVisibleTo(widget)
@@ -253,7 +253,7 @@ def test_layers_may_be_renamed_and_deleted(scored, qtbot, tmp_path):
     widget = panel(scored)
     scored.layers["picks"].name = "mine"
     widget.place.value = tmp_path / "out"
-    widget.with_report.value = False
+    widget.options["report"].value = False
     click(qtbot, widget.start)
     finish(qtbot, widget)
     assert (tmp_path / "out" / "kept.star").is_file()

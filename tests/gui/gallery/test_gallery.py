@@ -335,9 +335,9 @@ def test_unreadable_micrographs_are_marked(viewer, show, project, tmp_path, pick
 
 def test_both_themes_and_a_closed_dock(viewer, show, opened, qtbot):
     widget = show("right")
-    dark = widget.grid._painter.colors.background.name()
+    dark = widget.grid._painter.background.name()
     viewer.theme = "light"
-    assert widget.grid._painter.colors.background.name() != dark
+    assert widget.grid._painter.background.name() != dark
     boxes_there(widget, qtbot)
     viewer.window.remove_dock_widget(widget)
     with qtbot.waitSignal(widget.destroyed):

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.panels.controls import Note, fill
-from napari_pickeroptimizer.plugin.panels.fields import Fields
-from napari_pickeroptimizer.plugin.panels.key_forwarding import forward_keys
+from napari_pickeroptimizer.plugin.panels.fields import Fields, silenced
+from napari_pickeroptimizer.plugin.panels.key_forwarding import KeyForwarder
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors
 
@@ -38,7 +37,7 @@ class Panel(QWidget):
         self.status = Note()
         self.build()
         self.connect_signals()
-        self.follow(self.viewer.events.theme, self._follow_theme)
+        self.follow(self._follow_theme, self.viewer.events.theme)
         self._follow_theme()
         self.show_state()
 
@@ -54,9 +53,9 @@ class Panel(QWidget):
     def apply_theme(self, colors: ThemeColors) -> None:
         """Apply a theme to custom-painted widgets."""
 
-    def follow(self, signal: Any, method: Callable[..., None]) -> None:
-        """Call a method of the panel on a signal, until the panel is closed."""
-        follow(self, signal, method)
+    def follow(self, method: Callable[..., None], *signals: Any) -> None:
+        """Call a method of the panel on some signals, until the panel is closed."""
+        follow(self, method, *signals)
 
     def say(self, text: str) -> None:
         """Show a message; an empty text clears it."""
@@ -64,12 +63,7 @@ class Panel(QWidget):
 
     def attempt(self, action: Callable[[], Any], prefix: str = "") -> bool:
         """Run an action and show its error as a message; return whether it succeeded."""
-        try:
-            action()
-        except (OSError, PickerOptimizerError) as error:
-            self.say(f"{prefix}{error}")
-            return False
-        return True
+        return self.status.attempt(action, prefix)
 
     def _follow_theme(self, *_: object) -> None:
         colors = theme_colors(self.viewer)
@@ -83,10 +77,6 @@ class Page(Panel):
     Label keys work while it has the focus, except in its text fields.
     """
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__(napari_viewer)
-        forward_keys(self, self.session)
-
     @property
     def layer(self) -> Any | None:
         """The picks layer that is worked on. Any: napari's layers are not typed here."""
@@ -99,6 +89,7 @@ class Page(Panel):
         margins = self.column.contentsMargins()
         fill(self.column, self.layers, *parts, spacing_px=8)
         self.column.setContentsMargins(margins)
+        KeyForwarder(self, self.session)
 
 
 class LayerChoice(QWidget):
@@ -113,7 +104,6 @@ class LayerChoice(QWidget):
     def __init__(self, for_session: session.Session) -> None:
         super().__init__()
         self._session = for_session
-        self._following = False
         self.micrographs = self._box(
             session.micrograph_layers,
             "Micrographs",
@@ -125,8 +115,7 @@ class LayerChoice(QWidget):
         self._note = Note()
         self._note.hide()
         fill(QVBoxLayout(self), Fields(self.micrographs, self.picks), self._note)
-        follow(self, for_session.layers_changed, self._show)
-        follow(self, for_session.target_changed, self._show)
+        follow(self, self._show, for_session.layers_changed, for_session.target_changed)
         self._show()
 
     def _box(self, list_layers: Callable[[Any], list[Any]], label: str, tip: str) -> ComboBox:
@@ -146,25 +135,19 @@ class LayerChoice(QWidget):
         return box
 
     def _show(self) -> None:
-        self._following = True  # else the boxes would set the session in turn
-        try:
+        with silenced(self.micrographs, self.picks):  # else they would set the session in turn
             for box, layer in (
                 (self.micrographs, self._session.stack_layer),
                 (self.picks, self._session.picks_layer),
             ):
                 box.reset_choices()
                 box.value = layer if layer in box.choices else None
-        finally:
-            self._following = False
 
     def _choose(self, *_: object) -> None:
-        if self._following:
-            return
         self._note.say("")
-        try:
-            self._session.choose(
+        self._note.attempt(
+            lambda: self._session.choose(
                 stack_layer=self.micrographs.value, picks_layer=self.picks.value
             )
-        except PickerOptimizerError as error:
-            self._note.say(str(error))
+        )
         self._show()

@@ -1,11 +1,10 @@
 """Buttons, texts, rows and folds that the panels are made of."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial, wraps
 from typing import Any, TypeVar
 
-from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtGui import QPainter
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractButton,
     QBoxLayout,
@@ -20,6 +19,9 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
+
+from napari_pickeroptimizer.errors import PickerOptimizerError
 
 Button = TypeVar("Button", bound=QAbstractButton)
 
@@ -59,6 +61,13 @@ def row_of(*parts: Any, equal: bool = False) -> QBoxLayout:
     return row
 
 
+def column_of(*parts: Any, spacing_px: int | None = None) -> QWidget:
+    """Return a widget of parts below each other (see `fill`)."""
+    column = QWidget()
+    fill(QVBoxLayout(column), *parts, spacing_px=spacing_px)
+    return column
+
+
 def clear_layout(layout: QLayout) -> None:
     """Take all widgets out of a layout, for good."""
     while (item := layout.takeAt(0)) is not None:
@@ -93,12 +102,33 @@ class Note(QLabel):
         self.setText(text)
         self.setVisible(bool(text))
 
+    def attempt(self, action: Callable[[], Any], prefix: str = "") -> bool:
+        """Run an action and show its error; return whether it succeeded."""
+        try:
+            action()
+        except (OSError, PickerOptimizerError) as error:
+            self.say(f"{prefix}{error}")
+            return False
+        return True
 
-class ElidedLabel(QLabel):
+
+def shows_errors(method: Callable[..., Any]) -> Callable[..., None]:
+    """Let `attempt` of a method's object run it, so that its error is shown."""
+
+    @wraps(method)
+    def shown(self: Any, *args: Any) -> None:
+        self.attempt(partial(method, self, *args))
+
+    return shown
+
+
+class ElidedLabel(QElidingLabel):
     """A line that leaves out its middle where there is no room; the tooltip has all of it."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setEllipsesWidth(10)  # napari's style indents labels
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def show_text(self, text: str, tooltip: str = "") -> None:
@@ -106,42 +136,52 @@ class ElidedLabel(QLabel):
         self.setText(text)
         self.setToolTip(tooltip or text)
 
-    def minimumSizeHint(self) -> QSize:
-        """No width is too narrow."""
-        return QSize(0, super().minimumSizeHint().height())
 
-    def paintEvent(self, _event: Any) -> None:
-        """Draw what there is room for."""
-        painter = QPainter(self)
-        room = self.contentsRect()
-        shown = self.fontMetrics().elidedText(
-            self.text(), Qt.TextElideMode.ElideMiddle, room.width()
-        )
-        painter.drawText(
-            room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown
-        )
+class TextTable(QWidget):
+    """Rows of short texts, of which the last column takes the room; hidden without rows.
 
+    Parameters
+    ----------
+    *columns : str
+        How each column is set, as in `Note`; a ``number`` is at the right.
+    gap_px : int
+        Between columns.
+    """
 
-class KeyTable(QWidget):
-    """Keys and what they mean, a line each."""
-
-    def __init__(self) -> None:
+    def __init__(self, *columns: str, gap_px: int) -> None:
         super().__init__()
+        self._columns, self._labels = columns, list[QLabel]()
         self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(2, 0, 0, 0)
-        self._grid.setHorizontalSpacing(12)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(gap_px)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(1, 1)
+        self._grid.setColumnStretch(len(columns) - 1, 1)
 
-    def show_keys(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Show other keys."""
-        clear_layout(self._grid)
-        for row, (key, meaning) in enumerate(keys):
-            cap, meant = QLabel(key), QLabel(meaning)
-            meant.setWordWrap(True)
-            cap.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(cap, row, 0)
-            self._grid.addWidget(meant, row, 1)
+    @property
+    def text(self) -> str:
+        """All that is shown, in a line."""
+        return " ".join(str(label.text()) for label in self._labels if label.text())
+
+    def show_rows(self, rows: Iterable[Sequence[str]]) -> None:
+        """Show other rows."""
+        texts = [text for row in rows for text in row]
+        while len(self._labels) < len(texts):
+            self._add_label()
+        for i, label in enumerate(self._labels):
+            label.setText(texts[i] if i < len(texts) else "")
+            label.setVisible(i < len(texts))
+        self.setVisible(bool(texts))
+
+    def _add_label(self) -> None:
+        row, column = divmod(len(self._labels), len(self._columns))
+        label, name = QLabel(), self._columns[column]
+        label.setObjectName(name)
+        label.setWordWrap(column == len(self._columns) - 1)
+        sides = Qt.AlignmentFlag
+        side = sides.AlignRight if name == "number" else sides.AlignLeft
+        label.setAlignment(side | sides.AlignTop)
+        self._grid.addWidget(label, row, column)
+        self._labels.append(label)
 
 
 # ------------------------------------------------------------------------- buttons
@@ -214,8 +254,7 @@ class Fold(QWidget):
     def __init__(self, title: str, *parts: Any) -> None:
         super().__init__()
         self._title = title
-        self.content = QWidget()
-        fill(QVBoxLayout(self.content), *parts, spacing_px=4)
+        self.content = column_of(*parts, spacing_px=4)
         self.toggle = button("", "Show or fold away.", name="fold")
         self.toggle.setCheckable(True)
         self.toggle.toggled.connect(self._show)

@@ -1,10 +1,11 @@
 """All of the work in one dock: label, learn, decide and export as pages."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
+from napari_pickeroptimizer.plugin.panels.controls import fill
 from napari_pickeroptimizer.plugin.panels.decide.widget import DecideWidget
 from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
 from napari_pickeroptimizer.plugin.panels.label.widget import LabelWidget
@@ -33,9 +34,8 @@ class CurateWidget(QWidget):
         self.pages.setDocumentMode(True)
         # napari's own tabs are as low as their letters
         self.pages.setStyleSheet("QTabBar::tab { padding: 6px 12px; }")
-        tab_bar = self.pages.tabBar()
-        if tab_bar is not None:  # it may be missing, as far as Qt's types go
-            tab_bar.setExpanding(True)
+        tab_bar: Any = self.pages.tabBar()  # Any: it may be missing, as far as Qt's types go
+        tab_bar.setExpanding(True)
         for page, name, tip in (
             (self.label, "Label", "Tell particles from false picks, a few of each"),
             (self.learn, "Learn", "Fine-tune the network on the labels"),
@@ -44,9 +44,7 @@ class CurateWidget(QWidget):
         ):
             self.pages.addTab(_Scrolling(page), name)
             self.pages.setTabToolTip(self.pages.count() - 1, tip)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.pages)
+        fill(QVBoxLayout(self), self.pages)
 
 
 class _Scrolling(QScrollArea):

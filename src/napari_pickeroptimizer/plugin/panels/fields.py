@@ -1,16 +1,17 @@
 """Labelled fields of the panels: devices, files, lengths, the particle diameter."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
-from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Widget
+from magicgui.widgets import ComboBox, Container, FloatSpinBox, Widget
+from magicgui.widgets.bases import BaseValueWidget
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QWidget
 
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions
-from napari_pickeroptimizer.plugin.images.stack import stack_of
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
@@ -33,15 +34,13 @@ class Fields(QWidget):
         super().__init__()
         self._fields = fields  # magicgui's own are kept with what they are drawn by
         self._labels: dict[int, QLabel] = {}
-        grid = QGridLayout(self)
+        self._grid = grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
-        self._grid = grid
-        self._widest = QLabel(
-            "Micrographs", self
-        )  # the fields of a page begin below each other
+        # the fields of a page begin below each other
+        self._widest = QLabel("Micrographs", self)
         self._widest.hide()
         for row, field in enumerate(fields):
             label = QLabel(field.label)
@@ -62,6 +61,15 @@ class Fields(QWidget):
         field.native.setVisible(shown)
 
 
+@contextmanager
+def silenced(*fields: BaseValueWidget) -> Iterator[None]:
+    """Set fields without a signal to those that follow them."""
+    with ExitStack() as stack:
+        for field in fields:
+            stack.enter_context(field.changed.blocked())
+        yield
+
+
 def device_box() -> ComboBox:
     """Return a choice of the devices, the preferred one chosen."""
     return ComboBox(
@@ -70,24 +78,6 @@ def device_box() -> ComboBox:
         label="Device",
         tooltip="Where the network runs; auto takes a GPU if there is one.",
     )
-
-
-def file_box(mode: Literal["r", "w"], pattern: str, label: str) -> FileEdit:
-    """Return a choice of a file to read or to write."""
-    return FileEdit(mode=FileDialogMode(mode), filter=pattern, label=label, nullable=True)
-
-
-def chosen_path(box: FileEdit) -> Path:
-    """Return the file that is chosen.
-
-    Raises
-    ------
-    SettingsError
-        None is.
-    """
-    if not isinstance(box.value, Path) or box.value == Path():
-        raise SettingsError(f"Choose a file: {box.label}.")
-    return box.value
 
 
 def ask_for_model(parent: QWidget) -> str:
@@ -145,16 +135,11 @@ class DiameterBox(LengthBox):
         self.number.native.setDecimals(1)
         self.number.native.setSpecialValueText("not set")
         self.pixel_size_ang: float | None = None
-        self._session, self._in_ang = session, in_ang
-        self._following = False
+        self._model, self._in_ang = PanelModel(session), in_ang
         self.unit.changed.connect(self._convert)
         self.number.changed.connect(self._set_rings)
-        for signal in (
-            session.target_changed,
-            session.layers_changed,
-            session.diameter_changed,
-        ):
-            follow(self.native, signal, self._follow_rings)
+        changes = (session.target_changed, session.layers_changed, session.diameter_changed)
+        follow(self.native, self._follow_rings, *changes)
         self._follow_rings()
 
     @property
@@ -167,11 +152,9 @@ class DiameterBox(LengthBox):
 
     def _follow_rings(self, *_: object) -> None:
         """Show the diameter of the rings, in Å where that is wanted and possible."""
-        stack_layer, state = self._session.stack_layer, self._session.picks_state
-        stack = None if stack_layer is None else stack_of(stack_layer.metadata)
+        stack, state = self._model.stack, self._model.state
         pixel_size_ang = None if stack is None else stack.pixel_size_ang
-        self._following = True
-        try:
+        with silenced(self.number):  # else the rings would follow it in turn
             if pixel_size_ang != self.pixel_size_ang:
                 self.pixel_size_ang = pixel_size_ang
                 if self._in_ang:
@@ -179,8 +162,6 @@ class DiameterBox(LengthBox):
             self.enabled = state is not None
             if state is not None:
                 self._show_px(state.diameter_px)
-        finally:
-            self._following = False
 
     def _show_px(self, diameter_px: float) -> None:
         shown = self.diameter_px
@@ -189,8 +170,8 @@ class DiameterBox(LengthBox):
             self.number.value = round(diameter_px * (per_px or 1.0), 1)
 
     def _set_rings(self, *_: object) -> None:
-        layer, diameter_px = self._session.picks_layer, self.diameter_px
-        if not self._following and layer is not None and diameter_px is not None:
+        layer, diameter_px = self._model.layer, self.diameter_px
+        if layer is not None and diameter_px is not None:
             actions.set_diameter(layer, diameter_px)
 
     def _convert(self, unit: str) -> None:

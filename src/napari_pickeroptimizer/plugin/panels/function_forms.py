@@ -7,13 +7,12 @@ from magicgui.widgets import FunctionGui
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.device import DEVICES
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.plugin import functions, jobs, outputs, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.layer_state import layer_state
-from napari_pickeroptimizer.plugin.panels.controls import Note, button
+from napari_pickeroptimizer.plugin.panels.controls import Note, button, shows_errors
 from napari_pickeroptimizer.plugin.panels.decide.model import (
     LAYER_DELETED,
     DecideModel,
@@ -69,6 +68,7 @@ class FunctionForm(FunctionGui):
             made.label = label_of(made.name)
         self.session = session.session_of(viewer)
         self.job, self.result = JobBar(), Note()
+        self.say, self.attempt = self.result.say, self.result.attempt
         self.start = button(action, (function.__doc__ or "").splitlines()[0], self._start)
         layout: Any = self.native.layout()
         for part in (self.start, self.job, self.result):
@@ -98,28 +98,17 @@ class FunctionForm(FunctionGui):
         """The result, or the error."""
         return str(self.result.text())
 
-    def say(self, text: str) -> None:
-        """Show the result, or the error."""
-        self.result.say(text)
-
+    @shows_errors
     def _start(self) -> None:
         self.say("")
-        try:
-            events = self.begin()
-        except (OSError, PickerOptimizerError) as error:
-            self.say(str(error))
-            return
+        events = self.begin()
         self.start.setEnabled(False)
         self.job.run(
             events,
-            on_event=self._on_event,
+            on_event=self.take,
             on_failed=self._on_failed,
             on_end=lambda: self.start.setEnabled(True),
         )
-
-    def _on_event(self, event: Any) -> None:
-        if stage := self.take(event):
-            self.job.say(stage)
 
     def _on_failed(self, text: str) -> None:
         self.put_back()
@@ -222,7 +211,6 @@ class ApplyModelForm(FunctionForm):
             return ""
         stage = self._deciding.take(event)
         if isinstance(event, ScoreSummary):
-            self._deciding.end()
             viewer = self.session.viewer
             made = outputs.set_threshold(viewer, self._scored, self.threshold.value)
             functions.show_kept(self.session, self._scored)

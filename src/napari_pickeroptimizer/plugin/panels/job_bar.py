@@ -36,8 +36,7 @@ class JobBar(QWidget):
         self._stage = ""
         self._worker: Any = None
         self._stops: list[Event] = []  # of the job that runs
-        self._on_end: Callable[[], None] = _nothing
-        self._on_cancelled: Callable[[], None] = _nothing
+        self._end: Callable[[bool], None] | None = None
         # workers that were cancelled and are not at their next event yet: Qt needs them alive
         self._leaving: set[Any] = set()
         fill(QVBoxLayout(self), row_of(self.bar, self.stop), self._line)
@@ -55,15 +54,11 @@ class JobBar(QWidget):
         """The line below the bar."""
         return str(self._line.text())
 
-    def say(self, stage: str) -> None:
-        """Show the stage of the job; the remaining time is added."""
-        self._stage = stage
-
     def run(
         self,
         events: Iterator[Any],
         *,
-        on_event: Callable[[Any], None],
+        on_event: Callable[[Any], str | None],
         on_failed: Callable[[str], None],
         on_cancelled: Callable[[], None] | None = None,
         on_end: Callable[[], None],
@@ -75,30 +70,31 @@ class JobBar(QWidget):
         events : iterator
             The job; each event has a `progress` from 0 to 1.
         on_event : callable
-            Called on the main thread with each event.
+            Called on the main thread with each event; returns the stage of the job, which is
+            shown with the remaining time, empty if unchanged.
         on_failed : callable
-            Called with the reason, in words, where the job raised or was cancelled.
+            Called last, with the reason in words, where the job raised or was cancelled.
         on_cancelled : callable, optional
             Called after a cancel, in place of `on_failed`.
         on_end : callable
-            Called last in every case.
+            Called in every case, when the job has ended.
         """
         if self.running:
             return
         stopped = Event()
         self._stops[:] = [stopped]
         worker = create_worker(_until, stopped, events, _start_thread=False)
-        remaining = Remaining()
+        remaining, failures = Remaining(), list[str]()
 
         def yielded(event: Any) -> None:
             if stopped.is_set():
                 return  # an event that was under way at a cancel, or when the panel was closed
             if isinstance(event, JobFailed):
-                on_failed(event.text)
+                failures.append(event.text)
                 return
             self.bar.setValue(round(N_TICKS * event.progress))
             left = in_words(remaining.seconds(event.progress, time.monotonic()))
-            on_event(event)
+            self._stage = on_event(event) or self._stage
             self._line.say(" · ".join(part for part in (self._stage, left) if part))
 
         def finished() -> None:
@@ -106,15 +102,20 @@ class JobBar(QWidget):
             with suppress(AttributeError, ValueError):  # not a generator, or ended already
                 events.close()  # type: ignore[attr-defined]
             if not stopped.is_set():  # ended by itself, or by napari's window being closed
-                if worker.abort_requested:
-                    self._on_cancelled()
-                self._end()
+                end(worker.abort_requested)
+
+        def end(cancelled: bool) -> None:
+            self._worker, self._end = None, None
+            self.hide()
+            on_end()
+            if cancelled and on_cancelled is not None:
+                on_cancelled()
+            elif cancelled or failures:
+                on_failed(CANCELLED if cancelled else failures[0])
 
         worker.yielded.connect(yielded)
         worker.finished.connect(finished)
-        self._worker, self._on_end = worker, on_end
-        self._on_cancelled = on_cancelled or (lambda: on_failed(CANCELLED))
-        self._stage = ""
+        self._worker, self._end, self._stage = worker, end, ""
         self.bar.setValue(0)
         self._line.say("")
         self.show()
@@ -123,23 +124,10 @@ class JobBar(QWidget):
 
     def cancel(self) -> None:
         """Leave the job at once; it ends by itself at its next event."""
-        if self._worker is None:
-            return
-        _set_all(self._stops)
-        self._leaving.add(self._worker)
-        self._worker = None
-        self._on_cancelled()
-        self._end()
-
-    def _end(self) -> None:
-        on_end = self._on_end
-        self._worker, self._on_end, self._on_cancelled = None, _nothing, _nothing
-        self.hide()
-        on_end()
-
-
-def _nothing() -> None:
-    pass
+        if self._end is not None:
+            _set_all(self._stops)
+            self._leaving.add(self._worker)
+            self._end(True)
 
 
 def _set_all(stops: list[Event]) -> None:

@@ -27,8 +27,16 @@ KEY_NAMES = {
 }
 
 
-class _KeyForwarder(QObject):
-    """Passes label keys that no text field uses to the picks layer."""
+class KeyForwarder(QObject):
+    """Lets the label keys work while a panel has the focus, except in its text fields.
+
+    Parameters
+    ----------
+    native : QWidget
+        The panel, which keeps the forwarder.
+    for_session : Session
+        Whose picks layer gets the keys.
+    """
 
     def __init__(self, native: QWidget, for_session: session.Session) -> None:
         super().__init__(native)
@@ -89,8 +97,3 @@ def key_name(event: Any) -> str | None:
         if held & modifier:
             name = f"{prefix}-{name}"
     return name
-
-
-def forward_keys(native: QWidget, for_session: session.Session) -> None:
-    """Let the label keys work while a panel has the focus, except in its text fields."""
-    _KeyForwarder(native, for_session)

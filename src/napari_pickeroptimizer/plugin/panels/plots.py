@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -24,6 +25,7 @@ SYMBOLS = {
 }
 AXIS_PT = 8
 KEY_STEP = 0.01
+N_SMOOTHED = 7  # steps of a training
 
 
 class TrainingPlot(pg.GraphicsLayoutWidget):
@@ -47,8 +49,7 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._curves: dict[int | None, Any] = {}
         self._seen: dict[int | None, list[tuple[int, float]]] = {}
         self._folds: list[float] = []
-        self._n_folds = 1
-        self._colors: ThemeColors | None = None
+        self._colors = ThemeColors()
         for plot in (self._loss, self._accuracy):
             _quiet(plot)
         self._loss.setLabel("bottom", "step")
@@ -61,16 +62,11 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._accuracy.addItem(self._mean)
         self.clear_runs()
 
-    def sizeHint(self) -> QSize:
-        """Be as wide as there is room."""
-        return QSize(200, 150)
-
     def clear_runs(self, n_steps: int = 1, n_folds: int = 0) -> None:
         """Clear the plot, and set axes for the next training."""
         for curve in self._curves.values():
             self._loss.removeItem(curve)
         self._curves, self._seen, self._folds = {}, {}, []
-        self._n_folds = n_folds
         self._loss.setXRange(0, max(n_steps, 1), padding=0.03)
         self._accuracy.setXRange(0.5, max(n_folds, 1) + 0.5, padding=0)
         folds = [(i, str(i)) for i in range(1, n_folds + 1)]
@@ -86,7 +82,9 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
             self._curves[fold] = self._loss.plot()
             self._paint_curves()
         steps, losses = np.array(seen).T
-        self._curves[fold].setData(steps, _smoothed(losses))
+        # single steps jump too much to be read
+        smooth = pd.Series(losses).rolling(N_SMOOTHED, min_periods=1).mean()
+        self._curves[fold].setData(steps, smooth.to_numpy())
 
     def add_fold(self, accuracy: float) -> None:
         """Show the accuracy of a fold on its held-out labels."""
@@ -108,14 +106,11 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._mean.setVisible(bool(self._folds))
         if self._folds:
             self._mean.setPos(float(np.mean(self._folds)))
-        if self._colors is not None:
-            color = pg.mkColor(self._colors.text)
-            self._dots.setBrush(color)
-            self._mean.setPen(pg.mkPen(color, style=Qt.PenStyle.DotLine))
+        color = pg.mkColor(self._colors.text)
+        self._dots.setBrush(color)
+        self._mean.setPen(pg.mkPen(color, style=Qt.PenStyle.DotLine))
 
     def _paint_curves(self) -> None:
-        if self._colors is None:
-            return
         for fold, curve in self._curves.items():
             color = pg.mkColor(self._colors.text)
             color.setAlphaF(1.0 if fold is None else 0.45)
@@ -161,21 +156,13 @@ class ScorePlot(pg.PlotWidget):
             plot.addItem(item)
         self._histogram: Histogram | None = None
         self._vocabulary = Vocabulary()
-        self._colors: ThemeColors | None = None
-        self._threshold = 0.5
-
-    def sizeHint(self) -> QSize:
-        """Be as wide as there is room."""
-        return QSize(200, 155)
-
-    @property
-    def threshold(self) -> float:
+        self._colors = ThemeColors()
+        self.threshold = 0.5
         """Position of the line."""
-        return self._threshold
 
     def set_threshold(self, threshold: float) -> None:
         """Move the line without emitting a signal."""
-        self._threshold = threshold
+        self.threshold = threshold
         self._line.setPos(threshold)
         self._show_bars()
 
@@ -201,7 +188,7 @@ class ScorePlot(pg.PlotWidget):
         if step is None:
             super().keyPressEvent(event)
             return
-        self._dragged(round(self._threshold + step, 2))
+        self._dragged(round(self.threshold + step, 2))
         self._let_go()
 
     def wheelEvent(self, event: Any) -> None:
@@ -218,7 +205,7 @@ class ScorePlot(pg.PlotWidget):
         if self._histogram is None:
             return
         threshold = round(min(1.0, max(0.0, x)), 3)
-        if threshold != self._threshold:
+        if threshold != self.threshold:
             self.set_threshold(threshold)
             self.threshold_moved.emit(threshold)
 
@@ -233,7 +220,7 @@ class ScorePlot(pg.PlotWidget):
         counts = np.zeros(len(edges) - 1) if histogram is None else np.sqrt(histogram.counts)
         heights = counts / max(counts.max(), 1)
         # the bin that the threshold lies in is drawn in two parts
-        cut = np.clip(self._threshold, edges[:-1], edges[1:])
+        cut = np.clip(self.threshold, edges[:-1], edges[1:])
         for item, left, right, class_id in (
             (self._below, edges[:-1], cut, CONTAMINANT),
             (self._above, cut, edges[1:], PARTICLE),
@@ -251,15 +238,12 @@ class ScorePlot(pg.PlotWidget):
         label_scores = {} if self._histogram is None else self._histogram.label_scores
         for i, (class_id, scores) in enumerate(sorted(label_scores.items())):
             style = self._vocabulary.style(class_id)
-            rim = (
-                None if self._colors is None else pg.mkPen(self._colors.background, width=0.5)
-            )
             spots += [
                 {
                     "pos": (float(score), -0.06 - 0.055 * (i % 3)),
                     "symbol": SYMBOLS.get(style.symbol, "o"),
                     "brush": style.color,
-                    "pen": rim,
+                    "pen": pg.mkPen(self._colors.background, width=0.5),
                     "size": 7,
                 }
                 for score in scores
@@ -315,11 +299,3 @@ def _paint_axes(plot: Any, colors: ThemeColors) -> None:
     title = plot.titleLabel.text
     if title:
         plot.setTitle(title, color=colors.text, size=f"{AXIS_PT}pt")
-
-
-def _smoothed(losses: np.ndarray, n: int = 7) -> np.ndarray:
-    """Return the running mean over the last steps: single steps jump too much to be read."""
-    sums = np.cumsum(np.insert(losses, 0, 0.0))
-    ends = np.arange(1, len(losses) + 1)
-    starts = np.maximum(0, ends - n)
-    return np.asarray((sums[ends] - sums[starts]) / (ends - starts))

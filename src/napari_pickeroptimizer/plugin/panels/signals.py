@@ -8,33 +8,35 @@ from weakref import WeakMethod
 from qtpy.QtWidgets import QWidget
 
 
-def follow(widget: QWidget, signal: Any, method: Callable[..., None]) -> None:
-    """Call a method on a signal for as long as a Qt widget lives.
+def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> None:
+    """Call a method on some signals for as long as a Qt widget lives.
 
-    The method's object is held weakly, here and by the signal: a panel stays free to go.
+    The method's object is held weakly, here and by the signals: a panel stays free to go.
 
     Parameters
     ----------
     widget : QWidget
         The widget.
-    signal : psygnal.SignalInstance or napari.utils.events.EventEmitter
-        What is followed. Any: the two have connect and disconnect in common, but no base.
     method : callable
         A bound method.
+    *signals : psygnal.SignalInstance or napari.utils.events.EventEmitter
+        What is followed. Any: the two have connect and disconnect in common, but no base.
     """
-    signal.connect(method)
+    for signal in signals:
+        signal.connect(method)
     weak = WeakMethod(method)
 
     def disconnect() -> None:
         alive = weak()
-        if alive is not None:
+        for signal in signals if alive is not None else ():
             with suppress(ValueError):  # it is not connected any more
                 signal.disconnect(alive)
 
     when_destroyed(widget, disconnect)
 
 
-_PENDING: "set[_OnDestroyed]" = set()
+# Callbacks are referenced from outside their widgets, and so not collected with them.
+_PENDING: set[Callable[..., None]] = set()
 
 
 def when_destroyed(widget: QWidget, callback: Callable[[], Any]) -> None:
@@ -52,18 +54,10 @@ def when_destroyed(widget: QWidget, callback: Callable[[], Any]) -> None:
     callback : callable
         It must not refer to the widget, which would then never be collected.
     """
-    _OnDestroyed(widget, callback)
 
+    def call(*_: Any) -> None:
+        _PENDING.discard(call)
+        callback()
 
-class _OnDestroyed:
-    """A callback that is referenced from outside the widget, and so not collected with it."""
-
-    def __init__(self, widget: QWidget, callback: Callable[[], Any]) -> None:
-        self._callback = callback
-        _PENDING.add(self)
-        widget.destroyed.connect(self.call)
-
-    def call(self, *_: Any) -> None:
-        """Call the callback, and drop the reference."""
-        _PENDING.discard(self)
-        self._callback()
+    _PENDING.add(call)
+    widget.destroyed.connect(call)

@@ -13,7 +13,7 @@ from qtpy.QtGui import QColor
 
 @dataclass(frozen=True)
 class ThemeColors:
-    """Colours as ``#rrggbb``.
+    """Colours as ``#rrggbb``, by default those of napari's dark theme.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ class ThemeColors:
         Whether text is lighter than its background.
     """
 
-    background: str
-    foreground: str
-    primary: str
-    secondary: str
-    text: str
-    highlight: str
-    warning: str
-    error: str
-    is_dark: bool
+    background: str = "#23242b"
+    foreground: str = "#2e333e"
+    primary: str = "#424a54"
+    secondary: str = "#565f6c"
+    text: str = "#f0f1f2"
+    highlight: str = "#61696e"
+    warning: str = "#e3b617"
+    error: str = "#99121f"
+    is_dark: bool = True
 
     @property
     def warning_text(self) -> str:
@@ -53,8 +53,12 @@ def theme_colors(viewer: Any) -> ThemeColors:
     """Return the colours of the viewer's theme."""
     theme = get_theme(str(viewer.theme))
     names = ("background", "foreground", "primary", "secondary", "text", "highlight")
-    values = {name: _hex(getattr(theme, name)) for name in (*names, "warning", "error")}
-    return ThemeColors(**values, is_dark=_luma(values["text"]) > _luma(values["background"]))
+    made = {
+        name: QColor(*getattr(theme, name).as_rgb_tuple(alpha=False))
+        for name in (*names, "warning", "error")
+    }
+    is_dark = made["text"].lightness() > made["background"].lightness()
+    return ThemeColors(**{name: str(c.name()) for name, c in made.items()}, is_dark=is_dark)
 
 
 def style_sheet(colors: ThemeColors) -> str:
@@ -82,13 +86,3 @@ def style_sheet(colors: ThemeColors) -> str:
         QToolButton#swatch::menu-indicator {{ width: 7px;
             subcontrol-origin: padding; subcontrol-position: right center; }}
     """
-
-
-def _hex(color: Any) -> str:
-    red, green, blue = color.as_rgb_tuple(alpha=False)
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def _luma(color: str) -> float:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue

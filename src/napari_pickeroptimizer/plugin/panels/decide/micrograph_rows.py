@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from napari_pickeroptimizer.prune.counts import ByMicrograph
 from napari_pickeroptimizer.trust.sanity import Flag, ShareCheck
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column: title, tooltip, and the widest text that has to fit."""
 
     title: str
@@ -57,7 +56,7 @@ class MicrographRows:
 
     def set_micrographs(self, by: ByMicrograph | None, failures: Mapping[str, str]) -> None:
         """Show other micrographs, and why some of them could not be read."""
-        self._by, self._failures = by, failures
+        self._by = by
         self._order = np.arange(0 if by is None else len(by.names))
         self.check_again(failures)
 

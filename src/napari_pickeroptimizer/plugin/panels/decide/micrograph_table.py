@@ -29,7 +29,7 @@ class MicrographTableModel(QAbstractTableModel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows = MicrographRows()
-        self._colors: ThemeColors | None = None
+        self.colors = ThemeColors()
 
     def set_micrographs(self, by: ByMicrograph | None, failures: Mapping[str, str]) -> None:
         """Show other micrographs."""
@@ -46,10 +46,6 @@ class MicrographTableModel(QAbstractTableModel):
     def check_again(self, failures: Mapping[str, str]) -> None:
         """Flag outliers again, and sort."""
         self._rearrange(lambda: self.rows.check_again(failures))
-
-    def set_colors(self, colors: ThemeColors) -> None:
-        """Follow napari's theme."""
-        self._colors = colors
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Return the number of micrographs."""
@@ -78,8 +74,8 @@ class MicrographTableModel(QAbstractTableModel):
             return self.rows.tip(row)
         if role == Qt.ItemDataRole.TextAlignmentRole and PICKS <= column <= SCORE:
             return RIGHT
-        if role == Qt.ItemDataRole.ForegroundRole and self._colors is not None:
-            return self._color(self._colors, row, column)
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return self._color(row, column)
         return None
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
@@ -99,13 +95,13 @@ class MicrographTableModel(QAbstractTableModel):
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
 
-    def _color(self, colors: ThemeColors, row: int, column: int) -> QColor | None:
+    def _color(self, row: int, column: int) -> QColor | None:
         if self.rows.is_unreadable(row):
-            grey = QColor(colors.text)
+            grey = QColor(self.colors.text)
             grey.setAlphaF(0.55)
             return grey
         if column == NOTE and self.rows.stands_out(row):
-            return QColor(colors.warning_text)
+            return QColor(self.colors.warning_text)
         return None
 
 
@@ -128,7 +124,6 @@ class MicrographTable(QTableView):
         self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.setWordWrap(False)
         self.setShowGrid(False)
-        self.setAlternatingRowColors(False)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(120)
         metrics = QFontMetrics(self.font())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
@@ -12,18 +12,16 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
+from napari_pickeroptimizer.plugin.outputs import LayerOutputs
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
 from napari_pickeroptimizer.prune.threshold import ThresholdRule
-from napari_pickeroptimizer.trust.forecast import no_forecast_reason
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.outputs import LayerOutputs
-    from napari_pickeroptimizer.plugin.session import Session
-    from napari_pickeroptimizer.trust.forecast import Expectation, Interval
+from napari_pickeroptimizer.trust.forecast import Expectation, Interval, no_forecast_reason
 
 LAYER_DELETED = "The picks layer was deleted meanwhile."
 OUTDATED = "The scores were from the previous model: score the picks again."
@@ -76,7 +74,7 @@ class ThresholdText:
         )
 
 
-class DecideModel:
+class DecideModel(PanelModel):
     """Scores and threshold of the picks that a session works on.
 
     Parameters
@@ -86,30 +84,20 @@ class DecideModel:
     """
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self._were_scored: WeakSet[Any] = WeakSet()  # Any: napari's layers are not typed here
         # the layer that is being scored, its previous scores, and the last event
         self._scoring: Any | None = None
         self._before: Scores | None = None
 
     @property
-    def layer(self) -> Any | None:
-        """The picks layer; Any, as napari's layers are not typed here."""
-        return self.session.picks_layer
-
-    @property
     def state(self) -> LayerState | None:
-        """Its state where its picks are scored, or being scored; else None."""
-        state = self.session.picks_state
+        """The state of the picks where they are scored, or being scored; else None."""
+        state = super().state
         if state is None or state.scores is None:
             return None
         self._were_scored.add(self.layer)
         return state
-
-    @property
-    def scores(self) -> Scores | None:
-        """Its scores, also while they come in; None before there are any."""
-        return None if self.state is None else self.state.scores
 
     def status(self) -> str:
         """Return what scoring still needs, or that it can start."""
@@ -204,7 +192,7 @@ class DecideModel:
                 return "Estimating precision and recall"
             case ScoreSummary():
                 outputs.take_scores(viewer, layer, event)
-                self._before = None
+                self._end()
                 return ""
         outputs.take_scores(viewer, layer, event)
         return f"Micrograph {event.n_done} of {event.n_total}"
@@ -212,7 +200,7 @@ class DecideModel:
     def put_back(self) -> None:
         """Restore the previous scores after an unfinished scoring."""
         layer, before = self._scoring, self._before
-        self.end()
+        self._end()
         viewer = self.session.viewer_ref()
         if viewer is None or layer is None or layer not in viewer.layers:
             return
@@ -220,8 +208,7 @@ class DecideModel:
         if scores is not None and not scores.complete:
             jobs.restore_scores(viewer, layer, before)
 
-    def end(self) -> None:
-        """Clear the state of a finished scoring."""
+    def _end(self) -> None:
         self._scoring, self._before = None, None
 
 

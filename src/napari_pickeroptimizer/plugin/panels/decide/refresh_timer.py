@@ -1,7 +1,6 @@
 """When layers follow their scores: visible ones once the mouse rests, the others later."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -43,10 +42,15 @@ class RefreshTimer:
         def later(_layer: Any) -> None:
             timer = weak()
             if timer is not None:
-                timer._refresh_later()
+                timer._idle.stop()
+                timer._rest.start(REST_MS)
+
+        def at_once() -> None:  # again, unless another panel has taken it over
+            if for_session.refresh_later is later:
+                for_session.refresh_later = None
 
         for_session.refresh_later = later
-        when_destroyed(panel, partial(_refresh_at_once, for_session, later))
+        when_destroyed(panel, at_once)
 
     @property
     def waiting(self) -> bool:
@@ -56,10 +60,6 @@ class RefreshTimer:
     def refresh_now(self) -> None:
         """Wait no longer: the mouse rests."""
         self._rest.start(0)
-
-    def _refresh_later(self) -> None:
-        self._idle.stop()
-        self._rest.start(REST_MS)
 
     def _refresh(self) -> None:
         """Bring everything on the screen up to date."""
@@ -80,9 +80,3 @@ class RefreshTimer:
     def _layers(self) -> list[Any]:
         layers = picks_layers(self._session.viewer)
         return [layer for layer in layers if picks_state(layer).scores is not None]
-
-
-def _refresh_at_once(session: Session, later: Callable[[Any], None]) -> None:
-    """Have layers follow at once again, unless another panel has taken it over."""
-    if session.refresh_later is later:
-        session.refresh_later = None

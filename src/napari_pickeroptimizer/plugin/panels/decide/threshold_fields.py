@@ -1,7 +1,6 @@
 """Fields of the threshold (value, or precision, recall or F1 to reach), and its summary."""
 
 from magicgui.widgets import ComboBox, FloatSpinBox
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.plugin.panels.controls import Note, fill
@@ -11,16 +10,11 @@ from napari_pickeroptimizer.plugin.panels.decide.model import (
     WITH_SHARE,
     ThresholdText,
 )
-from napari_pickeroptimizer.plugin.panels.fields import Fields
+from napari_pickeroptimizer.plugin.panels.fields import Fields, silenced
 
 
 class ThresholdFields(Fields):
     """Threshold, preset, and the share to reach."""
-
-    typed = Signal(float)
-    """A threshold typed in; not those that are only shown."""
-    preset_changed = Signal()
-    """Another preset, or another share of it."""
 
     def __init__(self) -> None:
         self.preset = ComboBox(
@@ -42,40 +36,22 @@ class ThresholdFields(Fields):
             field.native.setKeyboardTracking(False)  # its first digit is no number yet
         self.threshold.native.setDecimals(3)
         self.percent.native.setDecimals(0)
-        self._following = False
         super().__init__(self.threshold, self.preset, self.percent)
-        self.threshold.changed.connect(self._on_threshold)
-        self.preset.changed.connect(self._on_preset)
-        self.percent.changed.connect(self._on_preset)
 
     @property
     def share(self) -> float:
         """Share to reach, above 0 and at most 1."""
         return float(self.percent.value) / 100
 
-    def set_by_hand(self) -> None:
-        """Select the preset for a threshold by hand."""
-        self.preset.value = BY_HAND
-
     def show_threshold(self, threshold: float) -> None:
         """Show a threshold that is set already."""
-        self._following = True
-        try:
+        with silenced(self.threshold):
             self.threshold.value = threshold
-        finally:
-            self._following = False
         self.show_percent()
 
     def show_percent(self) -> None:
         """Show the percentage where the preset has one."""
         self.show_row(self.percent, self.preset.value in WITH_SHARE)
-
-    def _on_threshold(self, threshold: float) -> None:
-        if not self._following:
-            self.typed.emit(threshold)
-
-    def _on_preset(self, *_: object) -> None:
-        self.preset_changed.emit()
 
 
 class ThresholdSummary(QWidget):
@@ -91,10 +67,8 @@ class ThresholdSummary(QWidget):
             "particles that are kept. In brackets the 90 % interval: fewer labels, wider."
         )
         self.warnings = Note("warning")
-        column = fill(
-            QVBoxLayout(self), self.kept, self.expected, self.rejected, self.warnings
-        )
-        column.setSpacing(6)
+        lines = (self.kept, self.expected, self.rejected, self.warnings)
+        fill(QVBoxLayout(self), *lines, spacing_px=6)
 
     def show_text(self, text: ThresholdText) -> None:
         """Show the result of a threshold, at every step of a drag."""

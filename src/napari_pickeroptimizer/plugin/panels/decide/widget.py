@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import jobs, navigation, outputs
 from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
@@ -14,12 +13,14 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     Note,
     Switch,
     button,
-    fill,
+    column_of,
     row_of,
+    shows_errors,
     single_shot,
 )
 from napari_pickeroptimizer.plugin.panels.decide.micrograph_table import MicrographTable
 from napari_pickeroptimizer.plugin.panels.decide.model import (
+    BY_HAND,
     LAYER_DELETED,
     DecideModel,
     ThresholdText,
@@ -64,7 +65,6 @@ class DecideWidget(Page):
         )
         self.load = button("Load model...", "Use the model of a file.", self._ask_load)
         self.job = JobBar()
-        self._outcome = ""
         self.decisions = self._make_decisions()
         self.add_column(
             self.model_note,
@@ -103,9 +103,7 @@ class DecideWidget(Page):
         )
         self.distance_note = Note("quiet")
         self.distance_note.hide()
-        part = QWidget()
-        column = fill(
-            QVBoxLayout(part),
+        return column_of(
             self.plot,
             self.fields,
             self.summary,
@@ -116,34 +114,33 @@ class DecideWidget(Page):
             ),
             spacing_px=6,
         )
-        column.setStretchFactor(self.table, 1)
-        return part
 
     def connect_signals(self) -> None:
         """Follow the session, the threshold and the table."""
         self.plot.threshold_moved.connect(self._drag)
         self.plot.threshold_rests.connect(self.refresh_timer.refresh_now)
-        self.fields.typed.connect(self._type_threshold)
-        self.fields.preset_changed.connect(self._apply_preset)
+        self.fields.threshold.changed.connect(self._type_threshold)
+        for field in (self.fields.preset, self.fields.percent):
+            field.changed.connect(self._apply_preset)
         for box in (self.min_distance, self.edge_distance):
             box.number.changed.connect(self._rules_soon)
             box.unit.changed.connect(self._rules_soon)
         self.table.chosen.connect(self._go)
         session = self.session
-        self.follow(session.target_changed, self.show_state)
-        self.follow(session.layers_changed, self._show_layers)
-        self.follow(session.labels_changed, self._on_labels)
-        self.follow(session.model_changed, self._on_model)
-        self.follow(session.vocabulary_changed, self._show_scores)
-        self.follow(session.scores_changed, self._on_scores)
-        self.follow(session.threshold_changed, self._on_threshold)
-        self.follow(self.viewer.dims.events.current_step, self._show_micrograph)
+        self.follow(self.show_state, session.target_changed)
+        self.follow(self._show_layers, session.layers_changed)
+        self.follow(self._on_labels, session.labels_changed)
+        self.follow(self._on_model, session.model_changed)
+        self.follow(self._show_scores, session.vocabulary_changed)
+        self.follow(self._on_scores, session.scores_changed)
+        self.follow(self._on_threshold, session.threshold_changed)
+        self.follow(self._show_micrograph, self.viewer.dims.events.current_step)
         when_destroyed(self, self.model.put_back)
 
     def apply_theme(self, colors: ThemeColors) -> None:
         """Paint plot and table in the theme's colours."""
         self.plot.set_colors(colors)
-        self.table.micrographs.set_colors(colors)
+        self.table.micrographs.colors = colors
 
     # ------------------------------------------------------------------------- state
 
@@ -203,8 +200,7 @@ class DecideWidget(Page):
             self._stream.start()
 
     def _on_model(self) -> None:
-        if self.job.running:
-            self.job.cancel()
+        self.job.cancel()
         self.show_state()
 
     def _on_scores(self, layer: Any) -> None:
@@ -227,20 +223,17 @@ class DecideWidget(Page):
     # --------------------------------------------------------------------- threshold
 
     def _drag(self, threshold: float) -> None:
-        self.fields.set_by_hand()
+        self.fields.preset.value = BY_HAND
         self.model.move_threshold(threshold)
 
     def _type_threshold(self, threshold: float) -> None:
         if self.model.scores is not None:
             self._drag(threshold)
 
-    def _apply_preset(self) -> None:
+    @shows_errors
+    def _apply_preset(self, *_: object) -> None:
         self.fields.show_percent()
-        try:
-            threshold = self.model.threshold_for(self.fields.preset.value, self.fields.share)
-        except PickerOptimizerError as error:
-            self.say(str(error))
-            return
+        threshold = self.model.threshold_for(self.fields.preset.value, self.fields.share)
         if threshold is not None:
             self.say("")
             self.model.move_threshold(threshold)
@@ -252,57 +245,43 @@ class DecideWidget(Page):
 
     def _apply_rules(self) -> None:
         rules = PlaceRules(self.min_distance.length(), self.edge_distance.length())
-        try:
-            self.model.set_place_rules(rules)
-        except PickerOptimizerError as error:
-            self.distance_note.say(str(error))
-        else:
-            self.distance_note.say("")
+        self.distance_note.say("")
+        self.distance_note.attempt(lambda: self.model.set_place_rules(rules))
 
     def _choose_shown(self, shown: Any) -> None:
         if self.model.scores is not None:
             outputs.choose_shown(self.viewer, self.layer, shown)
 
     def _go(self, name: str) -> None:
-        if self.layer is not None:
-            self.attempt(lambda: navigation.go_to_named(self.viewer, self.layer, name))
+        self.attempt(lambda: navigation.go_to_named(self.viewer, self.layer, name))
 
     # --------------------------------------------------------------------------- job
 
+    @shows_errors
     def _start(self) -> None:
-        try:
-            events = self.model.begin(self.device.value)
-        except PickerOptimizerError as error:
-            self.say(str(error))
-            return
-        self._outcome = ""
+        events = self.model.begin(self.device.value)
         self.start.setEnabled(False)
         self.say("")
         self.job.run(
             events,
             on_event=self._on_event,
             on_failed=self._on_failed,
-            on_end=self._on_end,
+            on_end=self.show_state,
         )
 
-    def _on_event(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> str:
         if self.model.layer_was_deleted():
             self.job.cancel()
             self.say(LAYER_DELETED)
-            return
-        self.job.say(self.model.take(event))
+            return ""
+        stage = self.model.take(event)
         if isinstance(event, ScoreSummary):
             self._apply_preset()
+        return stage
 
     def _on_failed(self, text: str) -> None:
         self.model.put_back()
-        self._outcome = text
-
-    def _on_end(self) -> None:
-        self.model.end()
-        self.show_state()
-        if self._outcome:
-            self.say(self._outcome)
+        self.say(text)
 
     # ------------------------------------------------------------------------- model
 

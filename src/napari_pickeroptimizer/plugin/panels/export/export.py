@@ -8,7 +8,7 @@ give the same results are written beside the picks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import kept, output_columns
 from napari_pickeroptimizer.prune.run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import RUN_RECORD, locked
+from napari_pickeroptimizer.prune.staging import LOCK, RUN_RECORD, locked
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
@@ -266,11 +266,8 @@ def _kept_only(
 def _snapshot(scores: Scores, picks: Picks) -> PicksScored:
     """Return the scores as they are now: later scoring does not change them."""
     scored = scores.picks_scored(picks)
-    return replace(
-        scored,
-        failures=dict(scored.failures),
-        outside=dict(scored.outside),
-        figures=dict(scored.figures),
+    return PicksScored(
+        scored.picks, dict(scored.failures), dict(scored.outside), dict(scored.figures)
     )
 
 
@@ -293,13 +290,15 @@ def input_suffix(picks: Picks) -> str:
 def in_the_way(output: str | Path, what: What = "everything") -> str:
     """Return what is at a place already, in a sentence; nothing if nothing is."""
     path = Path(output).expanduser()
+    # the lock is of a run that was cancelled, and is at its next event soon
+    has_files = path.is_dir() and any(entry.name != LOCK for entry in path.iterdir())
     if what == "kept":
-        if path.is_dir() and any(path.iterdir()):
+        if has_files:
             return f"{path} is a folder with files in it."
         return f"{path} exists." if path.is_file() else ""
     if path.is_file():
         return f"{path} is a file, not a folder."
-    if not path.is_dir() or not any(path.iterdir()):
+    if not has_files:
         return ""
     if (path / RUN_RECORD).is_file():
         return f"{path} holds an earlier run."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.label_files import is_tree, save_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.export.export import (
@@ -18,19 +18,16 @@ from napari_pickeroptimizer.plugin.panels.export.export import (
     input_suffix,
 )
 from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
+from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
+from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.staging import RUN_RECORD
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
-    from napari_pickeroptimizer.plugin.scores import Scores
-    from napari_pickeroptimizer.plugin.session import Session
 
 CountRow = tuple[str, str, str]
 ALLOWED_TO_REPLACE = "Nothing is replaced unless you allow it."
 
 
-class ExportModel:
+class ExportModel(PanelModel):
     """The picks that a session works on, as the export panel shows them.
 
     Parameters
@@ -45,25 +42,8 @@ class ExportModel:
     """
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self.exported: Exported | None = None
-
-    @property
-    def layer(self) -> Any | None:
-        """The picks layer; Any, as napari's layers are not typed here."""
-        return self.session.picks_layer
-
-    @property
-    def picks(self) -> Picks | None:
-        """Its picks."""
-        state = self.session.picks_state
-        return None if state is None else state.picks
-
-    @property
-    def scores(self) -> Scores | None:
-        """Their scores; None before there are any."""
-        state = self.session.picks_state
-        return None if state is None else state.scores
 
     def missing(self) -> str:
         """Return what an export still needs; empty when it can start."""
@@ -79,7 +59,7 @@ class ExportModel:
 
     def count_rows(self) -> list[CountRow]:
         """Return the counts of kept, rejected and unscored picks; empty before all are scored."""
-        state, scores = self.session.picks_state, self.scores
+        state, scores = self.state, self.scores
         if state is None or scores is None or not scores.complete:
             return []
         return count_rows(state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ OPTIONS = {
 # Always written, even with default values: users often change them.
 ALWAYS = ("n_steps", "n_folds", "seed")
 UNITS = {"px": "px", "ang": "A", "diameters": "d"}
+_DEFAULT = FineTuneSettings(diameter_px=1.0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Recipe:
     device: str = "auto"
     write_fom: bool = False
     batch_size: int = DEFAULT_BATCH
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -108,15 +109,10 @@ def training_settings(card: ModelCard) -> dict[str, Any] | None:
     recorded = card.training.get("settings")
     if not recorded or not (recorded.get("diameter_px") or recorded.get("diameter_ang")):
         return None
-    default = {f.name: getattr(_DEFAULT, f.name) for f in fields(FineTuneSettings)}
-    default |= {"diameter_px": None, "diameter_ang": None}
-    changed: dict[str, Any] = {}
-    for name in default:  # those of a later version are left out
-        if name in recorded:
-            value = _from_json(name, recorded[name])
-            if value != default[name] or name in ALWAYS:
-                changed[name] = value
-    return changed
+    default = vars(_DEFAULT) | {"diameter_px": None, "diameter_ang": None}
+    # those of a later version are left out
+    known = {name: _from_json(name, recorded[name]) for name in default if name in recorded}
+    return {n: value for n, value in known.items() if value != default[n] or n in ALWAYS}
 
 
 def only_python(training: Mapping[str, Any]) -> list[str]:
@@ -140,36 +136,24 @@ def command_line(recipe: Recipe) -> str:
     words += [("--picks", path) for path in recipe.picks]
     words.append(("--model", recipe.model))
     words += [("--labels", path) for path in recipe.labels]
-    if recipe.threshold is not None:
-        words.append(("--threshold", _number(recipe.threshold)))
-    for option, length in (
-        ("--min-distance", recipe.rules.min_distance),
-        ("--edge-distance", recipe.rules.edge_distance),
-    ):
-        if length.value:
-            words.append((option, _length(length)))
-    words += [("--device", recipe.device)] if recipe.device != "auto" else []
-    words += [("--write-fom",)] if recipe.write_fom else []
-    if recipe.batch_size != DEFAULT_BATCH:
-        words.append(("--batch-size", str(recipe.batch_size)))
+    for name, value in _prune_settings(recipe):
+        option = f"--{name.replace('_', '-')}"
+        words.append((option,) if value is True else (option, _number(value)))
     commands.append([*words, ("--output", recipe.output)])
-    comments = [f"# {line}" for note in recipe.notes for line in note.splitlines()]
-    return "\n".join([*comments, "\n\n".join(map(_written, commands))])
+    return "\n".join([*_comments(recipe), "\n\n".join(map(_written, commands))])
 
 
 def python_snippet(recipe: Recipe) -> str:
     """Return a Python script that does the same."""
-    trains = recipe.training is not None
     names = ["Micrographs", "PruneSettings", "prune_picks", "read_picks"]
-    names += ["FineTuneSettings", "finetune"] if trains else ["Classifier"]
-    lines = [f"# {line}" for note in recipe.notes for line in note.splitlines()]
+    names += ["Classifier"] if recipe.training is None else ["FineTuneSettings", "finetune"]
+    lines = _comments(recipe)
     lines += [
         "from napari_pickeroptimizer import (",
         *(f"    {n}," for n in sorted(names)),
         ")",
     ]
-    augments = trains and "augmentation" in (recipe.training or {})
-    if augments:
+    if recipe.training is not None and "augmentation" in recipe.training:
         lines.append("from napari_pickeroptimizer.fewshot.augment import Augmentation")
     if recipe.rules != PlaceRules():
         lines.append("from napari_pickeroptimizer.prune.place_rules import Length")
@@ -185,7 +169,7 @@ def python_snippet(recipe: Recipe) -> str:
     else:
         lines.append(f"model = Classifier.load({recipe.model!r})")
     lines += ["", "settings = PruneSettings("]
-    lines += [f"    {line}," for line in _prune_settings(recipe)]
+    lines += [f"    {name}={_in_python(value)}," for name, value in _prune_settings(recipe)]
     lines += [")", "*_, result = prune_picks("]
     lines += [
         "    micrographs, picks, model, ",
@@ -195,17 +179,22 @@ def python_snippet(recipe: Recipe) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _prune_settings(recipe: Recipe) -> list[str]:
-    settings = [] if recipe.threshold is None else [f"threshold={recipe.threshold!r}"]
-    for name in ("min_distance", "edge_distance"):
-        length: Length = getattr(recipe.rules, name)
-        if length.value:
-            settings.append(f"{name}=Length({length.value!r}, {length.unit!r})")
-    settings += [f"device={recipe.device!r}"] if recipe.device != "auto" else []
-    settings += ["write_fom=True"] if recipe.write_fom else []
-    if recipe.batch_size != DEFAULT_BATCH:
-        settings.append(f"batch_size={recipe.batch_size}")
-    return settings
+def _comments(recipe: Recipe) -> list[str]:
+    return [f"# {line}" for note in recipe.notes for line in note.splitlines()]
+
+
+def _prune_settings(recipe: Recipe) -> list[tuple[str, Any]]:
+    """Return the settings of `prune` that are no defaults."""
+    rules = recipe.rules
+    settings = [
+        ("threshold", recipe.threshold, recipe.threshold is not None),
+        ("min_distance", rules.min_distance, rules.min_distance.value),
+        ("edge_distance", rules.edge_distance, rules.edge_distance.value),
+        ("device", recipe.device, recipe.device != "auto"),
+        ("write_fom", True, recipe.write_fom),
+        ("batch_size", recipe.batch_size, recipe.batch_size != DEFAULT_BATCH),
+    ]
+    return [(name, value) for name, value, is_set in settings if is_set]
 
 
 def _micrographs(recipe: Recipe) -> list[tuple[str, ...]]:
@@ -232,13 +221,19 @@ def _listed(paths: tuple[str, ...]) -> str:
     return repr(paths[0]) if len(paths) == 1 else repr(list(paths))
 
 
+def _in_python(value: Any) -> str:
+    return (
+        f"Length({value.value!r}, {value.unit!r})"
+        if isinstance(value, Length)
+        else repr(value)
+    )
+
+
 def _number(value: Any) -> str:
+    if isinstance(value, Length):
+        return f"{_number(float(value.value))}{UNITS[value.unit]}"
     # repr gives every digit back; 40.0 looks odd where 40 is meant
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
-
-
-def _length(length: Length) -> str:
-    return f"{_number(float(length.value))}{UNITS[length.unit]}"
 
 
 def _from_json(name: str, value: Any) -> Any:
@@ -253,6 +248,3 @@ def _from_json(name: str, value: Any) -> Any:
     if name == "base" and value not in ("bundled", "none", "imagenet"):
         return str(Path(value).expanduser().absolute())
     return value
-
-
-_DEFAULT = FineTuneSettings(diameter_px=1.0)

@@ -1,17 +1,22 @@
 """The export panel: files to write, their folder, and the same as commands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog
 
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin.panels.base import Page
-from napari_pickeroptimizer.plugin.panels.controls import Fold, Note, button, fill
+from napari_pickeroptimizer.plugin.panels.controls import (
+    Fold,
+    Note,
+    TextTable,
+    button,
+    column_of,
+    shows_errors,
+)
+from napari_pickeroptimizer.plugin.panels.export.boxes import ReproduceBox, ResultBox
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
     ExportSettings,
@@ -24,12 +29,32 @@ from napari_pickeroptimizer.plugin.panels.export.model import (
     cancelled_text,
 )
 from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
-from napari_pickeroptimizer.plugin.panels.export.reproduce_box import ReproduceBox
-from napari_pickeroptimizer.plugin.panels.export.results import CountTable, ResultBox
+from napari_pickeroptimizer.plugin.panels.fields import silenced
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 EVERYTHING, KEPT = "everything", "kept"
+# Text and tooltip of the options, by the setting they are for.
+OPTIONS = {
+    "labels": (
+        "Labels (labels.star)",
+        "All picks with your labels: to go on another day, or from the command line.",
+    ),
+    "model": (
+        "Model (model.safetensors)",
+        "The model of the scores, for other data and for the command line.",
+    ),
+    "report": (
+        "Report (report.html)",
+        "Figures and pictures of the run on one page; half a minute for a thousand "
+        "micrographs.",
+    ),
+    "write_fom": (
+        "Probability as figure of merit",
+        "Write P(particle) over the picker's rlnAutopickFigureOfMerit too: RELION can then "
+        "choose by it. It is in poParticleProbability in any case.",
+    ),
+}
 
 
 class ExportWidget(Page):
@@ -39,8 +64,7 @@ class ExportWidget(Page):
         """Make the widgets."""
         self.model = ExportModel(self.session)
         self._place_chosen = False  # by hand: then it is not moved any more
-        self._setting = False
-        self.counts = CountTable()
+        self.counts = TextTable("", "number", "", gap_px=10)
         self._make_fields()
         self.warning, self.just_now = Note("warning"), Note("quiet")
         self.start = button("Export", "Write the files.", self._start, "primary")
@@ -84,6 +108,7 @@ class ExportWidget(Page):
             label="To",
             tooltip=f"Where to. {ALLOWED_TO_REPLACE}",
         )
+        # not `Fields`, whose labels would leave less room for the path
         self.form = Container(widgets=[self.what, self.format, self.place], labels=True)
         self.form.margins = (0, 0, 0, 0)
         for field in (self.form, self.place):
@@ -91,52 +116,26 @@ class ExportWidget(Page):
         self.replace = CheckBox(
             text="Replace existing files", tooltip="Write over files of the same names."
         )
-        self.with_labels = CheckBox(
-            value=True,
-            text="Labels (labels.star)",
-            tooltip="All picks with your labels: to go on another day, or from the command "
-            "line.",
-        )
-        self.with_model = CheckBox(
-            value=True,
-            text="Model (model.safetensors)",
-            tooltip="The model of the scores, for other data and for the command line.",
-        )
-        self.with_report = CheckBox(
-            value=True,
-            text="Report (report.html)",
-            tooltip="Figures and pictures of the run on one page; half a minute for a thousand "
-            "micrographs.",
-        )
-        self.write_fom = CheckBox(
-            value=False,
-            text="Probability as figure of merit",
-            tooltip="Write P(particle) over the picker's rlnAutopickFigureOfMerit too: RELION "
-            "can then choose by it. It is in poParticleProbability in any case.",
-        )
-        boxes = QWidget()
-        column = fill(QVBoxLayout(boxes), *self._options)
-        column.setContentsMargins(6, 0, 0, 0)
+        self.options = {
+            name: CheckBox(value=getattr(ExportSettings, name), text=text, tooltip=tooltip)
+            for name, (text, tooltip) in OPTIONS.items()
+        }
+        boxes = column_of(*self.options.values())
+        boxes.setContentsMargins(6, 0, 0, 0)
         self.more = Fold("Options", boxes)
-
-    @property
-    def _options(self) -> tuple[CheckBox, ...]:
-        return self.with_labels, self.with_model, self.with_report, self.write_fom
 
     def connect_signals(self) -> None:
         """Follow the session and the fields."""
         session = self.session
-        self.follow(session.target_changed, self.show_state)
-        self.follow(session.layers_changed, self._show_status)
-        self.follow(session.labels_changed, self._on_step)
-        self.follow(session.scores_changed, self._on_scores)
-        self.follow(session.threshold_changed, self._on_step)
-        self.follow(session.model_changed, self._show_status)
+        self.follow(self.show_state, session.target_changed)
+        self.follow(self._show_status, session.layers_changed, session.model_changed)
+        self.follow(self._on_step, session.labels_changed, session.threshold_changed)
+        self.follow(self._on_scores, session.scores_changed)
         self.what.changed.connect(self._show_format)
         self.format.changed.connect(self._propose)
         self.place.changed.connect(self._on_place)
         self.replace.changed.connect(self._show_status)
-        for box in self._options:
+        for box in self.options.values():
             box.changed.connect(self.again.show_soon)
 
     @property
@@ -149,12 +148,9 @@ class ExportWidget(Page):
         """Return the settings that the panel shows."""
         return ExportSettings(
             what=self.what.value,
-            write_fom=self.write_fom.value,
-            labels=self.with_labels.value,
-            model=self.with_model.value,
-            report=self.with_report.value,
             overwrite=self.replace.value,
             device=preferences().device,
+            **{name: box.value for name, box in self.options.items()},
         )
 
     # -------------------------------------------------------------------------- state
@@ -172,7 +168,7 @@ class ExportWidget(Page):
 
     def _show_format(self, *_: object) -> None:
         if formats := self.model.formats():
-            with self._without_signals():
+            with silenced(self.format):
                 before = self.format.value
                 self.format.choices = [(words, suffix) for suffix, words in formats.items()]
                 self.format.value = before if before in formats else next(iter(formats))
@@ -181,8 +177,6 @@ class ExportWidget(Page):
 
     def _propose(self, *_: object) -> None:
         """Propose a place beside the picks, unless the user chose one."""
-        if self._setting:
-            return
         what, suffix = self.what.value, self.format.value
         one_file = self.model.is_one_file(what, suffix)
         self.place.mode = (
@@ -191,23 +185,14 @@ class ExportWidget(Page):
         self.place.choose_btn.text = "Choose..."
         place = self.model.place(what, suffix, self.output if self._place_chosen else None)
         if place is not None:
-            with self._without_signals():
+            with silenced(self.place):
                 self.place.value = place
         self._show_status()
 
-    @contextmanager
-    def _without_signals(self) -> Iterator[None]:
-        self._setting = True
-        try:
-            yield
-        finally:
-            self._setting = False
-
     def _on_place(self, *_: object) -> None:
-        if not self._setting:
-            self._place_chosen = True
-            self.replace.value = False
-            self._show_status()
+        self._place_chosen = True
+        self.replace.value = False
+        self._show_status()
 
     def _on_scores(self, layer: Any) -> None:
         if layer is self.layer:
@@ -242,14 +227,11 @@ class ExportWidget(Page):
 
     # ------------------------------------------------------------------------ actions
 
+    @shows_errors
     def _start(self) -> None:
         if self.layer is None or self.output is None or self.job.running:
             return
-        try:
-            events = export_events(self.viewer, self.layer, self.output, self.settings())
-        except (OSError, PickerOptimizerError) as error:
-            self.say(str(error))
-            return
+        events = export_events(self.viewer, self.layer, self.output, self.settings())
         self.start.setEnabled(False)
         self._show_exported(None)
         self.say("")
@@ -258,29 +240,18 @@ class ExportWidget(Page):
             on_event=self._on_event,
             on_failed=lambda text: self.say(f"Not exported: {text}"),
             on_cancelled=lambda: self.say(cancelled_text(self.output)),
-            on_end=self._on_end,
+            on_end=self._show_status,
         )
 
-    def _on_event(self, event: Any) -> None:
-        match event:
-            case ExportStep():
-                self.job.say(event.text)
-            case Exported():
-                self.replace.value = False
-                self._show_exported(event)
+    def _on_event(self, event: ExportStep | Exported) -> str:
+        if isinstance(event, Exported):
+            self.replace.value = False
+            self._show_exported(event)
+        return event.text
 
-    def _on_end(self) -> None:
-        outcome = self.status.text()
-        self._show_status()
-        if outcome:
-            self.say(outcome)
-
+    @shows_errors
     def _ask_for_labels(self) -> None:
-        try:
-            start = self.model.labels_file()
-        except PickerOptimizerError as error:
-            self.say(str(error))
-            return
+        start = self.model.labels_file()
         path, _ = QFileDialog.getSaveFileName(
             self, "Save labels", str(start), "RELION STAR (*.star)"
         )

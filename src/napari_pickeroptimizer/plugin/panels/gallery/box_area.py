@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QFont, QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
 
-from napari_pickeroptimizer.plugin.panels.gallery.box_painter import (
-    MARGIN_PX,
-    BoxPainter,
-    Colors,
-)
+from napari_pickeroptimizer.plugin.panels.controls import single_shot
+from napari_pickeroptimizer.plugin.panels.gallery.box_painter import MARGIN_PX, BoxPainter
 from napari_pickeroptimizer.plugin.panels.gallery.order import CellLook
 from napari_pickeroptimizer.plugin.panels.gallery.selection import (
     NOTHING,
@@ -24,26 +22,11 @@ from napari_pickeroptimizer.plugin.panels.gallery.selection import (
 )
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
+from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 
 MIN_BOX_PX, MAX_BOX_PX = 40, 320
 POLL_MS = 30  # how often finished thumbnails are collected
 SETTLE_MS = 40  # how long the view is at rest before thumbnails are requested
-
-
-@dataclass
-class Cells:
-    """Callbacks for the content of cells; replaced as one object when the picks change.
-
-    Parameters
-    ----------
-    look : callable
-        Rows to their `CellLook`, for the cells that are being painted.
-    tip : callable
-        Row to the text of its tooltip.
-    """
-
-    look: Callable[[Any], list[CellLook]]
-    tip: Callable[[int], str]
 
 
 class BoxArea(QAbstractScrollArea):
@@ -53,54 +36,49 @@ class BoxArea(QAbstractScrollArea):
     ----------
     loader : ThumbnailLoader
         Where thumbnails come from.
+    looks : callable
+        Rows to their `CellLook`, for the cells that are being painted.
+    tip : callable
+        Row to the text of its tooltip.
     parent : QWidget, optional
         As in Qt.
     """
 
     selection_changed = Signal()
 
-    def __init__(self, loader: ThumbnailLoader, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        loader: ThumbnailLoader,
+        looks: Callable[[Any], list[CellLook]],
+        tip: Callable[[int], str],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.loader = loader
+        self.loader, self._looks, self._tip = loader, looks, tip
+        # Any: Qt's types say that they may be missing
+        self._port: Any = self.viewport()
+        self._bar: Any = self.verticalScrollBar()
         self.display = Display(np.empty(0, np.intp), np.empty(0, np.int32))
         self.selection = Selection.none(0)
         self.message = ""
         self.box_px = 96
-        self._cells = Cells(lambda rows: [CellLook()] * len(rows), lambda _row: "")
         self._painter = BoxPainter()
         self._poll = QTimer(self)
         self._poll.setInterval(POLL_MS)
         self._poll.timeout.connect(self._collect)
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self.ask)
+        self._settle = single_shot(self, self.ask, SETTLE_MS)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setAccessibleName("Boxes around the picks")
         when_destroyed(self, loader.close)
 
-    @property
-    def _port(self) -> Any:
-        return self.viewport()
-
-    @property
-    def _bar(self) -> Any:
-        return self.verticalScrollBar()
-
     # ------------------------------------------------------------------- contents
 
-    def set_cells(self, cells: Cells) -> None:
-        """Show other picks' properties; the order stays."""
-        self._cells = cells
-        self._port.update()
-
-    def set_colors(self, colors: Colors) -> None:
+    def set_theme(self, theme: ThemeColors) -> None:
         """Paint in the colours of a theme."""
-        self._painter.colors = colors
+        self._painter.set_theme(theme)
         self._port.update()
 
     def set_display(self, display: Display, *, keep_place: bool = False) -> None:
@@ -115,14 +93,15 @@ class BoxArea(QAbstractScrollArea):
         self._changed_view()
 
     def set_box_px(self, box_px: int) -> None:
-        """Make boxes larger or smaller; what was in the middle stays there."""
-        box_px = min(max(int(box_px), MIN_BOX_PX), MAX_BOX_PX)
-        if box_px == self.box_px:
-            return
-        middle = self._middle()
+        """Make boxes larger or smaller; the current one, or the first, goes to the middle."""
+        current = self.display.at(self.selection.current)
+        middle = current if current in self.seen else self.seen.start
         self.box_px = box_px
         self._fit()
-        self._centre(middle)
+        if len(self.display):
+            _, y = self.grid.corner(min(middle, len(self.display) - 1))
+            height = self._port.height()
+            self._bar.setValue(y - max(0, height - self.grid.cell_px) // 2)
         self._changed_view()
 
     def set_message(self, text: str) -> None:
@@ -133,15 +112,10 @@ class BoxArea(QAbstractScrollArea):
     def set_selection(self, selection: Selection) -> None:
         """Select other picks; only visible cells that change are repainted."""
         before, self.selection = self.selection, selection
-        rows = self.display.rows[self.seen.start : self.seen.stop]
-        if len(before.mask) == len(selection.mask):
-            changed = before.mask[rows] != selection.mask[rows]
-            if before.current != selection.current:
-                changed |= (rows == before.current) | (rows == selection.current)
-            for position in np.flatnonzero(changed) + self.seen.start:
-                self._port.update(self.cell_rect(int(position)))
-        else:
-            self._port.update()
+        rows = self._seen_rows
+        changed = before.mask[rows] != selection.mask[rows]
+        changed |= (rows == before.current) | (rows == selection.current)
+        self.update_rows(rows[changed])
         self.selection_changed.emit()
 
     @property
@@ -156,6 +130,10 @@ class BoxArea(QAbstractScrollArea):
         """Positions of the cells that are visible, at least in part."""
         grid, top = self.grid, self._top
         return grid.within(top, top + max(0, grid.height_px - 1))
+
+    @property
+    def _seen_rows(self) -> NDArray[np.intp]:
+        return self.display.rows[self.seen.start : self.seen.stop]
 
     def cell_rect(self, position: int) -> QRect:
         """Return where a cell is in the viewport."""
@@ -182,14 +160,8 @@ class BoxArea(QAbstractScrollArea):
 
     def update_rows(self, rows: Any) -> None:
         """Repaint picks that are visible."""
-        seen = self.display.rows[self.seen.start : self.seen.stop]
-        rows = np.asarray(rows)
-        if len(rows) > len(seen):
-            self._port.update()
-            return
-        for position in self.display.position[rows[rows < len(self.display.position)]]:
-            if position in self.seen:
-                self._port.update(self.cell_rect(int(position)))
+        for i in np.flatnonzero(np.isin(self._seen_rows, rows)):
+            self._port.update(self.cell_rect(self.seen.start + int(i)))
 
     # ------------------------------------------------------------------- thumbnails
 
@@ -206,16 +178,12 @@ class BoxArea(QAbstractScrollArea):
         rows = self.display.rows
         after = rows[seen.stop : seen.stop + page]
         before = rows[max(0, seen.start - page // 2) : seen.start]
-        self.loader.want(
-            rows[seen.start : seen.stop].tolist(), np.concatenate([after, before]).tolist()
-        )
+        self.loader.want(self._seen_rows.tolist(), [*after.tolist(), *before.tolist()])
         if self.loader.busy:
             self._poll.start()
 
     def _collect(self) -> None:
-        arrived = self.loader.take()
-        if arrived:
-            self.update_rows(np.array(arrived, dtype=np.intp))
+        self.update_rows(self.loader.take())
         if not self.loader.busy:
             self._poll.stop()
 
@@ -230,17 +198,6 @@ class BoxArea(QAbstractScrollArea):
         bar.setRange(0, max(0, grid.total_height_px - grid.height_px))
         bar.setPageStep(max(1, grid.height_px))
         bar.setSingleStep(max(1, grid.cell_px // 3))
-
-    def _middle(self) -> int:
-        """Position that is to stay where it is: the current one if visible, else the first."""
-        current = self.display.at(self.selection.current)
-        return current if current in self.seen else self.seen.start
-
-    def _centre(self, position: int) -> None:
-        if len(self.display):
-            _, y = self.grid.corner(min(position, len(self.display) - 1))
-            height = self._port.height()
-            self._bar.setValue(y - max(0, height - self.grid.cell_px) // 2)
 
     def _changed_view(self) -> None:
         self._port.update()
@@ -257,12 +214,11 @@ class BoxArea(QAbstractScrollArea):
         super().resizeEvent(event)
         old = event.oldSize()
         self._fit()
-        if old.width() != event.size().width() and old.width() > 0:
-            before = Grid(len(self.display), old.width(), old.height(), self.grid.cell_px)
-            middle = self._top // self.grid.cell_px * before.columns
-            if before.columns != self.grid.columns and len(self.display):
-                _, y = self.grid.corner(min(middle, len(self.display) - 1))
-                self._bar.setValue(y)
+        before = replace(self.grid, width_px=old.width())
+        if old.width() > 0 and before.columns != self.grid.columns and len(self.display):
+            first = self._top // self.grid.cell_px * before.columns
+            _, y = self.grid.corner(min(first, len(self.display) - 1))
+            self._bar.setValue(y)
         self._changed_view()
 
     def showEvent(self, event: Any) -> None:
@@ -282,7 +238,7 @@ class BoxArea(QAbstractScrollArea):
         """Paint the cells in the exposed part."""
         painter = QPainter(self._port)
         try:
-            painter.fillRect(event.rect(), self._painter.colors.background)
+            painter.fillRect(event.rect(), self._painter.background)
             if not len(self.display):
                 self._painter.message(painter, self._port.rect(), self.message)
                 return
@@ -298,7 +254,7 @@ class BoxArea(QAbstractScrollArea):
         font = QFont(self.font())
         font.setPixelSize(min(13, max(9, self.box_px // 8)))
         painter.setFont(font)
-        looks = self._cells.look(rows)
+        looks = self._looks(rows)
         for position, row, look, chosen in zip(positions, rows, looks, selected, strict=True):
             self._painter.cell(
                 painter,
@@ -317,7 +273,7 @@ class BoxArea(QAbstractScrollArea):
             if position == NOTHING:
                 QToolTip.hideText()
             else:
-                text = self._cells.tip(int(self.display.rows[position]))
+                text = self._tip(int(self.display.rows[position]))
                 QToolTip.showText(
                     event.globalPos(), text, self._port, self.cell_rect(position)
                 )

@@ -4,11 +4,9 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, Qt, Signal
-from qtpy.QtWidgets import QWidget
 
 from napari_pickeroptimizer.plugin.panels.gallery.box_area import BoxArea
 from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Selection
-from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
 
 STEP_KEYS = {
     Qt.Key.Key_Left: "left",
@@ -23,25 +21,15 @@ STEP_KEYS = {
 
 
 class BoxGrid(BoxArea):
-    """Boxes side by side: click, keys and the wheel as in a file manager.
-
-    Parameters
-    ----------
-    loader : ThumbnailLoader
-        Where thumbnails come from.
-    parent : QWidget, optional
-        As in Qt.
-    """
+    """Boxes side by side: click, keys and the wheel as in a file manager; see `BoxArea`."""
 
     visited = Signal(int)
     """A pick was double-clicked, or Enter pressed on it."""
     zoomed = Signal(int)
     """Ctrl and the wheel: by so many steps."""
 
-    def __init__(self, loader: ThumbnailLoader, parent: QWidget | None = None) -> None:
-        super().__init__(loader, parent)
-        self._before_click: Selection | None = None
-        self._pressed_at = NOTHING
+    _before_click: Selection | None = None
+    _pressed_at = NOTHING
 
     # ------------------------------------------------------------------- mouse
 

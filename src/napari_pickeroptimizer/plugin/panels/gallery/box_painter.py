@@ -1,6 +1,5 @@
 """How one cell of the gallery is painted: box, label, decided class, score, selection."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from qtpy.QtCore import QPointF, QRect, QRectF, Qt
@@ -19,38 +18,22 @@ ALIGN_CENTRE = Qt.AlignmentFlag.AlignCenter
 WITH_TEXT_PX = 56  # smaller boxes show no score
 
 
-@dataclass
-class Colors:
-    """Colours of the theme."""
-
-    background: QColor = field(default_factory=lambda: QColor("#23242b"))
-    placeholder: QColor = field(default_factory=lambda: QColor("#2e333e"))
-    text: QColor = field(default_factory=lambda: QColor("#f0f1f2"))
-    muted: QColor = field(default_factory=lambda: QColor("#a0a4aa"))
-    focus: QColor = field(default_factory=lambda: QColor("#f0f1f2"))
-
-
-def colors_in(theme: ThemeColors) -> Colors:
-    """Return the colours that a theme has for the boxes."""
-    return Colors(
-        background=QColor(theme.background),
-        placeholder=QColor(theme.foreground),
-        text=QColor(theme.text),
-        muted=_between(theme.text, theme.foreground),
-        # a theme's yellow is too light for a ring on white
-        focus=QColor(theme.warning if theme.is_dark else "#8a5a00"),
-    )
-
-
 class BoxPainter:
-    """Paints cells; `colors` may be replaced when the theme changes."""
+    """Paints cells in the colours of a theme."""
 
     def __init__(self) -> None:
-        self.colors = Colors()
+        self.set_theme(ThemeColors())
+
+    def set_theme(self, theme: ThemeColors) -> None:
+        """Take the colours of another theme."""
+        self.background, self.placeholder = QColor(theme.background), QColor(theme.foreground)
+        self.text, self.muted = QColor(theme.text), _between(theme.text, theme.foreground)
+        # a theme's yellow is too light for a ring on white
+        self.focus = QColor(theme.warning if theme.is_dark else "#8a5a00")
 
     def message(self, painter: QPainter, rect: QRect, text: str) -> None:
         """Paint a message into an empty grid."""
-        painter.setPen(self.colors.text)
+        painter.setPen(self.text)
         inner = rect.adjusted(24, 12, -24, -12)
         flags = ALIGN_CENTRE.value | Qt.TextFlag.TextWordWrap.value
         painter.drawText(inner, flags, text)
@@ -71,7 +54,7 @@ class BoxPainter:
         box = rect.adjusted(MARGIN_PX, MARGIN_PX, -MARGIN_PX, -MARGIN_PX)
         if selected:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self.colors.text)
+            painter.setBrush(self.text)
             painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         self._image(painter, box, thumbnail)
         self._border(painter, box, look, selected=selected)
@@ -87,7 +70,7 @@ class BoxPainter:
     def _image(self, painter: QPainter, box: QRectF, thumbnail: Thumbnail | None) -> None:
         pixels = None if thumbnail is None else thumbnail.pixels
         if pixels is None:
-            painter.fillRect(box, self.colors.placeholder)
+            painter.fillRect(box, self.placeholder)
         else:
             h, w = pixels.shape
             data: Any = pixels.data  # both bindings take a buffer, whatever their types say
@@ -105,15 +88,13 @@ class BoxPainter:
             self._problem(painter, box, thumbnail.problem, on_image=pixels is not None)
 
     def _problem(self, painter: QPainter, box: QRectF, text: str, *, on_image: bool) -> None:
-        color = QColor(255, 255, 255, 200) if on_image else self.colors.muted
+        color = QColor(255, 255, 255, 200) if on_image else self.muted
         painter.setPen(QPen(color, 1.0))
         painter.drawLine(box.topLeft(), box.bottomRight())
         painter.drawLine(box.topRight(), box.bottomLeft())
         if box.width() >= WITH_TEXT_PX:
             middle = QRectF(box.left(), box.center().y() - 9, box.width(), 18)
-            painter.fillRect(
-                middle, QColor(0, 0, 0, 170) if on_image else self.colors.placeholder
-            )
+            painter.fillRect(middle, QColor(0, 0, 0, 170) if on_image else self.placeholder)
             painter.setPen(color)
             painter.drawText(middle, ALIGN_CENTRE, text)
 
@@ -167,10 +148,10 @@ class BoxPainter:
     def _tick(self, painter: QPainter, box: QRectF) -> None:
         side = min(18.0, max(11.0, box.width() / 5))
         area = QRectF(box.right() - side - 2, box.top() + 2, side, side)
-        painter.setPen(QPen(self.colors.background, 1.0))
-        painter.setBrush(self.colors.text)
+        painter.setPen(QPen(self.background, 1.0))
+        painter.setBrush(self.text)
         painter.drawEllipse(area)
-        painter.setPen(QPen(self.colors.background, max(1.6, side / 8)))
+        painter.setPen(QPen(self.background, max(1.6, side / 8)))
         at = [(0.27, 0.52), (0.44, 0.70), (0.75, 0.33)]
         points = [QPointF(area.left() + x * side, area.top() + y * side) for x, y in at]
         painter.drawPolyline(QPolygonF(points))
@@ -178,16 +159,12 @@ class BoxPainter:
     def _ring(self, painter: QPainter, rect: QRectF, *, focused: bool) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         width = 2.0 if focused else 1.2
-        painter.setPen(QPen(self.colors.focus, width))
+        painter.setPen(QPen(self.focus, width))
         half = width / 2
         painter.drawRoundedRect(rect.adjusted(half, half, -half, -half), 4, 4)
 
 
-def _between(text: str, background: str, share: float = 0.75) -> QColor:
+def _between(text: str, background: str) -> QColor:
     """Return a colour between two: quieter than text, still easy to read."""
-    one, other = QColor(text), QColor(background)
-    channels = (
-        round(share * a + (1 - share) * b)
-        for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
-    )
-    return QColor(*channels)
+    one, other = QColor(text).getRgb()[:3], QColor(background).getRgb()[:3]
+    return QColor(*(round(0.75 * a + 0.25 * b) for a, b in zip(one, other, strict=True)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from napari_pickeroptimizer.plugin import matching
 from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,
+    CellLook,
     GalleryPicks,
     Show,
     Sort,
@@ -30,14 +31,13 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     thumbnail_sigma_px,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.scores import Scores
-    from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.plugin.scores import Scores
+from napari_pickeroptimizer.plugin.session import Session
 
 NO_PICKS = "Open picks to see their boxes: drag a STAR or .box file onto the viewer."
 NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto the viewer."
 EMPTY_LAYER = "This layer has no picks yet."
+DECIDED = (Show.KEPT, Show.REJECTED)
 
 
 class GalleryModel:
@@ -113,11 +113,8 @@ class GalleryModel:
             return
         # the arrays stay, so this is no copy
         self.picks = replace(self.picks, threshold=self.state.threshold)
-        if self.sort in (Sort.UNCERTAINTY, Sort.CLASS) or self.show in (
-            Show.KEPT,
-            Show.REJECTED,
-        ):
-            self.stale = True
+        by_threshold = self.sort in (Sort.UNCERTAINTY, Sort.CLASS) or self.show in DECIDED
+        self.stale = self.stale or by_threshold
 
     @property
     def scores(self) -> Scores | None:
@@ -127,7 +124,7 @@ class GalleryModel:
     def changed_scores(self) -> bool:
         """Read scores anew; whether they are all there, so that a new order is due."""
         self.read()
-        by_score = self.sort in BY_SCORE or self.show in (Show.KEPT, Show.REJECTED)
+        by_score = self.sort in BY_SCORE or self.show in DECIDED
         self.stale = self.stale or by_score
         return by_score and self.scores is not None and self.scores.complete
 
@@ -142,22 +139,14 @@ class GalleryModel:
             They cannot be sorted or filtered like that; the message says what to do.
         """
         if self.picks is None:
-            return Display(np.empty(0, np.intp), np.empty(0, np.int32))
+            return Display.of(np.empty(0, np.intp), 0)
+        steps = self.session.viewer.dims.current_step
+        index = int(steps[0]) if len(steps) > 2 else 0
         arranged = display(
-            self.picks,
-            self.sort,
-            self.show,
-            reference=reference,
-            slice_index=self.slice_index,
+            self.picks, self.sort, self.show, reference=reference, slice_index=index
         )
         self.stale = False
         return arranged
-
-    @property
-    def slice_index(self) -> int:
-        """Slice that the viewer shows."""
-        steps = self.session.viewer.dims.current_step
-        return int(steps[0]) if len(steps) > 2 else 0
 
     # ------------------------------------------------------------------- boxes
 
@@ -179,15 +168,13 @@ class GalleryModel:
         points = np.asarray(self.layer.data)
         old = self._places
         if (
-            old is not None
-            and old.micrographs is micrographs
-            and len(old.slices) == len(points)
+            old is None
+            or old.micrographs is not micrographs
+            or not np.array_equal(old.slices, self.picks.slices)
+            or not np.array_equal(old.coords_yx_px, points[:, 1:])
         ):
-            same = np.array_equal(old.slices, self.picks.slices)
-            if same and np.array_equal(old.coords_yx_px, points[:, 1:]):
-                return old
-        coords = np.array(points[:, 1:], dtype=np.float64)
-        self._places = Places(micrographs, self.picks.slices, coords)
+            coords = np.array(points[:, 1:], dtype=np.float64)
+            self._places = Places(micrographs, self.picks.slices, coords)
         return self._places
 
     def thumbnail_settings(self, side: int) -> ThumbnailSettings | None:
@@ -201,7 +188,13 @@ class GalleryModel:
         box_px = min(BOX_FACTOR * state.diameter_px, MAX_BOX_PX)
         return ThumbnailSettings(box_px, side, sigma, self.contrast)
 
-    # ------------------------------------------------------------------- texts
+    # ------------------------------------------------------------------- cells, texts
+
+    def looks(self, rows: NDArray[np.intp]) -> list[CellLook]:
+        """Return the cell styles of some picks, by their labels and scores as they are now."""
+        if self.picks is None:
+            return [CellLook()] * len(rows)
+        return self.picks.looks(rows, self.session.vocabulary)
 
     def message(self) -> str:
         """Return why nothing is shown."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
-from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Display
+from napari_pickeroptimizer.plugin.layer_state import LayerState
+from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.layer_state import LayerState
 
 # rows of features that are turned into float32 at once: 25 MB
 FEATURE_CHUNK = 100_000
@@ -138,17 +136,16 @@ class GalleryPicks:
         slices : (n,) array
             Slice of each pick.
         """
-        picks, scores = state.picks, state.scores
-        table, columns = picks.table, cls(picks.labels, np.asarray(slices, dtype=np.int32))
-        if "picker_score" in table:
-            picker_score = table["picker_score"].to_numpy(dtype=np.float32)
-            columns = replace(columns, picker_score=picker_score)
+        picks, scores, picker_score = state.picks, state.scores, None
+        if "picker_score" in picks.table:
+            picker_score = picks.table["picker_score"].to_numpy(dtype=np.float32)
+        columns = cls(
+            picks.labels, np.asarray(slices, dtype=np.int32), picker_score=picker_score
+        )
         if scores is not None:
+            features, threshold = scores.features, state.threshold
             return replace(
-                columns,
-                decision=state.decision,
-                threshold=state.threshold,
-                features=scores.features,
+                columns, decision=state.decision, threshold=threshold, features=features
             )
         if PARTICLE in picks.class_ids:
             return replace(columns, decision=Decision.of_picks(picks))
@@ -231,12 +228,9 @@ def order(
     if not picks.scored:
         raise SettingsError(SCORE_FIRST)
     p = picks.probability
-    match sort:
-        case Sort.SCORE_DOWN:
-            return _ascending(-p)
-        case Sort.SCORE_UP:
-            return _ascending(p)
-    return _ascending(np.abs(p - picks.threshold))
+    if sort is Sort.UNCERTAINTY:
+        return _ascending(np.abs(p - picks.threshold))
+    return _ascending(p if sort is Sort.SCORE_UP else -p)
 
 
 def similarity(picks: GalleryPicks, reference: NDArray[np.intp] | None) -> NDArray[np.float32]:
@@ -299,9 +293,7 @@ def shown(picks: GalleryPicks, show: Show, slice_index: int | None = None) -> ND
         case Show.UNLABELLED:
             return np.asarray(labels == UNLABELLED)
         case Show.MICROGRAPH:
-            return np.asarray(
-                picks.slices == (NOTHING if slice_index is None else slice_index)
-            )
+            return np.asarray(picks.slices == slice_index)
     classes = picks.classes()
     if len(picks) and not classes.any():
         raise SettingsError(SCORE_FIRST)
@@ -321,7 +313,4 @@ def display(
     """Return the picks that are shown, in their order; see `order` and `shown`."""
     mask = shown(picks, show, slice_index)
     rows = order(picks, sort, reference)
-    rows = rows if mask.all() else rows[mask[rows]]
-    position = np.full(len(picks), NOTHING, dtype=np.int32)
-    position[rows] = np.arange(len(rows), dtype=np.int32)
-    return Display(rows, position)
+    return Display.of(rows if mask.all() else rows[mask[rows]], len(picks))

@@ -25,6 +25,13 @@ class Display:
     rows: NDArray[np.intp]
     position: NDArray[np.int32]
 
+    @classmethod
+    def of(cls, rows: NDArray[np.intp], n_picks: int) -> Display:
+        """Return some of the picks in the order of their rows."""
+        position = np.full(n_picks, NOTHING, dtype=np.int32)
+        position[rows] = np.arange(len(rows), dtype=np.int32)
+        return cls(rows, position)
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import tifffile
@@ -25,6 +27,8 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     grey_levels,
 )
 
+Value = TypeVar("Value")
+
 CACHE_BYTES = 128 * 2**20
 # Micrographs that had to be read whole (compressed TIFF) are kept up to this many bytes.
 OPEN_BYTES = 192 * 2**20
@@ -32,12 +36,39 @@ MAX_OPEN = 64
 BATCH = 16
 
 
+@dataclass
+class Recent(Generic[Value]):
+    """Values by number; beyond a limit of bytes or values the least recently used are dropped."""
+
+    max_bytes: int
+    size: Callable[[Value], int]
+    max_n: float = math.inf
+    n_bytes: int = 0
+    items: OrderedDict[int, Value] = field(default_factory=OrderedDict)
+
+    def get(self, key: int) -> Value | None:
+        """Return a value as the most recently used one, None where there is none."""
+        if key in self.items:
+            self.items.move_to_end(key)
+        return self.items.get(key)
+
+    def put(self, key: int, value: Value) -> None:
+        """Store a value, which is not dropped at once however large it is."""
+        old = self.items.pop(key, None)
+        self.n_bytes += self.size(value) - (0 if old is None else self.size(old))
+        self.items[key] = value
+        while len(self.items) > 1 and (
+            len(self.items) > self.max_n or self.n_bytes > self.max_bytes
+        ):
+            self.n_bytes -= self.size(self.items.popitem(last=False)[1])
+
+
 class OpenMicrographs:
     """Micrographs that are open, with their grey levels; the least used ones are closed."""
 
     def __init__(self, micrographs: Sequence[Micrograph]) -> None:
         self._micrographs = micrographs
-        self._open: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._open = Recent(OPEN_BYTES, _bytes_in_memory, MAX_OPEN)
         self._levels: dict[tuple[int, float], tuple[float, float]] = {}
         self._lock = Lock()
 
@@ -48,14 +79,10 @@ class OpenMicrographs:
         """Return a micrograph, mapped where its format allows it."""
         with self._lock:
             image = self._open.get(index)
-            if image is not None:
-                self._open.move_to_end(index)
-                return image
-        image = open_lazily(self._micrographs[index])
-        with self._lock:
-            self._open[index] = image
-            while len(self._open) > 1 and self._too_much():
-                self._open.popitem(last=False)
+        if image is None:
+            image = open_lazily(self._micrographs[index])
+            with self._lock:
+                self._open.put(index, image)
         return image
 
     def levels(self, index: int, image: NDArray[Any], sigma_px: float) -> tuple[float, float]:
@@ -64,10 +91,6 @@ class OpenMicrographs:
         if key not in self._levels:
             self._levels[key] = grey_levels(image, sigma_px)
         return self._levels[key]
-
-    def _too_much(self) -> bool:
-        in_memory = sum(i.nbytes for i in self._open.values() if not _is_mapped(i))
-        return len(self._open) > MAX_OPEN or in_memory > OPEN_BYTES
 
 
 def open_lazily(micrograph: Micrograph) -> NDArray[Any]:
@@ -82,49 +105,18 @@ def open_lazily(micrograph: Micrograph) -> NDArray[Any]:
     """
     image: NDArray[Any] | None = None
     if micrograph.path.suffix.lower() in TIFF_SUFFIXES and micrograph.path.is_file():
-        try:
+        with suppress(Exception):  # compressed, or no TIFF at all: open_image reports it
             image = tifffile.memmap(micrograph.path, mode="r")
-        except Exception:  # noqa: BLE001 (compressed, or no TIFF at all: open_image reports it)
-            image = None
-        if image is not None and image.ndim != 2:
-            image = None
-    if image is None:
+    if image is None or image.ndim != 2:
         image = open_image(micrograph.path, micrograph.section)
     return image[::-1] if micrograph.flip_y else image
 
 
-def _is_mapped(image: NDArray[Any]) -> bool:
-    return isinstance(image, np.memmap)
+def _bytes_in_memory(image: NDArray[Any]) -> int:
+    return 0 if isinstance(image, np.memmap) else image.nbytes
 
 
 # ----------------------------------------------------------------------- many boxes
-
-
-@dataclass
-class _Cache:
-    """Thumbnails by pick, the least recently used dropped first."""
-
-    limit: int
-    n_bytes: int = 0
-    items: OrderedDict[int, tuple[int, Thumbnail]] = field(default_factory=OrderedDict)
-
-    def get(self, row: int) -> tuple[int, Thumbnail] | None:
-        cached = self.items.get(row)
-        if cached is not None:
-            self.items.move_to_end(row)
-        return cached
-
-    def put(self, row: int, generation: int, thumbnail: Thumbnail) -> None:
-        old = self.items.pop(row, None)
-        self.n_bytes += thumbnail.n_bytes - (old[1].n_bytes if old else 0)
-        self.items[row] = (generation, thumbnail)
-        while self.n_bytes > self.limit and len(self.items) > 1:
-            _, (_, dropped) = self.items.popitem(last=False)
-            self.n_bytes -= dropped.n_bytes
-
-    def clear(self) -> None:
-        self.items.clear()
-        self.n_bytes = 0
 
 
 class ThumbnailLoader:
@@ -143,7 +135,8 @@ class ThumbnailLoader:
 
     def __init__(self, cache_bytes: int = CACHE_BYTES, n_threads: int = 2) -> None:
         self._lock = Lock()
-        self._cache = _Cache(cache_bytes)
+        # with the generation of each thumbnail, which changes with the settings
+        self._cache = Recent[tuple[int, Thumbnail]](cache_bytes, lambda made: made[1].n_bytes)
         self._n_threads = n_threads
         self._n_alive = 0
         self._generation = 0
@@ -162,7 +155,7 @@ class ThumbnailLoader:
         """
         with self._lock:
             if places is not self._places:
-                self._cache.clear()
+                self._cache = replace(self._cache, n_bytes=0, items=OrderedDict())
                 old = None if self._places is None else self._places.micrographs
                 if places is None or places.micrographs is not old:
                     self._open = (
@@ -180,11 +173,6 @@ class ThumbnailLoader:
         """Whether there is anything to wait for."""
         with self._lock:
             return bool(any(self._pending) or self._under_way or self._arrived)
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory that thumbnails take."""
-        return self._cache.n_bytes
 
     def get(self, row: int) -> Thumbnail | None:
         """Return a pick's thumbnail, perhaps of older settings; None where there is none yet."""
@@ -238,7 +226,7 @@ class ThumbnailLoader:
                     continue
                 self._under_way.difference_update(rows)
                 for row, thumbnail in zip(rows, thumbnails, strict=True):
-                    self._cache.put(row, generation, thumbnail)
+                    self._cache.put(row, (generation, thumbnail))
                 self._arrived += rows
 
     def _next_batch(self) -> list[int]:

@@ -1,23 +1,26 @@
 """The gallery's controls: order, filter, size, contrast, and a button for each class."""
 
+from enum import StrEnum
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QPoint, QRect, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QLayout,
+    QLayoutItem,
     QPushButton,
     QSizePolicy,
     QSlider,
     QWidget,
 )
+from superqt.utils import QFlowLayout
 
 from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabulary
 from napari_pickeroptimizer.plugin.panels.controls import button, fill
 from napari_pickeroptimizer.plugin.panels.gallery.box_area import MAX_BOX_PX, MIN_BOX_PX
-from napari_pickeroptimizer.plugin.panels.gallery.flow_layout import FlowLayout
 from napari_pickeroptimizer.plugin.panels.gallery.model import count_text
 from napari_pickeroptimizer.plugin.panels.gallery.order import SORT_HELP, Show, Sort
 from napari_pickeroptimizer.plugin.panels.symbols import class_icon
@@ -25,6 +28,7 @@ from napari_pickeroptimizer.plugin.preferences import preferences
 
 ZOOM_STEP_PX = 16
 MANY_SELECTED = 999
+GAP_PX = 5  # between the controls, and between their rows
 
 
 class GalleryTools(QWidget):
@@ -35,10 +39,10 @@ class GalleryTools(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sort_box = _choice(
-            [(sort.value, sort, SORT_HELP[sort]) for sort in Sort], "Order of the picks."
-        )
-        self.show_box = _choice([(s.value, s, "") for s in Show], "Which picks are shown.")
+        self.sort_box = _choice(Sort, "Order of the picks.")
+        for i, sort in enumerate(Sort):
+            self.sort_box.setItemData(i, SORT_HELP[sort], Qt.ItemDataRole.ToolTipRole)
+        self.show_box = _choice(Show, "Which picks are shown.")
         self.resort = button(
             "Re-sort", "Sort and filter anew, by labels and scores as they are now (F5)."
         )
@@ -58,7 +62,6 @@ class GalleryTools(QWidget):
         self.counts.setToolTip("Picks that are shown, of all; and those selected.")
         self.class_buttons: dict[int, QPushButton] = {}
         self._flow = FlowLayout(self)
-        self._flow.setContentsMargins(0, 0, 0, 0)
         for part in (
             _labelled("Sort", self.sort_box),
             self.resort,
@@ -75,14 +78,12 @@ class GalleryTools(QWidget):
     @property
     def choice(self) -> tuple[Sort, Show]:
         """Order and filter that are chosen."""
-        return list(Sort)[self.sort_box.currentIndex()], list(Show)[
-            self.show_box.currentIndex()
-        ]
+        return Sort(self.sort_box.currentText()), Show(self.show_box.currentText())
 
     def set_choice(self, sort: Sort, show: Show) -> None:
         """Choose an order and a filter."""
-        self.sort_box.setCurrentIndex(list(Sort).index(sort))
-        self.show_box.setCurrentIndex(list(Show).index(show))
+        self.sort_box.setCurrentText(sort)
+        self.show_box.setCurrentText(show)
 
     def show_counts(self, n_shown: int, n_all: int, n_selected: int) -> None:
         """Tell how many picks are shown and selected; room is kept for the latter.
@@ -100,9 +101,9 @@ class GalleryTools(QWidget):
             self._flow.removeWidget(old)
             old.hide()
             old.deleteLater()
-        self.class_buttons = {}
-        for style in (*vocabulary.classes, vocabulary.style(0)):
-            self.class_buttons[style.class_id] = made = self._class_button(style)
+        styles = (*vocabulary.classes, vocabulary.style(0))
+        self.class_buttons = {style.class_id: self._class_button(style) for style in styles}
+        for made in self.class_buttons.values():
             self._flow.addWidget(made)
         self._flow.keep_together(list(self.class_buttons.values()))
 
@@ -117,12 +118,9 @@ class GalleryTools(QWidget):
         return made
 
 
-def _choice(items: Any, tip: str) -> QComboBox:
+def _choice(kinds: type[StrEnum], tip: str) -> QComboBox:
     box = QComboBox()
-    for i, (text, value, item_tip) in enumerate(items):
-        box.addItem(text, value)
-        if item_tip:
-            box.setItemData(i, item_tip, Qt.ItemDataRole.ToolTipRole)
+    box.addItems([kind.value for kind in kinds])
     box.setToolTip(tip)
     box.setAccessibleName(tip.rstrip("."))
     return box
@@ -135,3 +133,66 @@ def _labelled(text: str, widget: QWidget) -> QWidget:
     label.setToolTip(widget.toolTip())
     fill(QHBoxLayout(both), label, widget, spacing_px=4)
     return both
+
+
+class FlowLayout(QFlowLayout):
+    """Parts from left to right, in as many rows as they need, each row centred in its height.
+
+    Parts that `keep_together` names go on in the next row together, where that helps.
+
+    Parameters
+    ----------
+    parent : QWidget
+        As in Qt.
+    """
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setContentsMargins(0, 0, 0, 0)
+        self._together: list[QWidget] = []
+
+    def keep_together(self, widgets: list[QWidget]) -> None:
+        """Let some parts begin a new row rather than be torn apart."""
+        self._together = widgets
+        self.invalidate()
+
+    def expandingDirections(self) -> Any:
+        """Return that no more height is wanted than needed."""
+        return Qt.Orientation(0)
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of the rows."""
+        return self._arrange(QRect(0, 0, width, 0), move=False)
+
+    def setGeometry(self, rect: QRect) -> None:
+        """Put the parts into their places."""
+        QLayout.setGeometry(self, rect)
+        self._arrange(rect, move=True)
+
+    def _arrange(self, rect: QRect, *, move: bool) -> int:
+        rows: list[list[tuple[QLayoutItem, QSize]]] = [[]]
+        x = 0
+        items: list[Any] = [self.itemAt(i) for i in range(self.count())]
+        for item in items:
+            if item.isEmpty():  # hidden
+                continue
+            hint = item.sizeHint()
+            size = QSize(min(hint.width(), max(1, rect.width())), hint.height())
+            needed = size.width()
+            if self._together and item.widget() is self._together[0]:
+                whole = sum(w.sizeHint().width() + GAP_PX for w in self._together) - GAP_PX
+                needed = whole if whole <= rect.width() else needed
+            if rows[-1] and x + needed > rect.width():
+                rows.append([])
+                x = 0
+            rows[-1].append((item, size))
+            x += size.width() + GAP_PX
+        y = rect.top()
+        for row in filter(None, rows):
+            height = max(size.height() for _, size in row)
+            x = rect.left()
+            for item, size in row if move else ():
+                item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), size))
+                x += size.width() + GAP_PX
+            y += height + GAP_PX
+        return y - GAP_PX - rect.top()

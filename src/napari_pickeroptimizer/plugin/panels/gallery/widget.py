@@ -6,17 +6,14 @@ import numpy as np
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout
 
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import actions, keys, navigation
 from napari_pickeroptimizer.plugin.layer_state import layer_state
 from napari_pickeroptimizer.plugin.panels.base import Panel
 from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
-from napari_pickeroptimizer.plugin.panels.gallery.box_area import Cells
 from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
-from napari_pickeroptimizer.plugin.panels.gallery.box_painter import colors_in
 from napari_pickeroptimizer.plugin.panels.gallery.model import GalleryModel
 from napari_pickeroptimizer.plugin.panels.gallery.order import Show, Sort
-from napari_pickeroptimizer.plugin.panels.gallery.selection import NOTHING, Display, Selection
+from napari_pickeroptimizer.plugin.panels.gallery.selection import Display, Selection
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.plugin.panels.gallery.toolbar import ZOOM_STEP_PX, GalleryTools
 from napari_pickeroptimizer.plugin.panels.key_forwarding import key_name
@@ -42,7 +39,7 @@ class GalleryWidget(Panel):
         """Make the widgets."""
         self.model = GalleryModel(self.session)
         self.loader = ThumbnailLoader()
-        self.grid = BoxGrid(self.loader, self)
+        self.grid = BoxGrid(self.loader, self.model.looks, self._tip, self)
         self.grid.setToolTip("")
         self.grid.setAccessibleDescription(GRID_HELP)
         self.tools = GalleryTools()
@@ -96,15 +93,15 @@ class GalleryWidget(Panel):
         grid.zoomed.connect(
             lambda step: tools.size_slider.setValue(grid.box_px + step * ZOOM_STEP_PX)
         )
-        self.follow(session.target_changed, self._follow_target)
-        self.follow(session.layers_changed, self._follow_layers)
-        self.follow(session.labels_changed, self._on_labels)
-        self.follow(session.scores_changed, self._on_scores)
-        self.follow(session.threshold_changed, self._on_threshold)
-        self.follow(session.vocabulary_changed, self._on_vocabulary)
-        self.follow(session.pick_visited, self._on_visited)
-        self.follow(session.diameter_changed, self._show_boxes)
-        self.follow(self.viewer.dims.events.current_step, self._on_slice)
+        self.follow(self._follow_target, session.target_changed)
+        self.follow(self._follow_layers, session.layers_changed)
+        self.follow(self._on_labels, session.labels_changed)
+        self.follow(self._on_scores, session.scores_changed)
+        self.follow(self._on_threshold, session.threshold_changed)
+        self.follow(self._show_classes, session.vocabulary_changed)
+        self.follow(self._on_visited, session.pick_visited)
+        self.follow(self._show_boxes, session.diameter_changed)
+        self.follow(self._on_slice, self.viewer.dims.events.current_step)
 
     def show_state(self, *_: object) -> None:
         """Show the session's classes and picks."""
@@ -113,7 +110,7 @@ class GalleryWidget(Panel):
 
     def _show_classes(self) -> None:
         self.tools.show_classes(self.session.vocabulary)
-        self._show_counts()
+        self._show_looks()
 
     # ------------------------------------------------------------------- contents
 
@@ -123,7 +120,7 @@ class GalleryWidget(Panel):
         if other:
             self._watch(self.model.layer)
             self.grid.selection = Selection.none(0)
-            if self.model.sort in (Sort.SIMILARITY,):
+            if self.model.sort is Sort.SIMILARITY:
                 self._set_choice(Sort.MICROGRAPH, self.model.show)
         self.arrange(keep_place=not other)
 
@@ -134,43 +131,35 @@ class GalleryWidget(Panel):
 
     def arrange(self, *_: Any, keep_place: bool = True) -> None:
         """Sort and filter again; if that fails, show why and keep the order."""
-        targets = self.grid.selection.targets
-        try:
-            arranged = self.model.arrange(targets)
-        except PickerOptimizerError as error:
-            self.say(str(error))
-            self.model.sort, self.model.show = Sort.MICROGRAPH, Show.ALL
-            arranged = self.model.arrange()
+        self.say("")
+        if not self.attempt(lambda: self._show_arranged(keep_place=keep_place)):
             self._set_choice(Sort.MICROGRAPH, Show.ALL)
-        else:
-            self.say("")
+            self._show_arranged(keep_place=keep_place)
+
+    def _show_arranged(self, *, keep_place: bool) -> None:
+        arranged = self.model.arrange(self.grid.selection.targets)
         self._show_display(arranged, keep_place=keep_place)
 
     def _show_display(self, arranged: Display, *, keep_place: bool) -> None:
         self._arranged = arranged
-        self._show_cells()
         if self.model.micrographs is None:  # a message instead of empty boxes
-            nowhere = np.full(len(arranged.position), NOTHING, dtype=np.int32)
-            arranged = Display(np.empty(0, np.intp), nowhere)
+            arranged = Display.of(np.empty(0, np.intp), len(arranged.position))
         self.grid.set_display(arranged, keep_place=keep_place)
         self._show_boxes()
-        self._show_message()
+        self.grid.set_message("" if len(arranged) else self.model.message())
+        self._show_counts()
 
-    def _show_cells(self) -> None:
+    def _show_looks(self) -> None:
         """Show labels and scores as they are now, in the same order."""
-        picks, vocabulary = self.model.picks, self.session.vocabulary
-        if picks is not None:
-            self.grid.set_cells(Cells(lambda rows: picks.looks(rows, vocabulary), self._tip))
+        port: Any = self.grid.viewport()  # Any: Qt's types say that it may be missing
+        port.update()
+        self._show_counts()
 
     def _show_boxes(self, *_: Any) -> None:
         """Update the thumbnail settings; no effect if they are unchanged."""
         places = self.model.places()
         self.loader.show(places, self.model.thumbnail_settings(self.grid.thumbnail_side))
         self.grid.ask()
-
-    def _show_message(self) -> None:
-        self.grid.set_message("" if len(self.grid.display) else self.model.message())
-        self._show_counts()
 
     def _show_counts(self) -> None:
         picks = self.model.picks
@@ -192,16 +181,11 @@ class GalleryWidget(Panel):
         """Sort or filter as chosen."""
         before = self.model.sort, self.model.show
         self.model.sort, self.model.show = self.tools.choice
-        try:
-            arranged = self.model.arrange(self.grid.selection.targets)
-        except PickerOptimizerError as error:
-            self.model.sort, self.model.show = before
-            self._set_choice(*before)
-            self.say(str(error))
-            return
         self.say("")
-        self._show_display(arranged, keep_place=False)
-        self.grid.setFocus()
+        if self.attempt(lambda: self._show_arranged(keep_place=False)):
+            self.grid.setFocus()
+        else:
+            self._set_choice(*before)
 
     def _set_choice(self, sort: Sort, show: Show) -> None:
         self.model.sort, self.model.show = sort, show
@@ -247,8 +231,7 @@ class GalleryWidget(Panel):
         if self.model.picks is not None and len(self.model.picks) != n:
             self.arrange()  # picks were added
             return
-        self._show_cells()
-        self._show_counts()
+        self._show_looks()
 
     def _on_scores(self, layer: Any) -> None:
         if layer is not self.model.layer:
@@ -262,19 +245,13 @@ class GalleryWidget(Panel):
     def _show_scores(self) -> None:
         if self.model.changed_scores():
             self.arrange()
-            return
-        self._show_cells()
-        self._show_counts()
+        else:
+            self._show_looks()
 
     def _on_threshold(self, layer: Any) -> None:
         if layer is self.model.layer:
             self.model.changed_threshold()
-            self._show_cells()
-            self._show_counts()
-
-    def _on_vocabulary(self) -> None:
-        self._show_classes()
-        self._show_cells()
+            self._show_looks()
 
     def _on_visited(self, layer: Any, row: int) -> None:
         """Show a pick that was visited elsewhere."""
@@ -316,11 +293,11 @@ class GalleryWidget(Panel):
         if before is not None:
             before.selected_data.events.items_changed.disconnect(self._on_canvas_selection)
         if layer is not None:
-            self.follow(layer.selected_data.events.items_changed, self._on_canvas_selection)
+            self.follow(self._on_canvas_selection, layer.selected_data.events.items_changed)
 
     def apply_theme(self, colors: ThemeColors) -> None:
         """Paint the boxes in the theme's colours."""
-        self.grid.set_colors(colors_in(colors))
+        self.grid.set_theme(colors)
 
     # ------------------------------------------------------------------- keys
 

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES, ClassStyle, Vocabulary
-from napari_pickeroptimizer.plugin.panels.controls import button, clear_layout
+from napari_pickeroptimizer.plugin.panels.controls import button, clear_layout, fill
 from napari_pickeroptimizer.plugin.panels.label.model import add_class_tip, without_class
 from napari_pickeroptimizer.plugin.panels.symbols import ICON_PX, class_icon
 
@@ -37,6 +37,10 @@ SWATCHES = {
     "pink": "#F06BD0",
     "white": "#FFFFFF",
 }
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+CENTRE = Qt.AlignmentFlag.AlignCenter
+HEADERS = (("", LEFT), ("Class", LEFT), ("Labels", RIGHT), ("Key", CENTRE))
 
 
 class ClassTable(QWidget):
@@ -66,7 +70,6 @@ class ClassTable(QWidget):
         self._grid.setColumnStretch(1, 1)
         self.names: dict[int, QPushButton] = {}
         self.counts: dict[int, QLabel] = {}
-        self.menus: dict[int, QMenu] = {}
         self.editor: QLineEdit | None = None
         self.add = button("Add class", "", self._add)  # the panel puts it where there is room
         self._fill()
@@ -110,12 +113,10 @@ class ClassTable(QWidget):
     def _fill(self) -> None:
         self._close_editor()
         clear_layout(self._grid)
-        self.names, self.counts, self.menus = {}, {}, {}
-        for column, (text, side) in enumerate(
-            (("", "left"), ("Class", "left"), ("Labels", "right"), ("Key", "centre"))
-        ):
+        self.names, self.counts = {}, {}
+        for column, (text, side) in enumerate(HEADERS):
             header = QLabel(text)
-            header.setAlignment(_ALIGNED[side])
+            header.setAlignment(side)
             header.setObjectName("quiet")
             self._grid.addWidget(header, 0, column)
         for row, style in enumerate((*self._vocabulary, STYLES[UNLABELLED]), start=1):
@@ -136,19 +137,19 @@ class ClassTable(QWidget):
         )
         name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         count = QLabel()
-        count.setAlignment(_ALIGNED["right"])
+        count.setAlignment(RIGHT)
         count.setToolTip(
             f"Picks labelled {style.name}." if class_id else "Picks without a label."
         )
         key = QLabel(style.key)
         key.setObjectName("keycap")
-        key.setAlignment(_ALIGNED["centre"])
+        key.setAlignment(CENTRE)
         key.setToolTip(f"Press {style.key} on a pick.")
         for column, widget in enumerate((swatch, name, count, key)):
             self._grid.addWidget(widget, row, column)
         self.names[class_id], self.counts[class_id] = name, count
         if class_id:
-            menu = self.menus[class_id] = self._menu(style)
+            menu = self._menu(style, swatch)
             swatch.setMenu(menu)
             swatch.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
             swatch.setToolTip(f"Change the colour or the name of {style.name}.")
@@ -170,13 +171,12 @@ class ClassTable(QWidget):
         swatch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return swatch
 
-    def _menu(self, style: ClassStyle) -> QMenu:
+    def _menu(self, style: ClassStyle, parent: QWidget) -> QMenu:
         class_id = style.class_id
-        menu = QMenu(self)
+        menu = QMenu(parent)
         colors = QWidget()
-        row = QHBoxLayout(colors)
+        row = fill(QHBoxLayout(colors), spacing_px=2)
         row.setContentsMargins(8, 4, 8, 4)
-        row.setSpacing(2)
         for name, color in SWATCHES.items():
             swatch = self._swatch(style, color=color, filled=color == style.color)
             swatch.setToolTip(name)
@@ -237,10 +237,3 @@ class ClassTable(QWidget):
             return
         self.show_vocabulary(vocabulary)
         self.vocabulary_edited.emit(vocabulary)
-
-
-_ALIGNED = {
-    "left": Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
-    "right": Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
-    "centre": Qt.AlignmentFlag.AlignCenter,
-}

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import actions, navigation, suggestions
+from napari_pickeroptimizer.plugin import actions, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
-from napari_pickeroptimizer.plugin.labels.queue import Queue
-from napari_pickeroptimizer.plugin.layer_state import layer_state
+from napari_pickeroptimizer.plugin.images.stack import StackView
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.plugin.images.stack import StackView
-    from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
-    from napari_pickeroptimizer.plugin.session import Session
 
 OTHER_KEYS = (
     ("N / B", "next in the queue / back"),
@@ -35,38 +30,11 @@ OTHER_KEYS = (
 NONE_SELECTED = "No picks are selected: click one, or drag a box in selection mode (S)."
 
 
-@dataclass(frozen=True)
-class MicrographShown:
-    """The current micrograph, and a layer's picks on it.
-
-    Parameters
-    ----------
-    name : str
-        As the picks spell it; empty where there is none.
-    number, n_micrographs : int
-        Its place among the slices, from 1.
-    n_picks, n_labelled : int
-        The layer's picks on it.
-    missing : bool
-        Whether there are picks but no image.
-    """
+class MicrographShown(NamedTuple):
+    """The current micrograph, as the picks spell it, and ``3 of 10: 512 picks, 12 labelled``."""
 
     name: str
-    number: int
-    n_micrographs: int
-    n_picks: int
-    n_labelled: int
-    missing: bool = False
-
-    @property
-    def text(self) -> str:
-        """``3 of 10: 512 picks, 12 labelled``."""
-        if not self.name:
-            return "no micrograph here"
-        labelled = f", {self.n_labelled:,} labelled" if self.n_picks else ""
-        missing = ", image missing" if self.missing else ""
-        picks = plural(self.n_picks, "pick")
-        return f"{self.number:,} of {self.n_micrographs:,}: {picks}{labelled}{missing}"
+    text: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +73,7 @@ class MicrographDisplay:
         )
 
 
-class LabelModel:
+class LabelModel(PanelModel):
     """The picks layer that a session works on, as the label panel shows it.
 
     Parameters
@@ -114,21 +82,14 @@ class LabelModel:
         Whose picks.
     """
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        # rows on the current slice, computed once per slice: (points, slice, rows)
-        self._on_slice: tuple[int, int, NDArray[np.intp]] | None = None
-
-    @property
-    def layer(self) -> Any | None:
-        """The picks layer; Any, as napari's layers are not typed here."""
-        return self.session.picks_layer
-
     # -------------------------------------------------------------------------- labels
 
     def counts(self) -> dict[int, int]:
         """Return how many picks carry each class id, 0 for no label."""
-        return {} if self.layer is None else label_counts(self.layer)
+        if self.picks is None:
+            return {}
+        counts = np.bincount(self.picks.labels, minlength=MAX_CLASS + 1)
+        return {class_id: int(n) for class_id, n in enumerate(counts)}
 
     def needs_hint(self) -> bool:
         """Whether nothing is labelled yet, so that a hint is shown."""
@@ -136,8 +97,7 @@ class LabelModel:
 
     def can_undo(self) -> tuple[bool, bool]:
         """Return whether there is something to undo, and to redo."""
-        state = self.session.picks_state
-        return (False, False) if state is None else state.can_undo
+        return (False, False) if self.state is None else self.state.can_undo
 
     def key_help(self) -> list[tuple[str, str]]:
         """Return the keys and their actions."""
@@ -172,34 +132,21 @@ class LabelModel:
 
     # --------------------------------------------------------------------- micrographs
 
-    def forget_slice(self) -> None:
-        """Clear the cached picks of the slice: layers have changed."""
-        self._on_slice = None
-
     def micrograph(self) -> MicrographShown:
         """Return the micrograph on the screen."""
-        viewer, state = self.session.viewer, self.session.picks_state
+        viewer, state = self.session.viewer, self.state
         index = slice_shown(viewer)
         if state is None or not 0 <= index < len(state.slice_names):
-            return MicrographShown("", 0, 0 if state is None else len(state.slice_names), 0, 0)
-        rows = self._rows_on_slice(index)
+            return MicrographShown("", "no micrograph here")
+        rows = rows_on_slice(self.layer, index)
         stack = find_stack(viewer, state)
         shapes = () if stack is None else stack.shapes_px
-        return MicrographShown(
-            state.slice_names[index],
-            index + 1,
-            len(state.slice_names),
-            len(rows),
-            int((state.picks.labels[rows] != UNLABELLED).sum()),
-            missing=index >= len(shapes) or shapes[index] is None,
-        )
-
-    def _rows_on_slice(self, index: int) -> NDArray[np.intp]:
-        n = len(self.layer.data)  # type: ignore[union-attr]
-        if self._on_slice is None or self._on_slice[:2] != (n, index):
-            rows = rows_on_slice(self.layer, index)
-            self._on_slice = (n, index, rows)
-        return self._on_slice[2]
+        text = f"{index + 1:,} of {len(state.slice_names):,}: {plural(len(rows), 'pick')}"
+        if len(rows):
+            text += f", {np.count_nonzero(state.picks.labels[rows] != UNLABELLED):,} labelled"
+        if index >= len(shapes) or shapes[index] is None:
+            text += ", image missing"
+        return MicrographShown(state.slice_names[index], text)
 
     def missing(self) -> dict[str, str]:
         """Return why micrographs of the picks are missing, by name."""
@@ -224,10 +171,6 @@ class LabelModel:
             else "picks unlike each other and unlike the labelled ones"
         )
         return f"Choose the picks whose labels help the model most: {chosen}."
-
-    def queue(self) -> Queue | None:
-        """Return the picks to label next; None where there are none."""
-        return navigation.queue_of(self.layer)
 
     def check_text(self) -> str:
         """Return how many labels the model contradicts; empty for none."""
@@ -262,15 +205,6 @@ class LabelModel:
                     "Label them by key."
                 )
         return ""
-
-
-def label_counts(layer: Any) -> dict[int, int]:
-    """Return how many picks of a layer carry each class id, 0 for no label."""
-    state = layer_state(layer)
-    if state is None:
-        return {}
-    counts = np.bincount(state.picks.labels, minlength=MAX_CLASS + 1)
-    return {class_id: int(n) for class_id, n in enumerate(counts)}
 
 
 def add_class_tip(vocabulary: Vocabulary) -> str:

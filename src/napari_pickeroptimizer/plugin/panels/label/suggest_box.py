@@ -1,14 +1,19 @@
 """Suggestions and the queue: which picks to label next, one after the other."""
 
-from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import SpinBox
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin import navigation, suggestions
-from napari_pickeroptimizer.plugin.panels.controls import arrow, button, fill, row_of
+from napari_pickeroptimizer.plugin.panels.controls import (
+    Note,
+    arrow,
+    button,
+    fill,
+    row_of,
+    shows_errors,
+)
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
 from napari_pickeroptimizer.plugin.panels.signals import follow
@@ -22,13 +27,13 @@ class SuggestBox(QWidget):
     ----------
     model : LabelModel
         The picks.
-    say : callable
-        Called with messages for the user.
+    status : Note
+        Where messages are shown.
     """
 
-    def __init__(self, model: LabelModel, say: Callable[[str], None]) -> None:
+    def __init__(self, model: LabelModel, status: Note) -> None:
         super().__init__()
-        self._model, self._say = model, say
+        self._model, self._say, self.attempt = model, status.say, status.attempt
         self.n = SpinBox(
             value=preferences().n_suggestions,
             min=1,
@@ -52,10 +57,10 @@ class SuggestBox(QWidget):
             self.check,
         )
         session = model.session
-        for signal in (session.target_changed, session.layers_changed, session.model_changed):
-            follow(self, signal, self._show)
-        follow(self, session.queue_changed, self._show_queue)
-        follow(self, session.labels_changed, self._show_check)
+        changes = (session.target_changed, session.layers_changed, session.model_changed)
+        follow(self, self._show, *changes)
+        follow(self, self._show_queue, session.queue_changed)
+        follow(self, self._show_check, session.labels_changed)
         self._show()
 
     def _show(self) -> None:
@@ -69,7 +74,7 @@ class SuggestBox(QWidget):
     def _show_queue(self, layer: Any = None) -> None:
         if layer is not None and layer is not self._model.layer:
             return
-        queue = self._model.queue()
+        queue = navigation.queue_of(self._model.layer)
         self.queue.setVisible(queue is not None)
         if queue is not None:
             self.queue_text.setText(queue.text)
@@ -82,24 +87,18 @@ class SuggestBox(QWidget):
         self.check.setText(text)
 
     def _step(self, step: int) -> None:
-        if self._model.layer is not None:
-            navigation.step_queue(self._model.session.viewer, self._model.layer, step)
+        navigation.step_queue(self._model.session.viewer, self._model.layer, step)
 
+    @shows_errors
     def _check(self) -> None:
-        try:
-            suggestions.check_labels(self._model.session.viewer, self._model.layer)
-        except PickerOptimizerError as error:
-            self._say(str(error))
+        suggestions.check_labels(self._model.session.viewer, self._model.layer)
 
+    @shows_errors
     def _suggest(self) -> None:
         layer = self._model.layer
-        try:
-            events = suggestions.suggest_events(
-                self._model.session.viewer, layer, self.n.value, device=preferences().device
-            )
-        except PickerOptimizerError as error:
-            self._say(str(error))
-            return
+        events = suggestions.suggest_events(
+            self._model.session.viewer, layer, self.n.value, device=preferences().device
+        )
         self.suggest.setEnabled(False)
         self._say("Selecting picks ...")
         self.job.run(

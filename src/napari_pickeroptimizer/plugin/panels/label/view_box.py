@@ -1,18 +1,14 @@
 """How micrographs and rings are displayed: low-pass, resolution, diameter."""
 
-from magicgui.widgets import CheckBox, Container, Label, Slider, Widget
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from magicgui.widgets import CheckBox, Slider
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.plugin.images.stack import (
-    StackView,
-    set_full_resolution,
-    set_low_pass,
-    stack_of,
-)
-from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
-from napari_pickeroptimizer.plugin.panels.fields import DiameterBox, Fields
+from napari_pickeroptimizer.plugin.images.stack import set_full_resolution, set_low_pass
+from napari_pickeroptimizer.plugin.panels.controls import fill, row_of, single_shot
+from napari_pickeroptimizer.plugin.panels.fields import DiameterBox, Fields, silenced
 from napari_pickeroptimizer.plugin.panels.label.model import MicrographDisplay
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.session import Session
 
@@ -34,8 +30,7 @@ class ViewBox(QWidget):
 
     def __init__(self, session: Session) -> None:
         super().__init__()
-        self._session = session
-        self._showing = False
+        self._session, self._model = session, PanelModel(session)
         self.low_pass = CheckBox(text="Low-pass", tooltip=BLUR_HELP)
         self.resolution = Slider(
             value=DEFAULT_LOW_PASS_ANG,
@@ -48,52 +43,35 @@ class ViewBox(QWidget):
             tooltip="Show micrographs unbinned where no low-pass is on. Slower.",
         )
         self.diameter = DiameterBox(session)
-        self._row: Container[Widget] = Container(
-            widgets=[self.low_pass, self.resolution, Label(value="Å")],
-            layout="horizontal",
-            labels=False,
-        )
-        self._row.margins = (0, 0, 0, 0)
-        fill(QVBoxLayout(self), self._row, self.full, Fields(self.diameter))
+        low_pass = row_of(self.low_pass, self.resolution, QLabel("Å"))
+        fill(QVBoxLayout(self), low_pass, self.full, Fields(self.diameter))
         self._timer = single_shot(self, self._filter, REST_MS)
-        self.low_pass.changed.connect(self._on_low_pass)
-        self.resolution.changed.connect(self._on_low_pass)
+        for field in (self.low_pass, self.resolution):
+            field.changed.connect(self._filter_soon)
         self.full.changed.connect(self._on_full)
-        follow(self, session.layers_changed, self.show_layers)
-        follow(self, session.target_changed, self.show_layers)
+        follow(self, self.show_layers, session.layers_changed, session.target_changed)
         self.show_layers()
-
-    @property
-    def _stack(self) -> StackView | None:
-        layer = self._session.stack_layer
-        return None if layer is None else stack_of(layer.metadata)
 
     def show_layers(self) -> None:
         """Show how the layers are displayed now."""
-        display = MicrographDisplay.of(self._stack)
-        self._showing = True
-        try:
-            on = display.low_pass_ang is not None
-            self.low_pass.enabled, self.low_pass.value = display.can_low_pass, on
+        stack = self._model.stack
+        display = MicrographDisplay.of(stack)
+        on = display.low_pass_ang is not None
+        with silenced(self.low_pass, self.resolution, self.full):
+            self.low_pass.value = on
             if display.low_pass_ang is not None:
                 self.resolution.value = round(display.low_pass_ang)
-            self.resolution.enabled = on
-            self.low_pass.tooltip = (
-                BLUR_HELP
-                if display.can_low_pass or self._stack is None
-                else UNKNOWN_PIXEL_SIZE
-            )
-            self.full.enabled = display.binned and not on
             self.full.value = display.every_pixel
-        finally:
-            self._showing = False
+        self.low_pass.enabled, self.resolution.enabled = display.can_low_pass, on
+        self.full.enabled = display.binned and not on
+        can_blur = display.can_low_pass or stack is None
+        self.low_pass.tooltip = BLUR_HELP if can_blur else UNKNOWN_PIXEL_SIZE
 
-    def _on_low_pass(self, *_: object) -> None:
-        if not self._showing:
-            self._timer.start()
+    def _filter_soon(self, *_: object) -> None:
+        self._timer.start()
 
     def _filter(self) -> None:
-        if self._stack is None:
+        if self._model.stack is None:
             return
         wanted = float(self.resolution.value) if self.low_pass.value else None
         try:
@@ -103,5 +81,5 @@ class ViewBox(QWidget):
         self.show_layers()
 
     def _on_full(self, on: bool) -> None:
-        if not self._showing and self._stack is not None:
+        if self._model.stack is not None:
             set_full_resolution(self._session.stack_layer, on)

@@ -23,10 +23,11 @@ from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
     ElidedLabel,
     Fold,
-    KeyTable,
     Note,
+    TextTable,
     arrow,
     button,
+    column_of,
     fill,
     row_of,
 )
@@ -55,21 +56,25 @@ class LabelWidget(Page):
             "Click a pick, or point at it, and press a key. Drag a box in selection mode "
             "(key S) for many.",
         )
-        self.undo = button("Undo", "Undo the last labels (Ctrl+Z).", self._undo)
-        self.redo = button("Redo", "Redo the labels (Ctrl+Shift+Z).", self._redo)
+        self.undo = button(
+            "Undo", "Undo the last labels (Ctrl+Z).", lambda: actions.undo(self.layer)
+        )
+        self.redo = button(
+            "Redo", "Redo the labels (Ctrl+Shift+Z).", lambda: actions.redo(self.layer)
+        )
         self.history = QWidget()
         fill(QHBoxLayout(self.history), self.undo, self.redo, None, self.classes.add)
-        self.suggesting = SuggestBox(self.model, self.say)
+        self.suggesting = SuggestBox(self.model, self.status)
         self.missing_list = QTreeWidget()
         self.missing_list.setHeaderHidden(True)
         self.missing_list.setRootIsDecorated(False)
-        self.missing_list.setColumnCount(1)
         self.missing_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.missing_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.missing = Fold("Missing micrographs", self.missing_list)
         self.showing = Fold("View", self.view)
         self.showing.expand()
-        self.key_table = KeyTable()
+        self.key_table = TextTable("", "", gap_px=12)
+        self.key_table.setContentsMargins(2, 0, 0, 0)
         self.add_column(
             self.banner,
             self.empty,
@@ -99,7 +104,6 @@ class LabelWidget(Page):
         return banner
 
     def _make_empty(self) -> QWidget:
-        part = QWidget()
         text = QLabel(
             "Drag picks onto the window: a STAR file, or a folder of .box files. Their "
             "micrographs are opened if they are found nearby."
@@ -111,8 +115,7 @@ class LabelWidget(Page):
             "Simulated micrographs with picks, made in a few seconds.",
             self._open_sample,
         )
-        fill(QVBoxLayout(part), text, row_of(self.open_file, self.open_sample, None))
-        return part
+        return column_of(text, row_of(self.open_file, self.open_sample, None))
 
     def _make_micrographs(self) -> QWidget:
         part = QWidget()
@@ -130,11 +133,11 @@ class LabelWidget(Page):
 
     def connect_signals(self) -> None:
         """Follow the session."""
-        self.follow(self.session.target_changed, self.show_state)
-        self.follow(self.session.layers_changed, self._show_layers)
-        self.follow(self.session.labels_changed, self._show_labels)
-        self.follow(self.session.vocabulary_changed, self._show_vocabulary)
-        self.follow(self.viewer.dims.events.current_step, self._show_micrograph)
+        self.follow(self.show_state, self.session.target_changed)
+        self.follow(self._show_layers, self.session.layers_changed)
+        self.follow(self._show_labels, self.session.labels_changed)
+        self.follow(self._show_vocabulary, self.session.vocabulary_changed)
+        self.follow(self._show_micrograph, self.viewer.dims.events.current_step)
         self.classes.label_requested.connect(self._label_selected)
         self.classes.vocabulary_edited.connect(self._take_vocabulary)
         self.classes.refused.connect(self.say)
@@ -153,7 +156,6 @@ class LabelWidget(Page):
         self._show_layers()
 
     def _show_layers(self) -> None:
-        self.model.forget_slice()
         self._show_missing()
         self._show_labels()
 
@@ -180,7 +182,7 @@ class LabelWidget(Page):
 
     def _show_vocabulary(self) -> None:
         self.classes.show_vocabulary(self.session.vocabulary)
-        self.key_table.show_keys(self.model.key_help())
+        self.key_table.show_rows(self.model.key_help())
 
     def _show_missing(self) -> None:
         missing = self.model.missing()
@@ -189,43 +191,30 @@ class LabelWidget(Page):
         self.missing.set_title(f"{plural(n, 'micrograph')} missing")
         self.missing_list.clear()
         for name, reason in missing.items():
-            item = QTreeWidgetItem([name])
+            item = QTreeWidgetItem(self.missing_list, [name])
             item.setToolTip(0, f"{name}: {reason}")
-            self.missing_list.addTopLevelItem(item)
         self.missing_list.setFixedHeight(LINE_PX * min(max(n, 2), N_LINES) + 8)
 
     # ------------------------------------------------------------------------ actions
 
     def _label_selected(self, class_id: int) -> None:
-        if self.layer is not None:
-            self.say("")
-            self.attempt(lambda: self.model.label_selected(class_id))
+        self.say("")
+        self.attempt(lambda: self.model.label_selected(class_id))
 
     def _take_vocabulary(self, vocabulary: Vocabulary) -> None:
         self.say("")
         actions.set_vocabulary(self.viewer, vocabulary)
 
-    def _undo(self) -> None:
-        if self.layer is not None:
-            actions.undo(self.layer)
-
-    def _redo(self) -> None:
-        if self.layer is not None:
-            actions.redo(self.layer)
-
     def _restore(self) -> None:
-        if self.layer is not None:
-            self.say(self.model.recover())
+        self.say(self.model.recover())
         self._show_banner()
 
     def _discard(self) -> None:
-        if self.layer is not None:
-            actions.discard_recovery(self.layer)
+        actions.discard_recovery(self.layer)
         self._show_banner()
 
     def _go_micrograph(self, step: int) -> None:
-        if self.layer is not None:
-            navigation.go_to_micrograph(self.viewer, self.layer, step)
+        navigation.go_to_micrograph(self.viewer, self.layer, step)
 
     def _open_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open picks", "", dialog_filter())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
@@ -13,15 +12,11 @@ from napari_pickeroptimizer.fewshot.events import (
     MicrographSkipped,
     StepDone,
 )
-from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.readiness import label_text, missing_to_finetune
-
-if TYPE_CHECKING:
-    from napari_pickeroptimizer.boxes import BoxSettings
-    from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.picks import Picks
-    from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.plugin.session import Session
 
 # With fewer labels of a class the accuracy is too uncertain.
 LEAST_LABELS = 10
@@ -29,7 +24,7 @@ N_SKIPPED_SHOWN = 3
 LEARNING = "Training. You can continue labelling; new labels are used the next time."
 
 
-class LearnModel:
+class LearnModel(PanelModel):
     """Labels and models of a session, as the learn panel shows them.
 
     Parameters
@@ -39,20 +34,8 @@ class LearnModel:
     """
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self._skipped: list[str] = []
-
-    @property
-    def picks(self) -> Picks | None:
-        """The picks that are worked on."""
-        state = self.session.picks_state
-        return None if state is None else state.picks
-
-    @property
-    def stack(self) -> StackView | None:
-        """Their micrographs."""
-        layer = self.session.stack_layer
-        return None if layer is None else stack_of(layer.metadata)
 
     def missing(self) -> str:
         """Return what fine-tuning still needs; empty when it can start."""
@@ -62,10 +45,6 @@ class LearnModel:
         """Return the labels that would be used."""
         picks = self.picks
         return "" if picks is None else f"Ready: {label_text(picks, self.session.vocabulary)}."
-
-    def model_text(self) -> str:
-        """Describe the session's model and its validation."""
-        return model_text(self.session.model)
 
     def can_restore(self) -> bool:
         """Whether there is a model before this one."""
@@ -132,7 +111,16 @@ def model_text(model: Classifier | None) -> str:
     labels = card.training.get("labels", {})
     if labels:
         text += " Trained on " + ", ".join(f"{n} {name}" for name, n in labels.items()) + "."
-    return f"{text} {validation_text(model)}"
+    validation = card.training.get("validation")
+    if not validation:
+        return f"{text} Not cross-validated."
+    held_out = "other micrographs" if validation["grouped_by_micrograph"] else "other picks"
+    n = sum(labels.values())
+    right = f"{round(validation['accuracy'] * n)} of {n} labels, " if n else ""
+    return (
+        f"{text} Cross-validated on {held_out} ({validation['n_folds']} folds): "
+        f"{right}{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
+    )
 
 
 def model_line(model: Classifier | None) -> str:
@@ -146,20 +134,6 @@ def model_line(model: Classifier | None) -> str:
     if validation:
         accuracy = f"{validation['accuracy']:.0%} of {n} labels right" if n else ""
     return f"Model for {diameter_text(card.boxes)}, {accuracy}."
-
-
-def validation_text(model: Classifier) -> str:
-    """Return the cross-validation of a model, with counts if available."""
-    validation = model.card.training.get("validation")
-    if not validation:
-        return "Not cross-validated."
-    held_out = "other micrographs" if validation["grouped_by_micrograph"] else "other picks"
-    n = sum(model.card.training.get("labels", {}).values())
-    right = f"{round(validation['accuracy'] * n)} of {n} labels, " if n else ""
-    return (
-        f"Cross-validated on {held_out} ({validation['n_folds']} folds): "
-        f"{right}{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
-    )
 
 
 def validation_lines(

@@ -3,29 +3,35 @@
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit
 from qtpy.QtWidgets import QFileDialog
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.fewshot.events import FineTuned, FoldDone, StepDone
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.plugin import jobs
 from napari_pickeroptimizer.plugin.panels.base import Page
-from napari_pickeroptimizer.plugin.panels.controls import Fold, Note, button, row_of
+from napari_pickeroptimizer.plugin.panels.controls import (
+    Fold,
+    Note,
+    button,
+    row_of,
+    shows_errors,
+)
 from napari_pickeroptimizer.plugin.panels.fields import (
     MODEL_FILES,
     DiameterBox,
     Fields,
     ask_for_model,
-    chosen_path,
     device_box,
-    file_box,
 )
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.learn.model import (
     LEARNING,
     LearnModel,
+    model_text,
     px_or_ang,
 )
 from napari_pickeroptimizer.plugin.panels.plots import TrainingPlot
@@ -42,8 +48,9 @@ class LearnWidget(Page):
         """Make the widgets."""
         self.model = LearnModel(self.session)
         self._make_fields()
-        self.start = button("Fine-tune", "Train a network on your labels.", self._start)
-        self.start.setObjectName("primary")
+        self.start = button(
+            "Fine-tune", "Train a network on your labels.", self._start, "primary"
+        )
         self.job = JobBar()
         self.plot = TrainingPlot()
         self.plot.hide()
@@ -74,7 +81,12 @@ class LearnWidget(Page):
             tooltip="First weights of the network: bundled is pretrained on cryo-EM; imagenet is "
             "downloaded on first use.",
         )
-        self.base_file = file_box("r", "*.safetensors *.pth", "File")
+        self.base_file = FileEdit(
+            mode=FileDialogMode.EXISTING_FILE,
+            filter="*.safetensors *.pth",
+            label="File",
+            nullable=True,
+        )
         self.device = device_box()
         self.fields = Fields(self.diameter, self.base, self.base_file, self.device)
         self.steps = setting_field(FineTuneSettings, "n_steps")
@@ -82,23 +94,23 @@ class LearnWidget(Page):
         self.repeats = setting_field(FineTuneSettings, "n_repeats")
         self.box_factor = setting_field(BoxSettings, "box_factor", label="Box size")
         self.seed = setting_field(FineTuneSettings, "seed")
-        self.advanced = Fold(
-            "Advanced",
-            Fields(self.steps, self.folds, self.repeats, self.box_factor, self.seed),
-        )
+        self._rarely_set = (
+            self.steps, self.folds, self.repeats, self.box_factor, self.seed,
+        )  # fmt: skip
+        self.advanced = Fold("Advanced", Fields(*self._rarely_set))
 
     def connect_signals(self) -> None:
         """Follow the session and the fields."""
         for field in (self.diameter.number, self.base, self.base_file):
             field.changed.connect(self.show_state)
-        for signal in (
+        self.follow(
+            self.show_state,
             self.session.target_changed,
             self.session.layers_changed,
             self.session.labels_changed,
             self.session.vocabulary_changed,
             self.session.model_changed,
-        ):
-            self.follow(signal, self.show_state)
+        )
 
     def apply_theme(self, colors: ThemeColors) -> None:
         """Paint the plot in the theme's colours."""
@@ -112,7 +124,11 @@ class LearnWidget(Page):
         SettingsError
             A field is missing or contradicts another.
         """
-        from_file = self.base.value == FROM_FILE
+        base = self.base.value
+        if base == FROM_FILE:
+            base = self.base_file.value
+            if not isinstance(base, Path) or base == Path():
+                raise SettingsError(f"Choose a file: {self.base_file.label}.")
         diameter_px, diameter_ang = px_or_ang(
             float(self.diameter.number.value),
             self.diameter.unit.value,
@@ -121,19 +137,15 @@ class LearnWidget(Page):
         return FineTuneSettings(
             diameter_px=diameter_px,
             diameter_ang=diameter_ang,
-            box_factor=self.box_factor.value,
-            base=chosen_path(self.base_file) if from_file else self.base.value,
-            n_steps=self.steps.value,
-            n_folds=self.folds.value,
-            n_repeats=self.repeats.value,
-            seed=self.seed.value,
+            base=base,
             device=self.device.value,
             class_names=self.session.vocabulary.names(),
+            **{field.name: field.value for field in self._rarely_set},
         )
 
     def show_state(self, *_: object) -> None:
         """Show what is missing, or the labels, and the model."""
-        self.model_note.say(self.model.model_text())
+        self.model_note.say(model_text(self.session.model))
         self.save.setEnabled(self.session.model is not None)
         self.restore.setEnabled(self.model.can_restore())
         self.restore.setToolTip(self.model.restore_tip())
@@ -151,15 +163,12 @@ class LearnWidget(Page):
 
     # --------------------------------------------------------------------------- job
 
+    @shows_errors
     def _start(self) -> None:
-        try:
-            settings = self.settings()
-            events = jobs.finetune_events(
-                self.viewer, self.layer, settings, stack_layer=self.session.stack_layer
-            )
-        except PickerOptimizerError as error:
-            self.say(str(error))
-            return
+        settings = self.settings()
+        events = jobs.finetune_events(
+            self.viewer, self.layer, settings, stack_layer=self.session.stack_layer
+        )
         self.start.setEnabled(False)
         self.model.begin()
         self.result.say("")
@@ -177,9 +186,8 @@ class LearnWidget(Page):
         self.result.say(text)
         self.plot.hide()
 
-    def _on_event(self, event: Any) -> None:
-        if stage := self.model.take(event):
-            self.job.say(stage)
+    def _on_event(self, event: Any) -> str:
+        stage = self.model.take(event)
         match event:
             case StepDone():
                 self.plot.add_step(event.fold, event.step, sum(event.losses))
@@ -187,28 +195,22 @@ class LearnWidget(Page):
                 self.plot.add_fold(event.accuracy)
             case FineTuned():
                 self.result.say(self.model.outcome(event))
+        return stage
 
     # ------------------------------------------------------------------------- model
 
     def save_model(self, path: str | Path) -> None:
         """Write the model to a file, and show the result."""
         model, path = self.session.model, Path(path)
-        if model is None:
-            return
-        try:
-            written = model.save(path if path.suffix else path.with_suffix(".safetensors"))
-        except (OSError, PickerOptimizerError) as error:
-            self.result.say(f"Not saved: {error}")
-        else:
-            self.result.say(f"Saved {written}")
+        if model is not None:
+            path = path if path.suffix else path.with_suffix(".safetensors")
+            self.result.attempt(
+                lambda: self.result.say(f"Saved {model.save(path)}"), "Not saved: "
+            )
 
     def load_model(self, path: str | Path) -> None:
         """Use the model of a file; or show why not."""
-        try:
-            jobs.load_model(self.viewer, path)
-        except (OSError, PickerOptimizerError) as error:
-            self.result.say(f"Not loaded: {error}")
-        else:
+        if self.result.attempt(lambda: jobs.load_model(self.viewer, path), "Not loaded: "):
             self.result.say(f"Loaded {Path(path).name}")
 
     def _ask_save(self) -> None:

@@ -276,7 +276,7 @@ def test_memory_is_bounded(places):
     for row in range(5):
         loader.want([row])
         finish(loader)
-    assert loader.n_bytes <= 3 * (20 * 20 + 200)
+    assert loader._cache.n_bytes <= 3 * (20 * 20 + 200)
     assert [loader.get(row) is not None for row in range(5)] == [
         False,
         False,
@@ -303,4 +303,4 @@ def test_open_micrographs_are_few(tmp_path, monkeypatch):
     assert opened.image(0) is first
     for i in range(1, 4):
         opened.image(i)
-    assert list(opened._open) == [2, 3]
+    assert list(opened._open.items) == [2, 3]

@@ -1,18 +1,31 @@
-"""The same export without napari: commands and a script to copy."""
+"""Boxes of the export panel: what was written, and the same as commands and a script to copy."""
 
 from collections.abc import Callable
+from typing import Any
 
-from qtpy.QtGui import QFontDatabase, QTextOption
-from qtpy.QtWidgets import QApplication, QPlainTextEdit, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QUrl
+from qtpy.QtGui import QDesktopServices, QFontDatabase, QTextOption
+from qtpy.QtWidgets import (
+    QApplication,
+    QFrame,
+    QLabel,
+    QPlainTextEdit,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin.panels.controls import (
+    ElidedLabel,
     Fold,
+    Note,
     button,
     fill,
     row_of,
     single_shot,
 )
+from napari_pickeroptimizer.plugin.panels.export.export import Exported
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
     Recipe,
     command_line,
@@ -22,6 +35,47 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 # A dragged threshold moves many times a second; commands are updated when the mouse stops.
 REST_MS = 150
 N_LINES = 14
+
+
+class ResultBox(QFrame):
+    """What was written, where, and what to do with it; hidden before there is anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("framed")
+        self._exported: Exported | None = None
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.place = ElidedLabel()
+        self.open_report = button(
+            "Open report", "In the browser.", lambda: self._open("report")
+        )
+        self.open_folder = button(
+            "Open folder", "In the file manager.", lambda: self._open("folder")
+        )
+        self.steps = Note("quiet")
+        self.steps.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        buttons = row_of(self.open_report, self.open_folder, None)
+        buttons.setContentsMargins(4, 0, 0, 0)
+        column = fill(
+            QVBoxLayout(self), self.text, self.place, buttons, self.steps, spacing_px=6
+        )
+        column.setContentsMargins(10, 8, 10, 8)
+        self.hide()
+
+    def show_exported(self, exported: Exported | None) -> None:
+        """Show what was written last; None for nothing."""
+        self._exported = exported
+        self.setVisible(exported is not None)
+        if exported is not None:
+            self.text.setText(exported.text)
+            self.place.show_text(str(exported.output))
+            self.open_report.setVisible(exported.report is not None)
+            self.steps.say("\n".join(exported.short_steps))
+
+    def _open(self, what: str) -> None:
+        path = getattr(self._exported, what)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 
 class CodeBox(QWidget):
@@ -57,10 +111,9 @@ class CodeBox(QWidget):
             self.copy.setText("Copy")
 
     def _copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text)
-            self.copy.setText("Copied")
+        clipboard: Any = QApplication.clipboard()
+        clipboard.setText(self.text)
+        self.copy.setText("Copied")
 
 
 class ReproduceBox(Fold):
@@ -79,9 +132,8 @@ class ReproduceBox(Fold):
         self.snippet = CodeBox("Python script")
         texts = QTabWidget()
         texts.setDocumentMode(True)
-        bar = texts.tabBar()
-        if bar is not None:
-            bar.setDrawBase(False)
+        bar: Any = texts.tabBar()  # Any: it may be missing, as far as Qt's types go
+        bar.setDrawBase(False)
         texts.addTab(self.command, "Command line")
         texts.addTab(self.snippet, "Python")
         super().__init__("Command line and Python", texts)
