@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -118,6 +119,16 @@ class ThresholdRule:
         if self.recall is not None:
             return forecast.threshold_for_recall(self.recall)
         return forecast.best_f1()
+
+
+# Rules as a user picks them from a list, each for a share from 0 to 1.
+NAMED_RULES: dict[str, Callable[[float], ThresholdRule]] = {
+    "balanced (best F1)": lambda _share: ThresholdRule("auto"),
+    "precision at least": lambda share: ThresholdRule(precision=share),
+    "recall at least": lambda share: ThresholdRule(recall=share),
+    f"{DEFAULT_THRESHOLD:g}": lambda _share: ThresholdRule(),
+}
+RULES_WITH_SHARE = ("precision at least", "recall at least")
 
 
 def forecast_for(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
@@ -20,21 +20,13 @@ from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
-from napari_pickeroptimizer.prune.threshold import ThresholdRule
+from napari_pickeroptimizer.prune.threshold import NAMED_RULES
 from napari_pickeroptimizer.trust.forecast import Expectation, Interval, no_forecast_reason
 
 LAYER_DELETED = "The picks layer was deleted meanwhile."
 OUTDATED = "The scores were from the previous model: score the picks again."
 BY_HAND = "by hand"
-# Presets of the threshold: the rule for a share from 0 to 1.
-PRESETS: dict[str, Callable[[float], ThresholdRule] | None] = {
-    BY_HAND: None,
-    "balanced (best F1)": lambda _share: ThresholdRule("auto"),
-    "precision at least": lambda share: ThresholdRule(precision=share),
-    "recall at least": lambda share: ThresholdRule(recall=share),
-    "0.5": lambda _share: ThresholdRule(0.5),
-}
-WITH_SHARE = ("precision at least", "recall at least")
+PRESETS = (BY_HAND, *NAMED_RULES)
 
 
 @dataclass(frozen=True)
@@ -126,17 +118,17 @@ class DecideModel(PanelModel):
         preset : str
             One of `PRESETS`.
         share : float
-            Share to reach, for presets in `WITH_SHARE`; above 0 and at most 1.
+            Share to reach, for presets in `RULES_WITH_SHARE`; above 0 and at most 1.
 
         Raises
         ------
         SettingsError
             There is no forecast, or no threshold is expected to reach the share.
         """
-        make_rule, scores = PRESETS[preset], self.scores
-        if make_rule is None or scores is None or not scores.complete:
+        scores = self.scores
+        if preset == BY_HAND or scores is None or not scores.complete:
             return None
-        rule = make_rule(share)
+        rule = NAMED_RULES[preset](share)
         if rule.needs_forecast and scores.forecast is None:
             raise SettingsError(no_expectation_text(scores))
         return rule.choose(scores.forecast)

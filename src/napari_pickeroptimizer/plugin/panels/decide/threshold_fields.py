@@ -7,10 +7,10 @@ from napari_pickeroptimizer.plugin.panels.controls import Note, fill
 from napari_pickeroptimizer.plugin.panels.decide.model import (
     BY_HAND,
     PRESETS,
-    WITH_SHARE,
     ThresholdText,
 )
 from napari_pickeroptimizer.plugin.panels.fields import Fields, silenced
+from napari_pickeroptimizer.prune.threshold import RULES_WITH_SHARE
 
 
 class ThresholdFields(Fields):
@@ -18,7 +18,7 @@ class ThresholdFields(Fields):
 
     def __init__(self) -> None:
         self.preset = ComboBox(
-            choices=[*PRESETS],
+            choices=PRESETS,
             value=BY_HAND,
             label="Set for",
             tooltip="Precision, recall or F1 that the threshold is expected to reach.",
@@ -51,7 +51,7 @@ class ThresholdFields(Fields):
 
     def show_percent(self) -> None:
         """Show the percentage where the preset has one."""
-        self.show_row(self.percent, self.preset.value in WITH_SHARE)
+        self.show_row(self.percent, self.preset.value in RULES_WITH_SHARE)
 
 
 class ThresholdSummary(QWidget):
