@@ -10,8 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.plugin import transforms
-from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, Queue
-from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.layer_state import (
+    SUGGESTED,
+    LayerState,
+    Queue,
+    layer_state,
+    picks_state,
+    unwrap,
+)
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 # Ring diameter in screen pixels at which a pick can be judged in its surroundings.
@@ -96,6 +102,13 @@ def current_micrograph(viewer: Any, layer: Any) -> str | None:
     return state.slice_names[index]
 
 
+def show_some(viewer: Any, state: LayerState) -> None:
+    """Go to a micrograph with picks, if the current one has none."""
+    slices = set(state.slice_of.values())
+    if slices and viewer.dims.ndim == 3 and transforms.slice_shown(viewer) not in slices:
+        transforms.show_slice(viewer, min(slices))
+
+
 def set_queue(
     viewer: Any, layer: Any, rows: ArrayLike, reason: str = SUGGESTED, *, go: bool = True
 ) -> Queue:
@@ -137,11 +150,6 @@ def queue_of(layer: Any) -> Queue | None:
     """Return a layer's queue, None where there is none or it is empty."""
     state = None if layer is None else layer_state(layer)
     return None if state is None or not state.queue else state.queue
-
-
-def clear_queue(layer: Any) -> None:
-    """Remove a layer's queue."""
-    picks_state(layer).set_queue(None)
 
 
 def step_queue(viewer: Any, layer: Any, step: int) -> int | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast  # Any: napari layers, which are not imported here
-from weakref import ref
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,12 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState, layer_state
+from napari_pickeroptimizer.plugin.layer_state import (
+    METADATA_KEY,
+    LayerState,
+    for_layer,
+    picks_state,
+)
 
 # The user's labels are thick, and have a symbol of their own class.
 RING_WIDTH = 0.07
@@ -101,34 +105,20 @@ def follow_state(layer: Any, state: LayerState) -> None:
     """Redraw a layer whenever its state changes; a second call has no effect."""
     if len(state.redraw):
         return
-    layer_ref = ref(layer)  # the state belongs to the layer, and must not keep it alive
-
-    def on_redraw(rows: NDArray[np.intp] | None) -> None:
-        if (drawn := layer_ref()) is not None:
-            paint_rows(drawn, rows)
-
-    def on_view() -> None:
-        if (drawn := layer_ref()) is not None:
-            paint(drawn)
-
-    def on_diameter() -> None:
-        if (drawn := layer_ref()) is not None:
-            drawn.size = drawn.current_size = state_of_layer(drawn).diameter_px
-
-    state.redraw.connect(on_redraw)
-    state.view_changed.connect(on_view)
-    state.diameter_changed.connect(on_diameter)
+    state.redraw.connect(for_layer(layer, paint_rows))
+    state.view_changed.connect(for_layer(layer, paint))
+    state.diameter_changed.connect(for_layer(layer, _resize))
 
 
 def paint(layer: Any) -> None:
     """Redraw a layer: points, features, colours and symbols."""
-    state = state_of_layer(layer)
+    state = picks_state(layer)
     points = _points(state)
     with _painting(state):
         if not np.array_equal(points, layer.data):
             layer.selected_data = set()
             layer.data = points
-        layer.size = layer.current_size = state.diameter_px
+        _resize(layer)
         if not len(points):
             return
         layer.features = feature_table(state)
@@ -141,7 +131,7 @@ def paint(layer: Any) -> None:
 
 def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
     """Redraw some picks; None for all whose class or score has changed."""
-    state = state_of_layer(layer)
+    state = picks_state(layer)
     if len(layer.data) != len(state.picks):  # picks were added, or napari removed points
         paint(layer)
     else:
@@ -150,7 +140,7 @@ def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
 
 def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
     """Redraw those of some picks (by default of all) whose decision has changed."""
-    state = state_of_layer(layer)
+    state = picks_state(layer)
     if len(layer.data) != len(state.picks):
         return  # napari is in the middle of an edit
     at = slice(None) if rows is None else rows
@@ -158,11 +148,8 @@ def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
     _write(layer, state, differ if rows is None else rows[differ])
 
 
-def state_of_layer(layer: Any) -> LayerState:
-    """Return the state of a picks layer."""
-    state = layer_state(layer)
-    assert state is not None, "only layers of picks are drawn"
-    return state
+def _resize(layer: Any) -> None:
+    layer.size = layer.current_size = picks_state(layer).diameter_px
 
 
 @contextmanager

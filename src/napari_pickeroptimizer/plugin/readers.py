@@ -59,18 +59,16 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
         There is no micrograph.
     """
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.plugin.images.stack import make_stack
     from napari_pickeroptimizer.plugin.opening import join_open_stack, prepared_stack
     from napari_pickeroptimizer.plugin.session import asking_viewer
 
     places = _as_paths(path)
     micrographs = Micrographs.find([str(p) for p in places])
     viewer = asking_viewer()
-    if viewer is None:
-        return [make_stack(micrographs, name=_layer_name(places))]
-    boxes = _boxes_beside(places)
+    boxes = [] if viewer is None else _boxes_beside(places)
     one_folder = _is_file(places) or (len(places) == 1 and places[0].is_dir())
-    if one_folder and not boxes and join_open_stack(viewer, micrographs):
+    may_join = viewer is not None and one_folder and not boxes
+    if may_join and join_open_stack(viewer, micrographs):
         return HANDLED
     stack = prepared_stack(viewer, micrographs, _layer_name(places))
     return [stack, *_points_on(stack, boxes, places)] if boxes else [stack]

@@ -13,11 +13,13 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labelled_picks import with_added
-from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, TO_CHECK, Queue
+from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
+    SUGGESTED,
+    TO_CHECK,
     LayerState,
+    Queue,
     layer_state,
     picks_state,
 )

@@ -251,14 +251,11 @@ def contrast_limits(source: SliceSource, readable: NDArray[np.intp]) -> tuple[fl
 
 def common_pixel_size_ang(micrographs: Micrographs) -> float | None:
     """Return the pixel size in Å that all micrographs share, else None."""
-    sizes = {m.pixel_size_ang for m in micrographs}
-    if len(sizes) != 1:
-        first = next(iter(micrographs)).pixel_size_ang
-        close = first is not None and all(
-            size is not None and abs(size / first - 1) < 1e-3 for size in sizes
-        )
-        return first if close else None
-    return sizes.pop()
+    first, *others = (m.pixel_size_ang for m in micrographs)
+    is_common = first is not None and all(
+        size is not None and abs(size / first - 1) < 1e-3 for size in others
+    )
+    return first if is_common else None
 
 
 def _with_low_pass(view: StackView, low_pass_ang: float | None) -> StackView:

@@ -10,9 +10,9 @@ from weakref import WeakSet
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import jobs, outputs
+from napari_pickeroptimizer.plugin.jobs import missing_to_score
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
-from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.place_rules import PlaceRules

@@ -9,7 +9,6 @@ from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
-from napari_pickeroptimizer.plugin.label_files import is_tree, save_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
@@ -18,6 +17,7 @@ from napari_pickeroptimizer.plugin.panels.export.export import (
     input_suffix,
 )
 from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
+from napari_pickeroptimizer.plugin.writers import is_tree, save_labels
 from napari_pickeroptimizer.prune.staging import RUN_RECORD
 
 if TYPE_CHECKING:

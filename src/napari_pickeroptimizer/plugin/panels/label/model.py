@@ -15,8 +15,7 @@ from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.plugin import actions, navigation, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
-from napari_pickeroptimizer.plugin.labels.queue import Queue
-from napari_pickeroptimizer.plugin.layer_state import layer_state
+from napari_pickeroptimizer.plugin.layer_state import Queue, layer_state
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 

@@ -14,8 +14,12 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.readiness import label_text, missing_to_finetune
+from napari_pickeroptimizer.plugin.jobs import missing_to_finetune
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    DEFAULT_VOCABULARY,
+    Vocabulary,
+    label_text,
+)
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
