@@ -24,7 +24,6 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.labelled_picks import (
     History,
     LabelledPicks,
-    Role,
     Rows,
     no_rows,
 )
@@ -131,9 +130,7 @@ class LayerState(LabelledPicks):
     """Emitted with the row of the pick that was visited."""
 
     @classmethod
-    def of_picks(
-        cls, picks: Picks, *, diameter_px: float | None = None, role: Role = "picks"
-    ) -> LayerState:
+    def of_picks(cls, picks: Picks, *, diameter_px: float | None = None) -> LayerState:
         """Return a state whose slices are the micrographs in order of first appearance."""
         names = tuple(str(name) for name in pd.unique(picks.table["micrograph"]))
         return cls(
@@ -141,7 +138,6 @@ class LayerState(LabelledPicks):
             {name: i for i, name in enumerate(names)},
             names,
             diameter_px or guess_diameter_px(picks),
-            role,
         )
 
     def copy(self) -> LayerState:

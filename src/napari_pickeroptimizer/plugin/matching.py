@@ -33,6 +33,8 @@ class Match:
 
     Parameters
     ----------
+    stack : StackView
+        The stack.
     slice_of : dict
         Slice of each micrograph name that the picks use. Those whose micrograph is not in the
         stack are on additional slices at the end, one a micrograph, so that none is hidden or
@@ -45,6 +47,7 @@ class Match:
         Reason by name for those that are not.
     """
 
+    stack: StackView
     slice_of: dict[str, int]
     slice_names: tuple[str, ...]
     n_found: int
@@ -86,15 +89,13 @@ def match(state: LayerState, stack: StackView) -> Match:
     for name in missing:
         slice_of[name] = len(slice_names)
         slice_names.append(name)
-    return Match(slice_of, tuple(slice_names), n_found, missing)
+    return Match(stack, slice_of, tuple(slice_names), n_found, missing)
 
 
 def place(layer: Any, matched: Match, stack_layer: Any) -> None:
     """Give a picks layer the slices and the scale of a stack layer."""
-    state, stack = picks_state(layer), stack_of(stack_layer.metadata)
-    assert stack is not None  # they were matched
-    state.place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
-    transforms.set_transform(layer, stack.pixel_size_ang)
+    picks_state(layer).place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
+    transforms.set_transform(layer, matched.stack.pixel_size_ang)
 
 
 def place_on_best(viewer: Any, layer: Any) -> None:

@@ -72,11 +72,11 @@ def go_to_micrograph(viewer: Any, layer: Any, step: int) -> str | None:
     now = transforms.slice_shown(viewer)
     slices = np.unique(list(picks_state(layer).slice_of.values()))
     further = slices[slices > now] if step > 0 else slices[slices < now][::-1]
-    if len(further) < abs(step):
+    if not len(further):
         end = "last" if step > 0 else "first"
         viewer.status = f"This is the {end} micrograph with picks."
         return None
-    transforms.show_slice(viewer, int(further[abs(step) - 1]))
+    transforms.show_slice(viewer, int(further[0]))
     return current_micrograph(viewer, layer)
 
 
@@ -109,9 +109,7 @@ def show_some(viewer: Any, state: LayerState) -> None:
         transforms.show_slice(viewer, min(slices))
 
 
-def set_queue(
-    viewer: Any, layer: Any, rows: ArrayLike, reason: str = SUGGESTED, *, go: bool = True
-) -> Queue:
+def set_queue(viewer: Any, layer: Any, rows: ArrayLike, reason: str = SUGGESTED) -> Queue:
     """Put picks into the layer's queue, in place of those before, and go to the first one.
 
     From then on the keys N and B go to the next one and back, and a label to the next one
@@ -127,8 +125,6 @@ def set_queue(
         The picks, in order.
     reason : str
         Why these, for the user.
-    go : bool
-        Whether to go to the first one.
 
     Raises
     ------
@@ -141,7 +137,7 @@ def set_queue(
         raise LabelError(f"layer {layer.name!r} has {n} picks: there is no pick {at.max()}.")
     queue = Queue(at, reason)
     state.set_queue(queue)
-    if go and len(at):
+    if len(at):
         _visit(viewer, layer, queue)
     return queue
 

@@ -13,7 +13,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, transforms
 from napari_pickeroptimizer.plugin.images.locate import locate_micrographs
 from napari_pickeroptimizer.plugin.images.stack import (
-    StackView,
+    checked_stack,
     extend_stack,
     make_stack,
     stack_of,
@@ -68,7 +68,7 @@ def points_on(state: LayerState, stack: LayerData, name: str) -> LayerData:
     """Return the layer data of picks on a stack that is not in a viewer yet."""
     stack_view = stack_of(stack[1]["metadata"])
     assert stack_view is not None  # made by `make_stack`
-    return _points_in(stack_view, state, name, matching.match(state, stack_view), None)
+    return _points_in(matching.match(state, stack_view), state, name, None)
 
 
 def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
@@ -81,12 +81,11 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
     if len(folders) != 1:
         return False
     for layer in matching.micrograph_layers(viewer):
-        stack = stack_of(layer.metadata)
-        if stack is None or {m.path.absolute().parent for m in stack.micrographs} != folders:
+        stacked = checked_stack(layer).micrographs
+        is_same_folder = {m.path.absolute().parent for m in stacked} == folders
+        if not (is_same_folder and extend_stack(layer, micrographs)):
             continue
-        first = next(iter(stack.micrographs)).path
-        if not extend_stack(layer, micrographs):
-            continue
+        first = stacked.items[0].path
         if layer.name == first.stem:  # it was named after the one file
             layer.name = first.absolute().parent.name or layer.name
         _rematch(viewer, layer)
@@ -127,26 +126,24 @@ def matched_points_data(viewer: Any, state: LayerState, name: str) -> LayerData:
     if best is None:
         return points_data(state, name)
     stack_layer, matched = best
-    stack = stack_of(stack_layer.metadata)
-    assert stack is not None  # best_stack returns only these
     if matched.text:
         warnings.warn(matched.text, UserWarning, stacklevel=2)
-    return _points_in(stack, state, name, matched, stack_layer.unique_id)
+    return _points_in(matched, state, name, stack_layer.unique_id)
 
 
 def _points_in(
-    stack: StackView, state: LayerState, name: str, matched: matching.Match, unique_id: Any
+    matched: matching.Match, state: LayerState, name: str, unique_id: Any
 ) -> LayerData:
     """Return the data of a picks layer on the slices, and in the world, of a stack."""
     state.place(matched.slice_of, matched.slice_names, unique_id)
     data, attributes, kind = points_data(state, name)
-    return data, {**attributes, **transforms.points_transform(stack.pixel_size_ang)}, kind
+    attributes |= transforms.points_transform(matched.stack.pixel_size_ang)
+    return data, attributes, kind
 
 
 def _rematch(viewer: Any, stack_layer: Any) -> None:
     """Put picks on the slices that were added to a stack, if these are their micrographs."""
-    stack = stack_of(stack_layer.metadata)
-    assert stack is not None  # it was extended
+    stack = checked_stack(stack_layer)
     for layer in picks_layers(viewer):
         state = picks_state(layer)
         if state.stack not in (None, stack_layer.unique_id):

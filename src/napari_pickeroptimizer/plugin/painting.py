@@ -8,7 +8,7 @@ points takes a quarter of a second, a few rows of them some milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, cast  # Any: napari layers, which are not imported here
 
@@ -79,16 +79,28 @@ def feature_table(state: LayerState) -> pd.DataFrame:
         {
             "pick_id": np.arange(len(table), dtype=np.int64),
             "micrograph": pd.Categorical.from_codes(codes, _index(names)),
-            "label": label_names(state.picks.labels, state.vocabulary),
+            **_changing_features(state, slice(None)),
         }
     )
-    if state.scores is not None or "predicted" in table:
-        features["predicted"] = _decided_names(state, slice(None))
-    if state.scores is not None or state.picks.class_ids:
-        features["probability"] = state.p_particle().astype(np.float64)
     if "picker_score" in table:
         features["picker_score"] = table["picker_score"].to_numpy(np.float64)
     return features
+
+
+def _changing_features(
+    state: LayerState, rows: Any, shown: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return those features of some points that labels and scores change."""
+    columns: dict[str, Any] = {
+        "label": label_names(state.picks.labels[rows], state.vocabulary)
+    }
+    has_scores = state.scores is not None
+    if has_scores or "predicted" in state.picks.table or "predicted" in shown:
+        decided = state.scored_class(rows)
+        columns["predicted"] = label_names(decided, state.vocabulary, NOT_SCORED)
+    if has_scores or state.picks.class_ids or "probability" in shown:
+        columns["probability"] = state.p_particle(rows).astype(np.float64)
+    return columns
 
 
 def label_names(
@@ -185,21 +197,15 @@ def _write_symbols(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> Non
 
 
 def _write_features(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
-    features, table = layer.features, state.picks.table
-    columns = {"label"}
-    columns |= {"predicted"} if state.scores is not None or "predicted" in table else set()
-    columns |= {"probability"} if state.scores is not None or state.picks.class_ids else set()
-    labels = label_names(state.picks.labels[rows], state.vocabulary)
+    features = layer.features
+    # a column of dropped scores is kept, emptied: only napari's setter removes columns
+    columns = _changing_features(state, rows, features)
     # the first scores, or a layer that was duplicated: columns are set through napari's setter
-    if not columns <= set(features) or features["label"].dtype != labels.dtype:
+    if not set(columns) <= set(features) or features["label"].dtype != columns["label"].dtype:
         layer.features = feature_table(state)
         return
-    features.loc[rows, "label"] = labels
-    # a column of dropped scores is kept, emptied: only napari's setter removes columns
-    if "predicted" in features:
-        features.loc[rows, "predicted"] = _decided_names(state, rows)
-    if "probability" in features:
-        features.loc[rows, "probability"] = state.p_particle(rows).astype(np.float64)
+    for name, values in columns.items():
+        features.loc[rows, name] = values
 
 
 def _differing(layer: Any, state: LayerState) -> NDArray[np.intp]:
@@ -221,10 +227,6 @@ def _drawn_class(layer: Any) -> NDArray[np.int8]:
         if isinstance(column, pd.Categorical) and len(column.categories) == MAX_CLASS + 1:
             return np.asarray(column.codes, dtype=np.int8)
     return np.zeros(len(layer.data), dtype=np.int8)
-
-
-def _decided_names(state: LayerState, rows: Any) -> pd.Categorical:
-    return label_names(state.scored_class(rows), state.vocabulary, NOT_SCORED)
 
 
 def _points(state: LayerState) -> NDArray[np.float64]:

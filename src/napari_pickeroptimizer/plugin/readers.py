@@ -21,6 +21,7 @@ IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES  # other image files are left to n
 # A STAR names its columns before its rows; optics tables before them are short.
 SNIFFED_BYTES = 64 * 1024
 MRC_HEADER_BYTES = 256
+MAX_SNIFFED = 20  # files of a glob
 # what napari takes for "read, and nothing to add"
 HANDLED: list[LayerData] = [(None,)]
 
@@ -131,13 +132,13 @@ def _boxes_beside(places: list[Path]) -> list[Path]:
     return sorted(p for p in places[0].glob(f"*{suffix}") if p.is_file())
 
 
-def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
+def _first_files(path: PathOrPaths) -> list[Path]:
     """Return the paths of `path`, with a glob replaced by its first files."""
     files_found: list[Path] = []
     for place in _as_paths(path):
         if _is_glob(place):
             files = glob.iglob(str(place), recursive=True)
-            files_found += [Path(f) for f in itertools.islice(files, n_most)]
+            files_found += [Path(f) for f in itertools.islice(files, MAX_SNIFFED)]
         else:
             files_found.append(place)
     return files_found

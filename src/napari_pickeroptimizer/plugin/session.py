@@ -28,6 +28,7 @@ from napari_pickeroptimizer.plugin import (
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
+    checked_stack,
     stack_of,
     widen_contrast_range,
 )
@@ -290,9 +291,7 @@ def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     stacks = micrograph_layers(viewer) if stack_layer is None else [unwrap(stack_layer)]
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
-    stack = stack_of(stacks[-1].metadata)
-    assert stack is not None
-    names = tuple(stack.micrographs.names)
+    names = tuple(checked_stack(stacks[-1]).micrographs.names)
     state = editing.adopt(np.asarray(layer.data), layer.features, names)
     state.diameter_px, state.stack = float(layer.current_size), stacks[-1].unique_id
     layer.metadata = {**layer.metadata, METADATA_KEY: state}
@@ -308,7 +307,7 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     stack = None if stack_layer is None else stack_of(stack_layer.metadata)
     stack = stack or matching.find_stack(viewer, state)
     if stack is None and (best := matching.best_stack(viewer, state)) is not None:
-        stack = stack_of(best[0].metadata)
+        stack = best[1].stack
     if stack is None:
         raise MicrographNotFoundError(
             f"the micrographs of {layer.name!r} are not open: open their folder or their STAR."

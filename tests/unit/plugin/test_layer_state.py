@@ -162,7 +162,8 @@ def test_a_journal_that_cannot_be_written_is_told_once(state, tmp_path, monkeypa
 def test_labels_on_an_output_are_those_of_its_source(state):
     state.is_open = True
     rows = np.array([4, 7])
-    output = LayerState.of_picks(state.picks.select(rows), role="kept")
+    output = LayerState.of_picks(state.picks.select(rows))
+    output.role = "kept"
     output.source, output.rows = state, rows
     told = heard(output.labels_changed)
     output.set_labels([1], CARBON)
