@@ -154,7 +154,7 @@ def refresh(viewer: Any, layer: Any) -> LayerOutputs:
     """Update the colours of all picks and the output layers to the decision."""
     viewer, layer = unwrap(viewer), unwrap(layer)
     state = scored_state(layer)
-    scores = scores_of(viewer, layer)
+    scores = state.checked_scores
     state.needs_refresh = state.outdated = False
     painting.paint_decided(layer)
     picks = state.decided_picks()
@@ -213,14 +213,11 @@ def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
 
 def shown_of(viewer: Any, layer: Any) -> Shown:
     """Return which of the three layers is visible, ``all`` if several are."""
-    if not layer.visible:
-        outputs = outputs_of(viewer, layer)
-        visible_roles: list[Shown] = [
-            role for role in ("kept", "rejected") if role in outputs and outputs[role].visible
-        ]
-        if len(visible_roles) == 1:
-            return visible_roles[0]
-    return "all"
+    outputs = {} if layer.visible else outputs_of(viewer, layer)
+    visible: list[Shown] = [
+        role for role in ("kept", "rejected") if role in outputs and outputs[role].visible
+    ]
+    return visible[0] if len(visible) == 1 else "all"
 
 
 def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:
