@@ -59,8 +59,14 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     MicrographNotFoundError
         There is no micrograph.
     """
+    from napari_pickeroptimizer.io import read_picks
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.plugin.opening import join_open_stack, prepared_stack
+    from napari_pickeroptimizer.plugin.layer_state import LayerState
+    from napari_pickeroptimizer.plugin.opening import (
+        join_open_stack,
+        points_on,
+        prepared_stack,
+    )
     from napari_pickeroptimizer.plugin.session import asking_viewer
 
     places = _as_paths(path)
@@ -72,7 +78,10 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     if may_join and join_open_stack(viewer, micrographs):
         return HANDLED
     stack = prepared_stack(viewer, micrographs, _layer_name(places))
-    return [stack, *_points_on(stack, boxes, places)] if boxes else [stack]
+    if not boxes:
+        return [stack]
+    state = LayerState.of_picks(read_picks(boxes))
+    return [stack, points_on(state, stack, f"{_layer_name(places)} boxes")]
 
 
 def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
@@ -93,16 +102,6 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
     places = _as_paths(path)
     picks = read_picks(places[0] if len(places) == 1 else places)
     return picks_with_micrographs(asking_viewer(), picks, _layer_name(places, "picks"))
-
-
-def _points_on(stack: LayerData, boxes: list[Path], places: list[Path]) -> list[LayerData]:
-    """Return the picks of ``.box`` files on a stack that is not in the viewer yet."""
-    from napari_pickeroptimizer.io import read_picks
-    from napari_pickeroptimizer.plugin.layer_state import LayerState
-    from napari_pickeroptimizer.plugin.opening import points_on
-
-    state = LayerState.of_picks(read_picks(boxes))
-    return [points_on(state, stack, f"{_layer_name(places)} boxes")]
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:

@@ -64,9 +64,7 @@ def test_scoring_is_refused_at_once_and_in_words(viewer, project: Path) -> None:
     assert picks_state(layer).scores is None
 
 
-def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -> None:
-    actions.open_micrographs(viewer, project / "Micrographs")
-    layer = actions.open_picks(viewer, project / "picks.star")
+def test_scoring_by_script_leaves_everything_up_to_date(viewer, layer) -> None:
     model = some_model()
     events: list[object] = []
     scores = jobs.score_layer(
@@ -81,9 +79,7 @@ def test_scoring_by_script_leaves_everything_up_to_date(viewer, project: Path) -
     assert "Kept 0 of 4 picks (0%)" in summary_text(pruned)
 
 
-def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path) -> None:
-    actions.open_micrographs(viewer, project / "Micrographs")
-    layer = actions.open_picks(viewer, project / "picks.star")
+def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, layer) -> None:
     before = jobs.score_layer(viewer, layer, model=some_model(), device="cpu")
 
     def stop(event: object) -> None:
@@ -94,9 +90,7 @@ def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, project: Path)
     assert picks_state(layer).scores is before
 
 
-def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, project: Path) -> None:
-    actions.open_micrographs(viewer, project / "Micrographs")
-    layer = actions.open_picks(viewer, project / "picks.star")
+def test_the_micrograph_that_is_seen_has_its_turn_first(viewer, layer) -> None:
     viewer.dims.set_point(0, 1)
     assert jobs.micrographs_first(viewer, layer) == ("Micrographs/m1.mrc",)
 

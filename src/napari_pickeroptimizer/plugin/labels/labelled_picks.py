@@ -161,8 +161,8 @@ class LabelledPicks:
     @property
     def origin(self) -> Self:
         """The picks that an output was made of, while they are open; of other picks this."""
-        is_linked = self.source is not None and self.source.is_open and self.rows is not None
-        return self.source if is_linked and self.source is not None else self
+        source = self.source
+        return self if source is None or not source.is_open or self.rows is None else source
 
     def set_labels(self, rows: Collection[int] | ArrayLike, class_id: ArrayLike) -> None:
         """Label picks, with undo and journal.
