@@ -17,15 +17,15 @@ from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, read_pi
 from napari_pickeroptimizer.plugin import (
     actions,
     jobs,
-    label_files,
     navigation,
     outputs,
     session,
     suggestions,
+    writers,
 )
 from napari_pickeroptimizer.plugin import samples as sample_data
+from napari_pickeroptimizer.plugin.labels.vocabulary import label_text
 from napari_pickeroptimizer.plugin.layer_state import picks_state
-from napari_pickeroptimizer.plugin.readiness import label_text
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 EDGE = 4  # the first class id without a default meaning
@@ -76,7 +76,7 @@ def run(
     outputs.choose_shown(viewer, layer, "kept")
 
     # 5. The labels alone in a file, and another viewer that continues with them
-    (saved,) = label_files.save_labels(layer, folder / "labels_of_today.star")
+    (saved,) = writers.save_labels(layer, folder / "labels_of_today.star")
     actions.open_micrographs(other, micrographs)
     again = actions.open_picks(
         other, match_labels_by_name(truth.with_labels(0), read_picks(saved)).picks

@@ -14,10 +14,10 @@ import napari
 
 from napari_pickeroptimizer import FineTuneSettings, SimulationSettings, simulate_project
 from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
+from napari_pickeroptimizer.plugin.labels.vocabulary import label_text
 from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
 from napari_pickeroptimizer.plugin.panels.export import export
 from napari_pickeroptimizer.plugin.panels.learn.model import model_text
-from napari_pickeroptimizer.plugin.readiness import label_text
 
 
 def run(

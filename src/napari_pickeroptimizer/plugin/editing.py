@@ -17,7 +17,7 @@ from napari_pickeroptimizer.classes import CONTAMINANT
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
-from napari_pickeroptimizer.plugin.labelled_picks import with_added
+from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
@@ -30,10 +30,8 @@ NEW_PICK = -1
 
 def follow_edits(layer: Any) -> None:
     """Guard a picks layer; a second call has no effect."""
-    layer.events.data.disconnect(_on_data)
-    layer.events.features.disconnect(_on_features)
-    layer.events.data.connect(_on_data)
-    layer.events.features.connect(_on_features)
+    layer.events.data.connect(_take_edit)
+    layer.events.features.connect(_take_edit)
 
 
 def picks_of(layer: Any) -> Picks:
@@ -112,19 +110,13 @@ def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) 
     return state
 
 
-def _on_data(event: Any) -> None:
-    _take_edit(event.source, str(getattr(event.action, "value", event.action)))
-
-
-def _on_features(event: Any) -> None:
-    _take_edit(event.source, "features")
-
-
-def _take_edit(layer: Any, action: str) -> None:
-    """Reconcile picks and layer after napari changed the layer."""
+def _take_edit(event: Any) -> None:
+    """Reconcile picks and layer after napari changed the layer's points or features."""
+    layer = event.source
     state = layer_state(layer)
     if state is None or state.is_painted:
         return
+    action = "features" if event.type == "features" else str(event.action.value)
     if action not in ("removed", "added", "changed", "features"):
         return
     before, refused = state.picks, False

@@ -8,7 +8,7 @@ holds no strong reference to its layer, which can therefore be garbage-collected
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import ref
@@ -18,11 +18,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labelled_picks import LabelledPicks, Role, Rows, no_rows
-from napari_pickeroptimizer.plugin.labels.history import History
-from napari_pickeroptimizer.plugin.labels.queue import Queue
+from napari_pickeroptimizer.plugin.labels.labelled_picks import (
+    History,
+    LabelledPicks,
+    Rows,
+    no_rows,
+)
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.transforms import guess_diameter_px
 from napari_pickeroptimizer.prune.decision import Decision
@@ -32,6 +36,51 @@ from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, check_prob
 from napari_pickeroptimizer.reading import MicrographFailed
 
 METADATA_KEY = "pickeroptimizer"
+SUGGESTED, TO_CHECK = "suggested", "labels to check"
+
+
+@dataclass
+class Queue:
+    """Picks to visit one by one, in order.
+
+    Parameters
+    ----------
+    rows : (n,) int
+        Rows of the picks, in the order in which they are visited.
+    reason : str
+        Why these: ``suggested``, ``labels to check``, ... for the user.
+    position : int
+        Position of the current pick.
+    """
+
+    rows: NDArray[np.intp]
+    reason: str
+    position: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def row(self) -> int:
+        """Row of the current pick."""
+        return int(self.rows[self.position])
+
+    @property
+    def text(self) -> str:
+        """``3 of 20 suggested``."""
+        return f"{self.position + 1} of {len(self)} {self.reason}"
+
+    def to_label_next(self, labels: NDArray[np.int8]) -> NDArray[np.intp]:
+        """Return the next positions to visit, nearest first.
+
+        Labelled picks are skipped, and those before this one come last; of labels to check
+        all that follow are visited.
+        """
+        following = np.arange(self.position + 1, len(self))
+        if self.reason == TO_CHECK:
+            return following
+        around = np.concatenate([following, np.arange(self.position)])
+        return around[labels[self.rows[around]] == UNLABELLED]
 
 
 @dataclass(eq=False)
@@ -81,9 +130,7 @@ class LayerState(LabelledPicks):
     """Emitted with the row of the pick that was visited."""
 
     @classmethod
-    def of_picks(
-        cls, picks: Picks, *, diameter_px: float | None = None, role: Role = "picks"
-    ) -> LayerState:
+    def of_picks(cls, picks: Picks, *, diameter_px: float | None = None) -> LayerState:
         """Return a state whose slices are the micrographs in order of first appearance."""
         names = tuple(str(name) for name in pd.unique(picks.table["micrograph"]))
         return cls(
@@ -91,7 +138,6 @@ class LayerState(LabelledPicks):
             {name: i for i, name in enumerate(names)},
             names,
             diameter_px or guess_diameter_px(picks),
-            role,
         )
 
     def copy(self) -> LayerState:
@@ -275,6 +321,32 @@ def picks_state(layer: Any) -> LayerState:
             f"layer {layer.name!r} holds no picks: open a pick file, or choose another layer."
         )
     return state
+
+
+def picks_layers(viewer: Any) -> list[Any]:
+    """Return the Points layers of picks."""
+    return [layer for layer in viewer.layers if layer_state(layer) is not None]
+
+
+def label_layers(viewer: Any) -> list[Any]:
+    """Return the Points layers that can be labelled: all but the plugin's outputs."""
+    return [
+        layer
+        for layer in unwrap(viewer).layers
+        if type(layer).__name__ == "Points"
+        and ((state := layer_state(layer)) is None or state.role == "picks")
+    ]
+
+
+def for_layer(layer: Any, slot: Callable[..., None]) -> Callable[..., None]:
+    """Return a slot that passes the layer as first argument, while the layer exists."""
+    layer_ref = ref(layer)  # the state belongs to the layer, and must not keep it alive
+
+    def call(*args: Any) -> None:
+        if (existing := layer_ref()) is not None:
+            slot(existing, *args)
+
+    return call
 
 
 def unwrap(proxy: Any) -> Any:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any  # viewers and layers, which are not imported here
 
-from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
+from napari_pickeroptimizer.errors import (
+    AmbiguousMicrographError,
+    MicrographNotFoundError,
+    PickerOptimizerError,
+)
 from napari_pickeroptimizer.plugin import transforms
+from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
-from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
+from napari_pickeroptimizer.plugin.layer_state import (
+    LayerState,
+    layer_state,
+    picks_state,
+    unwrap,
+)
 
 # Key in a picks layer's metadata: where its missing micrographs were searched for, by name.
 LOOKED_FOR_KEY = "pickeroptimizer looked for"
+NOT_OPEN = "not among the opened micrographs."
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,8 @@ class Match:
 
     Parameters
     ----------
+    stack : StackView
+        The stack.
     slice_of : dict
         Slice of each micrograph name that the picks use. Those whose micrograph is not in the
         stack are on additional slices at the end, one a micrograph, so that none is hidden or
@@ -33,6 +47,7 @@ class Match:
         Reason by name for those that are not.
     """
 
+    stack: StackView
     slice_of: dict[str, int]
     slice_names: tuple[str, ...]
     n_found: int
@@ -61,8 +76,10 @@ def match(state: LayerState, stack: StackView) -> Match:
     for name in state.slice_of:
         try:
             micrograph = stack.micrographs.resolve(name)
-        except (AmbiguousMicrographError, MicrographNotFoundError) as error:
-            missing[name] = _reason(error)
+        except AmbiguousMicrographError as error:
+            missing[name] = str(error)
+        except MicrographNotFoundError:
+            missing[name] = NOT_OPEN
         else:
             slice_of[name] = slice_at[micrograph.path, micrograph.section]
     slice_names = stack.micrographs.names
@@ -72,16 +89,38 @@ def match(state: LayerState, stack: StackView) -> Match:
     for name in missing:
         slice_of[name] = len(slice_names)
         slice_names.append(name)
-    return Match(slice_of, tuple(slice_names), n_found, missing)
+    return Match(stack, slice_of, tuple(slice_names), n_found, missing)
 
 
 def place(layer: Any, matched: Match, stack_layer: Any) -> None:
     """Give a picks layer the slices and the scale of a stack layer."""
-    state, stack = layer_state(layer), stack_of(stack_layer.metadata)
-    assert state is not None
-    assert stack is not None  # they were matched
-    state.place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
-    transforms.set_transform(layer, stack.pixel_size_ang)
+    picks_state(layer).place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
+    transforms.set_transform(layer, matched.stack.pixel_size_ang)
+
+
+def place_on_best(viewer: Any, layer: Any) -> None:
+    """Give a picks layer the slices and scale of the stack that fits it best."""
+    picks_of(layer)  # takes over what was edited
+    state = picks_state(layer)
+    if find_stack(viewer, state) is not None:
+        return
+    try:
+        best = best_stack(viewer, state)
+    except PickerOptimizerError as error:
+        warnings.warn(str(error), UserWarning, stacklevel=2)
+        return
+    if best is not None:
+        stack_layer, matched = best
+        if matched.text:
+            warnings.warn(matched.text, UserWarning, stacklevel=2)
+        place(layer, matched, stack_layer)
+    elif micrograph_layers(viewer):
+        warnings.warn(
+            f"none of the micrographs of {layer.name!r} is among the opened ones "
+            f"({', '.join(state.slice_names[:3])}, ...).",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def best_stack(viewer: Any, state: LayerState) -> tuple[Any, Match] | None:
@@ -115,23 +154,15 @@ def missing_micrographs(viewer: Any, layer: Any) -> dict[str, str]:
         reason = "no micrographs of these picks are open."
         return {name: looked_for.get(name, reason) for name in state.slice_of}
     missing: dict[str, str] = {}
-    n = len(stack.micrographs)
     names = stack.micrographs.names
+    is_complete = max(state.slice_of.values(), default=0) < len(names)
+    unmatched = {} if is_complete else match(state, stack).missing
     for name, i in state.slice_of.items():
-        if i >= n:
-            missing[name] = looked_for.get(name) or match_reason(name, stack)
+        if i >= len(names):
+            missing[name] = looked_for.get(name) or unmatched.get(name, NOT_OPEN)
         elif names[i] in stack.unreadable:
             missing[name] = stack.unreadable[names[i]]
     return missing
-
-
-def match_reason(name: str, stack: StackView) -> str:
-    """Return why a name is on no slice of a stack."""
-    try:
-        stack.micrographs.resolve(name)
-    except (AmbiguousMicrographError, MicrographNotFoundError) as error:
-        return _reason(error)
-    return _reason(None)
 
 
 def find_stack(viewer: Any, state: LayerState) -> StackView | None:
@@ -145,12 +176,6 @@ def layer_by_id(viewer: Any, unique_id: Hashable) -> Any | None:
     return next((x for x in viewer.layers if x.unique_id == unique_id), None)
 
 
-def picks_layers(viewer: Any) -> list[Any]:
-    """Return the Points layers of picks."""
-    return [layer for layer in viewer.layers if layer_state(layer) is not None]
-
-
-def _reason(error: Exception | None) -> str:
-    if isinstance(error, AmbiguousMicrographError):
-        return str(error)
-    return "not among the opened micrographs."
+def micrograph_layers(viewer: Any) -> list[Any]:
+    """Return the image layers that are micrograph stacks."""
+    return [layer for layer in unwrap(viewer).layers if stack_of(layer.metadata) is not None]

@@ -10,8 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.plugin import transforms
-from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, Queue
-from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.layer_state import (
+    SUGGESTED,
+    LayerState,
+    Queue,
+    layer_state,
+    picks_state,
+    unwrap,
+)
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 # Ring diameter in screen pixels at which a pick can be judged in its surroundings.
@@ -66,11 +72,11 @@ def go_to_micrograph(viewer: Any, layer: Any, step: int) -> str | None:
     now = transforms.slice_shown(viewer)
     slices = np.unique(list(picks_state(layer).slice_of.values()))
     further = slices[slices > now] if step > 0 else slices[slices < now][::-1]
-    if len(further) < abs(step):
+    if not len(further):
         end = "last" if step > 0 else "first"
         viewer.status = f"This is the {end} micrograph with picks."
         return None
-    transforms.show_slice(viewer, int(further[abs(step) - 1]))
+    transforms.show_slice(viewer, int(further[0]))
     return current_micrograph(viewer, layer)
 
 
@@ -96,9 +102,14 @@ def current_micrograph(viewer: Any, layer: Any) -> str | None:
     return state.slice_names[index]
 
 
-def set_queue(
-    viewer: Any, layer: Any, rows: ArrayLike, reason: str = SUGGESTED, *, go: bool = True
-) -> Queue:
+def show_some(viewer: Any, state: LayerState) -> None:
+    """Go to a micrograph with picks, if the current one has none."""
+    slices = set(state.slice_of.values())
+    if slices and viewer.dims.ndim == 3 and transforms.slice_shown(viewer) not in slices:
+        transforms.show_slice(viewer, min(slices))
+
+
+def set_queue(viewer: Any, layer: Any, rows: ArrayLike, reason: str = SUGGESTED) -> Queue:
     """Put picks into the layer's queue, in place of those before, and go to the first one.
 
     From then on the keys N and B go to the next one and back, and a label to the next one
@@ -114,8 +125,6 @@ def set_queue(
         The picks, in order.
     reason : str
         Why these, for the user.
-    go : bool
-        Whether to go to the first one.
 
     Raises
     ------
@@ -128,7 +137,7 @@ def set_queue(
         raise LabelError(f"layer {layer.name!r} has {n} picks: there is no pick {at.max()}.")
     queue = Queue(at, reason)
     state.set_queue(queue)
-    if go and len(at):
+    if len(at):
         _visit(viewer, layer, queue)
     return queue
 
@@ -137,11 +146,6 @@ def queue_of(layer: Any) -> Queue | None:
     """Return a layer's queue, None where there is none or it is empty."""
     state = None if layer is None else layer_state(layer)
     return None if state is None or not state.queue else state.queue
-
-
-def clear_queue(layer: Any) -> None:
-    """Remove a layer's queue."""
-    picks_state(layer).set_queue(None)
 
 
 def step_queue(viewer: Any, layer: Any, step: int) -> int | None:

@@ -13,22 +13,25 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, transforms
 from napari_pickeroptimizer.plugin.images.locate import locate_micrographs
 from napari_pickeroptimizer.plugin.images.stack import (
-    StackView,
+    checked_stack,
     extend_stack,
     make_stack,
     stack_of,
 )
-from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
+from napari_pickeroptimizer.plugin.layer_state import (
+    LayerState,
+    picks_layers,
+    picks_state,
+    unwrap,
+)
 from napari_pickeroptimizer.plugin.painting import points_data
-from napari_pickeroptimizer.plugin.session import micrograph_layers, session_of, unwrap
+from napari_pickeroptimizer.plugin.session import session_of
 
 LayerData = tuple[Any, ...]
 N_NAMES = 3
 
 
-def picks_with_micrographs(
-    viewer: Any | None, picks: Picks, name: str, *, diameter_px: float | None = None
-) -> list[LayerData]:
+def picks_with_micrographs(viewer: Any | None, picks: Picks, name: str) -> list[LayerData]:
     """Return the layer data of picks, and of their micrographs if these are not open.
 
     Missing micrographs are listed by `matching.missing_micrographs`, and reported in a
@@ -42,37 +45,30 @@ def picks_with_micrographs(
         The picks.
     name : str
         Name of their layer.
-    diameter_px : float, optional
-        Diameter of the rings in micrograph pixels.
     """
-    state = LayerState.of_picks(picks, diameter_px=diameter_px)
+    state = LayerState.of_picks(picks)
     if viewer is not None and matching.best_stack(unwrap(viewer), state) is not None:
         return [matched_points_data(viewer, state, name)]
     located = locate_micrographs(picks)
-    looked_for = {matching.LOOKED_FOR_KEY: located.missing}
-    if not len(located.micrographs):
-        if located.missing and not (viewer is not None and micrograph_layers(viewer)):
+    stacks: list[LayerData] = []
+    if len(located.micrographs):
+        folders = {m.path.parent for m in located.micrographs}
+        title = folders.pop().name if len(folders) == 1 else "micrographs"
+        stacks = [prepared_stack(viewer, located.micrographs, title)]
+        points = points_on(state, stacks[0], name)
+    else:
+        if located.missing and not (viewer is not None and matching.micrograph_layers(viewer)):
             warnings.warn(_none_found(located.missing), UserWarning, stacklevel=2)
         points = points_data(state, name)
-        points[1]["metadata"].update(looked_for)
-        return [points]
-    title = _folder_name(located.micrographs)
-    if viewer is None:
-        stack = make_stack(located.micrographs, name=title)
-    else:
-        stack = prepared_stack(viewer, located.micrographs, title)
-    points = points_on(state, stack, name)
-    points[1]["metadata"].update(looked_for)
-    return [stack, points]
+    points[1]["metadata"][matching.LOOKED_FOR_KEY] = located.missing
+    return [*stacks, points]
 
 
 def points_on(state: LayerState, stack: LayerData, name: str) -> LayerData:
     """Return the layer data of picks on a stack that is not in a viewer yet."""
     stack_view = stack_of(stack[1]["metadata"])
     assert stack_view is not None  # made by `make_stack`
-    matched = matching.match(state, stack_view)
-    state.place(matched.slice_of, matched.slice_names, None)
-    return _in_world(points_data(state, name), stack_view)
+    return _points_in(matching.match(state, stack_view), state, name, None)
 
 
 def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
@@ -84,13 +80,12 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
     folders = {m.path.absolute().parent for m in micrographs}
     if len(folders) != 1:
         return False
-    for layer in micrograph_layers(viewer):
-        stack = stack_of(layer.metadata)
-        if stack is None or {m.path.absolute().parent for m in stack.micrographs} != folders:
+    for layer in matching.micrograph_layers(viewer):
+        stacked = checked_stack(layer).micrographs
+        is_same_folder = {m.path.absolute().parent for m in stacked} == folders
+        if not (is_same_folder and extend_stack(layer, micrographs)):
             continue
-        first = next(iter(stack.micrographs)).path
-        if not extend_stack(layer, micrographs):
-            continue
+        first = stacked.items[0].path
         if layer.name == first.stem:  # it was named after the one file
             layer.name = first.absolute().parent.name or layer.name
         _rematch(viewer, layer)
@@ -99,7 +94,9 @@ def join_open_stack(viewer: Any, micrographs: Micrographs) -> bool:
     return False
 
 
-def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[Any, Any, str]:
+def prepared_stack(
+    viewer: Any | None, micrographs: Micrographs, name: str
+) -> tuple[Any, Any, str]:
     """Return the data of a stack layer; picks that were opened before it get its scale.
 
     napari warns of layers in pixels beside layers in Å, even if only for a moment.
@@ -107,12 +104,11 @@ def prepared_stack(viewer: Any, micrographs: Micrographs, name: str) -> tuple[An
     data, attributes, kind = make_stack(micrographs, name=name)
     stack = stack_of(attributes["metadata"])
     assert stack is not None  # made above
-    for layer in matching.picks_layers(unwrap(viewer)):
+    for layer in [] if viewer is None else picks_layers(unwrap(viewer)):
         state = picks_state(layer)
         if state.stack is None:
-            with suppress(
-                PickerOptimizerError
-            ):  # the session reports it, once the layer is in the viewer
+            # an error is reported by the session, once the layer is in the viewer
+            with suppress(PickerOptimizerError):
                 if matching.match(state, stack).n_found:
                     transforms.set_transform(layer, stack.pixel_size_ang)
     return data, attributes, kind
@@ -130,24 +126,25 @@ def matched_points_data(viewer: Any, state: LayerState, name: str) -> LayerData:
     if best is None:
         return points_data(state, name)
     stack_layer, matched = best
-    stack = stack_of(stack_layer.metadata)
-    assert stack is not None  # best_stack returns only these
     if matched.text:
         warnings.warn(matched.text, UserWarning, stacklevel=2)
-    state.place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
-    return _in_world(points_data(state, name), stack)
+    return _points_in(matched, state, name, stack_layer.unique_id)
 
 
-def _in_world(points: LayerData, stack: StackView) -> LayerData:
-    data, attributes, kind = points
-    return data, {**attributes, **transforms.points_transform(stack.pixel_size_ang)}, kind
+def _points_in(
+    matched: matching.Match, state: LayerState, name: str, unique_id: Any
+) -> LayerData:
+    """Return the data of a picks layer on the slices, and in the world, of a stack."""
+    state.place(matched.slice_of, matched.slice_names, unique_id)
+    data, attributes, kind = points_data(state, name)
+    attributes |= transforms.points_transform(matched.stack.pixel_size_ang)
+    return data, attributes, kind
 
 
 def _rematch(viewer: Any, stack_layer: Any) -> None:
     """Put picks on the slices that were added to a stack, if these are their micrographs."""
-    stack = stack_of(stack_layer.metadata)
-    assert stack is not None  # it was extended
-    for layer in matching.picks_layers(viewer):
+    stack = checked_stack(stack_layer)
+    for layer in picks_layers(viewer):
         state = picks_state(layer)
         if state.stack not in (None, stack_layer.unique_id):
             continue
@@ -156,18 +153,10 @@ def _rematch(viewer: Any, stack_layer: Any) -> None:
             matching.place(layer, matched, stack_layer)
 
 
-def _folder_name(micrographs: Micrographs) -> str:
-    folders = {m.path.parent for m in micrographs}
-    return folders.pop().name if len(folders) == 1 else "micrographs"
-
-
 def _none_found(missing: dict[str, str]) -> str:
+    names = ", ".join(Path(name).name for name in list(missing)[:N_NAMES])
+    more = ", ..." if len(missing) > N_NAMES else ""
     return (
-        f"The {len(missing)} micrographs of these picks were not found: {_names(missing)}. "
+        f"The {len(missing)} micrographs of these picks were not found: {names}{more}. "
         "Drag their folder here, or open it with File > Open Folder."
     )
-
-
-def _names(missing: dict[str, str]) -> str:
-    names = [Path(name).name for name in list(missing)[:N_NAMES]]
-    return ", ".join(names) + (", ..." if len(missing) > N_NAMES else "")

@@ -7,6 +7,7 @@ or, while a threshold is dragged, visible layers first (`refresh_visible`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal  # Any: viewers and layers, which are not imported here
 
@@ -18,7 +19,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, painting, transforms
-from napari_pickeroptimizer.plugin.labelled_picks import Role
+from napari_pickeroptimizer.plugin.labels.labelled_picks import Role
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     layer_state,
@@ -89,9 +90,7 @@ def scores_of(viewer: Any, layer: Any) -> Scores:
     SettingsError
         They are not scored yet.
     """
-    scores = scored_state(layer).scores
-    assert scores is not None  # checked above
-    return scores
+    return scored_state(layer).checked_scores
 
 
 def take_scores(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> None:
@@ -111,12 +110,7 @@ def set_threshold(viewer: Any, layer: Any, threshold: float) -> LayerOutputs:
     SettingsError
         The layer's picks are not scored, or the threshold is no probability.
     """
-    state = scored_state(layer)
-    with state.threshold_changed.blocked():
-        state.set_threshold(threshold)
-    outputs = refresh(viewer, layer)
-    state.threshold_changed.emit()
-    return outputs
+    return _redecide(viewer, layer, lambda state: state.set_threshold(threshold))
 
 
 def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> LayerOutputs:
@@ -127,9 +121,18 @@ def set_place_rules(viewer: Any, layer: Any, rules: PlaceRules) -> LayerOutputs:
     SettingsError
         The layer's picks are not scored, or a distance in Å needs a pixel size.
     """
+    return _redecide(
+        viewer,
+        layer,
+        lambda state: state.set_place_rules(rules, place_frames(viewer, state, rules)),
+    )
+
+
+def _redecide(viewer: Any, layer: Any, change: Callable[[LayerState], None]) -> LayerOutputs:
+    """Change what decides, and update the layers before the panels are told."""
     state = scored_state(layer)
     with state.threshold_changed.blocked():
-        state.set_place_rules(rules, place_frames(viewer, state, rules))
+        change(state)
     outputs = refresh(viewer, layer)
     state.threshold_changed.emit()
     return outputs
@@ -151,7 +154,7 @@ def refresh(viewer: Any, layer: Any) -> LayerOutputs:
     """Update the colours of all picks and the output layers to the decision."""
     viewer, layer = unwrap(viewer), unwrap(layer)
     state = scored_state(layer)
-    scores = scores_of(viewer, layer)
+    scores = state.checked_scores
     state.needs_refresh = state.outdated = False
     painting.paint_decided(layer)
     picks = state.decided_picks()
@@ -210,14 +213,11 @@ def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
 
 def shown_of(viewer: Any, layer: Any) -> Shown:
     """Return which of the three layers is visible, ``all`` if several are."""
-    if not layer.visible:
-        outputs = outputs_of(viewer, layer)
-        visible_roles: list[Shown] = [
-            role for role in ("kept", "rejected") if role in outputs and outputs[role].visible
-        ]
-        if len(visible_roles) == 1:
-            return visible_roles[0]
-    return "all"
+    outputs = {} if layer.visible else outputs_of(viewer, layer)
+    visible: list[Shown] = [
+        role for role in ("kept", "rejected") if role in outputs and outputs[role].visible
+    ]
+    return visible[0] if len(visible) == 1 else "all"
 
 
 def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:

@@ -8,10 +8,9 @@ points takes a quarter of a second, a few rows of them some milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, cast  # Any: napari layers, which are not imported here
-from weakref import ref
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,12 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState, layer_state
+from napari_pickeroptimizer.plugin.layer_state import (
+    METADATA_KEY,
+    LayerState,
+    for_layer,
+    picks_state,
+)
 
 # The user's labels are thick, and have a symbol of their own class.
 RING_WIDTH = 0.07
@@ -75,16 +79,28 @@ def feature_table(state: LayerState) -> pd.DataFrame:
         {
             "pick_id": np.arange(len(table), dtype=np.int64),
             "micrograph": pd.Categorical.from_codes(codes, _index(names)),
-            "label": label_names(state.picks.labels, state.vocabulary),
+            **_changing_features(state, slice(None)),
         }
     )
-    if state.scores is not None or "predicted" in table:
-        features["predicted"] = _decided_names(state, slice(None))
-    if state.scores is not None or state.picks.class_ids:
-        features["probability"] = state.p_particle().astype(np.float64)
     if "picker_score" in table:
         features["picker_score"] = table["picker_score"].to_numpy(np.float64)
     return features
+
+
+def _changing_features(
+    state: LayerState, rows: Any, shown: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return those features of some points that labels and scores change."""
+    columns: dict[str, Any] = {
+        "label": label_names(state.picks.labels[rows], state.vocabulary)
+    }
+    has_scores = state.scores is not None
+    if has_scores or "predicted" in state.picks.table or "predicted" in shown:
+        decided = state.scored_class(rows)
+        columns["predicted"] = label_names(decided, state.vocabulary, NOT_SCORED)
+    if has_scores or state.picks.class_ids or "probability" in shown:
+        columns["probability"] = state.p_particle(rows).astype(np.float64)
+    return columns
 
 
 def label_names(
@@ -101,34 +117,20 @@ def follow_state(layer: Any, state: LayerState) -> None:
     """Redraw a layer whenever its state changes; a second call has no effect."""
     if len(state.redraw):
         return
-    layer_ref = ref(layer)  # the state belongs to the layer, and must not keep it alive
-
-    def on_redraw(rows: NDArray[np.intp] | None) -> None:
-        if (drawn := layer_ref()) is not None:
-            paint_rows(drawn, rows)
-
-    def on_view() -> None:
-        if (drawn := layer_ref()) is not None:
-            paint(drawn)
-
-    def on_diameter() -> None:
-        if (drawn := layer_ref()) is not None:
-            drawn.size = drawn.current_size = state_of_layer(drawn).diameter_px
-
-    state.redraw.connect(on_redraw)
-    state.view_changed.connect(on_view)
-    state.diameter_changed.connect(on_diameter)
+    state.redraw.connect(for_layer(layer, paint_rows))
+    state.view_changed.connect(for_layer(layer, paint))
+    state.diameter_changed.connect(for_layer(layer, _resize))
 
 
 def paint(layer: Any) -> None:
     """Redraw a layer: points, features, colours and symbols."""
-    state = state_of_layer(layer)
+    state = picks_state(layer)
     points = _points(state)
     with _painting(state):
         if not np.array_equal(points, layer.data):
             layer.selected_data = set()
             layer.data = points
-        layer.size = layer.current_size = state.diameter_px
+        _resize(layer)
         if not len(points):
             return
         layer.features = feature_table(state)
@@ -141,7 +143,7 @@ def paint(layer: Any) -> None:
 
 def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
     """Redraw some picks; None for all whose class or score has changed."""
-    state = state_of_layer(layer)
+    state = picks_state(layer)
     if len(layer.data) != len(state.picks):  # picks were added, or napari removed points
         paint(layer)
     else:
@@ -150,7 +152,7 @@ def paint_rows(layer: Any, rows: NDArray[np.intp] | None) -> None:
 
 def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
     """Redraw those of some picks (by default of all) whose decision has changed."""
-    state = state_of_layer(layer)
+    state = picks_state(layer)
     if len(layer.data) != len(state.picks):
         return  # napari is in the middle of an edit
     at = slice(None) if rows is None else rows
@@ -158,11 +160,8 @@ def paint_decided(layer: Any, rows: NDArray[np.intp] | None = None) -> None:
     _write(layer, state, differ if rows is None else rows[differ])
 
 
-def state_of_layer(layer: Any) -> LayerState:
-    """Return the state of a picks layer."""
-    state = layer_state(layer)
-    assert state is not None, "only layers of picks are drawn"
-    return state
+def _resize(layer: Any) -> None:
+    layer.size = layer.current_size = picks_state(layer).diameter_px
 
 
 @contextmanager
@@ -198,21 +197,15 @@ def _write_symbols(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> Non
 
 
 def _write_features(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
-    features, table = layer.features, state.picks.table
-    columns = {"label"}
-    columns |= {"predicted"} if state.scores is not None or "predicted" in table else set()
-    columns |= {"probability"} if state.scores is not None or state.picks.class_ids else set()
-    labels = label_names(state.picks.labels[rows], state.vocabulary)
+    features = layer.features
+    # a column of dropped scores is kept, emptied: only napari's setter removes columns
+    columns = _changing_features(state, rows, features)
     # the first scores, or a layer that was duplicated: columns are set through napari's setter
-    if not columns <= set(features) or features["label"].dtype != labels.dtype:
+    if not set(columns) <= set(features) or features["label"].dtype != columns["label"].dtype:
         layer.features = feature_table(state)
         return
-    features.loc[rows, "label"] = labels
-    # a column of dropped scores is kept, emptied: only napari's setter removes columns
-    if "predicted" in features:
-        features.loc[rows, "predicted"] = _decided_names(state, rows)
-    if "probability" in features:
-        features.loc[rows, "probability"] = state.p_particle(rows).astype(np.float64)
+    for name, values in columns.items():
+        features.loc[rows, name] = values
 
 
 def _differing(layer: Any, state: LayerState) -> NDArray[np.intp]:
@@ -234,10 +227,6 @@ def _drawn_class(layer: Any) -> NDArray[np.int8]:
         if isinstance(column, pd.Categorical) and len(column.categories) == MAX_CLASS + 1:
             return np.asarray(column.codes, dtype=np.int8)
     return np.zeros(len(layer.data), dtype=np.int8)
-
-
-def _decided_names(state: LayerState, rows: Any) -> pd.Categorical:
-    return label_names(state.scored_class(rows), state.vocabulary, NOT_SCORED)
 
 
 def _points(state: LayerState) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ same defaults; a test compares them.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 PLUGIN = "napari-pickeroptimizer"
 # Key of the group in the manifest's `configurations`.
@@ -44,22 +43,14 @@ DEFAULTS = Preferences()
 
 def preferences() -> Preferences:
     """Return the user's preferences, with defaults for those that are not set."""
-    settings = _settings_of_napari()
-    if settings is None:
+    try:
+        from napari.settings import get_plugin_settings
+
+        settings = getattr(get_plugin_settings(PLUGIN), GROUP, None)
+    except (ImportError, KeyError):
+        # before napari 0.9; or the manifest is not registered, as in a script without a viewer
         return DEFAULTS
     values = {
         f.name: getattr(settings, f.name, getattr(DEFAULTS, f.name)) for f in fields(DEFAULTS)
     }
     return Preferences(**values)
-
-
-def _settings_of_napari() -> Any | None:
-    """Return napari's settings of this plugin; None before 0.9, or where it is not installed."""
-    try:
-        from napari.settings import get_plugin_settings
-    except ImportError:
-        return None
-    try:
-        return getattr(get_plugin_settings(PLUGIN), GROUP, None)
-    except KeyError:  # the manifest is not registered, as in a script without a viewer
-        return None

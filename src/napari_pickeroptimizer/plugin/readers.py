@@ -21,6 +21,7 @@ IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES  # other image files are left to n
 # A STAR names its columns before its rows; optics tables before them are short.
 SNIFFED_BYTES = 64 * 1024
 MRC_HEADER_BYTES = 256
+MAX_SNIFFED = 20  # files of a glob
 # what napari takes for "read, and nothing to add"
 HANDLED: list[LayerData] = [(None,)]
 
@@ -58,22 +59,29 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     MicrographNotFoundError
         There is no micrograph.
     """
+    from napari_pickeroptimizer.io import read_picks
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.plugin.images.stack import make_stack
-    from napari_pickeroptimizer.plugin.opening import join_open_stack, prepared_stack
+    from napari_pickeroptimizer.plugin.layer_state import LayerState
+    from napari_pickeroptimizer.plugin.opening import (
+        join_open_stack,
+        points_on,
+        prepared_stack,
+    )
     from napari_pickeroptimizer.plugin.session import asking_viewer
 
     places = _as_paths(path)
     micrographs = Micrographs.find([str(p) for p in places])
     viewer = asking_viewer()
-    if viewer is None:
-        return [make_stack(micrographs, name=_layer_name(places))]
-    boxes = _boxes_beside(places)
+    boxes = [] if viewer is None else _boxes_beside(places)
     one_folder = _is_file(places) or (len(places) == 1 and places[0].is_dir())
-    if one_folder and not boxes and join_open_stack(viewer, micrographs):
+    may_join = viewer is not None and one_folder and not boxes
+    if may_join and join_open_stack(viewer, micrographs):
         return HANDLED
     stack = prepared_stack(viewer, micrographs, _layer_name(places))
-    return [stack, *_points_on(stack, boxes, places)] if boxes else [stack]
+    if not boxes:
+        return [stack]
+    state = LayerState.of_picks(read_picks(boxes))
+    return [stack, points_on(state, stack, f"{_layer_name(places)} boxes")]
 
 
 def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
@@ -94,16 +102,6 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
     places = _as_paths(path)
     picks = read_picks(places[0] if len(places) == 1 else places)
     return picks_with_micrographs(asking_viewer(), picks, _layer_name(places, "picks"))
-
-
-def _points_on(stack: LayerData, boxes: list[Path], places: list[Path]) -> list[LayerData]:
-    """Return the picks of ``.box`` files on a stack that is not in the viewer yet."""
-    from napari_pickeroptimizer.io import read_picks
-    from napari_pickeroptimizer.plugin.layer_state import LayerState
-    from napari_pickeroptimizer.plugin.opening import points_on
-
-    state = LayerState.of_picks(read_picks(boxes))
-    return [points_on(state, stack, f"{_layer_name(places)} boxes")]
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:
@@ -133,13 +131,13 @@ def _boxes_beside(places: list[Path]) -> list[Path]:
     return sorted(p for p in places[0].glob(f"*{suffix}") if p.is_file())
 
 
-def _first_files(path: PathOrPaths, n_most: int = 20) -> list[Path]:
+def _first_files(path: PathOrPaths) -> list[Path]:
     """Return the paths of `path`, with a glob replaced by its first files."""
     files_found: list[Path] = []
     for place in _as_paths(path):
         if _is_glob(place):
             files = glob.iglob(str(place), recursive=True)
-            files_found += [Path(f) for f in itertools.islice(files, n_most)]
+            files_found += [Path(f) for f in itertools.islice(files, MAX_SNIFFED)]
         else:
             files_found.append(place)
     return files_found

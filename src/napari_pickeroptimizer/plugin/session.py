@@ -16,36 +16,48 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 from psygnal import Signal
 
-from napari_pickeroptimizer.errors import (
-    MicrographNotFoundError,
-    SettingsError,
-)
+from napari_pickeroptimizer.errors import MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.plugin import (
     editing,
+    keys,
     matching,
+    navigation,
     outputs,
     painting,
 )
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
+    checked_stack,
     stack_of,
+    widen_contrast_range,
 )
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     LayerState,
+    for_layer,
+    label_layers,
     layer_state,
+    picks_layers,
     picks_state,
     unwrap,
 )
-from napari_pickeroptimizer.plugin.new_layers import colour_shown, set_up_layer
+from napari_pickeroptimizer.plugin.matching import micrograph_layers
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
-__all__ = ["Session", "TrainedModel", "picks_of", "session_of", "unwrap"]
+__all__ = [
+    "Session",
+    "TrainedModel",
+    "label_layers",
+    "micrograph_layers",
+    "picks_of",
+    "session_of",
+    "unwrap",
+]
 
 
 @dataclass(frozen=True)
@@ -173,7 +185,7 @@ class Session:
         """Change names, colours and keys of the classes, in all picks layers."""
         if vocabulary != self.vocabulary:
             self.vocabulary = vocabulary
-            for layer in matching.picks_layers(self.viewer):
+            for layer in picks_layers(self.viewer):
                 picks_state(layer).set_vocabulary(vocabulary)
             self.vocabulary_changed.emit()
 
@@ -185,7 +197,7 @@ class Session:
             outputs.refresh(self.viewer, layer)
 
     def _forget_scores(self) -> None:
-        for layer in matching.picks_layers(self.viewer):
+        for layer in picks_layers(self.viewer):
             picks_state(layer).forget_scores()
         self.model_changed.emit()
 
@@ -206,8 +218,13 @@ def session_of(viewer: Any) -> Session:
     session = _sessions[viewer] = Session(ref(viewer))
 
     def on_inserted(event: Any) -> None:
-        set_up_layer(session, session.viewer, event.value)
+        _set_up(session, event.value)
         event.value.events.name.connect(on_change)
+        on_change()
+
+    def on_removed(event: Any) -> None:
+        if (state := layer_state(event.value)) is not None:
+            state.is_open = False
         on_change()
 
     def on_change(event: Any = None) -> None:
@@ -216,18 +233,12 @@ def session_of(viewer: Any) -> Session:
             session.check_target()
 
     events = viewer.layers.events
-
-    def on_removed(event: Any) -> None:
-        if (state := layer_state(event.value)) is not None:
-            state.is_open = False
-        on_change()
-
     events.inserted.connect(on_inserted)
     events.removed.connect(on_removed)
     events.reordered.connect(on_change)
-    viewer.dims.events.current_step.connect(partial(colour_shown, session))
+    viewer.dims.events.current_step.connect(partial(_colour_shown, session))
     for layer in list(viewer.layers):
-        set_up_layer(session, viewer, layer)
+        _set_up(session, layer)
         layer.events.name.connect(on_change)
     session.check_target()
     return session
@@ -266,21 +277,6 @@ def asking_viewer() -> Any | None:
     return viewer
 
 
-def micrograph_layers(viewer: Any) -> list[Any]:
-    """Return the image layers that are micrograph stacks."""
-    return [layer for layer in unwrap(viewer).layers if stack_of(layer.metadata) is not None]
-
-
-def label_layers(viewer: Any) -> list[Any]:
-    """Return the Points layers that can be labelled: all but the plugin's outputs."""
-    return [
-        layer
-        for layer in unwrap(viewer).layers
-        if type(layer).__name__ == "Points"
-        and ((state := layer_state(layer)) is None or state.role == "picks")
-    ]
-
-
 def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     """Use a Points layer of another origin as picks of micrographs, by default the newest ones.
 
@@ -295,14 +291,12 @@ def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     stacks = micrograph_layers(viewer) if stack_layer is None else [unwrap(stack_layer)]
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
-    stack = stack_of(stacks[-1].metadata)
-    assert stack is not None
-    names = tuple(stack.micrographs.names)
+    names = tuple(checked_stack(stacks[-1]).micrographs.names)
     state = editing.adopt(np.asarray(layer.data), layer.features, names)
     state.diameter_px, state.stack = float(layer.current_size), stacks[-1].unique_id
     layer.metadata = {**layer.metadata, METADATA_KEY: state}
     painting.paint(layer)
-    set_up_layer(session, viewer, layer)
+    _set_up(session, layer)
 
 
 def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
@@ -310,19 +304,91 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     viewer = unwrap(viewer)
     adopt_layer(viewer, layer)
     state = picks_state(layer)
-    stack = None
-    if stack_layer is not None:
-        stack = stack_of(stack_layer.metadata)
-    if stack is None:
-        stack = matching.find_stack(viewer, state)
-    if stack is None:
-        best = matching.best_stack(viewer, state)
-        stack = stack_of(best[0].metadata) if best is not None else None
+    stack = None if stack_layer is None else stack_of(stack_layer.metadata)
+    stack = stack or matching.find_stack(viewer, state)
+    if stack is None and (best := matching.best_stack(viewer, state)) is not None:
+        stack = best[1].stack
     if stack is None:
         raise MicrographNotFoundError(
             f"the micrographs of {layer.name!r} are not open: open their folder or their STAR."
         )
     return stack
+
+
+def _set_up(session: Session, layer: Any) -> None:
+    """Set up a new layer: keys for picks; slices for picks when a stack is added."""
+    viewer, state = session.viewer, layer_state(layer)
+    if state is not None:
+        painting.follow_state(layer, state)
+        state.set_vocabulary(session.vocabulary)
+        if not state.is_open:
+            state.is_open = True
+            _follow(session, layer, state)
+        matching.place_on_best(viewer, layer)
+        if state.role == "picks":
+            navigation.show_some(viewer, state)
+    elif stack_of(layer.metadata) is not None:
+        widen_contrast_range(layer)
+        waiting = picks_layers(viewer)
+        for picks_layer in waiting:
+            matching.place_on_best(viewer, picks_layer)
+        if waiting:  # an image above the picks would hide them
+            viewer.layers.move(viewer.layers.index(layer), 0)
+            viewer.reset_view()
+
+
+def _follow(session: Session, layer: Any, state: LayerState) -> None:
+    """Set up labelling of a picks layer, and forward its signals."""
+    if len(state.labels_changed):  # removed, and back
+        painting.paint(layer)
+        return
+    editing.follow_edits(layer)
+    keys.bind_keys(session.viewer, layer)
+    state.open_journal()
+    layer.events.current_size.connect(
+        lambda event: session.diameter_changed.emit(event.source)
+    )
+    for signal, slot in (
+        (state.labels_changed, partial(_on_labels, session)),
+        (state.scores_changed, partial(_on_scores, session)),
+        (state.threshold_changed, partial(_on_threshold, session)),
+        (state.queue_changed, session.queue_changed.emit),
+        (state.visited, session.pick_visited.emit),
+    ):
+        signal.connect(for_layer(layer, slot))
+
+
+def _on_labels(session: Session, layer: Any, rows: Any) -> None:
+    """Update outputs, panels and the queue after a change of labels."""
+    state = picks_state(layer)
+    if state.scores is not None and state.scores.complete:
+        session.refresh_soon(layer)
+    session.labels_changed.emit(layer, rows)
+    if state.queue is not None:
+        navigation.advance_after_label(session.viewer, layer, rows)
+
+
+def _on_scores(session: Session, layer: Any) -> None:
+    if picks_state(layer).needs_refresh:
+        session.refresh_soon(layer)
+    session.scores_changed.emit(layer)
+
+
+def _on_threshold(session: Session, layer: Any) -> None:
+    """Colour the visible picks at once, and the others later."""
+    if picks_state(layer).needs_refresh:
+        outputs.paint_shown(session.viewer, layer)
+        session.refresh_soon(layer)
+    session.threshold_changed.emit(layer)
+
+
+def _colour_shown(session: Session, _event: Any = None) -> None:
+    """Colour the picks of a micrograph when it is shown, if their colours are outdated."""
+    viewer = session.viewer_ref()
+    if viewer is not None:
+        for layer in picks_layers(viewer):
+            if picks_state(layer).needs_refresh:
+                outputs.paint_shown(viewer, layer)
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
@@ -21,8 +20,14 @@ from napari_pickeroptimizer.fewshot.suggest import (
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import StackView
-from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, TO_CHECK, Queue
-from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state, picks_state
+from napari_pickeroptimizer.plugin.layer_state import (
+    SUGGESTED,
+    TO_CHECK,
+    LayerState,
+    Queue,
+    layer_state,
+    picks_state,
+)
 from napari_pickeroptimizer.plugin.matching import match
 from napari_pickeroptimizer.plugin.navigation import set_queue
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
@@ -142,17 +147,13 @@ def check_labels(viewer: Any, layer: Any) -> Queue:
 
 def _rows_with_image(state: LayerState, stack: StackView) -> NDArray[np.intp]:
     """Return the picks whose micrograph is open and readable; only these can be compared."""
-    resolved, _ = stack.micrographs.resolve_all(_unambiguous(state, stack))
-    readable = {name for name, m in resolved.items() if m.name not in stack.unreadable}
-    codes, names = pd.factorize(state.picks.table["micrograph"])
-    usable = np.array([name in readable for name in names], dtype=bool)
-    return np.flatnonzero(usable[codes]) if len(names) else np.empty(0, dtype=np.intp)
-
-
-def _unambiguous(state: LayerState, stack: StackView) -> list[str]:
-    """Return the names that occur once in a stack."""
-    missing = match(state, stack).missing
-    return [name for name in state.slice_of if name not in missing]
+    matched, names = match(state, stack), stack.micrographs.names
+    readable = [
+        name
+        for name, i in matched.slice_of.items()
+        if name not in matched.missing and names[i] not in stack.unreadable
+    ]
+    return np.flatnonzero(state.picks.table["micrograph"].isin(readable))
 
 
 def _ranks(picks: Picks) -> NDArray[np.float64]:

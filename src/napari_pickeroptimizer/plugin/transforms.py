@@ -20,8 +20,6 @@ AXIS_LABELS = ("micrograph", "y", "x")
 PIXEL, ANGSTROM = "pixel", "angstrom"
 FALLBACK_DIAMETER_PX = 100.0
 
-_NO_ROWS = np.empty(0, dtype=np.intp)
-
 
 def points_transform(pixel_size_ang: float | None) -> dict[str, Any]:
     """Return ``scale`` and ``units`` of a layer of picks on micrographs of a pixel size."""
@@ -89,8 +87,7 @@ def show_slice(viewer: Any, index: int) -> None:
 
 def rows_on_slice(layer: Any, index: int) -> NDArray[np.intp]:
     """Return the points of a layer that lie on a slice."""
-    points = np.asarray(layer.data)
-    return np.flatnonzero(np.rint(points[:, 0]) == index) if len(points) else _NO_ROWS
+    return np.flatnonzero(np.rint(np.asarray(layer.data)[:, 0]) == index)
 
 
 def guess_diameter_px(picks: Picks, n_micrographs: int = 5) -> float:

@@ -61,3 +61,12 @@ def project(tmp_path: Path) -> Path:
             mrc.voxel_size = 2.0
     (tmp_path / "picks.star").write_text(STAR)
     return tmp_path
+
+
+@pytest.fixture
+def layer(viewer: Any, project: Path) -> Any:
+    """Four picks: two on m2, one on m0, one on m1; the stack's slices are m0, m1, m2."""
+    from napari_pickeroptimizer.plugin import actions
+
+    actions.open_micrographs(viewer, project / "Micrographs")
+    return actions.open_picks(viewer, project / "picks.star", diameter_px=20)

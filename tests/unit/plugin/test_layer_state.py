@@ -13,11 +13,13 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labelled_picks import with_added
-from napari_pickeroptimizer.plugin.labels.queue import SUGGESTED, TO_CHECK, Queue
+from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
+    SUGGESTED,
+    TO_CHECK,
     LayerState,
+    Queue,
     layer_state,
     picks_state,
 )
@@ -160,7 +162,8 @@ def test_a_journal_that_cannot_be_written_is_told_once(state, tmp_path, monkeypa
 def test_labels_on_an_output_are_those_of_its_source(state):
     state.is_open = True
     rows = np.array([4, 7])
-    output = LayerState.of_picks(state.picks.select(rows), role="kept")
+    output = LayerState.of_picks(state.picks.select(rows))
+    output.role = "kept"
     output.source, output.rows = state, rows
     told = heard(output.labels_changed)
     output.set_labels([1], CARBON)

@@ -10,10 +10,9 @@ pytest.importorskip("napari.components")
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, navigation, session
-from napari_pickeroptimizer.plugin.labels.queue import TO_CHECK
+from napari_pickeroptimizer.plugin.layer_state import TO_CHECK, picks_state
 from napari_pickeroptimizer.plugin.navigation import (
     advance_after_label,
-    clear_queue,
     current_micrograph,
     go_to_micrograph,
     go_to_named,
@@ -28,13 +27,6 @@ from napari_pickeroptimizer.plugin.transforms import rows_on_slice, show_slice
 
 def camera(viewer):
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
-
-
-@pytest.fixture
-def layer(viewer, project):
-    """Four picks: two on m2, one on m0, one on m1; the stack's slices are m0, m1, m2."""
-    actions.open_micrographs(viewer, project / "Micrographs")
-    return actions.open_picks(viewer, project / "picks.star")
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +122,7 @@ def test_a_queue_is_gone_through_both_ways(viewer, layer):
     assert step_queue(viewer, layer, -1) == 1
     assert layer.selected_data == {1}
     assert len(changed) == 4
-    clear_queue(layer)
+    picks_state(layer).set_queue(None)
     assert queue_of(layer) is None
 
 

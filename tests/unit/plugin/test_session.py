@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -15,20 +13,6 @@ from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.painting import LABEL_WIDTH
 
 SLICES = [2, 2, 0, 1]
-
-
-@pytest.fixture(autouse=True)
-def _quiet_napari():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
-
-
-@pytest.fixture
-def layer(viewer, project):
-    actions.open_micrographs(viewer, project / "Micrographs")
-    return actions.open_picks(viewer, project / "picks.star", diameter_px=20)
 
 
 @pytest.mark.parametrize("picks_first", [False, True])

@@ -11,15 +11,8 @@ from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.suggest import Suggested
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, session, suggestions
-from napari_pickeroptimizer.plugin.labels.queue import TO_CHECK
-from napari_pickeroptimizer.plugin.layer_state import picks_state
+from napari_pickeroptimizer.plugin.layer_state import TO_CHECK, picks_state
 from napari_pickeroptimizer.plugin.navigation import queue_of
-
-
-@pytest.fixture
-def layer(viewer, project):
-    actions.open_micrographs(viewer, project / "Micrographs")
-    return actions.open_picks(viewer, project / "picks.star", diameter_px=16)
 
 
 def found(layer, rows, doubtful=()) -> Suggested:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,18 +16,10 @@ from napari_pickeroptimizer.plugin.writers import write_layers, write_points
 IMAGE = (np.zeros((2, 4, 4)), {"name": "micrographs"}, "image")
 
 
-@pytest.fixture(autouse=True)
-def _quiet_napari():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
-
-
 @pytest.fixture
-def layer(viewer, project):
-    actions.open_micrographs(viewer, project / "Micrographs")
-    return actions.open_picks(viewer, project / "picks.star", name="my picks")
+def layer(layer):
+    layer.name = "my picks"
+    return layer
 
 
 def data_of(layer):

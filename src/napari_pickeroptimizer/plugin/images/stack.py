@@ -96,6 +96,20 @@ def stack_of(metadata: Mapping[str, Any]) -> StackView | None:
     return view if isinstance(view, StackView) else None
 
 
+def checked_stack(layer: Any) -> StackView:
+    """Return the view of a micrograph layer.
+
+    Raises
+    ------
+    SettingsError
+        It is none.
+    """
+    view = stack_of(layer.metadata)
+    if view is None:
+        raise SettingsError(f"layer {layer.name!r} is no micrograph stack of this plugin.")
+    return view
+
+
 def make_stack(
     micrographs: Micrographs,
     *,
@@ -165,7 +179,7 @@ def set_low_pass(stack_layer: Any, low_pass_ang: float | None) -> None:
     SettingsError
         It is no micrograph stack, the pixel size is unknown, or the resolution is not positive.
     """
-    view = _checked(stack_layer)
+    view = checked_stack(stack_layer)
     if low_pass_ang is not None and not low_pass_ang > 0:
         raise SettingsError(f"the low-pass must be more than 0 Å, got {low_pass_ang}.")
     if low_pass_ang is not None and view.pixel_size_ang is None:
@@ -185,7 +199,7 @@ def set_full_resolution(stack_layer: Any, on: bool) -> None:
     SettingsError
         It is no micrograph stack.
     """
-    view = _checked(stack_layer)
+    view = checked_stack(stack_layer)
     wanted = FULL_RESOLUTION if on else MAX_DISPLAY_PX
     if wanted != view.max_display_px:
         view = replace(view, max_display_px=wanted)
@@ -198,7 +212,7 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
     It is not possible if their pixel size differs: the layer has one scale. Micrographs that the
     layer already has are skipped.
     """
-    view = _checked(stack_layer)
+    view = checked_stack(stack_layer)
     place = {(m.path.absolute(), m.section) for m in view.micrographs}
     new = [m for m in more if (m.path.absolute(), m.section) not in place]
     if not new:
@@ -223,11 +237,9 @@ def extend_stack(stack_layer: Any, more: Micrographs) -> bool:
 
 def widen_contrast_range(stack_layer: Any) -> None:
     """Extend the range of a layer's contrast sliders well beyond the chosen limits."""
-    view = stack_of(stack_layer.metadata)
-    if view is not None:
-        limits = tuple(stack_layer.contrast_limits)
-        stack_layer.contrast_limits_range = _wide(view.contrast, limits)
-        stack_layer.contrast_limits = limits
+    limits = tuple(stack_layer.contrast_limits)
+    stack_layer.contrast_limits_range = _wide(checked_stack(stack_layer).contrast, limits)
+    stack_layer.contrast_limits = limits
 
 
 def preferred_low_pass_ang() -> float | None:
@@ -251,14 +263,11 @@ def contrast_limits(source: SliceSource, readable: NDArray[np.intp]) -> tuple[fl
 
 def common_pixel_size_ang(micrographs: Micrographs) -> float | None:
     """Return the pixel size in Å that all micrographs share, else None."""
-    sizes = {m.pixel_size_ang for m in micrographs}
-    if len(sizes) != 1:
-        first = next(iter(micrographs)).pixel_size_ang
-        close = first is not None and all(
-            size is not None and abs(size / first - 1) < 1e-3 for size in sizes
-        )
-        return first if close else None
-    return sizes.pop()
+    first, *others = (m.pixel_size_ang for m in micrographs)
+    is_common = first is not None and all(
+        size is not None and abs(size / first - 1) < 1e-3 for size in others
+    )
+    return first if is_common else None
 
 
 def _with_low_pass(view: StackView, low_pass_ang: float | None) -> StackView:
@@ -294,8 +303,7 @@ def _as_dask(view: StackView) -> da.Array:
 
 def _show(layer: Any, view: StackView, *, sample: bool = True) -> None:
     """Show another view of the same micrographs, or of more, in a layer."""
-    old = stack_of(layer.metadata)
-    assert old is not None  # checked by all who call
+    old = checked_stack(layer)
     # of more of the same, what was computed stays
     view = _prepared(view) if sample else replace(view, source=_source(view, old.source))
     limits = _carried(layer.contrast_limits, old.contrast, view.contrast)
@@ -323,13 +331,6 @@ def _wide(contrast: tuple[float, float], limits: Sequence[float]) -> tuple[float
     """Return the range of the contrast sliders, well beyond the chosen limits."""
     low, high = contrast
     return (min(2 * low - high, limits[0]), max(2 * high - low, limits[1]))
-
-
-def _checked(layer: Any) -> StackView:
-    view = stack_of(layer.metadata)
-    if view is None:
-        raise SettingsError(f"layer {layer.name!r} is no micrograph stack of this plugin.")
-    return view
 
 
 def _warn_of(unreadable: Mapping[str, str], n_micrographs: int) -> None:

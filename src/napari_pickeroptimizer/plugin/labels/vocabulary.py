@@ -1,4 +1,4 @@
-"""The classes of a session: their names, colours, symbols and keys. Pure, no Qt."""
+"""The classes of a session: names, colours, symbols, keys, and counts of labels. No Qt."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from napari_pickeroptimizer.classes import (
     class_name,
 )
 from napari_pickeroptimizer.errors import LabelError, SettingsError
+from napari_pickeroptimizer.picks import Picks
 
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 UNLABELLED_ALPHA = 0.6  # fainter than decided picks
@@ -129,14 +130,12 @@ class Vocabulary:
         if text is None or (isinstance(text, float) and np.isnan(text)):
             return UNLABELLED
         word = str(text).strip().lower()
-        if word in ("", "nan", STYLES[UNLABELLED].name):
+        if word in ("", "nan", str(UNLABELLED), STYLES[UNLABELLED].name):
             return UNLABELLED
         for class_id in range(1, MAX_CLASS + 1):
             if word in (self.name(class_id).lower(), class_name(class_id), str(class_id)):
                 return class_id
-        if word == str(UNLABELLED):
-            return UNLABELLED
-        known = [STYLES[UNLABELLED].name, *(self.name(i) for i in range(1, MAX_CLASS + 1))]
+        known = [self.name(i) for i in range(MAX_CLASS + 1)]
         raise LabelError(
             f"{text!r} is no class: expected one of {', '.join(known)} or a number 0 to "
             f"{MAX_CLASS}."
@@ -156,8 +155,7 @@ class Vocabulary:
                 f"there are {MAX_CLASS} classes already, as many as RELION's "
                 "rlnParticleSelectionType has."
             )
-        classes = sorted((*self.classes, STYLES[free[0]]), key=lambda style: style.class_id)
-        more = Vocabulary(tuple(classes))
+        more = self._with(free[0])
         more = more if name is None else more.renamed(free[0], name)
         return more if color is None else more.recoloured(free[0], color)
 
@@ -215,8 +213,7 @@ class Vocabulary:
         vocabulary = self
         for class_id, name in names.items():
             if class_id not in vocabulary:
-                styles = (*vocabulary.classes, STYLES[class_id])
-                vocabulary = Vocabulary(tuple(sorted(styles, key=lambda s: s.class_id)))
+                vocabulary = vocabulary._with(class_id)
             if name != vocabulary.name(class_id):
                 vocabulary = vocabulary.renamed(class_id, name)
         return vocabulary
@@ -237,6 +234,10 @@ class Vocabulary:
         keys = [f"{style.key} {style.name}" for style in self.classes]
         return " · ".join([*keys, f"{CLEAR_KEY} clear"])
 
+    def _with(self, class_id: int) -> Vocabulary:
+        classes = (*self.classes, STYLES[class_id])
+        return Vocabulary(tuple(sorted(classes, key=lambda style: style.class_id)))
+
     def _changed(self, class_id: int, **changes: Any) -> Vocabulary:
         if class_id not in self:
             raise SettingsError(f"there is no class {class_id}: add it first.")
@@ -246,3 +247,15 @@ class Vocabulary:
 
 
 DEFAULT_VOCABULARY = Vocabulary()
+
+
+def count_labels(picks: Picks) -> dict[int, int]:
+    """Return the number of labels of each class in use, by ascending id."""
+    counts = np.bincount(picks.labels, minlength=UNLABELLED + 1)
+    return {i: int(n) for i, n in enumerate(counts) if n and i != UNLABELLED}
+
+
+def label_text(picks: Picks, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
+    """Return the labels' counts: ``12 particle, 9 contaminant``."""
+    counts = count_labels(picks)
+    return ", ".join(f"{n} {vocabulary.name(i)}" for i, n in counts.items()) or "no labels"

@@ -10,10 +10,15 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.jobs import JobFailed, guarded, leave_a_core_free
+from napari_pickeroptimizer.plugin.jobs import (
+    JobFailed,
+    Remaining,
+    guarded,
+    in_words,
+    leave_a_core_free,
+)
 from napari_pickeroptimizer.plugin.panels.controls import Note, button, fill, row_of
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
-from napari_pickeroptimizer.plugin.time_left import Remaining, in_words
 
 N_TICKS = 1000
 CANCELLED = "Cancelled: nothing changed."

@@ -7,10 +7,12 @@ import pytest
 
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import LabelError, SettingsError
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     STYLES,
     Vocabulary,
+    label_text,
 )
 
 
@@ -112,3 +114,10 @@ def test_names_of_a_journal_bring_their_classes_along():
     vocabulary = Vocabulary().with_names({1: "particle", 2: "junk", 5: "edge"})
     assert vocabulary.names() == {1: "particle", 2: "junk", 3: "carbon", 5: "edge"}
     np.testing.assert_array_equal(vocabulary.symbols[[2, 5]], ["square", "triangle_down"])
+
+
+def test_labels_are_counted_by_their_names():
+    picks = Picks.from_arrays("a.mrc", x=[1, 2, 3], y=[1, 2, 3], label=[1, 2, 0])
+    ice = DEFAULT_VOCABULARY.renamed(2, "ice")
+    assert label_text(picks, ice) == "1 particle, 1 ice"
+    assert label_text(picks.with_labels(0)) == "no labels"

@@ -7,8 +7,7 @@ from weakref import ref
 from qtpy.QtWidgets import QWidget
 
 from napari_pickeroptimizer.plugin import outputs
-from napari_pickeroptimizer.plugin.layer_state import picks_state
-from napari_pickeroptimizer.plugin.matching import picks_layers
+from napari_pickeroptimizer.plugin.layer_state import picks_layers, picks_state
 from napari_pickeroptimizer.plugin.panels.controls import single_shot
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.session import Session

@@ -21,11 +21,6 @@ from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.label_files import (
-    is_tree,
-    write_labels,
-    write_part,
-)
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
 from napari_pickeroptimizer.plugin.outputs import scores_of
 from napari_pickeroptimizer.plugin.panels.export.recipe import (
@@ -42,6 +37,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import picks_of, stack_for
+from napari_pickeroptimizer.plugin.writers import is_tree, write_labels, write_part
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch

@@ -9,7 +9,6 @@ from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.label_files import is_tree, save_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
@@ -21,6 +20,7 @@ from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
 from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.plugin.writers import is_tree, save_labels
 from napari_pickeroptimizer.prune.staging import RUN_RECORD
 
 CountRow = tuple[str, str, str]

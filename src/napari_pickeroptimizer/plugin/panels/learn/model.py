@@ -13,9 +13,13 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.jobs import missing_to_finetune
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    DEFAULT_VOCABULARY,
+    Vocabulary,
+    label_text,
+)
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
-from napari_pickeroptimizer.plugin.readiness import label_text, missing_to_finetune
 from napari_pickeroptimizer.plugin.session import Session
 
 # With fewer labels of a class the accuracy is too uncertain.

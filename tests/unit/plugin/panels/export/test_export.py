@@ -17,7 +17,6 @@ from napari_pickeroptimizer import FineTuneSettings, Picks, read_picks
 from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, SettingsError
 from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
-from napari_pickeroptimizer.plugin.label_files import save_labels
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
@@ -30,6 +29,7 @@ from napari_pickeroptimizer.plugin.panels.export.export import (
 from napari_pickeroptimizer.plugin.panels.export.model import default_output, formats
 from napari_pickeroptimizer.plugin.panels.export.recipe import recipe_of
 from napari_pickeroptimizer.plugin.panels.export.reproduce import command_line
+from napari_pickeroptimizer.plugin.writers import save_labels
 
 QUICK = FineTuneSettings(diameter_px=24, n_steps=4, n_folds=2, device="cpu", seed=3)
 TWINS = ("kept.star", "rejected.star", "scored.star")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
@@ -14,17 +15,66 @@ from psygnal import Signal
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin.labels.history import Change, History
 from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, journal_of
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 
 Rows = NDArray[np.intp]
 Role = Literal["picks", "kept", "rejected", "unscored"]
+MAX_CHANGES = 1000
 
 
 def no_rows() -> Rows:
     """Return no rows of picks."""
     return np.empty(0, dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the labels of some picks.
+
+    Parameters
+    ----------
+    rows : (n,) int
+        Their rows in the table of picks.
+    before, after : (n,) int8
+        Their class ids, 0 = unlabelled.
+    """
+
+    rows: Rows
+    before: NDArray[np.int8]
+    after: NDArray[np.int8]
+
+
+def _no_changes() -> deque[Change]:
+    return deque(maxlen=MAX_CHANGES)
+
+
+@dataclass
+class History:
+    """Stacks of done and undone changes, the newest last."""
+
+    done: deque[Change] = field(default_factory=_no_changes)
+    undone: deque[Change] = field(default_factory=_no_changes)
+
+    def push(self, change: Change) -> None:
+        """Add a change; undone changes can no longer be redone."""
+        self.done.append(change)
+        self.undone.clear()
+
+    def undo(self) -> Change | None:
+        """Return the change to undo (set `before`), None when there is none."""
+        return _move(self.done, self.undone)
+
+    def redo(self) -> Change | None:
+        """Return the change to redo (set `after`), None when there is none."""
+        return _move(self.undone, self.done)
+
+
+def _move(source: deque[Change], target: deque[Change]) -> Change | None:
+    if not source:
+        return None
+    target.append(source.pop())
+    return target[-1]
 
 
 @dataclass(eq=False)
@@ -111,8 +161,8 @@ class LabelledPicks:
     @property
     def origin(self) -> Self:
         """The picks that an output was made of, while they are open; of other picks this."""
-        is_linked = self.source is not None and self.source.is_open and self.rows is not None
-        return self.source if is_linked and self.source is not None else self
+        source = self.source
+        return self if source is None or not source.is_open or self.rows is None else source
 
     def set_labels(self, rows: Collection[int] | ArrayLike, class_id: ArrayLike) -> None:
         """Label picks, with undo and journal.
