@@ -65,11 +65,6 @@ def score(value: float) -> str:
     return f"<{GAP}0.01" if value < 0.005 else figure(value)
 
 
-def tick(value: float) -> str:
-    """Return 0.2 for 0.2, and 0 for 0.0."""
-    return f"{value:g}" if abs(value - round(value, 3)) < 1e-9 else f"{value:.3f}"
-
-
 def duration(seconds: float) -> str:
     """Return a time span.
 
