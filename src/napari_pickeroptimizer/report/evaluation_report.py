@@ -13,7 +13,7 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.report import provenance
-from napari_pickeroptimizer.report.formatting import count, figure, percent
+from napari_pickeroptimizer.report.formatting import figure, percent
 from napari_pickeroptimizer.report.highlights import PickSelection, highest
 from napari_pickeroptimizer.report.page import (
     GallerySection,
@@ -109,8 +109,8 @@ def write_evaluation_report(
     page = Page(
         kind="Evaluation report",
         title=f"{provenance.as_text(inputs.get('picks') or 'Picks')} against the truth",
-        subtitle=f"{count(evaluation.before.n_picks)} picks, "
-        f"{count(evaluation.before.n_truth)} true centres, radius {evaluation.radius_px:g} px",
+        subtitle=f"{evaluation.before.n_picks:,} picks, "
+        f"{evaluation.before.n_truth:,} true centres, radius {evaluation.radius_px:g} px",
         summary=Summary(
             _result_sentence(evaluation), comparison.sentences,
             "good" if comparison.is_within else "weak",

@@ -11,17 +11,6 @@ DASH = "–"
 GAP = "\N{NO-BREAK SPACE}"
 
 
-def count(value: int) -> str:
-    """Return a number of things.
-
-    Examples
-    --------
-    >>> count(41230)
-    '41,230'
-    """
-    return f"{value:,}"
-
-
 def percent(value: float | None, digits: int = 0) -> str:
     r"""Return a share in per cent, a dash where there is none; 0 and 100 % only if exactly so.
 

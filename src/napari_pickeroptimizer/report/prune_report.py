@@ -17,7 +17,7 @@ from napari_pickeroptimizer.reading import (
     group_by_micrograph,
 )
 from napari_pickeroptimizer.report import provenance
-from napari_pickeroptimizer.report.formatting import base_name, count, percent
+from napari_pickeroptimizer.report.formatting import base_name, percent
 from napari_pickeroptimizer.report.highlights import PickSelection, choose_picks
 from napari_pickeroptimizer.report.micrograph_section import MicrographsOfRun
 from napari_pickeroptimizer.report.page import (
@@ -162,7 +162,7 @@ def prune_report_events(
     page = Page(
         kind="Pruning report",
         title=_title(record),
-        subtitle=f"{count(len(decided))} picks on {count(len(groups))} micrographs",
+        subtitle=f"{len(decided):,} picks on {len(groups):,} micrographs",
         summary=_summary(result, card, threshold),
         tiles=_tiles(record["counts"], result.forecast, threshold),
         bar=_bar(record["counts"], card.names),
@@ -216,7 +216,7 @@ def _tiles(
 ) -> list[Tile]:
     n = max(counts["picks"], 1)
     tiles = [
-        Tile(name.capitalize(), count(counts[name]), percent(counts[name] / n), name)
+        Tile(name.capitalize(), f"{counts[name]:,}", percent(counts[name] / n), name)
         for name in ("kept", "rejected", "unscored")
         if counts[name] or name != "unscored"
     ]
