@@ -10,24 +10,22 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from napari_pickeroptimizer.report.formatting import tick
 from napari_pickeroptimizer.report.svg import (
+    BOTTOM,
     Frame,
     Scale,
     area,
+    beside,
     element,
     number,
-    plot_frame,
-    polyline,
     root_ticks,
+    short,
     ticks,
 )
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.trust import Band, Interval, Reliability
 
-UNIT_TICKS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-SCORE_TITLE = "P(particle)"
 RUG = 12.0  # height of a row of labels under a histogram
 # With a highest bar this many times the median one, counts are drawn on a square-root scale.
 MAX_BAR_RATIO = 12.0
@@ -85,19 +83,23 @@ def score_histogram(
     filled = (above + hanging)[above + hanging > 0]
     root = bool(len(filled) and filled.max() > MAX_BAR_RATIO * np.median(filled))
     below = RUG * len(rugs) + (6 if rugs else 0)
-    frame = plot_frame(below=below)
-    base, upper, lower = _two_sided(frame, highest, lowest, root)
-    bars = [
-        _bars(groups, counts, edges, frame.x, scale)
-        for groups, counts, scale in ((up, counts_up, upper), (down, counts_down, lower))
+    # what hangs below the axis is drawn as negative counts, and written without the sign
+    frame = Frame(y_values=(-1.04 * lowest, 1.04 * highest), bottom=BOTTOM + below, root=root)
+    counts_written = [
+        *_count_ticks(frame.y, highest, 5),
+        *(-v for v in _count_ticks(frame.y, lowest, 3)[1:]),
     ]
-    title = "picks (square-root scale)" if root else "picks"
     layers = [
-        _count_axis(frame, upper, lower if lowest else None, highest, lowest, title),
-        *(bar for side in bars for bar in side),
-        element("line", class_="base", x1=frame.left, x2=frame.right, y1=base, y2=base),
+        frame.y_axis(
+            "picks (square-root scale)" if root else "picks",
+            counts_written,
+            lambda v: f"{abs(v):,.0f}",
+        ),
+        *_bars(up, counts_up, edges, frame, 1),
+        *_bars(down, counts_down, edges, frame, -1),
+        frame.across(frame.y.at(0), "base"),
         *(_rug(group, frame, 4 + i * RUG) for i, group in enumerate(rugs)),
-        frame.x_axis(UNIT_TICKS, SCORE_TITLE, tick, below=below),
+        frame.x_axis("P(particle)"),
     ]
     if threshold is not None:
         layers.append(frame.vertical(threshold, f"threshold {threshold:.2f}"))
@@ -105,66 +107,38 @@ def score_histogram(
     return frame.svg(f"Histogram of P(particle): {sizes}.", *layers)
 
 
-def _two_sided(
-    frame: Frame, highest: int, lowest: int, root: bool
-) -> tuple[float, Scale, Scale]:
-    """Return where zero lies and the scales of the bars above and below it."""
-    ends = 1.04 * highest, 1.04 * lowest
-    head, foot = (float(np.sqrt(end)) if root else end for end in ends)
-    base = frame.bottom + (frame.top - frame.bottom) * foot / (head + foot)
-    upper = Scale((0.0, ends[0]), (base, frame.top), root)
-    lower = Scale((0.0, max(ends[1], 1.0)), (base, frame.bottom), root)
-    return base, upper, lower
+def _count_ticks(y: Scale, most: int, about: int) -> list[float]:
+    """Return 0 and round numbers of picks up to `most`; there are no half picks."""
+    return root_ticks(most, y) if y.root else [v for v in ticks(0, most, about) if v == int(v)]
 
 
 def _bars(
     groups: Sequence[Bars],
     counts: Sequence[NDArray[np.intp]],
     edges: NDArray[np.float64],
-    x: Scale,
-    y: Scale,
+    frame: Frame,
+    sign: int,
 ) -> list[Markup]:
+    """Return the bars of groups, stacked from zero upwards (1) or downwards (-1)."""
     drawn = []
+    x = frame.x(edges)
     under = np.zeros(len(edges) - 1, dtype=int)
     for group, n in zip(groups, counts, strict=True):
+        ends = frame.y([sign * under, sign * (under + n)])
         rectangles = []
         for i in np.flatnonzero(n):
-            start, end = y.at(under[i]), y.at(under[i] + n[i])
-            left, right = x.at(edges[i]), x.at(edges[i + 1])
-            title = f"{tick(edges[i])}–{tick(edges[i + 1])}: {n[i]:,} {group.name}"
+            title = f"{short(edges[i])}–{short(edges[i + 1])}: {n[i]:,} {group.name}"
             rectangles.append(
-                element("rect", element("title", title), x=left + 0.5, y=min(start, end),
-                        width=right - left - 1, height=abs(end - start))
+                element("rect", element("title", title), x=x[i] + 0.5, y=ends[:, i].min(),
+                        width=x[i + 1] - x[i] - 1, height=np.ptp(ends[:, i]))
             )  # fmt: skip
         drawn.append(element("g", *rectangles, class_=f"bars {group.kind}"))
         under = under + n
     return drawn
 
 
-def _count_axis(
-    frame: Frame, upper: Scale, lower: Scale | None, highest: int, lowest: int, title: str
-) -> Markup:
-    """Return the axis of counts, which are positive on both sides of zero."""
-
-    def values(scale: Scale, most: int, about: int) -> list[float]:
-        return root_ticks(most, scale) if scale.root else _integers(ticks(0, most, about))
-
-    def write(value: float) -> str:
-        return f"{value:,.0f}"
-
-    axis = Frame(frame.x, upper).y_axis(values(upper, highest, 5), "", write)
-    if lower is not None:
-        axis += Frame(frame.x, lower).y_axis(values(lower, lowest, 3)[1:], "", write)
-    middle = (frame.top + frame.bottom) / 2
-    caption = element(
-        "text", title, class_="axis-title", text_anchor="middle",
-        transform=f"translate(14 {number(middle)}) rotate(-90)",
-    )  # fmt: skip
-    return axis + caption
-
-
 def _rug(group: Bars, frame: Frame, below: float) -> Markup:
-    y = frame.bottom + below
+    y = frame.y.units[0] + below
     units = frame.x(np.sort(group.scores[np.isfinite(group.scores)]))
     strokes = "".join(f"M{number(u)} {number(y)}v{number(RUG - 3)}" for u in units)
     return element("path", class_=f"rug {group.kind}", d=strokes)
@@ -180,50 +154,45 @@ def reliability_diagram(measured: Reliability, n_label: str = "labels") -> Marku
     n_label : str
         What the bins count, in the plural.
     """
-    frame = plot_frame()
-    filled = np.flatnonzero(measured.counts > 0)
-    most = max(1, int(measured.counts.max()))
-    room = 0.16 * (frame.bottom - frame.top)
-    counts, points, whiskers = [], [], []
-    for i in filled:
-        n = int(measured.counts[i])
-        left, right = frame.x.at(measured.edges[i]), frame.x.at(measured.edges[i + 1])
-        height = room * n / most
-        counts.append(
-            element("rect", x=left + 1, y=frame.bottom - height, width=right - left - 2,
-                    height=height)
-        )  # fmt: skip
-        u, v = frame.x.at(measured.mean_predicted[i]), frame.y.at(measured.observed[i])
-        low, high = frame.y.at(measured.low[i]), frame.y.at(measured.high[i])
-        whiskers.append(f"M{number(u)} {number(low)}V{number(high)}")
-        title = (
-            f"predicted {measured.mean_predicted[i]:.2f}, observed {measured.observed[i]:.2f} "
-            f"({measured.low[i]:.2f}–{measured.high[i]:.2f}), {n:,} {n_label}"
-        )
-        points.append(element("circle", element("title", title), cx=u, cy=v, r=5.0))
-    x, y = measured.mean_predicted[filled], measured.observed[filled]
-    layers = [
-        frame.y_axis(UNIT_TICKS, "share of particles", tick),
-        element("g", *counts, class_="bars count"),
-        element("path", class_="diagonal", d=polyline(frame.x([0, 1]), frame.y([0, 1]))),
-        *_joined(frame, x, y, measured.counts[filled]),
-        element("path", class_="whiskers", d="".join(whiskers)),
-        element("g", *points, class_="points"),
-        frame.x_axis(UNIT_TICKS, "predicted P(particle)", tick),
+    frame = Frame()
+    (left, _), (bottom, top) = frame.x.units, frame.y.units
+    filled = measured.counts > 0
+    n, x, y = (
+        measured.counts[filled],
+        measured.mean_predicted[filled],
+        measured.observed[filled],
+    )
+    low, high = measured.low[filled], measured.high[filled]
+    starts, ends = frame.x(measured.edges[:-1][filled]), frame.x(measured.edges[1:][filled])
+    heights = 0.16 * (bottom - top) * n / max(1, measured.counts.max())
+    counts = [
+        element("rect", x=start + 1, y=bottom - height, width=end - start - 2, height=height)
+        for start, end, height in zip(starts, ends, heights, strict=True)
     ]
+    positions = np.stack([frame.x(x), frame.y(y), frame.y(low), frame.y(high)], axis=1)
+    whiskers = "".join(f"M{number(u)} {number(v)}V{number(w)}" for u, _, v, w in positions)
+    titles = (
+        f"predicted {x[i]:.2f}, observed {y[i]:.2f} ({low[i]:.2f}–{high[i]:.2f}), {n[i]:,} "
+        f"{n_label}"
+        for i in range(len(n))
+    )
+    points = [
+        element("circle", element("title", title), cx=u, cy=v, r=5.0)
+        for title, (u, v, _, _) in zip(titles, positions, strict=True)
+    ]
+    is_joined = len(n) and np.median(n) >= LEAST_TO_JOIN
     ece = "" if np.isnan(measured.ece) else f"ECE {measured.ece:.3f}"
-    layers.append(element("text", ece, class_="note", x=frame.left + 12, y=frame.top + 18))
-    n = int(measured.counts.sum())
-    return frame.svg(f"Reliability of P(particle) over {n:,} {n_label}; {ece}.", *layers)
-
-
-def _joined(
-    frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.intp]
-) -> list[Markup]:
-    """Return the line through the points; none if most points are of few labels."""
-    if not len(counts) or np.median(counts) < LEAST_TO_JOIN:
-        return []
-    return [element("path", class_="line observed", d=polyline(frame.x(x), frame.y(y)))]
+    layers = [
+        frame.y_axis("share of particles"),
+        element("g", *counts, class_="bars count"),
+        frame.line([0, 1], [0, 1], "diagonal"),
+        *([frame.line(x, y, "line observed")] if is_joined else []),
+        element("path", class_="whiskers", d=whiskers),
+        element("g", *points, class_="points"),
+        frame.x_axis("predicted P(particle)"),
+        element("text", ece, class_="note", x=left + 12, y=top + 18),
+    ]
+    return frame.svg(f"Reliability of P(particle) over {n.sum():,} {n_label}; {ece}.", *layers)
 
 
 @dataclass(frozen=True)
@@ -266,19 +235,22 @@ def threshold_curves(
     threshold : float, optional
         Position of a vertical line.
     """
-    frame = plot_frame()
-    x = frame.x(thresholds)
-    bands, lines = [], []
-    for curve in curves:
-        if curve.low is not None and curve.high is not None:
-            outline = area(x, frame.y(curve.low), frame.y(curve.high))
-            bands.append(element("path", class_=f"band {curve.kind}", d=outline))
-        lines.append(
-            element("path", element("title", curve.name), class_=f"line {curve.kind}",
-                    d=polyline(x, frame.y(curve.mean)))
-        )  # fmt: skip
-    layers = [frame.y_axis(UNIT_TICKS, "share", tick), *bands, *lines,
-              frame.x_axis(UNIT_TICKS, "threshold on P(particle)", tick)]  # fmt: skip
+    frame = Frame()
+    bands = [
+        element(
+            "path", class_=f"band {curve.kind}",
+            d=area(frame.x(thresholds), frame.y(curve.low), frame.y(curve.high)),
+        )
+        for curve in curves
+        if curve.low is not None and curve.high is not None
+    ]  # fmt: skip
+    lines = [
+        frame.line(thresholds, c.mean, f"line {c.kind}", element("title", c.name))
+        for c in curves
+    ]
+    layers = [
+        frame.y_axis("share"), *bands, *lines, frame.x_axis("threshold on P(particle)")
+    ]  # fmt: skip
     description = " and ".join(c.name for c in curves) + " against the threshold"
     if threshold is not None:
         layers.append(frame.vertical(threshold, f"threshold {threshold:.2f}", low=True))
@@ -301,36 +273,22 @@ def plane_curve(
     diagonal: bool = False,
 ) -> Markup:
     """Return one share against another (ROC, precision against recall), and a point on it."""
-    frame = plot_frame()
-    layers = [frame.y_axis(UNIT_TICKS, titles[1], tick)]
+    frame = Frame()
+    layers = [frame.y_axis(titles[1])]
     if diagonal:
-        layers.append(
-            element("path", class_="diagonal", d=polyline(frame.x([0, 1]), frame.y([0, 1])))
-        )
-    layers.append(element("path", class_="line precision", d=polyline(frame.x(x), frame.y(y))))
+        layers.append(frame.line([0, 1], [0, 1], "diagonal"))
+    layers.append(frame.line(x, y, "line precision"))
     if at is not None and np.isfinite(at).all():
         u, v = frame.x.at(at[0]), frame.y.at(at[1])
-        left = u > (frame.left + frame.right) / 2
+        label = beside(at_label, u, v + 22, 12, to_left=u > frame.x.middle)
         layers.append(
-            element(
-                "g", element("circle", cx=u, cy=v, r=5.5),
-                element("text", at_label, x=u + (-12 if left else 12), y=v + 22,
-                        text_anchor="end" if left else "start"),
-                class_="chosen",
-            )
-        )  # fmt: skip
-    layers.append(frame.x_axis(UNIT_TICKS, titles[0], tick))
+            element("g", element("circle", cx=u, cy=v, r=5.5), label, class_="chosen")
+        )
+    layers.append(frame.x_axis(titles[0]))
     if note:
-        layers.append(
-            element("text", note, class_="note", x=frame.right - 12, y=frame.bottom - 14,
-                    text_anchor="end")
-        )  # fmt: skip
+        right, bottom = frame.x.units[1], frame.y.units[0]
+        layers.append(beside(note, right, bottom - 14, 12, to_left=True, class_="note"))
     return frame.svg(description, *layers)
-
-
-def _integers(values: list[float]) -> list[float]:
-    """Return the ticks that are whole numbers: there are no half picks."""
-    return [v for v in values if v == int(v)]
 
 
 def expected_and_measured(rows: Sequence[tuple[str, Interval, Interval]]) -> Markup:
@@ -345,23 +303,21 @@ def expected_and_measured(rows: Sequence[tuple[str, Interval, Interval]]) -> Mar
     lowest = min((v for v in values if np.isfinite(v)), default=0.0)
     low = max(0.0, np.floor((lowest - 0.02) * 20) / 20)
     height = 76.0 + 62.0 * len(rows)
-    frame = Frame(Scale((low, 1.0), (98.0, 504.0)), Scale((0, 1), (height - 58, 14.0)),
-                  height=height)  # fmt: skip
-    x_ticks = ticks(low, 1.0)
+    frame = Frame(x_values=(low, 1.0), height=height, left=98.0, top=14.0)
+    bottom, top = frame.y.units
     grid = (
-        element("line", class_="grid", x1=u, x2=u, y1=frame.top, y2=frame.bottom)
-        for u in frame.x(x_ticks)
+        element("line", class_="grid", x1=u, x2=u, y1=top, y2=bottom)
+        for u in frame.x(ticks(low, 1.0))
     )
     layers = [element("g", *grid, class_="axis")]
     for i, (name, expected, measured) in enumerate(rows):
         y = 44.0 + 62.0 * i
         layers += [
-            element("text", name, class_="row-name", x=88.0, y=y, dy="0.35em",
-                    text_anchor="end"),
+            beside(name, 98.0, y, 10, to_left=True, class_="row-name", dy="0.35em"),
             _interval(frame, expected, y - 11, "expected"),
             _interval(frame, measured, y + 11, "measured"),
-        ]  # fmt: skip
-    layers.append(frame.x_axis(x_ticks, "share", tick))
+        ]
+    layers.append(frame.x_axis("share"))
     figures = "; ".join(
         f"{name}: expected {e.mean:.3f}, measured {m.mean:.3f}" for name, e, m in rows
     )

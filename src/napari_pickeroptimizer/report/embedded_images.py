@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from markupsafe import Markup
@@ -57,23 +56,9 @@ def jpeg_uri(grey: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> Markup:
     return Markup("data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode())  # noqa: S704
 
 
-@dataclass(frozen=True)
-class Marks:
-    """Picks of one kind to draw on a micrograph.
-
-    Parameters
-    ----------
-    kind : str
-        ``kept``, ``rejected``, ``unscored``, ``hit``, ``false`` or ``missed``: circles for
-        what counts as particles, crosses for what does not, squares for the rest.
-    coords_yx_px : (n, 2) float
-        Centres in micrograph pixels.
-    """
-
-    kind: str
-    coords_yx_px: NDArray[np.float64]
-
-
+# Centres of picks, (n, 2) in micrograph pixels, by their kind: circles for what counts as
+# particles, crosses for what does not, squares for the rest. The first are drawn first.
+Marks = Mapping[str, NDArray[np.float64]]
 SHAPES = {
     "kept": "circle",
     "hit": "circle",
@@ -85,7 +70,7 @@ SHAPES = {
 
 
 def draw_marks(
-    marks: Sequence[Marks],
+    marks: Marks,
     shape_px: tuple[int, int],
     size_px: tuple[int, int],
     diameter_px: float,
@@ -95,8 +80,8 @@ def draw_marks(
 
     Parameters
     ----------
-    marks : sequence of Marks
-        The first are drawn first.
+    marks : mapping
+        Centres by kind, see `Marks`.
     shape_px, size_px : (ny, nx)
         Of the micrograph and of its picture.
     diameter_px : float
@@ -108,19 +93,19 @@ def draw_marks(
     scale = np.array([ny / shape_px[0], nx / shape_px[1]])
     radius = max(3.0, diameter_px / 2 * float(scale.mean()))
     parts = []
-    for group in marks:
-        if not len(group.coords_yx_px):
+    for kind, coords_yx_px in marks.items():
+        if not len(coords_yx_px):
             continue
         # pixel centres: pixel i of the micrograph spans i - 0.5 to i + 0.5
-        centres = (group.coords_yx_px + 0.5) * scale
-        outline = _outline(SHAPES[group.kind], radius)
+        centres = (coords_yx_px + 0.5) * scale
+        outline = _outline(SHAPES[kind], radius)
         d = "".join(f"M{x:.1f} {y:.1f}{outline}" for y, x in centres)
-        name = f"{key}-{group.kind}"
+        name = f"{key}-{kind}"
         parts.append(
             element("defs", element("path", id=name, d=d))
             # twice: a dark rim sets the colour off from any grey
             + element("use", href=f"#{name}", class_="rim")
-            + element("use", href=f"#{name}", class_=f"mark {group.kind}")
+            + element("use", href=f"#{name}", class_=f"mark {kind}")
         )
     return element("svg", *parts, class_="marks", viewBox=f"0 0 {nx} {ny}", aria_hidden="true")
 

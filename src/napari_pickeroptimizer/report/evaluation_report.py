@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,7 @@ from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.report import provenance
-from napari_pickeroptimizer.report.embedded_images import Marks
-from napari_pickeroptimizer.report.formatting import count, figure, percent
+from napari_pickeroptimizer.report.formatting import figure, percent
 from napari_pickeroptimizer.report.highlights import PickSelection, highest
 from napari_pickeroptimizer.report.page import (
     GallerySection,
@@ -23,13 +23,12 @@ from napari_pickeroptimizer.report.page import (
     Tile,
     write_page,
 )
-from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
+from napari_pickeroptimizer.report.pictures import Pictures
 from napari_pickeroptimizer.report.tables import (
     Table,
     count_cell,
     figure_cell,
     name_cell,
-    numbered,
 )
 from napari_pickeroptimizer.report.truth_figures import (
     compare_forecast,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.evaluate.evaluation import Evaluation
     from napari_pickeroptimizer.evaluate.matches import MicrographMatches, Quality
     from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.report.embedded_images import Marks
 
 N_SHOWN = 12
 
@@ -87,7 +87,14 @@ def write_evaluation_report(
     if micrographs is not None:
         numbers = {i: k for k, i in enumerate(order[:N_SHOWN], start=1)}
         selections = _mistakes(evaluation)
-        pictures = _read(evaluation, micrographs, numbers, selections)
+        reading = pictures.read(
+            [_group(m, micrographs) for m in matches],
+            evaluation.picks,
+            BoxSettings(diameter_px=2 * evaluation.radius_px),
+            {matches[i].name: _marks(evaluation, matches[i]) for i in numbers},
+            selections,
+        )
+        deque(reading, maxlen=0)  # to its end
     run_threshold = threshold_of_record(record or {})
     threshold = run_threshold if evaluation.threshold is None else evaluation.threshold
     comparison = compare_forecast(evaluation, record)
@@ -102,8 +109,8 @@ def write_evaluation_report(
     page = Page(
         kind="Evaluation report",
         title=f"{provenance.as_text(inputs.get('picks') or 'Picks')} against the truth",
-        subtitle=f"{count(evaluation.before.n_picks)} picks, "
-        f"{count(evaluation.before.n_truth)} true centres, radius {evaluation.radius_px:g} px",
+        subtitle=f"{evaluation.before.n_picks:,} picks, "
+        f"{evaluation.before.n_truth:,} true centres, radius {evaluation.radius_px:g} px",
         summary=Summary(
             _result_sentence(evaluation), comparison.sentences,
             "good" if comparison.is_within else "weak",
@@ -140,28 +147,6 @@ def threshold_of_record(record: Mapping[str, Any]) -> float | None:
     return valid[0] if valid else None
 
 
-def _read(
-    evaluation: Evaluation,
-    micrographs: Micrographs,
-    numbers: Mapping[int, int],
-    selections: Sequence[PickSelection],
-) -> Pictures:
-    matches = evaluation.matches.micrographs
-    reading = read_pictures(
-        [_group(m, micrographs) for m in matches],
-        evaluation.picks,
-        BoxSettings(diameter_px=2 * evaluation.radius_px),
-        marks={matches[i].name: _marks(evaluation, matches[i]) for i in numbers},
-        selections=selections,
-    )
-    while True:
-        try:
-            next(reading)
-        except StopIteration as stop:
-            pictures: Pictures = stop.value
-            return pictures
-
-
 def _group(m: MicrographMatches, micrographs: Micrographs) -> MicrographRows:
     # one name that fits several files costs its picture, not the report
     try:
@@ -170,13 +155,13 @@ def _group(m: MicrographMatches, micrographs: Micrographs) -> MicrographRows:
         return MicrographRows(m.name, None, m.rows, str(error))
 
 
-def _marks(evaluation: Evaluation, m: MicrographMatches) -> list[Marks]:
+def _marks(evaluation: Evaluation, m: MicrographMatches) -> Marks:
     is_kept = evaluation.is_kept[m.rows]
-    return [
-        Marks("missed", m.centres_yx_px[~m.is_found(is_kept)]),
-        Marks("hit", m.coords_yx_px[is_kept & m.is_true]),
-        Marks("false", m.coords_yx_px[is_kept & ~m.is_true]),
-    ]
+    return {
+        "missed": m.centres_yx_px[~m.is_found(is_kept)],
+        "hit": m.coords_yx_px[is_kept & m.is_true],
+        "false": m.coords_yx_px[is_kept & ~m.is_true],
+    }
 
 
 def _mistakes(evaluation: Evaluation) -> list[PickSelection]:
@@ -264,10 +249,11 @@ def _micrograph_table(
                 *map(figure_cell, (q.precision, q.recall, f1)),
             ]
         )
-    columns = numbered(
-        "picks", "kept", "true kept", "true centres", "missed", "precision", "recall", "F1"
-    )
-    return Table([("micrograph", "text"), *columns], rows, is_long=True)
+    columns = [
+        "micrograph", "picks", "kept", "true kept", "true centres", "missed", "precision", "recall",
+        "F1",
+    ]  # fmt: skip
+    return Table(columns, rows, texts=["micrograph"], is_long=True)
 
 
 def _provenance(

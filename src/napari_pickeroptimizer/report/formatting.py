@@ -11,17 +11,6 @@ DASH = "–"
 GAP = "\N{NO-BREAK SPACE}"
 
 
-def count(value: int) -> str:
-    """Return a number of things.
-
-    Examples
-    --------
-    >>> count(41230)
-    '41,230'
-    """
-    return f"{value:,}"
-
-
 def percent(value: float | None, digits: int = 0) -> str:
     r"""Return a share in per cent, a dash where there is none; 0 and 100 % only if exactly so.
 
@@ -63,11 +52,6 @@ def score(value: float) -> str:
     if value > 0.995:
         return f">{GAP}0.99"
     return f"<{GAP}0.01" if value < 0.005 else figure(value)
-
-
-def tick(value: float) -> str:
-    """Return 0.2 for 0.2, and 0 for 0.0."""
-    return f"{value:g}" if abs(value - round(value, 3)) < 1e-9 else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.report.svg import Frame, Scale, element, number, ticks
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
+from napari_pickeroptimizer.report.svg import Frame, beside, element, number, ticks
 
 WIDE, TALL = 1080.0, 290.0
 MOST_NUMBERED = 40
@@ -42,76 +39,47 @@ def share_by_micrograph(
         beside the point and links to ``#m<number>``.
     """
     n = len(names)
-    frame = Frame(Scale((0.5, n + 0.5), (86.0, WIDE - 18)), Scale((0, 1), (TALL - 58, 18.0)),
-                  WIDE, TALL)  # fmt: skip
-    good = np.flatnonzero(np.isfinite(share))
+    frame = Frame((0.5, n + 0.5), width=WIDE, height=TALL, right=18.0, top=18.0)
+    good = np.flatnonzero(np.isfinite(share)).tolist()
     points = []
     radius = 4.5 if n <= 150 else 3.0 if n <= 600 else 2.2
-    for i in sorted(map(int, good), key=lambda i: bool(unusual[i])):
+    for i in sorted(good, key=unusual.__getitem__):
         u, v = frame.x.at(i + 1), frame.y.at(share[i])
         title = f"{names[i]}: {share[i]:.0%} of {counts[i]:,} picks kept"
-        # a number within a cloud of points could not be read
-        is_numbered = bool(unusual[i]) or n <= MOST_NUMBERED
-        points.append(
-            _point(u, v, radius, title, bool(unusual[i]), numbers.get(i), is_numbered)
-        )
+        point = _point(u, v, radius, title, unusual=unusual[i])
+        picture = numbers.get(i)
+        if picture is not None:
+            # a number within a cloud of points could not be read
+            is_numbered = unusual[i] or n <= MOST_NUMBERED
+            # beside the point, and not beyond the end of the chart
+            to_left = u >= WIDE - 60
+            label = beside(str(picture), u, v, 8, to_left=to_left, dy="0.35em")
+            link = {"href": f"#m{picture}", "aria_label": f"Picture {picture}: {title}"}
+            point = element("a", point, *([label] if is_numbered else []), **link)
+        points.append(point)
+    median = float(np.median(share[good])) if len(good) else None
+    whole = [v for v in ticks(1, n, 8) if v == int(v) and v > 1]
     layers = [
-        frame.y_axis(SHARES, "kept share", lambda v: f"{100 * v:.0f}\N{NO-BREAK SPACE}%")
-    ]
-    if len(good):
-        middle = float(np.median(share[good]))
-        y = frame.y.at(middle)
-        layers.append(
-            element("line", class_="median", x1=frame.left, x2=frame.right, y1=y, y2=y)
-        )
-    x_ticks = [v for v in ticks(1, n, 8) if v == int(v)] if n > 1 else [1.0]
-    layers += [
+        frame.y_axis("kept share", SHARES, lambda v: f"{100 * v:.0f}\N{NO-BREAK SPACE}%"),
+        Markup("") if median is None else frame.across(frame.y.at(median), "median"),
         element("g", *points, class_="points"),
-        frame.x_axis([1.0, *(v for v in x_ticks if v > 1)], "micrograph, in the order of the picks",
-                     lambda v: f"{v:,.0f}"),
-    ]  # fmt: skip
+        frame.x_axis(
+            "micrograph, in the order of the picks", [1.0, *whole], lambda v: f"{v:,.0f}"
+        ),
+    ]
     description = (
         f"Kept share of the picks of {n:,} micrographs"
-        + (f"; the median is {np.median(share[good]):.0%}" if len(good) else "")
+        + ("" if median is None else f"; the median is {median:.0%}")
         + f", {int(unusual.sum()):,} are unusual."
     )
-    return element(
-        "svg", *layers, class_="chart wide", role="group", aria_label=description,
-        viewBox=f"0 0 {number(WIDE)} {number(TALL)}",
-    )  # fmt: skip
+    return frame.svg(description, *layers, class_="chart wide", role="group")
 
 
-def _point(
-    x: float,
-    y: float,
-    radius: float,
-    title: str,
-    unusual: bool,
-    picture: int | None,
-    is_numbered: bool,
-) -> Markup:
-    if unusual:
-        r = max(radius, 3.4) * 1.35
-        shape = (
-            f"M{number(x)} {number(y - r)}l{number(r)} {number(r)}l{number(-r)} {number(r)}"
-        )
-        mark = element(
-            "path",
-            element("title", title),
-            class_="unusual",
-            d=f"{shape}l{number(-r)} {number(-r)}Z",
-        )
-    else:
-        mark = element("circle", element("title", title), cx=x, cy=y, r=radius)
-    if picture is None:
-        return mark
-    link = {"href": f"#m{picture}", "aria_label": f"Picture {picture}: {title}"}
-    if not is_numbered:
-        return element("a", mark, **link)
-    # beside the point, and not beyond the end of the chart
-    right = x < WIDE - 60
-    label = element(
-        "text", str(picture), x=x + (8 if right else -8), y=y, dy="0.35em",
-        text_anchor="start" if right else "end",
-    )  # fmt: skip
-    return element("a", mark, label, **link)
+def _point(x: float, y: float, radius: float, title: str, *, unusual: np.bool_) -> Markup:
+    """Return a circle, or a diamond for an unusual micrograph."""
+    if not unusual:
+        return element("circle", element("title", title), cx=x, cy=y, r=radius)
+    r = max(radius, 3.4) * 1.35
+    step = number(r)
+    d = f"M{number(x)} {number(y - r)}l{step} {step}l-{step} {step}l-{step} -{step}Z"
+    return element("path", element("title", title), class_="unusual", d=d)

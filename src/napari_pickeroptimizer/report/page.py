@@ -197,7 +197,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "count": formatting.count,
+        "count": "{:,}".format,
         "percent": formatting.percent,
         "base_name": formatting.base_name,
         "score": formatting.score,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -146,25 +146,22 @@ class Pictures:
         self, selections: Iterable[PickSelection], picks: Picks, is_kept: NDArray[np.bool_]
     ) -> list[Gallery]:
         """Return the galleries of which any box could be read."""
-        return [
-            Gallery(s.title, s.caption, boxes, len(s.rows) - len(boxes))
-            for s in selections
-            if (boxes := list(self._boxes(s.rows, picks, is_kept)))
-        ]
-
-    def _boxes(
-        self, rows: NDArray[np.intp], picks: Picks, is_kept: NDArray[np.bool_]
-    ) -> Iterator[ShownBox]:
         names, x, y = (picks.table[c].to_numpy() for c in ("micrograph", "x", "y"))
         p = picks.particle_probability
-        for row in map(int, rows):
-            if row in self.boxes:
+        galleries = []
+        for selection in selections:
+            boxes = []
+            for row in filter(self.boxes.__contains__, selection.rows.tolist()):
                 kind = "kept" if is_kept[row] else "rejected"
                 caption = (
                     f"{kind}, P(particle) {p[row]:.3f}, {base_name(names[row])}, "
                     f"x {x[row]:.0f}, y {y[row]:.0f} px"
                 )
-                yield ShownBox(self.boxes[row], float(p[row]), kind, caption)
+                boxes.append(ShownBox(self.boxes[row], float(p[row]), kind, caption))
+            if boxes:
+                n_missing = len(selection.rows) - len(boxes)
+                galleries.append(Gallery(selection.title, selection.caption, boxes, n_missing))
+        return galleries
 
     def warning(self, *, except_for: Iterable[str] = ()) -> str:
         """Return a warning where micrographs could not be read, else an empty text."""
@@ -176,85 +173,82 @@ class Pictures:
         which = base_name(name) if n == 1 else f"{n} micrographs, the first {base_name(name)},"
         return f"{which} could not be read again for the pictures of this report: {reason}"
 
+    def read(
+        self,
+        groups: Iterable[MicrographRows],
+        picks: Picks,
+        settings: BoxSettings,
+        marks: Mapping[str, Marks],
+        selections: Iterable[PickSelection],
+    ) -> Iterator[MicrographRead | MicrographFailed]:
+        """Read the micrographs that are shown, or whose boxes are.
 
-def read_pictures(
-    groups: Iterable[MicrographRows],
-    picks: Picks,
-    settings: BoxSettings,
-    *,
-    marks: Mapping[str, Sequence[Marks]],
-    selections: Sequence[PickSelection],
-) -> Generator[MicrographRead | MicrographFailed, None, Pictures]:
-    """Read the micrographs that are shown, or whose boxes are, and return their pictures.
-
-    Parameters
-    ----------
-    groups : iterable of MicrographRows
-        All micrographs of the picks.
-    picks : Picks
-        All picks.
-    settings : BoxSettings
-        Diameter and size of the boxes; their resolution is chosen here.
-    marks : mapping
-        What to draw on each micrograph that is shown, by name.
-    selections : sequence of PickSelection
-        Picks whose boxes are shown.
-    """
-    coords_yx_px = picks.coords_yx_px()
-    shown_rows = np.unique(
-        np.concatenate([np.zeros(0, np.intp), *(s.rows for s in selections)])
-    )
-    rows_of = {g.name: np.intersect1d(g.rows, shown_rows) for g in groups}
-    needed = [g for g in groups if g.name in marks or len(rows_of[g.name])]
-    pictures = Pictures()
-    for event in read_micrographs(needed):
-        name, micrograph = event.group.name, event.group.micrograph
-        if isinstance(event, MicrographFailed) or micrograph is None:
-            pictures.failures[name] = getattr(event, "reason", "")
-        else:
-            rows = rows_of[name]
-            try:
-                pixel_size = micrograph.pixel_size_ang
-                diameter = settings.diameter_in(pixel_size)
-                if name in marks:
-                    key = f"k{event.n_done}"
-                    picture = make_picture(event.image, marks[name], diameter, key)
-                    pictures.micrograph_pictures[name] = picture
-                boxes = _cut(event.image, coords_yx_px[rows], settings, pixel_size)
-            except PickerOptimizerError as error:
-                pictures.failures[name] = str(error)
+        Parameters
+        ----------
+        groups : iterable of MicrographRows
+            All micrographs of the picks.
+        picks : Picks
+            All picks.
+        settings : BoxSettings
+            Diameter and size of the boxes; their resolution is chosen here.
+        marks : mapping
+            What to draw on each micrograph that is shown, by name.
+        selections : iterable of PickSelection
+            Picks whose boxes are shown.
+        """
+        coords_yx_px = picks.coords_yx_px()
+        shown_rows = [row for s in selections for row in s.rows]
+        rows_of = {g.name: g.rows[np.isin(g.rows, shown_rows)] for g in groups}
+        needed = [g for g in groups if g.name in marks or len(rows_of[g.name])]
+        for event in read_micrographs(needed):
+            name, micrograph = event.group.name, event.group.micrograph
+            if isinstance(event, MicrographFailed) or micrograph is None:
+                self.failures[name] = getattr(event, "reason", "")
             else:
-                pictures.boxes |= {int(rows[i]): uri for i, uri in boxes.items()}
-        yield event
-    return pictures
+                pixel_size = micrograph.pixel_size_ang
+                try:
+                    diameter = settings.diameter_in(pixel_size)
+                    if name in marks:
+                        picture = _picture(
+                            event.image, marks[name], diameter, f"k{event.n_done}"
+                        )
+                        self.micrograph_pictures[name] = picture
+                    self.boxes |= _cut(
+                        event.image, coords_yx_px, rows_of[name], settings, pixel_size
+                    )
+                except PickerOptimizerError as error:
+                    self.failures[name] = str(error)
+            yield event
 
 
-def make_picture(
-    image: NDArray[np.float32], marks: Sequence[Marks], diameter_px: float, key: str
+def _picture(
+    image: NDArray[np.float32], marks: Marks, diameter_px: float, key: str
 ) -> MicrographPicture:
     """Return a (ny, nx) micrograph, downsampled, with picks over it."""
     small = downsampled(image)
     ny, nx = small.shape
-    shape_px = (image.shape[0], image.shape[1])
-    drawn = draw_marks(marks, shape_px, (ny, nx), diameter_px, key)
+    drawn = draw_marks(marks, (image.shape[0], image.shape[1]), (ny, nx), diameter_px, key)
     return MicrographPicture(jpeg_uri(to_grey(small)), drawn, nx, ny)
 
 
 def _cut(
     image: NDArray[np.float32],
     coords_yx_px: NDArray[np.float64],
+    rows: NDArray[np.intp],
     settings: BoxSettings,
     pixel_size_ang: float | None,
 ) -> dict[int, Markup]:
-    """Return the boxes at (n, 2) coordinates by position, without those outside the image."""
-    inside = np.flatnonzero(~outside(coords_yx_px, (image.shape[0], image.shape[1])))
-    if not len(inside):
+    """Return the boxes of rows of (n, 2) coordinates, without those outside the image."""
+    rows = rows[~outside(coords_yx_px[rows], (image.shape[0], image.shape[1]))]
+    if not len(rows):
         return {}
     side_px = settings.box_factor * settings.diameter_in(pixel_size_ang)
     # no finer than the micrograph: the browser enlarges as well
     settings = dataclasses.replace(settings, box_px=int(np.clip(side_px, LEAST_PX, BOX_PX)))
     working = working_image(image, settings, pixel_size_ang)
-    windows = cut_windows(working, coords_yx_px[inside], window_side(settings))
+    windows = cut_windows(working, coords_yx_px[rows], window_side(settings))
     pixels = render(windows, settings.box_px)[:, 0].numpy()
     grey = np.clip((pixels / BOX_SIGMA + 1) * 127.5, 0, 255).round().astype(np.uint8)
-    return {int(i): jpeg_uri(box, BOX_QUALITY) for i, box in zip(inside, grey, strict=True)}
+    return {
+        row: jpeg_uri(box, BOX_QUALITY) for row, box in zip(rows.tolist(), grey, strict=True)
+    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from napari_pickeroptimizer.report.formatting import count, duration
+from napari_pickeroptimizer.report.formatting import duration
 from napari_pickeroptimizer.trust import Calibration
 
 if TYPE_CHECKING:
@@ -114,6 +114,6 @@ def file_entries(files: Sequence[str]) -> Entries:
     for name in files:
         by_top.setdefault(name.split("/")[0], []).append(name)
     return [
-        (top, "1 file") if names == [top] else (top + "/", f"{count(len(names))} files")
+        (top, "1 file") if names == [top] else (top + "/", f"{len(names):,} files")
         for top, names in by_top.items()
     ]

@@ -17,13 +17,9 @@ from napari_pickeroptimizer.reading import (
     group_by_micrograph,
 )
 from napari_pickeroptimizer.report import provenance
-from napari_pickeroptimizer.report.embedded_images import Marks
-from napari_pickeroptimizer.report.formatting import base_name, count, percent
-from napari_pickeroptimizer.report.highlights import choose_micrographs, choose_picks
-from napari_pickeroptimizer.report.micrograph_section import (
-    MicrographCounts,
-    micrograph_section,
-)
+from napari_pickeroptimizer.report.formatting import base_name, percent
+from napari_pickeroptimizer.report.highlights import PickSelection, choose_picks
+from napari_pickeroptimizer.report.micrograph_section import MicrographsOfRun
 from napari_pickeroptimizer.report.page import (
     GallerySection,
     Page,
@@ -31,7 +27,7 @@ from napari_pickeroptimizer.report.page import (
     Tile,
     write_page,
 )
-from napari_pickeroptimizer.report.pictures import Pictures, read_pictures
+from napari_pickeroptimizer.report.pictures import Pictures
 from napari_pickeroptimizer.report.score_figures import score_section
 from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
@@ -43,6 +39,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Pruned
+    from napari_pickeroptimizer.report.embedded_images import Marks
     from napari_pickeroptimizer.trust import PerformanceForecast
 
 REPORT = "report.html"
@@ -144,16 +141,14 @@ def prune_report_events(
     record, decided = result.record, result.picks
     threshold = float(record["threshold"])
     groups = group_by_micrograph(micrographs, decided)
-    counts = MicrographCounts.of(record)
-    unusual, typical = choose_micrographs(counts.check)
-    numbers = {i: k for k, i in enumerate([*unusual, *typical], start=1)}
-    shown = {counts.names[i] for i in numbers} if with_pictures else set()
-    selections = choose_picks(decided, threshold, card.names) if with_pictures else []
-    pictures = yield from read_pictures(
-        groups, decided, card.boxes,
-        marks={g.name: _marks(decided, g.rows) for g in groups if g.name in shown},
-        selections=selections,
-    )  # fmt: skip
+    of_run = MicrographsOfRun(record)
+    pictures = Pictures()
+    selections: list[PickSelection] = []
+    if with_pictures:
+        shown = {of_run.names[i] for i in (*of_run.unusual, *of_run.typical)}
+        marks = {g.name: _marks(decided, g.rows) for g in groups if g.name in shown}
+        selections = choose_picks(decided, threshold, card.names)
+        yield from pictures.read(groups, decided, card.boxes, marks, selections)
     is_kept = decided.table["predicted"].to_numpy() == PARTICLE
     galleries = pictures.galleries(selections, decided, is_kept)
     boxes_intro = (
@@ -167,13 +162,13 @@ def prune_report_events(
     page = Page(
         kind="Pruning report",
         title=_title(record),
-        subtitle=f"{count(len(decided))} picks on {count(len(groups))} micrographs",
+        subtitle=f"{len(decided):,} picks on {len(groups):,} micrographs",
         summary=_summary(result, card, threshold),
         tiles=_tiles(record["counts"], result.forecast, threshold),
         bar=_bar(record["counts"], card.names),
         warnings=_warnings(record, card, pictures),
         sections=[score_section(decided, card, result.forecast, threshold)],
-        micrographs=micrograph_section(counts, record, unusual, typical, numbers, pictures),
+        micrographs=of_run.section(pictures),
         boxes=GallerySection("Boxes", boxes_intro, galleries),
         provenance=_provenance(record, card),
         command=command,
@@ -221,7 +216,7 @@ def _tiles(
 ) -> list[Tile]:
     n = max(counts["picks"], 1)
     tiles = [
-        Tile(name.capitalize(), count(counts[name]), percent(counts[name] / n), name)
+        Tile(name.capitalize(), f"{counts[name]:,}", percent(counts[name] / n), name)
         for name in ("kept", "rejected", "unscored")
         if counts[name] or name != "unscored"
     ]
@@ -277,15 +272,15 @@ def _warnings(record: Mapping[str, Any], card: ModelCard, pictures: Pictures) ->
     return [*warnings, pictures.warning(except_for=unreadable)]
 
 
-def _marks(decided: Picks, rows: NDArray[np.intp]) -> list[Marks]:
+def _marks(decided: Picks, rows: NDArray[np.intp]) -> Marks:
     """Return the picks at `rows` of one micrograph by their decision."""
     predicted = decided.table["predicted"].to_numpy()[rows]
     coords_yx_px = decided.coords_yx_px()[rows]
-    return [
-        Marks("unscored", coords_yx_px[predicted == UNLABELLED]),
-        Marks("rejected", coords_yx_px[predicted > PARTICLE]),
-        Marks("kept", coords_yx_px[predicted == PARTICLE]),
-    ]
+    return {
+        "unscored": coords_yx_px[predicted == UNLABELLED],
+        "rejected": coords_yx_px[predicted > PARTICLE],
+        "kept": coords_yx_px[predicted == PARTICLE],
+    }
 
 
 def _provenance(

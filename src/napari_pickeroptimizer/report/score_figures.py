@@ -20,7 +20,7 @@ from napari_pickeroptimizer.report.charts import (
 from napari_pickeroptimizer.report.formatting import percent
 from napari_pickeroptimizer.report.page import Figure, FigureSection
 from napari_pickeroptimizer.report.svg import element
-from napari_pickeroptimizer.report.tables import Cell, Table, count_cell, numbered
+from napari_pickeroptimizer.report.tables import Cell, Table, count_cell
 from napari_pickeroptimizer.trust import Calibration, Interval, reliability
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
@@ -111,8 +111,8 @@ def _other_thresholds(forecast: PerformanceForecast, threshold: float) -> Figure
         note = "this run" if expected.threshold == threshold else ""
         cells = (_interval_cell(v) for v in (expected.precision, expected.recall))
         rows.append([_noted(name, note), count_cell(expected.n_kept), *cells])
-    columns = numbered("threshold", "kept", "precision", "recall")
-    table = Table(list(columns), rows, chosen=thresholds.index(threshold))
+    columns = ["threshold", "kept", "precision", "recall"]
+    table = Table(columns, rows, chosen=thresholds.index(threshold))
     return Figure(
         "Other thresholds",
         "Expected values with 90 % intervals. --threshold sets another one.",

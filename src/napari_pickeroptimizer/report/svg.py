@@ -30,8 +30,12 @@ def number(value: float) -> str:
     >>> number(3.0), number(2.456), number(-0.001)
     ('3', '2.46', '0')
     """
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    return f"{value:z.2f}".rstrip("0").rstrip(".")
+
+
+def short(value: float) -> str:
+    """Return a value with at most three digits: 0.2 for 0.2, and 0 for 0.0."""
+    return f"{value:.3g}"
 
 
 def element(name: str, *children: str, **attributes: object) -> Markup:
@@ -95,7 +99,7 @@ class Scale:
         Their positions.
     root : bool
         Whether the scale is that of the square root, which shows small counts beside large
-        ones.
+        ones; on both sides of zero.
     """
 
     values: tuple[float, float]
@@ -113,8 +117,13 @@ class Scale:
         """Return the position of one value."""
         return float(self(value))
 
+    @property
+    def middle(self) -> float:
+        """The position halfway between the ends."""
+        return sum(self.units) / 2
+
     def _transformed(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.sqrt(value) if self.root else value
+        return np.sign(value) * np.sqrt(np.abs(value)) if self.root else value
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -152,110 +161,117 @@ class Frame:
 
     Parameters
     ----------
-    x, y : Scale
-        The scales; y grows upwards, so its units descend.
+    x_values, y_values : tuple of float
+        The ends of the scales, by default those of a share.
     width, height : float
         Of the whole chart.
+    left, right, top, bottom : float
+        Margins around the plot. The horizontal axis lies where the usual lower margin begins:
+        a wider one leaves room between plot and axis.
+    root : bool
+        Whether y is on a square-root scale.
     """
 
-    x: Scale
-    y: Scale
+    x_values: tuple[float, float] = (0.0, 1.0)
+    y_values: tuple[float, float] = (0.0, 1.0)
     width: float = WIDTH
     height: float = HEIGHT
+    left: float = LEFT
+    right: float = RIGHT
+    top: float = TOP
+    bottom: float = BOTTOM
+    root: bool = False
 
     @property
-    def left(self) -> float:
-        """Left end of the plot."""
-        return self.x.units[0]
+    def x(self) -> Scale:
+        """The horizontal scale; its units are the left and the right end of the plot."""
+        return Scale(self.x_values, (self.left, self.width - self.right))
 
     @property
-    def right(self) -> float:
-        """Right end of the plot."""
-        return self.x.units[1]
+    def y(self) -> Scale:
+        """The vertical scale; its units are the lower and the upper end of the plot."""
+        return Scale(self.y_values, (self.height - self.bottom, self.top), self.root)
 
-    @property
-    def bottom(self) -> float:
-        """Lower end of the plot."""
-        return self.y.units[0]
+    def across(self, y: float, class_: str | None = None) -> Markup:
+        """Return a horizontal line through the plot, `y` in user units."""
+        left, right = self.x.units
+        return element("line", class_=class_, x1=left, x2=right, y1=y, y2=y)
 
-    @property
-    def top(self) -> float:
-        """Upper end of the plot."""
-        return self.y.units[1]
+    def line(self, x: ArrayLike, y: ArrayLike, class_: str, *children: str) -> Markup:
+        """Return the line through points, which are values of the two scales."""
+        d = polyline(self.x(x), self.y(y))
+        return element("path", *children, class_=class_, d=d)
 
     def x_axis(
         self,
-        values: Iterable[float],
         title: str,
-        write: Callable[[float], str] = number,
-        *,
-        below: float = 0.0,
+        values: Iterable[float] | None = None,
+        write: Callable[[float], str] = short,
     ) -> Markup:
-        """Return the horizontal axis, `below` units under the plot."""
-        y = self.bottom + below
+        """Return the horizontal axis, by default with ticks at round values."""
+        y = self.height - BOTTOM
         marks = [
             element("line", x1=u, x2=u, y1=y, y2=y + TICK)
             + element("text", write(v), class_="tick", x=u, y=y + 22.0, text_anchor="middle")
-            for v, u in ((v, self.x.at(v)) for v in values)
+            for v, u in ((v, self.x.at(v)) for v in values or ticks(*self.x_values))
         ]
-        middle = (self.left + self.right) / 2
         caption = element(
-            "text", title, class_="axis-title", x=middle, y=y + 46.0, text_anchor="middle"
-        )
-        line = element("line", x1=self.left, x2=self.right, y1=y, y2=y)
-        return element("g", line, *marks, caption, class_="axis")
+            "text", title, class_="axis-title", x=self.x.middle, y=y + 46.0,
+            text_anchor="middle",
+        )  # fmt: skip
+        return element("g", self.across(y), *marks, caption, class_="axis")
 
     def y_axis(
-        self, values: Iterable[float], title: str, write: Callable[[float], str] = number
+        self,
+        title: str,
+        values: Iterable[float] | None = None,
+        write: Callable[[float], str] = short,
     ) -> Markup:
-        """Return the vertical axis: lines across the plot, values and a title on the left."""
+        """Return the vertical axis: lines across the plot, values and a title on the left.
+
+        By default the values are round ones.
+        """
         marks = [
-            element("line", class_="grid", x1=self.left, x2=self.right, y1=u, y2=u)
+            self.across(u, "grid")
             + element("text", write(v), class_="tick", x=self.left - 8, y=u, dy="0.35em",
                       text_anchor="end")
-            for v, u in ((v, self.y.at(v)) for v in values)
+            for v, u in ((v, self.y.at(v)) for v in values or ticks(*self.y_values))
         ]  # fmt: skip
-        middle = (self.bottom + self.top) / 2
         caption = element(
             "text", title, class_="axis-title", text_anchor="middle",
-            transform=f"translate(14 {number(middle)}) rotate(-90)",
+            transform=f"translate(14 {number(self.y.middle)}) rotate(-90)",
         )  # fmt: skip
         return element("g", *marks, caption, class_="axis")
 
     def vertical(self, value: float, label: str, *, low: bool = False) -> Markup:
         """Return a line down the plot with a label beside its upper (or lower) end."""
-        u = self.x.at(value)
-        v = self.bottom - 12 if low else self.top + 6
-        to_the_left = u > (self.left + self.right) / 2
+        u, (bottom, top) = self.x.at(value), self.y.units
         return element(
             "g",
-            element("line", x1=u, x2=u, y1=self.top - 6, y2=self.bottom),
-            element("text", label, x=u + (-7 if to_the_left else 7), y=v,
-                    text_anchor="end" if to_the_left else "start"),
+            element("line", x1=u, x2=u, y1=top - 6, y2=bottom),
+            beside(label, u, bottom - 12 if low else top + 6, 7, to_left=u > self.x.middle),
             class_="threshold",
-        )  # fmt: skip
+        )
 
-    def svg(self, description: str, *layers: Markup, class_: str = "chart") -> Markup:
+    def svg(
+        self,
+        description: str,
+        *layers: Markup,
+        class_: str = "chart",
+        role: str = "img",
+    ) -> Markup:
         """Return the whole chart; `description` is its text for screen readers."""
         return element(
-            "svg", *layers, class_=class_, role="img", aria_label=description,
+            "svg", *layers, class_=class_, role=role, aria_label=description,
             viewBox=f"0 0 {number(self.width)} {number(self.height)}",
         )  # fmt: skip
 
 
-def plot_frame(
-    x: tuple[float, float] = (0.0, 1.0),
-    y: tuple[float, float] = (0.0, 1.0),
-    *,
-    width: float = WIDTH,
-    height: float = HEIGHT,
-    below: float = 0.0,
-    root: bool = False,
-) -> Frame:
-    """Return a frame with the usual margins, and `below` more units under the plot."""
-    return Frame(
-        Scale(x, (LEFT, width - RIGHT)),
-        Scale(y, (height - BOTTOM - below, TOP), root),
-        width,
-        height,
-    )
+def beside(
+    words: str, x: float, y: float, gap: float, *, to_left: bool, **attributes: object
+) -> Markup:
+    """Return a text that ends or begins `gap` units beside a point."""
+    return element(
+        "text", words, x=x - gap if to_left else x + gap, y=y,
+        text_anchor="end" if to_left else "start", **attributes,
+    )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -14,21 +14,10 @@ from napari_pickeroptimizer.report.svg import element, number
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table.
-
-    Parameters
-    ----------
-    shown : str
-        Its text; may be markup.
-    key : str
-        What the table is sorted by.
-    kind : str
-        ``text`` or ``number``.
-    """
+    """A cell of a table: its text, which may be markup, and what the table is sorted by."""
 
     shown: str
     key: str = ""
-    kind: str = "number"
 
 
 @dataclass(frozen=True)
@@ -37,20 +26,28 @@ class Table:
 
     Parameters
     ----------
-    columns : sequence of (str, str)
-        Titles and kinds, ``text`` or ``number``.
+    columns : sequence of str
+        Titles.
     rows : sequence of sequence of Cell
         The rows; the first cell names each.
+    texts : collection of str
+        The columns of text; the others are of numbers.
     chosen : int, optional
         Row to highlight.
     is_long : bool
         Whether the table can be sorted and is cut after the first rows.
     """
 
-    columns: Sequence[tuple[str, str]]
+    columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    texts: Collection[str] = ()
     chosen: int | None = None
     is_long: bool = False
+
+    @property
+    def kinds(self) -> list[str]:
+        """``text`` or ``number`` of each column."""
+        return ["text" if title in self.texts else "number" for title in self.columns]
 
     def without_empty_columns(self) -> Table:
         """Return the table without the columns that are empty or 0 in every row."""
@@ -58,28 +55,16 @@ class Table:
             i for i in range(len(self.columns))
             if any(row[i].key not in ("", "0") for row in self.rows)
         ]  # fmt: skip
-        return Table(
-            [self.columns[i] for i in used], [[row[i] for i in used] for row in self.rows],
-            self.chosen, self.is_long,
-        )  # fmt: skip
-
-
-def numbered(*titles: str) -> Iterator[tuple[str, str]]:
-    """Return columns of numbers."""
-    return ((title, "number") for title in titles)
-
-
-def text_cell(text: str) -> Cell:
-    """Return the cell of a text."""
-    return Cell(text, text, "text")
+        rows = [[row[i] for i in used] for row in self.rows]
+        return replace(self, columns=[self.columns[i] for i in used], rows=rows)
 
 
 def name_cell(name: str, picture: int | None) -> Cell:
     """Return the cell of a micrograph, a link to its picture where there is one."""
     shown = base_name(name)
-    if picture is None:
-        return Cell(shown, name, "text")
-    return Cell(element("a", shown, href=f"#m{picture}"), name, "text")
+    if picture is not None:
+        shown = element("a", shown, href=f"#m{picture}")
+    return Cell(shown, name)
 
 
 def count_cell(n: int) -> Cell:

@@ -22,11 +22,10 @@ from napari_pickeroptimizer.report.charts import (
 from napari_pickeroptimizer.report.page import Figure, FigureSection
 from napari_pickeroptimizer.report.score_figures import RELIABILITY
 from napari_pickeroptimizer.report.tables import (
+    Cell,
     Table,
     count_cell,
     figure_cell,
-    numbered,
-    text_cell,
 )
 from napari_pickeroptimizer.trust import Interval, reliability
 from napari_pickeroptimizer.trust.reliability import jeffreys_interval
@@ -59,16 +58,16 @@ class ForecastComparison:
 def quality_section(evaluation: Evaluation, comparison: ForecastComparison) -> FigureSection:
     """Return precision and recall before and after pruning, and the comparison."""
     rows = [
-        [text_cell(name), count_cell(q.n_picks), count_cell(q.n_true),
+        [Cell(name), count_cell(q.n_picks), count_cell(q.n_true),
          *map(figure_cell, (q.precision, q.recall, q.f1))]
         for name, q in (("before", evaluation.before), ("after", evaluation.after))
     ]  # fmt: skip
-    columns = numbered("picks", "true", "precision", "recall", "F1")
+    columns = ["pruning", "picks", "true", "precision", "recall", "F1"]
     table = Figure(
         "Precision and recall",
         "Precision is the share of the picks that are true, recall the share of the true centres "
         "with a pick; no pruning can raise the recall of the picker.",
-        table=Table([("pruning", "text"), *columns], rows),
+        table=Table(columns, rows, texts=["pruning"]),
     )
     return FigureSection("quality", "Before and after", "", [table, comparison.figure])
 

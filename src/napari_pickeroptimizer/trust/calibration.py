@@ -108,7 +108,7 @@ def fit_calibration(
     lines = posterior(held_out.representative(), INFORMATIVE_PRIOR)
     pick_logits = bounded_logit(p_picks) if len(p_picks) else held_out.logits
     logits, counts, _ = binned(np.sort(pick_logits), N_BINS)
-    log_ratio = lines.intercept[:, None] + lines.slope[:, None] * logits
+    log_ratio = lines.log_ratio(logits)
     offset = np.zeros(len(log_ratio))
     if len(p_picks) and not even:
         offset = logit(particle_share(log_ratio, counts))

@@ -280,7 +280,7 @@ def forecast_performance(
     held_out = held_out.representative()
     lines = posterior(held_out, WEAK_PRIOR)
     centres, counts, first = binned(logits, N_BINS)
-    log_ratio = lines.intercept[:, None] + lines.slope[:, None] * centres
+    log_ratio = lines.log_ratio(centres)
     share = particle_share(log_ratio, counts)
     p = expit(log_ratio + logit(share)[:, None])
     samples = _Samples(scores, first, _sum_above(p * counts), _sum_above(p * (1 - p) * counts))

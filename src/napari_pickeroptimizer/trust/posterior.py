@@ -68,6 +68,10 @@ class Posterior:
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
 
+    def log_ratio(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (s, n) log f1 / f0 at n logits."""
+        return self.intercept[:, None] + self.slope[:, None] * logits
+
 
 def posterior(held_out: HeldOutScores, prior: LinePrior, seed: int = 0) -> Posterior:
     """Draw samples of slope and intercept given the labels.

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from napari_pickeroptimizer.report.embedded_images import (
-    Marks,
     downsampled,
     draw_marks,
     jpeg_uri,
@@ -55,7 +54,7 @@ def test_an_image_is_a_jpeg_inside_the_page() -> None:
 
 def test_marks_lie_where_the_picks_are() -> None:
     svg = draw_marks(
-        [Marks("kept", np.array([[9.5, 29.5]])), Marks("rejected", np.array([[-0.5, -0.5]]))],
+        {"kept": np.array([[9.5, 29.5]]), "rejected": np.array([[-0.5, -0.5]])},
         shape_px=(100, 200), size_px=(50, 100), diameter_px=20, key="k0",
     )  # fmt: skip
     circle, cross = re.findall(r' d="([^"]+)"', svg)
@@ -70,12 +69,11 @@ def test_marks_lie_where_the_picks_are() -> None:
     [("kept", "a"), ("hit", "a"), ("rejected", "l"), ("false", "l"), ("missed", "h")],
 )
 def test_kinds_differ_in_shape_not_only_in_colour(kind: str, shape: str) -> None:
-    marks = [Marks(kind, np.array([[4.5, 4.5]]))]
-    svg = draw_marks(marks, (10, 10), (10, 10), 4, "k")
+    svg = draw_marks({kind: np.array([[4.5, 4.5]])}, (10, 10), (10, 10), 4, "k")
     outline = re.search(r' d="M5.0 5.0(.+?)"', svg)[1]
     assert shape in outline
 
 
 def test_nothing_is_drawn_of_no_picks() -> None:
-    svg = draw_marks([Marks("kept", np.zeros((0, 2)))], (10, 10), (10, 10), 4, "k")
+    svg = draw_marks({"kept": np.zeros((0, 2))}, (10, 10), (10, 10), 4, "k")
     assert "<path" not in svg

@@ -7,11 +7,11 @@ import pytest
 from markupsafe import Markup
 
 from napari_pickeroptimizer.report.svg import (
+    Frame,
     Scale,
     area,
     element,
     number,
-    plot_frame,
     polyline,
     root_ticks,
     ticks,
@@ -74,6 +74,6 @@ def test_numbers_are_short() -> None:
 
 
 def test_a_threshold_is_labelled_on_the_side_with_room() -> None:
-    frame = plot_frame()
+    frame = Frame()
     assert 'text-anchor="start"' in frame.vertical(0.1, "t")
     assert 'text-anchor="end"' in frame.vertical(0.9, "t")
