@@ -137,6 +137,11 @@ def _write_tree(
     )
     root = absolute(root)
     place_of = {s.path: absolute(s.path).relative_to(root) for s in picks.sources}
+    if len(place_of) < len(picks.sources):  # the second would be written over the first
+        raise PickFormatError(
+            "some pick files were read twice, and these picks come from both: read all files "
+            "in one call of read_picks."
+        )
     _refuse_inputs(picks, [final / place for place in place_of.values()])
     written: dict[Path, Path] = {}
     for source, part in zip(picks.sources, _parts(picks), strict=True):

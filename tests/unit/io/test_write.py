@@ -169,6 +169,14 @@ def test_the_same_row_twice_is_refused(picks: Picks, tmp_path: Path) -> None:
         write_picks(picks.select(np.array([0, 0])), tmp_path / "b.star")
 
 
+def test_picks_of_two_readings_of_a_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text(STAR)
+    first, second = (read_picks(tmp_path / "a.star").select(np.array([row])) for row in (0, 1))
+    with pytest.raises(PickFormatError, match="were read twice"):
+        write_picks(concatenate([first, second]), tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     file = write_text_atomic(tmp_path / "a" / "b.txt", "old")
     with pytest.raises(RuntimeError, match="half-way"), atomic_path(file) as temporary:
