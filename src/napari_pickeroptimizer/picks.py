@@ -304,12 +304,11 @@ def concatenate(parts: Iterable[Picks]) -> Picks:
     if not parts:
         raise PickFormatError("no picks to join: the list of pick sets is empty.")
     tables: list[pd.DataFrame] = []
-    sources: list[PickSource] = []
+    number: dict[PickSource, int] = {}  # by identity: parts of one reading share theirs
     for part in parts:
-        source = part.table["source"].to_numpy(dtype=np.int32)
-        renumbered = np.where(source < 0, source, source + len(sources)).astype(np.int32)
-        tables.append(part.table.assign(source=renumbered))
-        sources.extend(part.sources)
+        numbers = [number.setdefault(source, len(number)) for source in part.sources]
+        renumbered = np.array([*numbers, -1], dtype=np.int32)  # -1, of no source, stays
+        tables.append(part.table.assign(source=renumbered[part.table["source"].to_numpy()]))
     lists = {id(part.file_list): part.file_list for part in parts}
     file_list = next(iter(lists.values())) if len(lists) == 1 else None
     table = pd.concat(tables, ignore_index=True)
@@ -318,4 +317,4 @@ def concatenate(parts: Iterable[Picks]) -> Picks:
             table[column.name] = table[column.name].fillna(column.missing)
             if column.dtype is np.int8:
                 table[column.name] = table[column.name].astype(np.int8)
-    return Picks(table, tuple(sources), file_list)
+    return Picks(table, tuple(number), file_list)
