@@ -217,6 +217,10 @@ def drag_line(hand: Any, decide: Any, clock: Clock) -> None:
         at = threshold_place(decide, 0.5 + 0.4 * (i + 1) / N_STEPS)
         clock("drag", lambda at=at: hand.move(widget, at.x(), at.y(), held=True, settle=False))
     clock("let go", lambda: QTest.mouseRelease(widget, button, no_keys, at))
+    threshold = decide.fields.threshold.value
+    assert abs(threshold - 0.9) < 0.02, (
+        f"the line was dragged to 0.9, the threshold is {threshold}"
+    )
 
 
 def measure_plain(work: Path, seed: int) -> dict[str, list[tuple[float, float]]]:
