@@ -19,6 +19,7 @@ import typer
 
 from napari_pickeroptimizer import __version__
 from napari_pickeroptimizer.cli import (
+    EXIT_INTERRUPTED,
     decide,
     demo,
     evaluate,
@@ -38,7 +39,7 @@ from napari_pickeroptimizer.errors import PickerOptimizerError
 EXIT_BAD_INPUT = 2
 DEBUG = "--debug"
 # What a damaged file or a failing disk raises in the libraries that read it.
-DAMAGED = (UnicodeError, EOFError, csv.Error, zlib.error)
+DAMAGED = (UnicodeError, csv.Error, zlib.error)
 
 app = typer.Typer(
     name="pickeroptimizer",
@@ -114,3 +115,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
             err.print("Error: ", style="bold red", end="")
             err.print(in_words(error), markup=False)
             sys.exit(EXIT_BAD_INPUT)
+        except KeyboardInterrupt:  # before or after Typer, which has its own answer
+            sys.exit(EXIT_INTERRUPTED)
