@@ -115,6 +115,12 @@ def spot_project(tmp_path_factory: pytest.TempPathFactory) -> SpotProject:
     return project
 
 
+@pytest.fixture(scope="session")
+def rounds() -> int:
+    """How often a test repeats what it does at random: PICKEROPTIMIZER_ROUNDS, by default once."""
+    return int(os.environ.get("PICKEROPTIMIZER_ROUNDS", "1"))
+
+
 @pytest.fixture
 def names_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the micrographs whose image was read, in that order; grows during a test."""

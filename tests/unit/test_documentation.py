@@ -100,3 +100,22 @@ def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
 def slug(heading: str) -> str:
     """The id that mkdocs gives a heading."""
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
+PROMISES = re.split(
+    r"^(?=- )", (ROOT / "docs/explanation/promises.md").read_text(), flags=re.M
+)
+PROMISES = [text for text in PROMISES if text.startswith("- **")]
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda text: text.split("**")[1])
+def test_every_promise_about_files_is_held_by_a_test(promise: str) -> None:
+    tests = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", promise)
+    assert tests
+    for path, name in tests:
+        assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+def test_what_is_promised_about_files_can_be_found_in_the_documentation() -> None:
+    assert "explanation/promises.md" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert len(PROMISES) > 15

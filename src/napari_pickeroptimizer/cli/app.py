@@ -1,12 +1,17 @@
 """The ``pickeroptimizer`` program: its commands, and its exit codes.
 
-0 done; 1 done, but some micrographs could not be read; 2 bad input.
+0 done; 1 done, but some micrographs could not be read; 2 bad input, or something that could not
+be read or written. Every such error is one sentence; ``--debug``, anywhere among the arguments,
+shows where in the program it arose.
 """
 
 from __future__ import annotations
 
+import csv
 import signal
 import sys
+import traceback
+import zlib
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,6 +19,7 @@ import typer
 
 from napari_pickeroptimizer import __version__
 from napari_pickeroptimizer.cli import (
+    EXIT_INTERRUPTED,
     decide,
     demo,
     evaluate,
@@ -31,6 +37,9 @@ from napari_pickeroptimizer.cli.show import err
 from napari_pickeroptimizer.errors import PickerOptimizerError
 
 EXIT_BAD_INPUT = 2
+DEBUG = "--debug"
+# What a damaged file or a failing disk raises in the libraries that read it.
+DAMAGED = (UnicodeError, csv.Error, zlib.error)
 
 app = typer.Typer(
     name="pickeroptimizer",
@@ -65,8 +74,11 @@ def _options(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option(DEBUG, help="Show where in the program an error arose.")
+    ] = False,
 ) -> None:
-    pass
+    pass  # `main` has taken --debug out of the arguments already, wherever it stood
 
 
 def _end(signal_number: int, frame: object) -> None:
@@ -74,12 +86,34 @@ def _end(signal_number: int, frame: object) -> None:
     sys.exit(128 + signal_number)
 
 
+def in_words(error: BaseException) -> str:
+    """Return what is told of an error: what, where, and what to do."""
+    if isinstance(error, PickerOptimizerError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else "reading or writing failed: "
+        why = error.strerror or str(error) or type(error).__name__
+        return f"{where}{why}. Check that it is there, and that its disk is in order and not full."
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: use fewer picks or a smaller --batch-size."
+    return (
+        f"an input is damaged or of another kind ({error}): {DEBUG} shows which one was being "
+        "read."
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    is_debugging = DEBUG in given
     with handled_by(_end, signal.SIGTERM):
         try:
-            app(args=None if arguments is None else list(arguments))
-        except PickerOptimizerError as error:
+            app(args=[a for a in given if a != DEBUG])
+        except (PickerOptimizerError, OSError, MemoryError, *DAMAGED) as error:
+            if is_debugging:
+                traceback.print_exception(error)
             err.print("Error: ", style="bold red", end="")
-            err.print(str(error), markup=False)
+            err.print(in_words(error), markup=False)
             sys.exit(EXIT_BAD_INPUT)
+        except KeyboardInterrupt:  # before or after Typer, which has its own answer
+            sys.exit(EXIT_INTERRUPTED)

@@ -15,6 +15,7 @@ from napari_pickeroptimizer.cli.pruning import (
     show_run,
 )
 from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.prune.staging import check_output
 
 
 def decide(
@@ -65,12 +66,15 @@ def decide(
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.prune.decide import decide_picks
 
+    settings = prune_settings(decision=decision)
+    check_output(output, settings.overwrite)
+    classifier = Classifier.load(model) if model else None
     events = decide_picks(
         output,
-        prune_settings(decision=decision),
+        settings,
         scores=scores,
         picks=picks_without_labels(picks) if picks else None,
-        model=Classifier.load(model) if model else None,
+        model=classifier,
         labels=read_picks(decision.labels) if decision.labels else None,
         inputs={"labels": list(decision.labels or [])},
         allow_unscored=allow_unscored,

@@ -14,7 +14,7 @@ from napari_pickeroptimizer.cli.show import out, percent, print_json, print_tabl
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.prune.staging import RUN_RECORD
+from napari_pickeroptimizer.prune.staging import RUN_RECORD, check_writable
 
 
 def evaluate(
@@ -91,6 +91,7 @@ def _check_report_path(report: Path) -> None:
         )
     if report.suffix.lower() not in (".html", ".htm"):
         raise SettingsError(f"--report {report}: a report is a web page, call it .html.")
+    check_writable(report.parent)
 
 
 def run_record_beside(paths: list[str]) -> dict[str, Any] | None:

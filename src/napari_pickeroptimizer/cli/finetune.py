@@ -22,8 +22,9 @@ from napari_pickeroptimizer.cli.options import (
     SeedOption,
     StepsOption,
     check_one_diameter,
-    checked_output_file,
+    check_output_is_no_input,
     find_micrographs,
+    output_file,
 )
 from napari_pickeroptimizer.cli.show import out, percent, print_json, run_to_end
 from napari_pickeroptimizer.errors import LabelError, SettingsError
@@ -101,7 +102,6 @@ def finetune(
     from napari_pickeroptimizer.fewshot.finetune import finetune as finetune_events
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
-    checked_output_file(output, overwrite)
     check_one_diameter(diameter_px, diameter_angstrom)
     settings = FineTuneSettings(
         diameter_px=diameter_px,
@@ -116,16 +116,18 @@ def finetune(
         device=device,
         class_names=parsed_class_names(class_names or []),
     )
-    found = find_micrographs(micrographs, pixel_size, flip_y)
-    labelled = read_labels(labels, positive, negative)
-    unlabelled = read_picks(picks) if picks else None
-
-    result, skipped = run_to_end(
-        finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", _describe,
-        "Its picks were left out.",
-    )  # fmt: skip
-    assert isinstance(result, FineTuned)  # the generator's last event
-    result.model.save(output)
+    with output_file(output, overwrite):
+        check_output_is_no_input(output, [base, *micrographs])
+        found = find_micrographs(micrographs, pixel_size, flip_y)
+        labelled = read_labels(labels, positive, negative)
+        unlabelled = read_picks(picks) if picks else None
+        check_output_is_no_input(output, picks=[labelled, unlabelled])
+        result, skipped = run_to_end(
+            finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", _describe,
+            "Its picks were left out.",
+        )  # fmt: skip
+        assert isinstance(result, FineTuned)  # the generator's last event
+        result.model.save(output)
     _report(output, result.model.card.training, skipped, as_json)
     if skipped:
         raise typer.Exit(code=1)

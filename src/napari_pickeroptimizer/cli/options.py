@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -12,7 +13,12 @@ import typer
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.prune.staging import check_writable
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.prune.staging import (
+    check_inputs_stay,
+    check_writable,
+    locked_file,
+)
 
 MICROGRAPHS = typer.Option(
     "--micrographs",
@@ -201,6 +207,31 @@ def checked_output_file(path: Path, overwrite: bool) -> Path:
         raise SettingsError(f"--output {path} exists: choose another name, or --overwrite.")
     check_writable(path.parent)
     return path
+
+
+@contextmanager
+def output_file(path: Path, overwrite: bool) -> Iterator[None]:
+    """Keep a file for this run: another one that would write it is refused meanwhile.
+
+    Raises
+    ------
+    SettingsError
+        It is there and may not be overwritten, or another run is writing it.
+    OutputError
+        It cannot be written.
+    """
+    checked_output_file(path, overwrite)
+    with locked_file(path):
+        checked_output_file(path, overwrite)  # another run may just have ended
+        yield
+
+
+def check_output_is_no_input(
+    output: Path, files: Iterable[str | Path | None] = (), picks: Iterable[Picks | None] = ()
+) -> None:
+    """Refuse an output that is one of the files that are read."""
+    sources = [source.path for part in picks if part is not None for source in part.sources]
+    check_inputs_stay([output], [*(Path(f) for f in files if f is not None), *sources])
 
 
 def check_one_diameter(diameter_px: float | None, diameter_ang: float | None) -> None:

@@ -18,7 +18,8 @@ from napari_pickeroptimizer.cli.options import (
     OverwriteOption,
     SeedOption,
     StepsOption,
-    checked_output_file,
+    check_output_is_no_input,
+    output_file,
 )
 from napari_pickeroptimizer.cli.show import err, out, percent, print_json, run_with_progress
 
@@ -100,7 +101,6 @@ def pretrain(
     from napari_pickeroptimizer.pretrain.settings import PretrainSettings
     from napari_pickeroptimizer.pretrain.train import pretrain as pretrain_events
 
-    checked_output_file(output, overwrite)
     settings = PretrainSettings(
         backbone=backbone_of(base, backbone),
         base=base,
@@ -121,33 +121,35 @@ def pretrain(
         seed=seed,
         device=device,
     )
-    categories = read_categories(data, leave_out or ())
-    err.print(
-        f"{len(categories):,} boxes of {len(categories.names)} categories from "
-        f"{len(categories.entries)} entries"
-    )
-    training: dict[str, Any] = {}
-    step = 0
-    training_events = cast(
-        "Generator[PretrainEvent]", pretrain_events(categories, settings, output)
-    )
-    try:
-        # SIGTERM (a queue's time limit) is treated as Ctrl-C, so that the state is saved
-        with (
-            handled_by(signal.default_int_handler, signal.SIGTERM),
-            closing(training_events),
-        ):
-            for event in run_with_progress(training_events, "Pretraining", _describe):
-                match event:
-                    case events.Resumed() | events.StepDone():
-                        step = event.step
-                    case events.Validated():
-                        err.print(f"step {event.step}: {_held_out(event.validation)}")
-                    case events.Pretrained():
-                        training = event.model.card.training
-    except KeyboardInterrupt:
-        err.print(f"Stopped after step {step}. The same command resumes the training.")
-        raise typer.Exit(code=EXIT_INTERRUPTED) from None
+    with output_file(output, overwrite):
+        check_output_is_no_input(output, [base])
+        categories = read_categories(data, leave_out or ())
+        err.print(
+            f"{len(categories):,} boxes of {len(categories.names)} categories from "
+            f"{len(categories.entries)} entries"
+        )
+        training: dict[str, Any] = {}
+        step = 0
+        training_events = cast(
+            "Generator[PretrainEvent]", pretrain_events(categories, settings, output)
+        )
+        try:
+            # SIGTERM (a queue's time limit) is treated as Ctrl-C, so that the state is saved
+            with (
+                handled_by(signal.default_int_handler, signal.SIGTERM),
+                closing(training_events),
+            ):
+                for event in run_with_progress(training_events, "Pretraining", _describe):
+                    match event:
+                        case events.Resumed() | events.StepDone():
+                            step = event.step
+                        case events.Validated():
+                            err.print(f"step {event.step}: {_held_out(event.validation)}")
+                        case events.Pretrained():
+                            training = event.model.card.training
+        except KeyboardInterrupt:
+            err.print(f"Stopped after step {step}. The same command resumes the training.")
+            raise typer.Exit(code=EXIT_INTERRUPTED) from None
     _report(output, training, as_json)
 
 

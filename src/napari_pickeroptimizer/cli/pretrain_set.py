@@ -29,6 +29,7 @@ from napari_pickeroptimizer.cli.show import (
 )
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.prune.staging import check_writable
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings
@@ -85,6 +86,7 @@ def pretrain_set(
     as_json: JsonOption = False,
 ) -> None:
     """Cut boxes from a project or from simulations, as categories for `pretrain`."""
+    check_writable(output)
     of_project = {
         "--entry": entry,
         "--micrographs": micrographs,

@@ -17,6 +17,7 @@ from napari_pickeroptimizer.cli.pruning import (
     show_run,
 )
 from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.prune.staging import check_output
 
 
 def prune(
@@ -30,6 +31,7 @@ def prune(
     from napari_pickeroptimizer.prune.run import prune_picks
 
     settings = prune_settings(scoring, decision)
+    check_output(output, settings.overwrite)
     classifier = Classifier.load(scoring.model)
     micrographs = find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y)
     events = prune_picks(

@@ -20,6 +20,7 @@ from napari_pickeroptimizer.cli.pruning import (
     show_scoring,
 )
 from napari_pickeroptimizer.cli.show import out, print_json
+from napari_pickeroptimizer.prune.staging import check_writable
 
 
 def score(
@@ -40,13 +41,15 @@ def score(
     from napari_pickeroptimizer.prune.journal import Shard
     from napari_pickeroptimizer.prune.score import score_picks
 
-    part = Shard.parse(shard)
+    part, settings = Shard.parse(shard), prune_settings(scoring)
+    check_writable(output)
+    classifier = Classifier.load(scoring.model)
     events = score_picks(
         find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
         picks_without_labels(scoring.picks),
-        Classifier.load(scoring.model),
+        classifier,
         output,
-        prune_settings(scoring),
+        settings,
         shard=part,
         inputs=scoring_inputs(scoring),
     )

@@ -10,6 +10,7 @@ import typer
 from napari_pickeroptimizer.cli.options import JsonOption, SeedOption
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress
 from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
+from napari_pickeroptimizer.prune.staging import check_writable
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
 from napari_pickeroptimizer.simulate.scene import Scene
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
@@ -78,6 +79,7 @@ def write_project(
     output: Path, settings: SimulationSettings, scene: Scene | None = None
 ) -> ProjectWritten:
     """Simulate with a progress bar and return what was written."""
+    check_writable(output)
     events = simulate_project(output, settings, scene)
     *_, written = run_with_progress(events, "Simulating", lambda _: "")
     assert isinstance(written, ProjectWritten)  # the last event

@@ -19,6 +19,7 @@ from napari_pickeroptimizer.cli.options import (
     PixelSizeOption,
     SeedOption,
     check_one_diameter,
+    check_output_is_no_input,
     checked_output_file,
     find_micrographs,
 )
@@ -138,14 +139,14 @@ def suggest(
     labelled = (
         read_labels(labels, positive, negative) if labels or positive or negative else None
     )
+    picked = read_picks(picks)
+    check_output_is_no_input(output, [model, *micrographs], [picked, labelled])
 
     def describe(event: object) -> str:
         return f"reading {event.micrograph}" if isinstance(event, BoxesRead) else ""
 
     result, skipped = run_to_end(
-        suggest_events(
-            found, read_picks(picks), settings, classifier=classifier, labels=labelled
-        ),
+        suggest_events(found, picked, settings, classifier=classifier, labels=labelled),
         "Comparing picks",
         describe,
         "Nothing was suggested on it.",

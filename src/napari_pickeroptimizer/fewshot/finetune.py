@@ -24,7 +24,7 @@ from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.model.weights import backbone_of, initial_network
+from napari_pickeroptimizer.model.weights import backbone_of, check_base, initial_network
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration
 from napari_pickeroptimizer.trust.class_shares import class_shares
 from napari_pickeroptimizer.trust.reference import measure_reference
@@ -77,6 +77,7 @@ def finetune(
         The input is invalid; the message says what to do.
     """
     device = choose_device(settings.device)
+    check_base(settings.base, settings.backbone)
     boxes = None
     for event in gather(micrographs, labels, unlabelled, settings):
         if isinstance(event, TrainingBoxes):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -12,20 +11,17 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.boxes import CLIP_SIGMA, BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.io.atomic import atomic_path
-from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone import REGNETS, build_backbone
+from napari_pickeroptimizer.model.card_schema import FORMAT_VERSION, PRETRAINING, checked_card
+from napari_pickeroptimizer.model.model_file import read_model_file, write_model_file
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores
+from napari_pickeroptimizer.trust.reference import Reference
 
-FORMAT = "napari-pickeroptimizer"
-# 2: calibration and held-out scores, called evidence; 3: called held_out_scores
-FORMAT_VERSION = 3
 DEFAULT_VIEWS = 4
 MAX_VIEWS = 8  # four rotations, each with and without a flip
 
@@ -79,7 +75,7 @@ class ModelCard:
     @property
     def is_pretrained(self) -> bool:
         """Whether it is a pretrained base for fine-tuning, whose outputs are no pick classes."""
-        return self.training.get("kind") == "pretraining"
+        return self.training.get("kind") == PRETRAINING
 
     def to_json(self) -> str:
         """Return the card as JSON text."""
@@ -95,27 +91,22 @@ class ModelCard:
         Raises
         ------
         CheckpointError
-            The text is no card, or one of a newer version.
+            The text is no card, one of a newer version, or a value of it makes no sense.
         """
+        values = checked_card(text)
+        del values["format_version"]
+        scores = values.pop("evidence", None) or values.get("held_out_scores")
         try:
-            values = json.loads(text)
-            version = values.pop("format_version")
-            if version > FORMAT_VERSION:
-                raise CheckpointError(
-                    f"the model was written by a newer version (card format {version}, this "
-                    f"version reads up to {FORMAT_VERSION}): update napari-pickeroptimizer."
-                )
             values["boxes"] = BoxSettings(**values["boxes"])
             values["class_ids"] = tuple(values["class_ids"])
             values["class_names"] = tuple(values["class_names"])
             values["calibration"] = Calibration(**values.get("calibration", {}))
-            scores = values.pop("evidence", None) or values.get("held_out_scores")
             values["held_out_scores"] = scores and HeldOutScores.from_dict(scores)
-            return cls(**values)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, CheckpointError):
-                raise
+            if reference := values.get("training", {}).get("reference"):
+                Reference.from_dict(reference)
+        except ValueError as error:
             raise CheckpointError(f"the model's card is damaged: {error}") from error
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -193,6 +184,13 @@ class Classifier:
         half : bool
             Store the weights as float16, for half the size; `load` returns float32.
             BatchNorm statistics and counters are few and stay as they are.
+
+        Raises
+        ------
+        CheckpointError
+            The weights are no numbers, as of a training that diverged; nothing is written.
+        OutputError
+            The file cannot be written; what was at `path` is unchanged.
         """
         path = Path(path)
         learned = {name for name, _ in self.network.named_parameters()} if half else set()
@@ -200,69 +198,116 @@ class Classifier:
             k: _halved(v) if k in learned else v for k, v in self.network.state_dict().items()
         }
         state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
-        with atomic_path(path) as temporary:
-            save_file(
-                state, temporary, metadata={"format": FORMAT, "card": self.card.to_json()}
-            )
+        card = self.card.to_json()
+        try:
+            ModelCard.from_json(card)  # what is written can be read
+            check_finite(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} is not written: {error}") from error
+        write_model_file(path, card, state)
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a classifier.
+        """Read a classifier; nothing in the file is used before it has been checked.
 
         Raises
         ------
         CheckpointError
-            The file is missing, damaged, a pickle, or of another program.
+            The file is missing, damaged, a pickle, of another program, or its card or weights
+            make no sense.
         """
         path = Path(path)
-        metadata, state = _read_safetensors(path)
-        if metadata.get("format") != FORMAT or "card" not in metadata:
-            raise CheckpointError(
-                f"{path} is a safetensors file of another program: expected a model written by "
-                "`pickeroptimizer finetune`."
-            )
+        text, state = read_model_file(path)
         try:
-            card = ModelCard.from_json(metadata["card"])
-            network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids))
+            card = ModelCard.from_json(text)
+            check_fit(state, card)
+            check_finite(state)
+            network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids)).eval()
             network.load_state_dict(state)  # float16 weights become float32 ones here
+            check_outputs(network, card.boxes.box_px)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        except RuntimeError as error:
+        return cls(network, card)
+
+
+def check_fit(state: dict[str, torch.Tensor], card: ModelCard) -> None:
+    """Refuse weights that are not those of the card's network; no large one is made for that.
+
+    Raises
+    ------
+    CheckpointError
+        A tensor is missing, unknown, or of another shape or type.
+    """
+    # RegNets compute their widths with tensors, so need real ones; they are small
+    device = torch.device("cpu" if card.backbone in REGNETS else "meta")
+    with torch.random.fork_rng(devices=[]), device:
+        network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids))
+    expected = network.state_dict()
+    problems = [f"{name} is missing" for name in expected.keys() - state.keys()]
+    problems += [f"{name} is unknown" for name in state.keys() - expected.keys()]
+    for name in expected.keys() & state.keys():
+        wanted, there = expected[name], state[name]
+        types = (
+            (torch.float32, torch.float16) if wanted.is_floating_point() else (wanted.dtype,)
+        )
+        if there.shape != wanted.shape or there.dtype not in types:
+            problems.append(f"{name} is {_kind(there)}, where {_kind(wanted)} was expected")
+    if problems:
+        raise CheckpointError(
+            f"the weights do not fit the {card.backbone} with {len(card.class_ids)} classes of "
+            f"the card: {min(problems)[:200]}."
+        )
+
+
+def check_finite(state: dict[str, torch.Tensor]) -> None:
+    """Refuse weights that are no finite numbers, and variances below 0.
+
+    Raises
+    ------
+    CheckpointError
+        As of a training that diverged, or a broken copy.
+    """
+    for name, values in state.items():
+        n = int((~values.isfinite()).sum())
+        if name.endswith("running_var"):
+            n += int((values < 0).sum())
+        if n:
             raise CheckpointError(
-                f"{path}: the weights do not fit the {card.backbone} of the card: {error}"
-            ) from error
-        return cls(network.eval(), card)
+                f"{n:,} of {values.numel():,} weights of {name} are no usable numbers (NaN, "
+                "infinite or a variance below 0): the training diverged, or the copy is broken. "
+                "Fine-tune again, or copy the file again."
+            )
+
+
+def check_outputs(network: TwoBranchNet, box_px: int) -> None:
+    """Refuse a network whose answer to a box is no number, as of weights that are too large.
+
+    Raises
+    ------
+    CheckpointError
+        Its logits are not finite, or it cannot take boxes of this size.
+    """
+    box = torch.linspace(-CLIP_SIGMA, CLIP_SIGMA, box_px**2).reshape(1, 1, box_px, box_px)
+    try:
+        with torch.inference_mode():
+            is_finite = bool(network(box).isfinite().all())
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the network does not take boxes of {box_px} pixels ({error}): fine-tune again."
+        ) from error
+    if not is_finite:
+        raise CheckpointError(
+            "the network answers a box with values that are no numbers: its weights are too "
+            "large, as of a training that diverged. Fine-tune again."
+        )
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _halved(weights: torch.Tensor) -> torch.Tensor:
     """Return weights as float16, unless one of them is too large for it."""
     halved = weights.detach().half()
     return halved if halved.isfinite().all() else weights
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path}: no such model file. Make one with `pickeroptimizer finetune`."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dict)
-            return dict(file.metadata() or {}), state
-    except (SafetensorError, OSError) as error:
-        # checked only now: the first byte of a safetensors file is part of its header's length
-        # and may well be 0x80
-        if _looks_like_a_pickle(path):
-            raise CheckpointError(
-                f"{path} is a pickle (a torch.save file), which can run code on loading, and is "
-                "not read: expected a safetensors model written by `pickeroptimizer finetune`."
-            ) from error
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
-
-
-def _looks_like_a_pickle(path: Path) -> bool:
-    """Whether a file is a pickle (protocol 2 or later), or torch.save's zip archive of one."""
-    with path.open("rb") as file:
-        start = file.read(1)
-    return start == b"\x80" or zipfile.is_zipfile(path)

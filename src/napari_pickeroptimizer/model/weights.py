@@ -66,6 +66,19 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     return TwoBranchNet(start.network.features, n_classes)
 
 
+def check_base(base: str | Path, backbone: str | None) -> None:
+    """Refuse first weights that `initial_network` would refuse; nothing is downloaded.
+
+    Raises
+    ------
+    CheckpointError
+        The weights are missing, or do not fit the backbone.
+    """
+    if str(base) != "imagenet":
+        with torch.random.fork_rng(devices=[]):  # as if nothing had been drawn
+            initial_network(base, backbone, n_classes=2)
+
+
 def _is_imagenet(base: str) -> bool:
     return base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import threading
@@ -44,11 +45,12 @@ class ResumeFile:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the file by a new state."""
+        data = io.BytesIO()  # torch's own writing tells of a full disk in no words
+        torch.save(
+            {"format": FORMAT, "fingerprint": json.dumps(self.fingerprint), **state}, data
+        )
         with atomic_path(self.path) as temporary:
-            torch.save(
-                {"format": FORMAT, "fingerprint": json.dumps(self.fingerprint), **state},
-                temporary,
-            )
+            temporary.write_bytes(data.getbuffer())
 
     def load(self) -> dict[str, Any] | None:
         """Return the saved state, None where there is none.

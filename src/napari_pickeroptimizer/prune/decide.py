@@ -116,7 +116,7 @@ def decide_picks(
     if picks is None:
         picks = read_picks(journal_scores.inputs.get("picks") or [])
         picks = picks.with_labels(UNLABELLED)
-    check_run_is_possible(card, picks, output, settings)
+    check_run_is_possible(card, picks, output, settings, labels, journal_scores.inputs)
     matched, unscored, changed, n_repeated = match_records(journal_scores.records, picks)
     if (unscored or changed) and not allow_unscored:
         raise SettingsError(_incomplete(journal_scores, unscored, changed))

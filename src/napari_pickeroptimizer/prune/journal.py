@@ -44,9 +44,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import OutputError, SettingsError
+from napari_pickeroptimizer.io.atomic import writing
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.staging import lock_file, writing
+from napari_pickeroptimizer.prune.staging import lock_file
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 from napari_pickeroptimizer.trust.reference import MicrographFigures
 
@@ -243,7 +244,8 @@ class ScoreJournal:
         self.path = folder / f"{scoring}.{shard.index}-of-{shard.count}.log"
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = self.path.open("a+b")
+            # not buffered: what is left of a record on a full disk is not written again on closing
+            self._file: IO[bytes] = self.path.open("a+b", buffering=0)
         try:
             lock_file(self._file)
         except OSError as error:
@@ -273,9 +275,10 @@ class ScoreJournal:
     def append(self, values: Mapping[str, Any]) -> None:
         """Write a record; it is in the file when this returns, whatever ends the process then."""
         text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+        line = memoryview(b"%08x %s\n" % (zlib.crc32(text), text))
         with writing(self.path):
-            self._file.write(b"%08x %s\n" % (zlib.crc32(text), text))
-            self._file.flush()
+            while len(line):
+                line = line[self._file.write(line) :]
 
     def set_inputs(self, inputs: Mapping[str, Any]) -> None:
         """Write the user's inputs, unless the newest record has the same."""

@@ -25,11 +25,11 @@ from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.score import checked_for_picks, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.staging import (
+    check_inputs_stay,
+    check_output,
     check_space,
-    check_writable,
     earlier_files,
     locked,
-    repair_if_needed,
     staged,
 )
 from napari_pickeroptimizer.prune.threshold import forecast_for
@@ -209,7 +209,8 @@ def prepare(
     """
     output = Path(output)
     card = checked_for_picks(classifier).card
-    check_run_is_possible(card, picks, output, settings)
+    given = labels.picks if isinstance(labels, LabelMatch) else labels
+    check_run_is_possible(card, picks, output, settings, given, inputs)
     groups = group_by_micrograph(micrographs, picks)
     matched = labels if isinstance(labels, LabelMatch) else None
     if labels is not None and not isinstance(labels, LabelMatch):
@@ -227,14 +228,20 @@ def prepare(
 
 
 def check_run_is_possible(
-    card: ModelCard, picks: Picks, output: Path, settings: PruneSettings
+    card: ModelCard,
+    picks: Picks,
+    output: Path,
+    settings: PruneSettings,
+    labels: Picks | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> None:
     """Check what does not depend on scores: the model, the threshold rule, the folder.
 
     Raises
     ------
     SettingsError
-        The model has no particle class or no forecast for the rule, or the folder holds a run.
+        The model has no particle class or no forecast for the rule, or the folder holds a run,
+        or one that picks, labels or model are read from.
     OutputError
         The folder cannot be written to, or its disk is too full.
     """
@@ -244,9 +251,11 @@ def check_run_is_possible(
             f"{', '.join(card.class_names)}."
         )
     settings.check(card)
-    check_writable(output)
-    repair_if_needed(output)
-    earlier_files(output, settings.overwrite)
+    sources = [*picks.sources, *(labels.sources if labels is not None else ())]
+    files = [source.path for source in sources]
+    if inputs and inputs.get("model"):
+        files.append(Path(inputs["model"]))
+    check_inputs_stay(check_output(output, settings.overwrite), files)
     # every pick is written twice: with all scored ones, and with the kept or the rejected
     sizes = [source.path.stat().st_size for source in picks.sources if source.path.is_file()]
     check_space(output, 2 * (sum(sizes) + BYTES_A_PICK * len(picks)))

@@ -13,12 +13,15 @@ import errno
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from napari_pickeroptimizer.errors import OutputError, SettingsError
+from napari_pickeroptimizer.io.atomic import writing
 
 RUN_RECORD = "run.json"
 PARTS = ("scored", "kept", "rejected", "unscored")
@@ -64,7 +67,7 @@ def earlier_files(output: Path, overwrite: bool) -> list[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, or made; nothing is written.
+    """Refuse a folder that cannot be written to, or made; nothing is left in it.
 
     Raises
     ------
@@ -75,9 +78,50 @@ def check_writable(folder: Path) -> None:
         if place.is_dir():
             if not os.access(place, os.W_OK | os.X_OK):
                 raise OutputError(f"{folder} cannot be written: {place} is read-only.")
-            return
+            with writing(folder), TemporaryFile(dir=place):  # permissions may lie, as on NFS
+                return
         if place.exists():
             raise OutputError(f"{folder} cannot be a folder: {place} is a file.")
+
+
+def check_output(output: Path, overwrite: bool) -> list[Path]:
+    """Check that a run may be written into a folder; return the files that it replaces.
+
+    A swap that was interrupted is finished first.
+
+    Raises
+    ------
+    SettingsError
+        As `earlier_files`.
+    OutputError
+        As `check_writable`.
+    """
+    check_writable(output)
+    repair_if_needed(output)
+    return earlier_files(output, overwrite)
+
+
+def check_inputs_stay(replaced: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse a run that would replace one of its own inputs.
+
+    Parameters
+    ----------
+    replaced : iterable of Path
+        Files that are there now and will be removed or overwritten.
+    inputs : iterable of Path
+        Files that are read.
+
+    Raises
+    ------
+    SettingsError
+        A file is both, by whatever name or link.
+    """
+    real = {path.resolve() for path in replaced}
+    for path in inputs:
+        if path.expanduser().resolve() in real:
+            raise SettingsError(
+                f"{path} is an input of this run, which would replace it: choose another output."
+            )
 
 
 def check_space(folder: Path, n_bytes: float) -> None:
@@ -98,24 +142,6 @@ def check_space(folder: Path, n_bytes: float) -> None:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Raise an `OutputError` instead of an `OSError`, as of a full or read-only disk.
-
-    Raises
-    ------
-    OutputError
-        A file could not be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, OutputError) or error.errno is None:
-            raise
-        what = error.strerror or type(error).__name__
-        raise OutputError(f"{folder} cannot be written: {what}.") from error
-
-
-@contextmanager
 def locked(output: Path) -> Iterator[None]:
     """Lock a folder, created if needed, against other runs; remove it at the end if empty.
 
@@ -126,18 +152,43 @@ def locked(output: Path) -> Iterator[None]:
     OutputError
         It cannot be made.
     """
-    made = [p for p in (output, *output.parents) if not p.exists()]
-    with writing(output):
-        output.mkdir(parents=True, exist_ok=True)
-        lock = _open_lock(output / LOCK)
-    try:
+    with _held(output / LOCK, output):
         with writing(output):
             repair(output)
         yield
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Lock a file that is going to be written, such as a model, against other runs.
+
+    Its folder is created if needed, and removed at the end if empty.
+
+    Raises
+    ------
+    SettingsError
+        Another run has locked it.
+    OutputError
+        The folder cannot be made, or not be written to.
+    """
+    # two names may begin alike, and a name with an addition may be too long
+    lock = f".{path.name[:40]}.{zlib.crc32(path.name.encode()):08x}.lock"
+    with _held(path.with_name(lock), path):
+        yield
+
+
+@contextmanager
+def _held(lock: Path, output: Path) -> Iterator[None]:
+    made = [p for p in lock.parents if not p.exists()]
+    with writing(output):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = _open_lock(lock, output)
+    try:
+        yield
     finally:
         with suppress(OSError):
-            (output / LOCK).unlink()
-        lock.close()
+            lock.unlink()
+        file.close()
         for folder in made:
             with suppress(OSError):  # not empty
                 folder.rmdir()
@@ -157,24 +208,29 @@ def staged(output: Path, earlier: Iterable[Path]) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        The disk is full or read-only; the earlier run is unchanged.
+        The disk is full or read-only; the earlier run is unchanged, and the message says so.
     """
     folder = output / _IN_PROGRESS
     complete = output / _COMPLETE
-    with writing(output):
-        try:
+    names = [path.relative_to(output).as_posix() for path in earlier]
+    try:
+        with writing(output):
             folder.mkdir()
             yield folder
-            names = [path.relative_to(output).as_posix() for path in earlier]
             (folder / _REPLACES).write_text(json.dumps(names), encoding="utf-8")
             folder.rename(complete)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        try:
-            _swap_in(output)
-        except BaseException:  # such as a signal: a complete run is still swapped in
-            _swap_in(output)
+    except OutputError as error:
+        if not names:
             raise
+        raise OutputError(f"{error} The earlier run in {output} is unchanged.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with writing(output):
+            try:
+                _swap_in(output)
+            except BaseException:  # such as a signal: a complete run is still swapped in
+                _swap_in(output)
+                raise
 
 
 def repair(output: Path) -> None:
@@ -192,6 +248,7 @@ def repair_if_needed(output: Path) -> None:
 
 
 def _swap_in(output: Path) -> None:
+    """Move a complete run to its place, if there is one."""
     complete = output / _COMPLETE
     replaces = complete / _REPLACES
     if replaces.is_file():  # none of the new files has been moved yet
@@ -227,7 +284,7 @@ def _recorded(output: Path) -> list[Path]:
     return [f for f in files if f.resolve().is_relative_to(home)]
 
 
-def _open_lock(path: Path) -> IO[bytes]:
+def _open_lock(path: Path, output: Path) -> IO[bytes]:
     """Return the file at `path`, locked until it is closed."""
     while True:
         file = path.open("ab")
@@ -237,8 +294,8 @@ def _open_lock(path: Path) -> IO[bytes]:
             file.close()
             if error.errno in _LOCKED:
                 raise SettingsError(
-                    f"another run is writing into {path.parent}: wait until it has ended, or "
-                    "choose another folder."
+                    f"another run is writing {output}: wait until it has ended, or choose another "
+                    "output."
                 ) from error
             raise
         # the previous holder removes the file: this may no longer be the one at `path`

@@ -69,12 +69,24 @@ class HeldOutScores:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Make the scores from the result of `to_dict`."""
-        return cls(
+        """Make the scores from the result of `to_dict`.
+
+        Raises
+        ------
+        ValueError
+            They are not of labels of both kinds, from which alone something can be told.
+        """
+        scores = cls(
             np.asarray(values["logits"], dtype=np.float64),
             np.asarray(values["is_particle"], dtype=bool),
             np.asarray(values.get("suggested", []), dtype=bool),
         )
+        if not (scores.n_particles and scores.n_others):
+            raise ValueError(
+                f"expected held-out scores of particles and of others, got {scores.n_particles} "
+                f"and {scores.n_others}"
+            )
+        return scores
 
 
 def match_scale(

@@ -223,10 +223,13 @@ class Reference:
         ValueError, KeyError, TypeError
             The values are of another kind.
         """
+        grey = FeatureStatistics.from_dict(values["grey"])
+        if len(grey.mean) != len(GREY_NAMES):
+            raise ValueError(f"{len(grey.mean)} figures of grey levels, not {len(GREY_NAMES)}")
         return cls(
             int(values["n_picks"]),
             int(values["n_micrographs"]),
-            FeatureStatistics.from_dict(values["grey"]),
+            grey,
             FeatureStatistics.from_dict(values["features"]),
             float(values["share"]),
             float(values["share_limit"]),
