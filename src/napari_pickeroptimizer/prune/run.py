@@ -342,7 +342,11 @@ def _record(
             f"{n_outside} picks lie outside their micrograph and stay unscored: were they picked "
             "on binned or other micrographs?"
         )
-    n_unknown = sum(m.pixel_size_ang is None for m in used)
+    n_unknown = sum(
+        group.micrograph is not None and group.micrograph.pixel_size_ang is None
+        for group in plan.groups
+        if group.name not in scored.failures
+    )
     if n_unknown and card.pixel_size_ang is not None:
         warnings.append(
             f"the pixel size of {n_unknown} micrographs is unknown: that of the model, "
