@@ -9,6 +9,7 @@ throw it away (0.9988 against 0.9958 AUC with ample labels on EMPIAR-10017).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,23 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from napari_pickeroptimizer.errors import BoxOutsideError, SettingsError
+from napari_pickeroptimizer.errors import (
+    BoxOutsideError,
+    MicrographNotFoundError,
+    MicrographReadError,
+    SettingsError,
+)
+from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows, read_micrographs
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 # Grey levels are clipped at this many robust standard deviations.
 CLIP_SIGMA = 10.0
 # 1.4826 * median absolute deviation estimates the standard deviation of normal noise.
 MAD_TO_SIGMA = 1.4826
+# Pixels are enlarged at most so many times: a smaller particle is a slip of units.
+MAX_ENLARGEMENT = 6.0
+# Pixels of the largest working image, 0.5 GiB.
+MAX_WORKING_PX = 2**27
 # Pixels around a window that sub-pixel centring and cubic interpolation reach for.
 INTERPOLATION_MARGIN_PX = 2
 
@@ -109,6 +120,112 @@ class Windows:
         return Windows(self.pixels[rows], self.offset_xy_px[rows])
 
 
+@dataclass(frozen=True, eq=False)
+class MicrographResampled:
+    """An image is read, and resampled to the working resolution.
+
+    Parameters
+    ----------
+    group : MicrographRows
+        The micrograph and its picks.
+    image : WorkingImage
+        The micrograph at working resolution.
+    n_done, n_total : int
+        Micrographs so far, this one included, and in all.
+    """
+
+    group: MicrographRows
+    image: WorkingImage
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Finished share of the micrographs, 0..1."""
+        return self.n_done / self.n_total
+
+
+def resampled_micrographs(
+    groups: Sequence[MicrographRows], settings: BoxSettings
+) -> Iterator[MicrographResampled | MicrographFailed]:
+    """Read and resample the image of each group; one for which this is impossible failed."""
+    for event in read_micrographs(groups):
+        if isinstance(event, MicrographFailed):
+            yield event
+            continue
+        group, done = event.group, (event.n_done, event.n_total)
+        assert group.micrograph is not None  # read
+        try:
+            image = working_image(event.image, settings, group.micrograph.pixel_size_ang)
+        except SettingsError as error:
+            yield MicrographFailed(group, f"{group.micrograph.path}: {error}", *done)
+        else:
+            yield MicrographResampled(group, image, *done)
+
+
+def check_diameter(groups: Iterable[MicrographRows], settings: BoxSettings) -> None:
+    """Refuse a particle diameter which fits none of the micrographs; headers are read.
+
+    Raises
+    ------
+    SettingsError
+        For each of the readable micrographs `working_shape_px` is impossible.
+    """
+    slip: SettingsError | None = None
+    for group in groups:
+        if group.micrograph is None:
+            continue
+        try:
+            working_shape_px(
+                group.micrograph.shape_px(), settings, group.micrograph.pixel_size_ang
+            )
+        except SettingsError as error:
+            slip = slip or error
+        except (MicrographNotFoundError, MicrographReadError):
+            continue  # reading says why
+        else:
+            return
+    if slip is not None:
+        raise slip
+
+
+def working_shape_px(
+    shape_px: tuple[int, int], settings: BoxSettings, pixel_size_ang: float | None = None
+) -> tuple[int, int]:
+    """Return the shape of a (ny, nx) micrograph at the working resolution.
+
+    Raises
+    ------
+    SettingsError
+        The diameter is in Å and the pixel size unknown; or the particle would be so few pixels,
+        or the working image so large, that the diameter or the pixel size must be wrong.
+    """
+    diameter = settings.diameter_in(pixel_size_ang)
+    scale = settings.box_px / (settings.box_factor * diameter)
+    ny, nx = shape_px
+    too_large = scale > 1 and ny * nx * scale**2 > MAX_WORKING_PX
+    if scale > MAX_ENLARGEMENT or too_large:
+        size = "" if pixel_size_ang is None else f" of {pixel_size_ang:g} Å"
+        limit = (
+            f"{MAX_ENLARGEMENT:g} times"
+            if scale > MAX_ENLARGEMENT
+            else f"beyond {MAX_WORKING_PX} pixels"
+        )
+        raise SettingsError(
+            f"a particle of {diameter:.3g} pixels{size} is too small: the micrograph of "
+            f"{nx} x {ny} pixels would be enlarged more than {limit}. Check the diameter "
+            "(--diameter-px in pixels, --diameter-angstrom in Å) and the pixel size "
+            "(--pixel-size, Å)."
+        )
+    if diameter > max(shape_px):
+        raise SettingsError(
+            f"a particle of {diameter:.3g} pixels is larger than the micrograph of {nx} x {ny} "
+            "pixels. Check the diameter (--diameter-px in pixels, --diameter-angstrom in Å) and "
+            "the pixel size (--pixel-size, Å)."
+        )
+    return max(1, round(ny * scale)), max(1, round(nx * scale))
+
+
 def working_image(
     image: NDArray[np.float32], settings: BoxSettings, pixel_size_ang: float | None = None
 ) -> WorkingImage:
@@ -116,13 +233,16 @@ def working_image(
 
     Antialiased bilinear resampling (``torch.nn.functional.interpolate``) rather than Fourier
     cropping: no ringing at carbon edges or the image border, any side length, and faster.
+
+    Raises
+    ------
+    SettingsError
+        As `working_shape_px` does.
     """
     ny, nx = image.shape
-    scale = settings.box_px / (settings.box_factor * settings.diameter_in(pixel_size_ang))
-    h, w = max(1, round(ny * scale)), max(1, round(nx * scale))
-    pixels = torch.from_numpy(
-        np.array(image, dtype=np.float32)
-    )  # a copy: torch wants it writable
+    h, w = working_shape_px((ny, nx), settings, pixel_size_ang)
+    # torch wants it writable, and in the machine's byte order
+    pixels = torch.from_numpy(np.require(image, np.float32, ("C", "W")))
     finite = torch.isfinite(pixels)
     if not finite.all():
         fill = pixels[finite].median() if finite.any() else torch.tensor(0.0)

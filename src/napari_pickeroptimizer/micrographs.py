@@ -20,6 +20,7 @@ from napari_pickeroptimizer.errors import (
 )
 from napari_pickeroptimizer.io.images import (
     IMAGE_SUFFIXES,
+    image_shape_px,
     mrcs_sections,
     open_image,
     open_pixel_size_ang,
@@ -68,16 +69,16 @@ class Micrograph:
         MicrographNotFoundError
             The file does not exist.
         MicrographReadError
-            The file is truncated, of an unsupported MRC mode, or not a 2-D image.
+            The file is truncated or damaged, too large, of an unsupported MRC mode, or not a
+            2-D image.
         """
         image = open_image(self.path, self.section)
         image = image[::-1] if self.flip_y else image
         return np.ascontiguousarray(image, dtype=np.float32)
 
     def shape_px(self) -> tuple[int, int]:
-        """Return (ny, nx) without reading the pixels (of MRC and TIFF files)."""
-        ny, nx = open_image(self.path, self.section).shape
-        return int(ny), int(nx)
+        """Return (ny, nx) from the file's header, without reading the pixels."""
+        return image_shape_px(self.path, self.section)
 
 
 @dataclass(frozen=True)

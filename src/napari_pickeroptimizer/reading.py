@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
+# At least this share of the pixels differs from the median of a micrograph.
+LEAST_CONTRAST = 0.001
+# Side, in pixels, of the sample that is looked at first.
+CONTRAST_SIDE = 512
+
 
 @dataclass(frozen=True, eq=False)
 class MicrographRows:
@@ -174,6 +179,9 @@ def read_micrographs(
                 image = current.result()
             except (MicrographReadError, MicrographNotFoundError) as error:
                 yield MicrographFailed(group, str(error), *done)
+            except MemoryError:
+                reason = f"there is not enough memory to read micrograph {group.name}."
+                yield MicrographFailed(group, reason, *done)
             else:
                 yield MicrographRead(group, image, *done)
 
@@ -181,4 +189,38 @@ def read_micrographs(
 def _read(group: MicrographRows) -> NDArray[np.float32]:
     if group.micrograph is None:
         raise MicrographNotFoundError(group.reason)
-    return group.micrograph.read()
+    image = group.micrograph.read()
+    if not has_contrast(image):
+        raise MicrographReadError(
+            f"{group.micrograph.path} has no contrast: all its pixels have the same grey level, "
+            "or are no numbers."
+        )
+    return image
+
+
+def has_contrast(image: NDArray[np.float32]) -> bool:
+    """Return whether more than a few single pixels differ from the others.
+
+    Pixels that are no numbers count as the others do: they are filled.
+
+    Examples
+    --------
+    >>> image = np.full((100, 100), 7.0, np.float32)
+    >>> image[3, 4] = 1000.0  # a hot pixel
+    >>> has_contrast(image), has_contrast(image + np.arange(100, dtype=np.float32))
+    (False, True)
+    """
+    step = max(1, min(image.shape) // CONTRAST_SIDE)
+    # where a part of the pixels has none, all are looked at
+    return _varies(image[::step, ::step]) or (step > 1 and _varies(image))
+
+
+def _varies(pixels: NDArray[np.float32]) -> bool:
+    finite = pixels[np.isfinite(pixels)].astype(np.float64)
+    if not len(finite):
+        return False
+    middle = np.median(finite)
+    # float32 rounds at this share of the grey level
+    rounding = 4 * np.finfo(np.float32).eps * abs(middle)
+    n_other = np.count_nonzero(np.abs(finite - middle) > rounding)
+    return bool(n_other > LEAST_CONTRAST * pixels.size)

@@ -18,6 +18,7 @@ from napari_pickeroptimizer.boxes import (
     standardised,
     window_side,
     working_image,
+    working_shape_px,
 )
 from napari_pickeroptimizer.errors import BoxOutsideError, SettingsError
 
@@ -153,3 +154,34 @@ def test_no_picks_give_no_boxes() -> None:
         24,
         24,
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "pixel_size_ang"),
+    [
+        (BoxSettings(diameter_px=1.6), None),
+        (BoxSettings(diameter_px=0.001), None),
+        (BoxSettings(diameter_ang=160), 180.0),  # it was 1.80
+        (BoxSettings(diameter_ang=16), 3.6),  # nanometres
+        (BoxSettings(diameter_px=4000), None),
+        (BoxSettings(diameter_ang=160), 0.018),
+    ],
+)
+def test_a_slip_of_units_is_refused_in_a_sentence(settings, pixel_size_ang) -> None:
+    with pytest.raises(SettingsError, match=r"too small|larger than the micrograph"):
+        working_image(np.ones((1000, 1000), np.float32), settings, pixel_size_ang)
+
+
+def test_the_working_image_is_bounded() -> None:
+    settings = BoxSettings(diameter_px=10)  # enlarged 3.2 times
+    assert working_shape_px((3000, 3000), settings) == (9600, 9600)
+    with pytest.raises(SettingsError, match="134217728 pixels"):
+        working_shape_px((4000, 4000), settings)
+
+
+def test_the_micrograph_itself_is_never_changed() -> None:
+    image = spot_image(80, 150)
+    image[3, 4] = np.nan
+    before = image.copy()
+    working_image(image, HALF)
+    np.testing.assert_array_equal(image, before)

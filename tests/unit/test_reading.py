@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -97,3 +98,44 @@ def test_only_the_next_one_is_read_ahead(spot_project, names_read: list[str]) ->
     assert names_read == ["m0.mrc", "m1.mrc"]
     assert list(reading) == []
     assert list(read_micrographs([])) == []
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_images_without_contrast_are_unreadable(tmp_path: Path) -> None:
+    hot, rounded = np.full((600, 700), 5.0), np.full((600, 700), 3e6)
+    hot[7, 8] = 1e6
+    rounded += np.indices(rounded.shape).sum(axis=0) % 2 * 0.25  # one float32 step
+    dead = {
+        "constant": np.full((600, 700), 7.0),
+        "zero": np.zeros((600, 700)),
+        "nan": np.full((600, 700), np.nan),
+        "infinite": np.full((600, 700), -np.inf),
+        "hot": hot,
+        "rounded": rounded,
+    }
+    masked = np.zeros((600, 700))
+    masked[:60] = np.random.default_rng(0).normal(size=(60, 700))
+    for name, image in {**dead, "masked": masked}.items():
+        with mrcfile.new(tmp_path / f"{name}.mrc") as mrc:
+            mrc.set_data(image.astype(np.float32))
+    names = [f"{name}.mrc" for name in (*dead, "masked")]
+    groups = group_by_micrograph(Micrographs.find(tmp_path), picks_on(*names))
+    *failed, good = read_micrographs(groups)
+    assert [type(e) for e in failed] == [MicrographFailed] * len(dead)
+    assert all("has no contrast" in e.reason for e in failed)
+    assert isinstance(good, MicrographRead)
+
+
+def test_a_micrograph_beyond_the_memory_ends_no_run(
+    spot_project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(micrograph: Micrograph) -> np.ndarray:
+        raise MemoryError
+
+    monkeypatch.setattr(Micrograph, "read", read)
+    groups = group_by_micrograph(
+        Micrographs.find(spot_project.micrographs), read_picks(spot_project.picks)
+    )
+    events = list(read_micrographs(groups))
+    assert [type(e) for e in events] == [MicrographFailed] * 3
+    assert all("memory" in e.reason for e in events)

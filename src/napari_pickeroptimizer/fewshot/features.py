@@ -10,7 +10,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_pickeroptimizer.boxes import cut_boxes, outside
+from napari_pickeroptimizer.boxes import (
+    MicrographResampled,
+    check_diameter,
+    cut_windows,
+    outside,
+    render,
+    resampled_micrographs,
+    window_side,
+)
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import MicrographReadError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
@@ -18,11 +26,9 @@ from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
-    MicrographRead,
     MicrographRows,
     check_any_found,
     group_by_micrograph,
-    read_micrographs,
 )
 
 if TYPE_CHECKING:
@@ -132,18 +138,20 @@ def sample_features(
     plan = reading_order(available, label_rows_of, settings.n_micrographs, rng)
     everywhere, of_labels = picks.coords_yx_px(), labels.coords_yx_px()
     none = np.empty(0, dtype=np.intp)
+    box_settings = classifier.card.boxes
+    check_diameter(plan, box_settings)
     n_wanted = min(settings.n_micrographs, len(plan))
     parts: list[Sample] = []
     reasons: list[str] = []
-    for event in _read_some(plan, n_wanted):
+    for event in _read_some(plan, n_wanted, box_settings):
         micrograph = event.group.micrograph
         assert micrograph is not None  # of those in the plan
         if isinstance(event, MicrographFailed):
             reasons.append(event.reason)
             yield MicrographSkipped(micrograph.name, event.reason, len(parts) / n_wanted)
             continue
-        shape_px, pixel_size_ang = event.image.shape, micrograph.pixel_size_ang
-        diameter_px = classifier.card.boxes.diameter_in(pixel_size_ang)
+        shape_px = event.image.shape_px
+        diameter_px = box_settings.diameter_in(micrograph.pixel_size_ang)
         label_rows = label_rows_of.get(micrograph, none)
         label_rows = label_rows[~outside(of_labels[label_rows], shape_px)]
         rows = rng.permutation(event.group.rows)
@@ -153,7 +161,8 @@ def sample_features(
         rows = np.sort(rows[free][: math.ceil(settings.n_pool / n_wanted)])
         n = len(rows)
         coords = np.concatenate([everywhere[rows], of_labels[label_rows]])
-        boxes = cut_boxes(event.image, coords, classifier.card.boxes, pixel_size_ang)
+        windows = cut_windows(event.image, coords, window_side(box_settings))
+        boxes = render(windows, box_settings.box_px)
         p, features = classifier.predict_with_features(boxes, n_views=settings.n_views)
         group_of_rows = np.full(n, len(parts), dtype=np.intp)
         parts.append(
@@ -166,13 +175,13 @@ def sample_features(
 
 
 def _read_some(
-    plan: list[MicrographRows], n_wanted: int
-) -> Iterator[MicrographRead | MicrographFailed]:
+    plan: list[MicrographRows], n_wanted: int, settings: BoxSettings
+) -> Iterator[MicrographResampled | MicrographFailed]:
     """Read micrographs in order until `n_wanted` are read; others replace unreadable ones."""
     while n_wanted and plan:
         part, plan = plan[:n_wanted], plan[n_wanted:]
-        for event in read_micrographs(part):
-            n_wanted -= isinstance(event, MicrographRead)
+        for event in resampled_micrographs(part, settings):
+            n_wanted -= isinstance(event, MicrographResampled)
             yield event
 
 

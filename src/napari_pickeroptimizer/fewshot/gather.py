@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import (
     Windows,
+    check_diameter,
     cut_windows,
     outside,
+    resampled_micrographs,
     window_side,
-    working_image,
 )
 from napari_pickeroptimizer.classes import UNLABELLED, class_name
 from napari_pickeroptimizer.errors import (
@@ -29,7 +30,6 @@ from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,
     group_by_micrograph,
-    read_micrographs,
 )
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def gather(
         A label's micrograph is missing.
     BoxOutsideError
         A label lies outside its micrograph.
+    SettingsError
+        The diameter fits none of the micrographs.
     """
     if not labels.labels.any() and "predicted" in labels.table:
         raise LabelError(
@@ -151,14 +153,15 @@ def gather(
         MicrographRows(micrograph.name, micrograph, label_rows.get(micrograph, none))
         for micrograph in dict.fromkeys([*label_rows, *sample_rows])
     ]
-    for event in read_micrographs(plan):
+    check_diameter(plan, settings.boxes)
+    for event in resampled_micrographs(plan, settings.boxes):
         i, rows, progress = event.n_done - 1, event.group.rows, READING_SHARE * event.progress
         micrograph = event.group.micrograph
         if isinstance(event, MicrographFailed):
             yield MicrographSkipped(event.group.name, event.reason, progress)
             continue
         assert micrograph is not None  # read
-        image = working_image(event.image, settings.boxes, micrograph.pixel_size_ang)
+        image = event.image
         if len(rows):
             try:
                 label_parts.append(cut_windows(image, of_labels[rows], side))

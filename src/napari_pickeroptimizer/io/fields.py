@@ -18,6 +18,8 @@ from napari_pickeroptimizer.errors import PickFormatError
 _FIELD = re.compile(r"""("[^"]*"|'[^']*')(?=\s|$)|#.*|\S+""")
 # Below this many rows Python's own split beats the start-up of pandas' parser.
 _SMALL = 1000
+# Rows are parsed in parts: a parser takes several times the memory of its text.
+_ROWS_AT_ONCE = 100_000
 
 
 def field_spans(row: str) -> list[tuple[int, int, str]]:
@@ -61,6 +63,18 @@ def parse_fields(
     PickFormatError
         A row has more or fewer values.
     """
+    if len(rows) > _ROWS_AT_ONCE:
+        starts = range(0, len(rows), _ROWS_AT_ONCE)
+        parts = [
+            parse_fields(
+                rows[start : start + _ROWS_AT_ONCE],
+                n_columns,
+                positions,
+                lambda row, start=start: where(start + row),  # type: ignore[misc]
+            )
+            for start in starts
+        ]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
     if len(rows) >= _SMALL:
         columns = _parse_with_pandas(rows, n_columns, positions)
         if columns is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
+from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, resampled_micrographs
 from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import (
     BoxOutsideError,
@@ -28,7 +28,6 @@ from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,
     group_by_micrograph,
-    read_micrographs,
 )
 from napari_pickeroptimizer.settings import check_ranges, setting
 
@@ -168,14 +167,13 @@ def collect(
     with ExitStack() as stack:
         writers = {c: stack.enter_context(WindowWriter(p)) for c, p in paths.items()}
         to_read = [MicrographRows(p.micrograph.name, p.micrograph, NO_ROWS) for p in plans]
-        for event in read_micrographs(to_read):
+        for event in resampled_micrographs(to_read, settings.boxes):
             i, name, progress = event.n_done - 1, event.group.name, event.progress
             if isinstance(event, MicrographFailed):
                 yield MicrographSkipped(name, event.reason, progress)
                 continue
-            found = _centres(plans[i], event.image.shape, settings, rng)
-            pixel_size_ang = plans[i].micrograph.pixel_size_ang
-            working = working_image(event.image, settings.boxes, pixel_size_ang)
+            working = event.image
+            found = _centres(plans[i], working.shape_px, settings, rng)
             for category, xy_px in found.items():
                 try:
                     windows = cut_windows(working, xy_px[:, ::-1], WINDOW_SIDE)

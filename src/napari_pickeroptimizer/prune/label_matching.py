@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
-from napari_pickeroptimizer.errors import LabelError
+from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
@@ -112,8 +113,10 @@ def match_labels(
     pairs = []
     for group in group_by_micrograph(micrographs, labels):
         if group.micrograph is not None and group.micrograph in pick_rows:
-            diameter_px = boxes.diameter_in(group.micrograph.pixel_size_ang)
-            radius_px = max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
+            radius_px = 1.0
+            with suppress(SettingsError):  # no pixel size: its picks cannot be scored
+                diameter_px = boxes.diameter_in(group.micrograph.pixel_size_ang)
+                radius_px = max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
             pairs.append((pick_rows[group.micrograph], group.rows, radius_px))
     return _match(picks, labels, pairs)
 

@@ -29,6 +29,9 @@ _UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
 }  # fmt: skip
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
+# Beyond so many neighbours of a pick, on average, picks are a crowd.
+PAIRS_A_PICK = 64
+
 
 @dataclass(frozen=True)
 class Length:
@@ -152,7 +155,8 @@ def frames_of(
 ) -> list[Frame]:
     """Return the frames of micrographs; at most their headers are read.
 
-    Picks of missing micrographs are in no frame: they cannot be scored either.
+    Picks of micrographs that are missing, or lack a pixel size that is needed, are in no frame:
+    they cannot be scored either.
 
     Parameters
     ----------
@@ -178,7 +182,10 @@ def frames_of(
         if micrograph is None:
             continue
         size = micrograph.pixel_size_ang
-        diameter_px = boxes.diameter_in(size)
+        try:
+            diameter_px = boxes.diameter_in(size)
+        except SettingsError:
+            continue  # scoring reports it
         shape_px = None
         if shapes_px is not None:
             shape_px = shapes_px.get(group.name)
@@ -242,17 +249,25 @@ def too_close(
     order = np.lexsort((coords_yx_px[:, 1], coords_yx_px[:, 0], -score, ~fixed))
     rank = np.empty(len(order), dtype=np.intp)
     rank[order] = np.arange(len(order))  # stable: the earlier of equal rows is better
+    removed = np.zeros(len(score), dtype=bool)
     close_pairs = []
     for rows, distance in groups:
         if distance <= 0 or len(rows) < 2:
             continue
         coords = coords_yx_px[rows]
-        pairs = cKDTree(coords).query_pairs(distance, output_type="ndarray")
+        tree = cKDTree(coords)
+        # pairs of a crowd grow as the square of its size
+        if tree.count_neighbors(tree, distance) > PAIRS_A_PICK * len(rows):
+            in_turn = np.argsort(rank[rows])
+            removed[rows[in_turn]] = _too_close_in_turn(
+                coords[in_turn], fixed[rows[in_turn]], distance
+            )
+            continue
+        pairs = tree.query_pairs(distance, output_type="ndarray")
         between = coords[pairs[:, 0]] - coords[pairs[:, 1]]
         pairs = pairs[(between**2).sum(axis=1) < distance**2]  # a pick at the distance stays
         if len(pairs):
             close_pairs.append(rows[pairs])
-    removed = np.zeros(len(score), dtype=bool)
     if not close_pairs:
         return removed
     pairs = np.concatenate(close_pairs)
@@ -271,4 +286,32 @@ def too_close(
         removed |= goes
         open_ = ~(goes[better] | goes[worse])
         better, worse = better[open_], worse[open_]
+    return removed
+
+
+def _too_close_in_turn(
+    coords_yx_px: NDArray[np.float64], fixed: NDArray[np.bool_], distance: float
+) -> NDArray[np.bool_]:
+    """Return which of (n, 2) picks, the best first, `too_close` removes.
+
+    Work and memory grow as n: few kept picks are near to any one pick, and only kept ones ask
+    for their neighbours; the fixed ones, which may be a crowd, are asked for the nearest.
+    """
+    removed = np.zeros(len(coords_yx_px), dtype=bool)
+    free = np.flatnonzero(~fixed)
+    if fixed.any() and len(free):
+        places = np.unique(coords_yx_px[fixed], axis=0)
+        nearest = cKDTree(places).query(coords_yx_px[free])[1]
+        between = coords_yx_px[free] - places[nearest]
+        removed[free] = (between**2).sum(axis=1) < distance**2
+    free = free[~removed[free]]
+    coords = coords_yx_px[free]
+    tree, gone = cKDTree(coords), np.zeros(len(free), dtype=bool)
+    for i in range(len(free)):
+        if not gone[i]:
+            near = np.array(tree.query_ball_point(coords[i], distance), dtype=np.intp)
+            between = coords[near] - coords[i]
+            gone[near[(between**2).sum(axis=1) < distance**2]] = True
+            gone[i] = False
+    removed[free] = gone
     return removed

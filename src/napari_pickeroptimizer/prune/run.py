@@ -351,6 +351,16 @@ def _record(
             f"{n_outside} picks lie outside their micrograph and stay unscored: were they picked "
             "on binned or other micrographs?"
         )
+    n_unknown = sum(
+        group.micrograph is not None and group.micrograph.pixel_size_ang is None
+        for group in plan.groups
+        if group.name not in scored.failures
+    )
+    if n_unknown and card.pixel_size_ang is not None:
+        warnings.append(
+            f"the pixel size of {n_unknown} micrographs is unknown: that of the model, "
+            f"{card.pixel_size_ang:.3g} Å, was taken. If it is another, give it (--pixel-size)."
+        )
     warnings += [no_forecast_reason(card)] if card.held_out_scores is None else []
     warnings += forecast.warnings if forecast is not None else ()
     warnings += check_run(int((~np.isnan(decision.p_particle)).sum()), counts.kept)

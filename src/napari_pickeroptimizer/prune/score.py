@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import (
+    MicrographResampled,
+    check_diameter,
     cut_windows,
     outside,
     render,
+    resampled_micrographs,
     window_side,
-    working_image,
 )
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
@@ -42,11 +44,9 @@ from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.staging import check_space, check_writable
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
-    MicrographRead,
     MicrographRows,
     check_any_found,
     group_by_micrograph,
-    read_micrographs,
 )
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined
@@ -119,13 +119,15 @@ def score(
     CheckpointError
         The model is a pretrained one.
     SettingsError
-        The model's diameter is in Å and the pixel size is unknown.
+        The model's diameter is in Å and the pixel size of all micrographs is unknown; or it is
+        far too small or too large for them.
     MicrographNotFoundError
         None of the picks' micrographs is among the given ones.
     """
     classifier = checked_for_picks(classifier).to(choose_device(device))
     groups = group_by_micrograph(micrographs, picks, first=first)
     check_any_found(groups)
+    check_diameter(groups, classifier.card.boxes)
     events: list[MicrographScored | MicrographFailed] = []
     for event in _score_groups(groups, picks.coords_yx_px(), classifier, batch_size, n_views):
         if not isinstance(event, BatchScored):
@@ -189,6 +191,7 @@ def score_picks(
     if groups is None:
         groups = group_by_micrograph(micrographs, picks)
     check_any_found(groups)
+    check_diameter(groups, classifier.card.boxes)
     device = choose_device(settings.device)
     check_writable(output)
     shard_groups = shard.of(groups)
@@ -263,7 +266,7 @@ def _score_groups(
     classifier, batch_size, n_views
         As in `score`.
     """
-    for event in read_micrographs(groups):
+    for event in resampled_micrographs(groups, classifier.card.boxes):
         if isinstance(event, MicrographFailed):
             yield event
         else:
@@ -271,15 +274,13 @@ def _score_groups(
 
 
 def _score_one(
-    read: MicrographRead,
+    read: MicrographResampled,
     coords_yx_px: NDArray[np.float64],
     classifier: Classifier,
     batch_size: int,
     n_views: int,
 ) -> Iterator[BatchScored | MicrographScored]:
-    group, card = read.group, classifier.card
-    assert group.micrograph is not None  # read
-    working = working_image(read.image, card.boxes, group.micrograph.pixel_size_ang)
+    group, card, working = read.group, classifier.card, read.image
     rows = group.rows
     inside = np.flatnonzero(~outside(coords_yx_px[rows], working.shape_px))
     n_features = classifier.network.linear.in_features

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
+from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.fewshot import gather as gathering
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -155,3 +155,13 @@ def test_only_labels_need_their_micrographs(gathered, spot_project) -> None:
     assert len(boxes.targets) == 48
     with pytest.raises(MicrographNotFoundError, match="micrographs of the labels"):
         gathered(elsewhere)
+
+
+def test_a_diameter_that_fits_no_micrograph_is_refused_before_reading(
+    spot_project, names_read: list[str]
+) -> None:
+    settings = FineTuneSettings(diameter_px=1.6)
+    labels = read_picks(spot_project.labels)
+    with pytest.raises(SettingsError, match="too small"):
+        list(gather(Micrographs.find(spot_project.micrographs), labels, None, settings))
+    assert names_read == []

@@ -313,3 +313,22 @@ def test_the_record_tells_what_the_threshold_is_expected_to_give(
     assert record["counts"]["kept"] + record["counts"]["rejected"] == 72
     assert expected["recall"]["mean"] >= 0.9
     assert not any("was not cross-validated" in w for w in record["warnings"])
+
+
+def test_where_the_pixel_size_is_unknown_that_of_the_model_is_taken_and_it_is_said(
+    spot_project, dark_is_particle, tmp_path: Path
+) -> None:
+    card = dataclasses.replace(dark_is_particle.card, pixel_size_ang=2.0)
+    model = dataclasses.replace(dark_is_particle, card=card)
+    sizes = [2.0, None, None]
+    found = Micrographs.find(spot_project.micrographs)
+    micrographs = Micrographs(
+        tuple(
+            dataclasses.replace(m, pixel_size_ang=s) for m, s in zip(found, sizes, strict=True)
+        )
+    )
+    picks = read_picks(spot_project.picks)
+    *_, result = prune_picks(micrographs, picks, model, tmp_path / "out")
+    assert isinstance(result, Pruned)
+    assert not np.isnan(result.picks.particle_probability).any()
+    assert any("of 2 micrographs is unknown" in w for w in result.record["warnings"])

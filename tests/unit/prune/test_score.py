@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
+from napari_pickeroptimizer.errors import (
+    AmbiguousMicrographError,
+    MicrographNotFoundError,
+    SettingsError,
+)
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks, concatenate
@@ -208,3 +213,26 @@ def test_the_features_come_with_the_scores(spot_project, dark_is_particle) -> No
     assert isinstance(event, MicrographScored)
     assert event.features.shape == (3, dark_is_particle.network.linear.in_features)
     assert np.isnan(event.features).any(axis=1).tolist() == [True, False, False]
+
+
+def with_pixel_sizes(project, sizes: list[float | None]) -> Micrographs:
+    found = Micrographs.find(project.micrographs)
+    return Micrographs(
+        tuple(replace(m, pixel_size_ang=s) for m, s in zip(found, sizes, strict=True))
+    )
+
+
+@pytest.mark.parametrize("odd", [None, 90.0, 0.01])
+def test_a_micrograph_of_no_or_an_absurd_pixel_size_is_unreadable(
+    spot_project, dark_is_particle, odd: float | None
+) -> None:
+    boxes = replace(dark_is_particle.card.boxes, diameter_ang=48.0, diameter_px=None)
+    model = replace(dark_is_particle, card=replace(dark_is_particle.card, boxes=boxes))
+    picks = read_picks(spot_project.picks)
+    result = scored([*score(with_pixel_sizes(spot_project, [2.0, odd, 2.0]), picks, model)])
+    assert list(result.failures) == ["Micrographs/m1.mrc"]
+    unscored = np.isnan(result.picks.particle_probability)
+    np.testing.assert_array_equal(unscored, picks.table["micrograph"].str.contains("m1"))
+    # nothing to score: one sentence, before any work
+    with pytest.raises(SettingsError, match="pixel size"):
+        next(score(with_pixel_sizes(spot_project, [odd] * 3), picks, model))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from napari_pickeroptimizer.prune import place_rules
 from napari_pickeroptimizer.prune.place_rules import too_close
 
 
@@ -24,8 +27,12 @@ def by_definition(coords, score, fixed, distance: float) -> np.ndarray:
     return removed
 
 
+@pytest.mark.parametrize(
+    "pairs_a_pick", [0, place_rules.PAIRS_A_PICK]
+)  # all are a crowd; none
 @pytest.mark.parametrize("seed", range(20))
-def test_it_is_what_one_by_one_gives(seed: int) -> None:
+def test_it_is_what_one_by_one_gives(seed: int, pairs_a_pick: int, monkeypatch) -> None:
+    monkeypatch.setattr(place_rules, "PAIRS_A_PICK", pairs_a_pick)
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 150))
     # whole pixels and few scores: many ties, and many pairs at the very distance
@@ -66,3 +73,18 @@ def test_picks_of_two_micrographs_are_no_neighbours() -> None:
     score = np.array([0.1, 0.2, 0.3, 0.4])
     groups = [(np.array([0, 2]), 5.0), (np.array([1, 3]), 0.0)]
     assert too_close(coords, score, none, groups).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("n_fixed", [0, 3_000])
+@pytest.mark.parametrize("spread_px", [0.0, 1.0, 30.0])
+def test_memory_of_a_crowd_grows_as_its_number(spread_px: float, n_fixed: int) -> None:
+    n = 30_000  # 450 million pairs
+    rng = np.random.default_rng(0)
+    coords = 500 + spread_px * rng.random((n, 2))
+    score, fixed = rng.random(n), np.arange(n) < n_fixed
+    tracemalloc.start()
+    removed = too_close(coords, score, fixed, [(np.arange(n), 50.0)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (~removed).sum() == max(1, n_fixed)
+    assert peak < 2_000 * n

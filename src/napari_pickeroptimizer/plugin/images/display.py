@@ -5,23 +5,19 @@ Pure functions, and `SliceSource`, the array that computes slices when they are 
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.io.images import MRC_SUFFIXES, TIFF_SUFFIXES
 from napari_pickeroptimizer.micrographs import Micrograph
 
 MAX_DISPLAY_PX = 2048
@@ -32,8 +28,6 @@ PIXELS_PER_LOW_PASS = 2.5
 CACHED_BYTES = 128 * 1024**2
 ROWS_AT_ONCE = 16
 N_THREADS = 8
-MRC_HEADER_BYTES = 1024
-_MRC_ITEM_BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
 
 
 @dataclass(frozen=True)
@@ -207,52 +201,16 @@ def read_shapes(
     shapes: list[tuple[int, int] | None] = []
 
     with ThreadPoolExecutor(N_THREADS) as threads:
-        from_headers = list(threads.map(_header_shape_px, chosen))
-    for micrograph, shape_px in zip(chosen, from_headers, strict=True):
-        try:  # not in a thread: image libraries silence warnings, for all threads at once
-            shapes.append(shape_px or micrograph.shape_px())
-        except PickerOptimizerError as error:
-            unreadable[micrograph.name] = str(error)
-            shapes.append(None)
+        found = list(threads.map(_shape_px, chosen))
+    for micrograph, shape_px in zip(chosen, found, strict=True):
+        if isinstance(shape_px, PickerOptimizerError):
+            unreadable[micrograph.name] = str(shape_px)
+        shapes.append(None if isinstance(shape_px, PickerOptimizerError) else shape_px)
     return tuple(shapes), unreadable
 
 
-def _header_shape_px(micrograph: Micrograph) -> tuple[int, int] | None:
-    """Return (ny, nx) of a plain image from its header; None if the file has to be opened."""
-    suffix = micrograph.path.suffix.lower()
-    if suffix in MRC_SUFFIXES:
-        return _mrc_shape_px(micrograph.path)
-    return _tiff_shape_px(micrograph.path) if suffix in TIFF_SUFFIXES else None
-
-
-def _tiff_shape_px(path: Path) -> tuple[int, int] | None:
+def _shape_px(micrograph: Micrograph) -> tuple[int, int] | PickerOptimizerError:
     try:
-        with tifffile.TiffFile(path) as tiff:
-            shape = tiff.series[0].shape
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError):
-        return None
-    return (int(shape[0]), int(shape[1])) if len(shape) == 2 else None
-
-
-def _mrc_shape_px(path: Path) -> tuple[int, int] | None:
-    """Return (ny, nx) of a plain MRC file with one section; None for any other file.
-
-    It takes a twentieth of the time of a general MRC reader, which reports what is wrong with
-    other files.
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(MRC_HEADER_BYTES)
-            n_bytes = os.fstat(file.fileno()).st_size
-    except OSError:
-        return None
-    if len(header) < MRC_HEADER_BYTES:
-        return None
-    order = "<" if int.from_bytes(header[12:16], "little") < 1 << 16 else ">"
-    nx, ny, nz, mode = (int(v) for v in np.frombuffer(header[:16], dtype=f"{order}i4"))
-    n_extended = int(np.frombuffer(header[92:96], dtype=f"{order}i4")[0])
-    item_bytes = _MRC_ITEM_BYTES.get(mode)
-    if item_bytes is None or nz != 1 or min(nx, ny) < 1 or n_extended < 0:
-        return None
-    complete = n_bytes >= MRC_HEADER_BYTES + n_extended + nx * ny * item_bytes
-    return (ny, nx) if complete else None
+        return micrograph.shape_px()
+    except PickerOptimizerError as error:
+        return error

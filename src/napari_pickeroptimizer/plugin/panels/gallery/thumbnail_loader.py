@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.io.images import TIFF_SUFFIXES, open_image
+from napari_pickeroptimizer.io.images import StoredImage, open_image, stored_image
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     NO_MICROGRAPH,
@@ -75,8 +73,8 @@ class OpenMicrographs:
     def __len__(self) -> int:
         return len(self._micrographs)
 
-    def image(self, index: int) -> NDArray[Any]:
-        """Return a micrograph, mapped where its format allows it."""
+    def image(self, index: int) -> NDArray[Any] | StoredImage:
+        """Return a micrograph, of which only parts are read where its format allows it."""
         with self._lock:
             image = self._open.get(index)
         if image is None:
@@ -85,7 +83,9 @@ class OpenMicrographs:
                 self._open.put(index, image)
         return image
 
-    def levels(self, index: int, image: NDArray[Any], sigma_px: float) -> tuple[float, float]:
+    def levels(
+        self, index: int, image: NDArray[Any] | StoredImage, sigma_px: float
+    ) -> tuple[float, float]:
         """Return `grey_levels` of a micrograph, computed once."""
         key = (index, sigma_px)
         if key not in self._levels:
@@ -93,27 +93,25 @@ class OpenMicrographs:
         return self._levels[key]
 
 
-def open_lazily(micrograph: Micrograph) -> NDArray[Any]:
+def open_lazily(micrograph: Micrograph) -> NDArray[Any] | StoredImage:
     """Return a micrograph's pixels without reading them, where its format allows it.
 
-    MRC files are mapped, and so are TIFF files that are not compressed.
+    Uncompressed files are read where boxes are.
 
     Raises
     ------
     MicrographNotFoundError, MicrographReadError
         It is not there, or no image.
     """
-    image: NDArray[Any] | None = None
-    if micrograph.path.suffix.lower() in TIFF_SUFFIXES and micrograph.path.is_file():
-        with suppress(Exception):  # compressed, or no TIFF at all: open_image reports it
-            image = tifffile.memmap(micrograph.path, mode="r")
-    if image is None or image.ndim != 2:
-        image = open_image(micrograph.path, micrograph.section)
+    stored = stored_image(micrograph.path, micrograph.section)
+    if stored is not None:
+        return replace(stored, flip_y=micrograph.flip_y)
+    image = open_image(micrograph.path, micrograph.section)
     return image[::-1] if micrograph.flip_y else image
 
 
-def _bytes_in_memory(image: NDArray[Any]) -> int:
-    return 0 if isinstance(image, np.memmap) else image.nbytes
+def _bytes_in_memory(image: NDArray[Any] | StoredImage) -> int:
+    return image.nbytes if isinstance(image, np.ndarray) else 0
 
 
 # ----------------------------------------------------------------------- many boxes

@@ -1,6 +1,6 @@
 """Boxes around picks as small 8-bit images. No Qt.
 
-A box is cut from the memory map of its micrograph, so that only its own pixels are read;
+Only the rows of a box are read of its micrograph, where the file is not compressed;
 low-pass, binning and resampling are one product with a matrix. Grey levels are those of the
 micrograph, not of the box, so that carbon looks different from ice.
 """
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 
+from napari_pickeroptimizer.io.images import StoredImage
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin.images.display import low_pass_sigma_px
 
@@ -162,7 +163,7 @@ class _Resampling:
 
 
 def cut(
-    image: NDArray[Any],
+    image: NDArray[Any] | StoredImage,
     coords_yx_px: NDArray[np.float64],
     settings: ThumbnailSettings,
     levels: tuple[float, float] | None = None,
@@ -172,7 +173,7 @@ def cut(
     Parameters
     ----------
     image : (ny, nx) array
-        The micrograph, of any number type; a memory map is read only where boxes are.
+        The micrograph, of any number type; of a stored image only rows of boxes are read.
     coords_yx_px : (k, 2) array
         Centres.
     settings : ThumbnailSettings
@@ -215,7 +216,7 @@ def cut(
 
 
 def _smoothed(
-    image: NDArray[Any], corners: NDArray[Any], resampling: _Resampling
+    image: NDArray[Any] | StoredImage, corners: NDArray[Any], resampling: _Resampling
 ) -> NDArray[np.float32]:
     """Return (k, side, side) boxes from their upper left corners, not yet grey levels."""
     n = resampling.n_in
@@ -225,7 +226,7 @@ def _smoothed(
     return resampling(_finite(crops))
 
 
-def grey_levels(image: NDArray[Any], sigma_px: float) -> tuple[float, float]:
+def grey_levels(image: NDArray[Any] | StoredImage, sigma_px: float) -> tuple[float, float]:
     """Return the grey levels of black and white of a micrograph after smoothing.
 
     They are estimated from a dozen strips of rows: a few MB instead of the whole file.
@@ -254,7 +255,7 @@ def _span(levels: NDArray[np.float64]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1.0, low + 1.0)
 
 
-def _crop(image: NDArray[Any], start: NDArray[Any], n: int) -> NDArray[Any]:
+def _crop(image: NDArray[Any] | StoredImage, start: NDArray[Any], n: int) -> NDArray[Any]:
     """Return (n, n) pixels from `start`, with the border pixels repeated beyond the border."""
     (y, x), (ny, nx) = start, image.shape
     if y >= 0 and x >= 0 and y + n <= ny and x + n <= nx:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_pickeroptimizer.io.images import StoredImage
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin.panels.gallery import thumbnail_loader, thumbnails
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import (
@@ -162,7 +163,7 @@ def test_number_types_of_mrc(tmp_path, kind):
     image = disc(value=-40) + 60
     micrograph = write_mrc(tmp_path / "a.mrc", image.astype(kind))
     opened = open_lazily(micrograph)
-    assert isinstance(opened, np.memmap)
+    assert isinstance(opened, StoredImage)
     (box,) = cut(opened, np.array([[80.0, 100.0]]), PLAIN, (20.0, 100.0))
     (wanted,) = cut(image, np.array([[80.0, 100.0]]), PLAIN, (20.0, 100.0))
     assert np.abs(box.pixels.astype(int) - wanted.pixels).max() <= 1
@@ -184,7 +185,7 @@ def test_tiff(tmp_path, compression):
     image = disc()
     tifffile.imwrite(tmp_path / "a.tif", image, compression=compression)
     opened = open_lazily(Micrograph("a", tmp_path / "a.tif"))
-    assert isinstance(opened, np.memmap) == (compression is None)
+    assert isinstance(opened, StoredImage) == (compression is None)
     np.testing.assert_array_equal(opened, image)
 
 
