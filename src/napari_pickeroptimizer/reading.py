@@ -109,7 +109,7 @@ def group_by_micrograph(
     Raises
     ------
     AmbiguousMicrographError
-        A name fits several micrographs.
+        A name fits several micrographs, or names of different folders fit only one.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def group_by_micrograph(
     found, missing = micrographs.resolve_all(rows_of_name)
     names_of: dict[Micrograph, list[str]] = {}
     for name, micrograph in found.items():
-        names_of.setdefault(micrographs.first_of_file(micrograph), []).append(name)
+        names_of.setdefault(micrograph, []).append(name)
     groups = []
     for micrograph, names in names_of.items():
         rows = np.sort(np.concatenate([rows_of_name[name] for name in names]))

@@ -71,6 +71,10 @@ def open_image(path: Path, section: int) -> NDArray[Any]:
     # only a stack has sections: the first plane of a volume or of RGB is no micrograph
     if image.ndim == 3 and (suffix == ".mrcs" or section) and section < len(image):
         image = image[section]
+    elif section:
+        raise MicrographReadError(
+            f"{path} has no slice {section + 1}: its shape is {image.shape}."
+        )
     if image.ndim != 2 or 0 in image.shape:
         raise MicrographReadError(
             f"{path} is not a micrograph: expected one 2-D image, got shape {image.shape}."
