@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -50,8 +51,8 @@ def locate_micrographs(picks: Picks) -> Located:
 
     A name is a path relative to the working directory, to the folder of the pick file, or to
     one above it (RELION's names are relative to the project folder); else the base name of an
-    image beside the pick file, in the folder above, or in a folder in one of these. No image
-    is read but for its header.
+    image beside the pick file, in the folder above, or in a folder in one of these. Picks of no
+    file have the working directory in its place, and nothing above. No image is read.
 
     Returns
     -------
@@ -62,10 +63,13 @@ def locate_micrographs(picks: Picks) -> Located:
     missing: list[str] = []
     unclear: dict[str, str] = {}
     places = _places(picks)
-    paths: dict[Path, ProjectPaths] = {}
+    names_in: dict[Path, list[str]] = {}
+    place_in: dict[Path, Path] = {}
     for name, place in places.items():
-        if place.parent not in paths:
-            paths[place.parent] = ProjectPaths(place, map(_listed, places))
+        names_in.setdefault(place.parent, []).append(_listed(name))
+        place_in.setdefault(place.parent, place)
+    paths = {f: ProjectPaths(place, names_in[f]) for f, place in place_in.items()}
+    for name, place in places.items():
         try:
             found = _direct(name, paths[place.parent])
         except AmbiguousMicrographError as error:
@@ -99,7 +103,7 @@ def _places(picks: Picks) -> dict[str, Path]:
     codes, names = pd.factorize(picks.table["micrograph"], sort=False)
     _, first = np.unique(codes, return_index=True)
     sources = picks.table["source"].to_numpy()[first]
-    nowhere = Path.cwd() / "picks"
+    nowhere = _nowhere()
     places = {}
     for name, source in zip(names, sources, strict=True):
         known = source != NO_SOURCE and source < len(picks.sources)
@@ -109,6 +113,11 @@ def _places(picks: Picks) -> dict[str, Path]:
         if listing.is_file():
             places = dict.fromkeys(places, listing)
     return places
+
+
+def _nowhere() -> Path:
+    """Return the place of picks of no file."""
+    return Path.cwd() / "picks of no file"
 
 
 def _direct(name: str, paths: ProjectPaths) -> tuple[Path, int] | None:
@@ -126,7 +135,10 @@ def _nearby(
     located: dict[str, tuple[Path, int]] = {}
     reasons: dict[str, str] = {}
     remaining = list(names)
-    for ring in _rings({places[name].parent for name in remaining}):
+    nowhere = _nowhere()
+    folders = {places[name].parent for name in remaining}
+    above = {places[name].parent.parent for name in remaining if places[name] != nowhere}
+    for ring in chain(_rings(folders), _rings(above)):
         if not remaining:
             break
         found, errors = _images_in(ring).resolve_each(map(_listed, remaining))
@@ -164,18 +176,16 @@ def _of_no_other_folder(
 
 
 def _rings(folders: set[Path]) -> Iterator[list[Path]]:
-    """Yield the folders, those in them, those above them, and those in these."""
-    if not folders:
-        return
-    for bases in (sorted(folders), sorted({folder.parent for folder in folders})):
-        yield bases[:MAX_FOLDERS]
-        inner: list[Path] = []
-        for base in bases:
-            if len(inner) >= MAX_FOLDERS:
-                break
-            with suppress(OSError):
-                inner += sorted(Path(e.path) for e in os.scandir(base) if e.is_dir())
-        yield inner[:MAX_FOLDERS]
+    """Yield the folders, and those in them."""
+    bases = sorted(folders)
+    yield bases[:MAX_FOLDERS]
+    inner: list[Path] = []
+    for base in bases:
+        if len(inner) >= MAX_FOLDERS:
+            break
+        with suppress(OSError):
+            inner += sorted(Path(e.path) for e in os.scandir(base) if e.is_dir())
+    yield inner[:MAX_FOLDERS]
 
 
 def _images_in(folders: Iterable[Path]) -> Micrographs:
