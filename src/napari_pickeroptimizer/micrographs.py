@@ -18,7 +18,13 @@ from napari_pickeroptimizer.io.micrograph_files import find_micrograph_files
 from napari_pickeroptimizer.io.micrographs_star import MicrographRow, split_slice
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.micrograph import Micrograph, SearchPaths
-from napari_pickeroptimizer.names import NameIndex, Spelling, folders_agree, longest_of_each
+from napari_pickeroptimizer.names import (
+    NameIndex,
+    Spelling,
+    folders_agree,
+    is_image_name,
+    longest_of_each,
+)
 
 __all__ = ["Micrograph", "Micrographs", "SearchPaths"]
 
@@ -165,19 +171,22 @@ class Micrographs:
         """Resolve every name; return the found ones and, for the others, the error.
 
         Names of different folders never mean one file: where the folders of one of them are
-        the file's, the others are not found; where none are, all of them are ambiguous.
+        the file's, the others are not found; where none are, all of them are ambiguous. The
+        folders of pick files are compared among themselves.
         """
         numbers: dict[str, int] = {}
         errors: dict[str, PickerOptimizerError] = {}
-        names_of: dict[int, tuple[list[str], list[str]]] = {}  # by all of a name, by its end
+        # names of images, and of others; they fit by all of the name, or by its end
+        names_of: dict[tuple[int, bool], tuple[list[str], list[str]]] = {}
         for name in names:
             try:
                 numbers[name], is_exact = self._number(name)
             except (MicrographNotFoundError, AmbiguousMicrographError) as error:
                 errors[name] = error
             else:
-                names_of.setdefault(numbers[name], ([], []))[not is_exact].append(name)
-        for i, (exact, others) in names_of.items():
+                kind = numbers[name], is_image_name(name)
+                names_of.setdefault(kind, ([], []))[not is_exact].append(name)
+        for (i, _), (exact, others) in names_of.items():
             errors |= _of_other_folders(self.items[i], exact, others)
         found = {n: self.items[i] for n, i in numbers.items() if n not in errors}
         return found, errors

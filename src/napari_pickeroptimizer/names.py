@@ -91,6 +91,11 @@ class Spelling:
         }
 
 
+def is_image_name(name: str) -> bool:
+    """Return whether a name in a table is that of an image file, see `Spelling.is_image`."""
+    return Spelling.of_name(name).is_image
+
+
 def folders_agree(folder: str, other: str) -> bool:
     """Return whether one folder is the end of the other; none agrees with any."""
     longer, shorter = sorted((folder, other), key=len, reverse=True)

@@ -117,6 +117,26 @@ class TestTwoNames:
         assert list(missing) == ["g2/a.mrc", "g3/a.mrc"]
         assert "of another folder" in missing["g2/a.mrc"]
 
+    def test_nor_do_those_of_picks_and_labels(self, tmp_path: Path) -> None:
+        image(tmp_path / "mics/a.mrc")
+        labels = Picks.from_arrays("g2/a.mrc", x=[1.0], y=[1.0], label=1)
+        picks = Picks.from_arrays("g1/a.mrc", x=[1.0], y=[1.0])
+        with pytest.raises(AmbiguousMicrographError, match="of different folders"):
+            group_by_micrograph(Micrographs.find(tmp_path / "mics"), labels, beside=picks)
+        image(tmp_path / "g1/a.mrc")
+        (group,) = group_by_micrograph(Micrographs.find(tmp_path / "g1"), labels, beside=picks)
+        assert (group.name, group.micrograph) == ("g2/a.mrc", None)
+
+    def test_pick_files_of_one_micrograph_may_lie_anywhere(self, tmp_path: Path) -> None:
+        image(tmp_path / "mics/a.mrc")
+        names = ["Movies/a.mrc", "boxes/all/a"]
+        picks = Picks.from_arrays(names, x=[1, 2], y=[1, 2])
+        labels = Picks.from_arrays("labels/a", x=[1.0], y=[1.0], label=1)
+        micrographs = Micrographs.find(tmp_path / "mics")
+        assert len(group_by_micrograph(micrographs, picks)) == 1
+        (group,) = group_by_micrograph(micrographs, labels, beside=picks)
+        assert group.micrograph == micrographs.items[0]
+
     def test_that_say_the_same_share_it(self, tmp_path: Path) -> None:
         image(tmp_path / "mics/a.mrc")
         names = ["Movies/a.mrc", "job002/Movies/a.mrc", "a", "a.mrc", "a_autopick"]

@@ -110,7 +110,7 @@ def match_labels(
         )
     pick_rows = {group.micrograph: group.rows for group in groups}
     pairs = []
-    for group in group_by_micrograph(micrographs, labels):
+    for group in group_by_micrograph(micrographs, labels, beside=picks):
         if group.micrograph is not None and group.micrograph in pick_rows:
             diameter_px = boxes.diameter_in(group.micrograph.pixel_size_ang)
             radius_px = max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
