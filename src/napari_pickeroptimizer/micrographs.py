@@ -247,7 +247,10 @@ class Micrographs:
             if (i := self._by_file.get((path, (number or 1) - 1))) is not None
         }
         if real and not fits:
-            raise self._not_found(name, f"It is {real[0]}. ")
+            raise self._not_found(
+                name,
+                f"It is {real[0]}, which copies replace only in folders that are called alike. ",
+            )
         return fits
 
     def _not_found(self, name: str, why: str) -> MicrographNotFoundError:
