@@ -20,7 +20,7 @@ class MicrographNotFoundError(PickerOptimizerError, FileNotFoundError):
 
 
 class AmbiguousMicrographError(PickerOptimizerError, LookupError):
-    """A pick's micrograph name fits more than one micrograph."""
+    """A name, of a micrograph or of a listed file, fits more than one file."""
 
 
 class MicrographReadError(PickerOptimizerError, OSError):

@@ -2,102 +2,33 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
 
 from napari_pickeroptimizer.errors import (
     AmbiguousMicrographError,
     MicrographNotFoundError,
-    MicrographReadError,
+    PickerOptimizerError,
 )
-from napari_pickeroptimizer.io.images import (
-    IMAGE_SUFFIXES,
-    image_shape_px,
-    mrcs_sections,
-    open_image,
-    open_pixel_size_ang,
-)
-from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
-from napari_pickeroptimizer.io.project import absolute
-from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES
-
-# cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
-CRYOSPARC_UID = re.compile(r"^\d{21}_")
-# What pickers append to a micrograph's stem in their per-micrograph files.
-PICK_FILE_SUFFIX = re.compile(
-    r"_(autopick|manualpick|automatch|rejected|picks|pick|particles)$"
+from napari_pickeroptimizer.io.files import RealPaths, is_file
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.micrograph_files import find_micrograph_files
+from napari_pickeroptimizer.io.micrographs_star import MicrographRow, split_slice
+from napari_pickeroptimizer.io.project import absolute, common_folder
+from napari_pickeroptimizer.micrograph import Micrograph, SearchPaths
+from napari_pickeroptimizer.names import (
+    NameIndex,
+    Spelling,
+    folders_agree,
+    is_image_name,
+    longest_of_each,
 )
 
+__all__ = ["Micrograph", "Micrographs", "SearchPaths"]
 
-@dataclass(frozen=True)
-class Micrograph:
-    """One 2-D image on disk, not yet read.
-
-    Parameters
-    ----------
-    name : str
-        How the micrograph is called in tables (``rlnMicrographName``).
-    path : Path
-        The image file.
-    pixel_size_ang : float or None
-        Pixel size in Å; None where neither the user, a STAR nor the header tells.
-    section : int
-        Section of an ``.mrcs`` stack, 0-based.
-    flip_y : bool
-        Reverse the rows on reading (see `Micrographs.find`).
-    """
-
-    name: str
-    path: Path
-    pixel_size_ang: float | None = None
-    section: int = 0
-    flip_y: bool = False
-
-    def read(self) -> NDArray[np.float32]:
-        """Return the image as (ny, nx) float32, row 0 the first row of the file.
-
-        Raises
-        ------
-        MicrographNotFoundError
-            The file does not exist.
-        MicrographReadError
-            The file is truncated or damaged, too large, of an unsupported MRC mode, or not a
-            2-D image.
-        """
-        image = open_image(self.path, self.section)
-        image = image[::-1] if self.flip_y else image
-        return np.ascontiguousarray(image, dtype=np.float32)
-
-    def shape_px(self) -> tuple[int, int]:
-        """Return (ny, nx) from the file's header, without reading the pixels."""
-        return image_shape_px(self.path, self.section)
-
-
-@dataclass(frozen=True)
-class SearchPaths:
-    """What to pass to `Micrographs.find` to find the same micrographs again.
-
-    Parameters
-    ----------
-    paths : tuple of str
-        Directories, globs, STAR or image files, absolute.
-    pixel_size_ang : float or None
-        As it was given.
-    flip_y : bool
-        As it was given.
-    """
-
-    paths: tuple[str, ...]
-    pixel_size_ang: float | None = None
-    flip_y: bool = False
+SHOWN = 5  # files that a message lists
 
 
 @dataclass(frozen=True)
@@ -131,7 +62,8 @@ class Micrographs:
             A directory (searched with its subfolders), a glob, a STAR file with
             ``rlnMicrographName``, an image file, or several of these.
         pixel_size_ang : float, optional
-            Pixel size in Å of all micrographs; by default the STAR's, else the header's.
+            Pixel size in Å of all micrographs; by default the STAR's, else the header's, which
+            is read when it is asked for.
         flip_y : bool, optional
             Reverse the rows of every image. RELION and EMAN2 read **TIFF** files that way,
             so picks made there on TIFF micrographs need it. By default False.
@@ -140,18 +72,24 @@ class Micrographs:
         ------
         MicrographNotFoundError
             Nothing is there, or no image is among what is there.
+        AmbiguousMicrographError
+            A STAR lists files that are in its project and others in the working directory.
         """
         paths = [where] if isinstance(where, str | Path) else list(where)
-        micrographs = [micrograph for path in paths for micrograph in _find_one(path)]
-        if not micrographs:
+        rows = [row for path in paths for row in find_micrograph_files(path)]
+        if not rows:
             raise MicrographNotFoundError(
                 f"no micrographs in {where}: expected {', '.join(IMAGE_SUFFIXES)} files."
             )
         absolute_paths = (str(absolute(Path(p).expanduser())) for p in paths)
         return cls(
             tuple(
-                replace(m, pixel_size_ang=pixel_size_ang or m.pixel_size_ang, flip_y=flip_y)
-                for m in micrographs
+                replace(
+                    m,
+                    told_pixel_size_ang=pixel_size_ang or m.told_pixel_size_ang,
+                    flip_y=flip_y,
+                )
+                for m in _each_file_once(rows)
             ),
             SearchPaths(tuple(absolute_paths), pixel_size_ang, flip_y),
         )
@@ -159,7 +97,13 @@ class Micrographs:
     @classmethod
     def named(cls, names: Iterable[str]) -> Micrographs:
         """Return micrographs without files, to match other spellings of their names against."""
-        return cls(tuple(Micrograph(name, Path(name)) for name in names))
+        parts = [(name, *split_slice(name)) for name in names]
+        return cls(
+            tuple(
+                Micrograph(name, Path(file), section=(number or 1) - 1)
+                for name, number, file in parts
+            )
+        )
 
     @classmethod
     def distinct(cls, names: Iterable[str]) -> Micrographs:
@@ -167,19 +111,7 @@ class Micrographs:
 
         Of ``a``, ``a.mrc`` and ``Micrographs/a.mrc`` the longest stays; in the order of `names`.
         """
-        order = {name: i for i, name in enumerate(names)}
-        same_base: dict[str, list[str]] = {}
-        for name in order:
-            same_base.setdefault(min(_name_keys(name)[-1], key=len), []).append(name)
-        kept: list[str] = []
-        for group in same_base.values():
-            longer: list[str] = []
-            for name in sorted(group, key=len, reverse=True):
-                # a name that could mean two of them is one of its own
-                if sum(_folders_agree(name, other) for other in longer) != 1:
-                    longer.append(name)
-            kept += longer
-        return cls.named(sorted(kept, key=order.__getitem__))
+        return cls.named(longest_of_each(names))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -198,10 +130,13 @@ class Micrographs:
     def resolve(self, name: str) -> Micrograph:
         """Return the micrograph that a pick's `name` means.
 
-        Tried in order: the full name, one name being a path suffix of the other, the base
-        name, the base name without cryoSPARC's 21-digit prefix. A name without an image
-        extension (as in Topaz tables, or of a file of picks) is compared without it, and
-        without endings such as ``_autopick``.
+        Tried in order: the name is the end of a file's path; a file of that name is there
+        (seen from the working directory, or from a folder that holds all micrographs), by
+        whatever links; a micrograph's own name is the end of the name. A file of the same
+        name in other folders does not fit. A name without an image extension (as in Topaz
+        tables, or of a file of picks) is compared without it, without endings such as
+        ``_autopick`` and, if nothing else fits, without its folders; one with cryoSPARC's
+        21-digit prefix fits one without.
 
         Raises
         ------
@@ -210,25 +145,7 @@ class Micrographs:
         AmbiguousMicrographError
             Several fit equally well; the message lists them.
         """
-        for index, keys in zip(self._indices, _name_keys(name), strict=True):
-            matches = {(m.path, m.section): m for key in keys for m in index.get(key, ())}
-            candidates = list(matches.values())
-            if len(candidates) == 1:
-                return candidates[0]
-            if candidates:
-                close = _longest_common_suffix(candidates, name)
-                if len(close) == 1:
-                    return close[0]
-                listed = "\n  ".join(str(m.path) for m in close)
-                raise AmbiguousMicrographError(
-                    f"micrograph {name!r} fits {len(close)} micrographs:\n  {listed}\n"
-                    "Give the picks full micrograph names, or pass only one of these folders."
-                )
-        shown = ", ".join(self.names[:3]) + (", ..." if len(self) > 3 else "")
-        raise MicrographNotFoundError(
-            f"micrograph {name!r} is not among the {len(self)} micrographs given ({shown}). "
-            "Pass the folder or micrographs STAR that holds it."
-        )
+        return self.items[self._number(name)[0]]
 
     def resolve_all(
         self, names: Iterable[str]
@@ -236,120 +153,204 @@ class Micrographs:
         """Resolve every name; return the found ones and, for the others, the reason.
 
         Ambiguity is raised, never returned: guessing a micrograph would be worse.
+
+        Raises
+        ------
+        AmbiguousMicrographError
+            A name fits several micrographs, or names of different folders fit only one.
         """
-        found: dict[str, Micrograph] = {}
-        missing: dict[str, str] = {}
+        found, errors = self.resolve_each(names)
+        for error in errors.values():
+            if isinstance(error, AmbiguousMicrographError):
+                raise error
+        return found, {name: str(error) for name, error in errors.items()}
+
+    def resolve_each(
+        self, names: Iterable[str]
+    ) -> tuple[dict[str, Micrograph], dict[str, PickerOptimizerError]]:
+        """Resolve every name; return the found ones and, for the others, the error.
+
+        Names of different folders never mean one file: where the folders of one of them are
+        the file's, the others are not found; where none are, all of them are ambiguous. The
+        folders of pick files are compared among themselves.
+        """
+        numbers: dict[str, int] = {}
+        errors: dict[str, PickerOptimizerError] = {}
+        # names of images, and of others; they fit by all of the name, or by its end
+        names_of: dict[tuple[int, bool], tuple[list[str], list[str]]] = {}
         for name in names:
             try:
-                found[name] = self.resolve(name)
-            except MicrographNotFoundError as error:
-                missing[name] = str(error)
-        return found, missing
+                numbers[name], is_exact = self._number(name)
+            except (MicrographNotFoundError, AmbiguousMicrographError) as error:
+                errors[name] = error
+            else:
+                kind = numbers[name], is_image_name(name)
+                names_of.setdefault(kind, ([], []))[not is_exact].append(name)
+        for (i, _), (exact, others) in names_of.items():
+            errors |= _of_other_folders(self.items[i], exact, others)
+        found = {n: self.items[i] for n, i in numbers.items() if n not in errors}
+        return found, errors
 
-    def first_of_file(self, micrograph: Micrograph) -> Micrograph:
-        """Return the representative of a file that was found in two ways."""
-        return self._first_of_file[micrograph.path, micrograph.section]
-
-    @cached_property
-    def _first_of_file(self) -> dict[tuple[Path, int], Micrograph]:
-        """One micrograph for each section of a file, even if found twice."""
-        return {(m.path, m.section): m for m in reversed(self.items)}
-
-    @cached_property
-    def _indices(self) -> tuple[dict[str, list[Micrograph]], ...]:
-        indices: tuple[dict[str, list[Micrograph]], ...] = ({}, {}, {})
-        for micrograph in self.items:
-            for index, keys in zip(indices, _name_keys(micrograph.name), strict=True):
-                for key in keys:
-                    index.setdefault(key, []).append(micrograph)
-        return indices
-
-
-def _name_keys(name: str) -> tuple[set[str], set[str], set[str]]:
-    """Keys of a name at the three steps: full name, base name, base name without uid."""
-    posix = PurePosixPath(str(name).replace("\\", "/"))
-    full = {str(posix)}
-    base = {posix.name}
-    if posix.suffix.lower() in IMAGE_SUFFIXES:
-        full.add(str(posix.with_suffix("")))
-        base.add(posix.stem)
-    else:
-        stem = posix.stem if posix.suffix in KNOWN_SUFFIXES else posix.name
-        base |= {stem, PICK_FILE_SUFFIX.sub("", stem)}
-    return full, base, {CRYOSPARC_UID.sub("", b) for b in base}
-
-
-def _longest_common_suffix(candidates: list[Micrograph], name: str) -> list[Micrograph]:
-    """Of candidates with one base name, those whose folders agree with `name` entirely."""
-    wanted = _folders(name)
-    named = [m for m in candidates if wanted and _folders(m.name)]
-    return [m for m in named if _folders_agree(m.name, name)] or candidates
-
-
-def _folders(name: str) -> tuple[str, ...]:
-    return PurePosixPath(str(name).replace("\\", "/")).parent.parts
-
-
-def _folders_agree(name: str, other: str) -> bool:
-    """Whether one name's folders are the end of the other's; no folder agrees with any."""
-    parts, others = _folders(name), _folders(other)
-    n = min(len(parts), len(others))
-    return n == 0 or parts[-n:] == others[-n:]
-
-
-def _find_one(where: str | Path) -> list[Micrograph]:
-    path = Path(where).expanduser()
-    if path.is_dir():
-        return _find_below(path)
-    if path.suffix.lower() == ".star":
-        return [
-            Micrograph(
-                row.name,
-                row.path,
-                row.pixel_size_ang or open_pixel_size_ang(row.path),
-                row.section,
+    def _number(self, name: str) -> tuple[int, bool]:
+        """Return the place in `items` of what a name means, and whether its folders say so."""
+        spelling = Spelling.of_name(name)
+        spellings = [spelling]
+        if spelling.slice is not None:  # a file may be called so as a whole
+            spellings.append(Spelling.of(name))
+        if spelling.slice == 1:
+            spellings.append(replace(spelling, slice=None))
+        exact = {i: None for s in spellings for i in self._index.exact(s)}
+        if len(exact) > 1:
+            exact = self._of_that_name(spellings, exact)
+        elif not exact and spelling.folder and spelling.is_image:
+            exact = self._pointed_at(name)
+        fits = exact or {i: None for s in spellings for i in self._index.ending(s)}
+        if len(fits) == 1:
+            return next(iter(fits)), bool(exact)
+        if fits:
+            shown = "\n  ".join(str(self.items[i].path) for i in list(fits)[:SHOWN])
+            more = f"\n  and {len(fits) - SHOWN} more" if len(fits) > SHOWN else ""
+            raise AmbiguousMicrographError(
+                f"micrograph {name!r} fits {len(fits)} micrographs:\n  {shown}{more}\n"
+                "Give the picks full micrograph names, or pass only one of these folders."
             )
-            for row in read_micrographs_star(path)
+        alike = self._index.alike(spelling)
+        raise self._not_found(
+            name, "" if alike is None else f"{self.items[alike].path} is of another folder. "
+        )
+
+    def _of_that_name(
+        self, spellings: Sequence[Spelling], fits: dict[int, None]
+    ) -> dict[int, None]:
+        """Return the one whose whole name it is, if all lie in one of the places given."""
+        named = {i: None for s in spellings for i in self._index.named(s)}
+        is_one_place = len({self.items[i].place for i in fits}) == 1
+        return named if len(named) == 1 and is_one_place else fits
+
+    def _pointed_at(self, name: str) -> dict[int, None]:
+        """Return the micrograph of the file that a name leads to, where there is such a file.
+
+        Raises
+        ------
+        MicrographNotFoundError
+            It leads to another file.
+        """
+        number, file = split_slice(name)
+        real = [
+            self._real_paths.of(folder / file)
+            for folder in self._seen_from
+            if is_file(folder / file)
         ]
-    if path.is_file():
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise MicrographReadError(
-                f"{path} is no micrograph: expected one of {', '.join(IMAGE_SUFFIXES)}, "
-                "a directory, a glob or a micrographs STAR."
+        fits = {
+            i: None
+            for path in real
+            if (i := self._by_file.get((path, (number or 1) - 1))) is not None
+        }
+        if real and not fits:
+            raise self._not_found(
+                name,
+                f"It is {real[0]}, which copies replace only in folders that are called alike. ",
             )
-        return _as_micrographs(path, str(where))
-    files = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]
-    if not files:
-        raise MicrographNotFoundError(f"no micrographs at {where}: nothing is there.")
+        return fits
+
+    def _not_found(self, name: str, why: str) -> MicrographNotFoundError:
+        shown = ", ".join(m.name for m in self.items[:3]) + (", ..." if len(self) > 3 else "")
+        return MicrographNotFoundError(
+            f"micrograph {name!r} is not among the {len(self)} micrographs given ({shown}). "
+            f"{why}Pass the folder or micrographs STAR that holds it."
+        )
+
+    @cached_property
+    def _real_paths(self) -> RealPaths:
+        return RealPaths()
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """For each of the items the first one of the same section of the same file."""
+        first: dict[tuple[str, int], int] = {}
+        files = ((self._real_paths.of(m.path), m.section) for m in self.items)
+        return [first.setdefault(file, i) for i, file in enumerate(files)]
+
+    @cached_property
+    def _by_file(self) -> dict[tuple[str, int], int]:
+        """Number of a micrograph by its real path and section."""
+        return {
+            (self._real_paths.of(self.items[i].path), self.items[i].section): i
+            for i in dict.fromkeys(self._numbers)
+        }
+
+    @cached_property
+    def _seen_from(self) -> list[Path]:
+        """Folders from which names may be seen: none if these micrographs are only names."""
+        if self.search_paths is None:
+            return []
+        common = common_folder([m.path for m in self.items])
+        return list(dict.fromkeys([Path.cwd(), common, *common.parents]))
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        names = [(i, m.spelling) for i, m in zip(self._numbers, self.items, strict=True)]
+        paths = []
+        for i, m in zip(self._numbers, self.items, strict=True):
+            spelt = {str(absolute(m.path)), self._real_paths.of(m.path), *m.other_names}
+            paths += [(i, Spelling.of(path, m.spelling.slice)) for path in spelt]
+        return NameIndex(names, paths)
+
+
+def _each_file_once(rows: Iterable[MicrographRow]) -> list[Micrograph]:
+    """Return one micrograph a section of a file, by whatever ways it was found."""
+    real_paths = RealPaths()
+    first: dict[tuple[str, int], MicrographRow] = {}
+    others: dict[tuple[str, int], dict[str, None]] = {}
+    for row in rows:
+        file = real_paths.of(row.path), row.section or 0
+        if first.setdefault(file, row) != row:
+            also = {split_slice(row.name)[1]: None, str(absolute(row.path)): None}
+            others.setdefault(file, {}).update(also)
     return [
-        micrograph
-        for file in files
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        for micrograph in _as_micrographs(file, str(file))
+        Micrograph(
+            row.name,
+            row.path,
+            row.pixel_size_ang,
+            row.section or 0,
+            other_names=tuple(others.get(file, ())),
+        )
+        for file, row in first.items()
     ]
 
 
-def _find_below(folder: Path) -> list[Micrograph]:
-    files = [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
-    ]
-    best: dict[Path, Path] = {}  # a.mrc wins over its thumbnail a.png
-    for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(f.suffix.lower())):
-        best.setdefault(file.with_suffix(""), file)
-    return [
-        micrograph
-        for file in sorted(best.values())
-        for micrograph in _as_micrographs(file, file.relative_to(folder).as_posix())
-    ]
+def _of_other_folders(
+    micrograph: Micrograph, exact: list[str], others: list[str]
+) -> dict[str, PickerOptimizerError]:
+    """Return the errors of names that fit a file by their end, but are of another folder.
 
-
-def _as_micrographs(path: Path, name: str) -> list[Micrograph]:
-    """One micrograph a file; one a section (``000001@stack.mrcs``) for .mrcs stacks."""
-    pixel_size = open_pixel_size_ang(path)
-    n = mrcs_sections(path) if path.suffix.lower() == ".mrcs" else 1
-    if n <= 1:
-        return [Micrograph(name, path, pixel_size)]
-    return [Micrograph(f"{i + 1:06d}@{name}", path, pixel_size, section=i) for i in range(n)]
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The file that all these names fit.
+    exact : list of str
+        Names that fit it with all their folders.
+    others : list of str
+        Names that fit it because nothing else does.
+    """
+    folder_of = {name: Spelling.of_name(name).folder for name in [*exact, *others]}
+    owners = [name for name in exact if folder_of[name]]
+    if owners or not others:
+        return {
+            name: MicrographNotFoundError(
+                f"micrograph {name!r} is not among those given: {micrograph.path} is "
+                f"{owners[0]!r}, of another folder."
+            )
+            for name in others
+            if not any(folders_agree(folder_of[name], folder_of[owner]) for owner in owners)
+        }
+    longest = max(others, key=lambda name: len(folder_of[name]))
+    for name in others:
+        if not folders_agree(folder_of[name], folder_of[longest]):
+            error = AmbiguousMicrographError(
+                f"{name!r} and {longest!r} are of different folders, but only "
+                f"{micrograph.path} has their name. Pass the micrographs of both folders, by "
+                "a folder above them or a micrographs STAR."
+            )
+            return dict.fromkeys(others, error)
+    return {}

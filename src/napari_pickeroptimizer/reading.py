@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
+from napari_pickeroptimizer.names import is_image_name
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
@@ -95,7 +96,11 @@ class MicrographFailed:
 
 
 def group_by_micrograph(
-    micrographs: Micrographs, picks: Picks, *, first: Sequence[str] = ()
+    micrographs: Micrographs,
+    picks: Picks,
+    *,
+    first: Sequence[str] = (),
+    beside: Picks | None = None,
 ) -> list[MicrographRows]:
     """Return the picks of each micrograph, in the order of the micrographs' first picks.
 
@@ -110,11 +115,14 @@ def group_by_micrograph(
     first : sequence of str
         Micrographs, as any of their picks spells them, that come before the others, in this
         order; names that no pick has are passed over.
+    beside : Picks, optional
+        Others whose images these are as well: names of different folders, of the two, do not
+        share a file.
 
     Raises
     ------
     AmbiguousMicrographError
-        A name fits several micrographs.
+        A name fits several micrographs, or names of different folders fit only one.
 
     Examples
     --------
@@ -126,17 +134,20 @@ def group_by_micrograph(
     [('b', [0, 2]), ('a.mrc', [1])]
     """
     rows_of_name = picks.rows_by_micrograph()
-    found, missing = micrographs.resolve_all(rows_of_name)
+    also = [] if beside is None else filter(is_image_name, beside.rows_by_micrograph())
+    found, missing = micrographs.resolve_all(dict.fromkeys([*rows_of_name, *also]))
     names_of: dict[Micrograph, list[str]] = {}
-    for name, micrograph in found.items():
-        names_of.setdefault(micrographs.first_of_file(micrograph), []).append(name)
+    for name in rows_of_name:
+        if name in found:
+            names_of.setdefault(found[name], []).append(name)
     groups = []
     for micrograph, names in names_of.items():
         rows = np.sort(np.concatenate([rows_of_name[name] for name in names]))
         groups.append((names, MicrographRows(names[0], micrograph, rows)))
     groups += [
-        ([name], MicrographRows(name, None, rows_of_name[name], reason))
-        for name, reason in missing.items()
+        ([name], MicrographRows(name, None, rows_of_name[name], missing[name]))
+        for name in rows_of_name
+        if name in missing
     ]
     turn = {name: i for i, name in reversed([*enumerate(first)])}
 

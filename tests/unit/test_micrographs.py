@@ -199,7 +199,7 @@ class TestResolve:
             ("MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/a.mrc"),
             ("Movies/a.mrc", "MotionCorr/job002/Movies/a.mrc"),
             ("MotionCorr/job002/Movies/a.mrc", "Movies/a.mrc"),
-            ("Movies/a.mrc", "Other/a.mrc"),
+            ("a.mrc", "Other/a.mrc"),
             ("Movies/a.mrc", "a"),
             ("Movies/a.mrc", "Movies/a_autopick"),
             ("Movies/a.mrc", "AutoPick/job006/Movies/a_manualpick.star"),
@@ -226,7 +226,7 @@ class TestResolve:
         micrographs = named("g1/Movies/a.mrc", "g2/Movies/a.mrc")
         assert micrographs.resolve("job/g2/Movies/a.mrc").name == "g2/Movies/a.mrc"
 
-    @pytest.mark.parametrize("name", ["a.mrc", "a", "g3/a.mrc", f"{UID}a.mrc"])
+    @pytest.mark.parametrize("name", ["a.mrc", "a", "g3/a", f"{UID}a.mrc"])
     def test_ambiguity_lists_the_candidates(self, name: str) -> None:
         with pytest.raises(AmbiguousMicrographError, match="fits 2 micrographs") as raised:
             named("g1/a.mrc", "g2/a.mrc", "b.mrc").resolve(name)

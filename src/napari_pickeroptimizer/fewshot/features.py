@@ -131,7 +131,7 @@ def sample_features(
     for group in groups:
         if group.micrograph is None:
             yield MicrographSkipped(group.name, group.reason, 0.0)
-    label_groups = group_by_micrograph(micrographs, labels)
+    label_groups = group_by_micrograph(micrographs, labels, beside=picks)
     label_rows_of = {g.micrograph: g.rows for g in label_groups if g.micrograph is not None}
     rng = np.random.default_rng(settings.seed)
     available = [group for group in groups if group.micrograph is not None]

@@ -140,7 +140,7 @@ def gather(
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
     of_labels, of_picks = labelled.coords_yx_px(), all_picks.coords_yx_px()
-    label_rows = _label_rows(micrographs, labelled)
+    label_rows = _label_rows(micrographs, labelled, all_picks)
     picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, all_picks))
     sample_rows = _sample_rows(picked_rows, label_rows, settings)
     side = window_side(settings.boxes, settings.augmentation.reach)
@@ -204,9 +204,11 @@ def _rows_by_micrograph(groups: list[MicrographRows]) -> _RowsByMicrograph:
     return {g.micrograph: g.rows for g in groups if g.micrograph is not None}
 
 
-def _label_rows(micrographs: Micrographs, labelled: Picks) -> _RowsByMicrograph:
+def _label_rows(
+    micrographs: Micrographs, labelled: Picks, all_picks: Picks
+) -> _RowsByMicrograph:
     """Return the rows of each micrograph's labels; none of them may be missing."""
-    groups = group_by_micrograph(micrographs, labelled)
+    groups = group_by_micrograph(micrographs, labelled, beside=all_picks)
     reasons = [group.reason for group in groups if group.micrograph is None]
     if reasons:
         raise MicrographNotFoundError(

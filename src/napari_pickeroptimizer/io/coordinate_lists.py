@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
     if MICROGRAPH.star not in block.columns:
         raise PickFormatError(f"{path}: {block.title} has no column {MICROGRAPH.star}.")
     values = document.strings(block, [MICROGRAPH.star, COORDINATE_FILE])
-    paths, where = ProjectPaths(path), document.where(block)
+    paths = ProjectPaths(path, values[COORDINATE_FILE].tolist())
+    where = document.where(block)
     files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
     for row, file in enumerate(files):
         if not file.is_file():
@@ -131,7 +133,7 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
             )
     for column, listed in (
         (MICROGRAPH.star, values[MICROGRAPH.star]),
-        (COORDINATE_FILE, files),
+        (COORDINATE_FILE, list(map(os.path.realpath, files))),
     ):
         first: dict[object, int] = {}
         for row, value in enumerate(listed):

@@ -185,6 +185,8 @@ def _section_shape(path: Path, shape: tuple[int, ...], section: int) -> tuple[in
     is_stack = path.suffix.lower() == ".mrcs" or section
     if len(shape) == 3 and (shape[0] == 1 or is_stack) and section < shape[0]:
         shape = shape[1:]
+    elif section:
+        raise MicrographReadError(f"{path} has no slice {section + 1}: its shape is {shape}.")
     if len(shape) != 2 or 0 in shape:
         raise MicrographReadError(
             f"{path} is not a micrograph: expected one 2-D image, got shape {shape}."

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.errors import MicrographNotFoundError, PickFormatError
+from napari_pickeroptimizer.errors import (
+    AmbiguousMicrographError,
+    MicrographNotFoundError,
+    PickFormatError,
+)
 from napari_pickeroptimizer.io.project import ProjectPaths
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
 
 NAME = "rlnMicrographName"
+# A slice of a stack: "000012@stack.mrcs". "lab@host/m.mrc" is the name of a file.
+_SLICE = re.compile(r"0*([1-9][0-9]{0,8})@(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -27,14 +34,50 @@ class MicrographRow:
         The image file, found below the RELION project folder.
     pixel_size_ang : float or None
         Pixel size in Å of the micrograph, where the STAR tells it.
-    section : int
-        Section of an ``.mrcs`` stack, 0-based (``000001@stack.mrcs`` is 0).
+    section : int or None
+        Section of an ``.mrcs`` stack, 0-based (``000001@stack.mrcs`` is 0); None where the name
+        tells none.
     """
 
     name: str
     path: Path
     pixel_size_ang: float | None = None
-    section: int = 0
+    section: int | None = None
+
+
+def split_slice(name: str) -> tuple[int | None, str]:
+    """Return the number of a slice, from 1, and the file of a name; None for a plain file.
+
+    Examples
+    --------
+    >>> split_slice("000012@stack.mrcs")
+    (12, 'stack.mrcs')
+    >>> split_slice("lab@host/m.mrc")
+    (None, 'lab@host/m.mrc')
+    """
+    match = _SLICE.fullmatch(name)
+    return (int(match[1]), match[2]) if match else (None, name)
+
+
+def file_and_slice(name: str, paths: ProjectPaths) -> tuple[Path, int | None]:
+    """Return the file that a name in a table means, and the number of its slice, from 1.
+
+    Raises
+    ------
+    AmbiguousMicrographError
+        There is a file that is called so as a whole, and one of which it would be a slice; or
+        as for `ProjectPaths.find`.
+    """
+    number, file = split_slice(name)
+    whole = None if number is None else paths.find(name)
+    if whole is None:
+        return paths.resolve(file), number
+    stack = paths.find(file)
+    if stack is not None:
+        raise AmbiguousMicrographError(
+            f"{name!r} may be the file {whole}, or slice {number} of {stack}: rename one of them."
+        )
+    return whole, None
 
 
 def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
@@ -65,16 +108,17 @@ def read_micrographs_star(path: str | Path) -> list[MicrographRow]:
             f"{path} lists no micrograph: {block.title} has no rows."
         )
     sizes = _pixel_sizes_ang(document, block)
-    paths = ProjectPaths(path)
+    listed = names.tolist()
+    paths = ProjectPaths(path, (split_slice(name)[1] for name in listed))
     found: dict[str, MicrographRow] = {}
-    for name, size in zip(names.tolist(), sizes.tolist(), strict=True):
+    for name, size in zip(listed, sizes.tolist(), strict=True):
         if name not in found:
-            section, _, file = name.rpartition("@")
+            file, number = file_and_slice(name, paths)
             found[name] = MicrographRow(
                 name=name,
-                path=paths.resolve(file),
+                path=file,
                 pixel_size_ang=size if 0 < size < np.inf else None,  # never of NaN
-                section=int(section) - 1 if section.isdigit() else 0,
+                section=None if number is None else number - 1,
             )
     return list(found.values())
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import os
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import MAX_CLASS
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.coordinate_lists import CoordinateList, Folder, list_in
+from napari_pickeroptimizer.io.files import files_below, files_like, is_special
 from napari_pickeroptimizer.io.pick_format import FilePicks
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import EXPECTED, SUFFIXES, format_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # What RELION puts into every job folder beside the results.
 _BOOKKEEPING = ("job.star", "RELION_OUTPUT_NODES.star")
+
+_Part = tuple[list[FilePicks], "FileList | None"]
 
 
 def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = None) -> Picks:
@@ -77,14 +80,36 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
         raise LabelError(f"label {label} is no class id: expected 1 to {MAX_CLASS}.")
     if not paths:
         raise PicksNotFoundError("no picks: the list of files is empty.")
-    folders = [p for p in paths if p.is_dir()]
-    found = [f for p in paths if not p.is_dir() for f in _matches(p)]
-    files = list({os.path.realpath(f): f for f in found}.values())  # each once
+    folders = _each_once(p for p in paths if p.is_dir())
+    files = _each_once(f for p in paths if not p.is_dir() for f in _matches(p))
     root = common_folder(files) if len(files) > 1 else None
     parts = [_read_folder(f) for f in folders]
     parts += [_read_file(f, _name_below(root, f)) for f in files]
+    if len(parts) > 1:
+        parts = _not_read_before(parts)
     file_list = parts[0][1] if len(parts) == 1 else None
     return _joined([f for part, _ in parts for f in part], file_list, label)
+
+
+def _each_once(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths without those that lead to one of the others."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(os.path.realpath(path), path)
+    return list(first.values())
+
+
+def _not_read_before(parts: list[_Part]) -> list[_Part]:
+    """Return the parts without the files of earlier ones, and without those left empty."""
+    known: set[str] = set()
+    kept = []
+    for files, file_list in parts:
+        real = [os.path.realpath(file.source.path) for file in files]
+        new = [file for file, path in zip(files, real, strict=True) if path not in known]
+        if new or not files:
+            kept.append((new, file_list))
+        known.update(real)
+    return kept
 
 
 def _joined(
@@ -112,8 +137,7 @@ def _joined(
 def _matches(path: Path) -> list[Path]:
     if path.exists():
         return [path]
-    files = [Path(f) for f in sorted(glob.glob(str(path), recursive=True))]
-    files = [f for f in files if f.is_file()]
+    files = [f for f in _no_special(files_like(str(path))) if f.is_file()]
     if not files:
         raise PicksNotFoundError(f"no picks at {path}: nothing is there.")
     return files
@@ -163,12 +187,9 @@ def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
     list_file = list_in(folder)
     if list_file is not None:
         return _read_file(list_file)
-    files = [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not _is_aside(name)
-    ]
+    below = [f for f in files_below(folder, SUFFIXES) if not _is_aside(f.name)]
+    # a file before the links to it
+    files = _each_once(sorted(_no_special(below), key=Path.is_symlink))
     if not files:
         raise PicksNotFoundError(
             f"no picks in {folder}: expected {EXPECTED} files in it or below."
@@ -183,6 +204,17 @@ def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
     root = absolute(folder)
     parts = [_picks_in(f, _name_below(root, f)) for f in sorted(files)]
     return parts, Folder(folder, folder)
+
+
+def _no_special(files: Iterable[Path]) -> list[Path]:
+    """Return the files without those that cannot be read as one, and say which."""
+    regular = []
+    for file in files:
+        if is_special(file):
+            warnings.warn(f"{file} is passed over: a FIFO, socket or device.", stacklevel=2)
+        else:
+            regular.append(file)
+    return regular
 
 
 def _is_aside(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+from napari_pickeroptimizer.io.files import is_special
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,11 +30,13 @@ def read_text(path: str | Path) -> tuple[str, str]:
     PicksNotFoundError
         Nothing is at `path`.
     PickFormatError
-        `path` is a directory, or the file is binary or only a git-lfs pointer.
+        `path` is a directory or a FIFO, or the file is binary or only a git-lfs pointer.
     """
     path = Path(path)
     if path.is_dir():
         raise PickFormatError(f"{path} is a directory where a file was expected.")
+    if is_special(path):  # reading one may never end
+        raise PickFormatError(f"{path} is a FIFO, socket or device where a file was expected.")
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:

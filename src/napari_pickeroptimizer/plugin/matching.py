@@ -7,11 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any  # viewers and layers, which are not imported here
 
-from napari_pickeroptimizer.errors import (
-    AmbiguousMicrographError,
-    MicrographNotFoundError,
-    PickerOptimizerError,
-)
+from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimizerError
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
@@ -66,22 +62,17 @@ class Match:
 
 
 def match(state: LayerState, stack: StackView) -> Match:
-    """Match picks to the slices of a stack, by name as `Micrographs.resolve` does.
+    """Match picks to the slices of a stack, by name as `Micrographs.resolve_each` does.
 
     A name that fits several micrographs counts as missing: it is not guessed.
     """
     slice_at = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
-    slice_of: dict[str, int] = {}
-    missing: dict[str, str] = {}
-    for name in state.slice_of:
-        try:
-            micrograph = stack.micrographs.resolve(name)
-        except AmbiguousMicrographError as error:
-            missing[name] = str(error)
-        except MicrographNotFoundError:
-            missing[name] = NOT_OPEN
-        else:
-            slice_of[name] = slice_at[micrograph.path, micrograph.section]
+    found, errors = stack.micrographs.resolve_each(state.slice_of)
+    slice_of = {name: slice_at[m.path, m.section] for name, m in found.items()}
+    missing = {
+        name: NOT_OPEN if isinstance(error, MicrographNotFoundError) else str(error)
+        for name, error in errors.items()
+    }
     slice_names = stack.micrographs.names
     for name, i in slice_of.items():  # new picks are named as the picks' own file does
         slice_names[i] = name

@@ -209,7 +209,7 @@ def _plans(
             f"{n} micrographs of the {what} are missing; "
             + next(iter(lost or missing.values()), "neither picks nor regions were given.")
         )
-    drawn = {micrographs.first_of_file(m): regions[name] for name, m in found.items()}
+    drawn = {m: regions[name] for name, m in found.items()}
     rows_of = {g.micrograph: g.rows for g in groups if g.micrograph is not None}
     all_xy_px, names = np.zeros((0, 2)), np.zeros(0, dtype="U200")
     if picks is not None:

@@ -111,7 +111,7 @@ def match_labels(
         )
     pick_rows = {group.micrograph: group.rows for group in groups}
     pairs = []
-    for group in group_by_micrograph(micrographs, labels):
+    for group in group_by_micrograph(micrographs, labels, beside=picks):
         if group.micrograph is not None and group.micrograph in pick_rows:
             radius_px = 1.0
             with suppress(SettingsError):  # no pixel size: its picks cannot be scored

@@ -6,17 +6,24 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from napari_pickeroptimizer.errors import AmbiguousMicrographError, MicrographNotFoundError
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
-from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
+from napari_pickeroptimizer.errors import AmbiguousMicrographError
+from napari_pickeroptimizer.io.files import RealPaths, is_file
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.micrographs_star import (
+    common_pixel_size_ang,
+    file_and_slice,
+    split_slice,
+)
 from napari_pickeroptimizer.io.project import ProjectPaths, absolute
 from napari_pickeroptimizer.io.relion import StarSource
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs, SearchPaths
+from napari_pickeroptimizer.names import Spelling, folders_agree
 from napari_pickeroptimizer.picks import NO_SOURCE, Picks
 
 # Folders that are listed in search of a micrograph; a project may hold very many.
@@ -44,39 +51,43 @@ def locate_micrographs(picks: Picks) -> Located:
 
     A name is a path relative to the working directory, to the folder of the pick file, or to
     one above it (RELION's names are relative to the project folder); else the base name of an
-    image beside the pick file, in the folder above, or in a folder in one of these. No image
-    is read but for its header.
+    image beside the pick file, in the folder above, or in a folder in one of these. Picks of no
+    file have the working directory in its place, and nothing above. No image is read.
 
     Returns
     -------
     Located
         Names that fit several images are missing: it is not guessed.
     """
-    located: dict[str, Path] = {}
+    located: dict[str, tuple[Path, int]] = {}
     missing: list[str] = []
+    unclear: dict[str, str] = {}
     places = _places(picks)
-    paths: dict[Path, ProjectPaths] = {}
+    names_in: dict[Path, list[str]] = {}
+    place_in: dict[Path, Path] = {}
     for name, place in places.items():
-        folder = place.parent
-        file = _direct(name, paths.setdefault(folder, ProjectPaths(place)))
-        if file is None:
+        names_in.setdefault(place.parent, []).append(_listed(name))
+        place_in.setdefault(place.parent, place)
+    paths = {f: ProjectPaths(place, names_in[f]) for f, place in place_in.items()}
+    for name, place in places.items():
+        try:
+            found = _direct(name, paths[place.parent])
+        except AmbiguousMicrographError as error:
+            unclear[name] = str(error)
+            continue
+        if found is None:
             missing.append(name)
         else:
-            located[name] = file
+            located[name] = found
     nearby, reasons = _nearby(missing, places)
-    located |= nearby
+    located |= _of_no_other_folder(nearby, located, reasons)
     size = _pixel_size_ang(picks)
     items = [
-        Micrograph(
-            name,
-            located[name],
-            size or open_pixel_size_ang(located[name]),
-            section=_section(name),
-        )
+        Micrograph(name, located[name][0], size, section=located[name][1])
         for name in places
         if name in located
     ]
-    return Located(Micrographs(tuple(items), folders_of(items, size)), reasons)
+    return Located(Micrographs(tuple(items), folders_of(items, size)), unclear | reasons)
 
 
 def folders_of(
@@ -92,7 +103,7 @@ def _places(picks: Picks) -> dict[str, Path]:
     codes, names = pd.factorize(picks.table["micrograph"], sort=False)
     _, first = np.unique(codes, return_index=True)
     sources = picks.table["source"].to_numpy()[first]
-    nowhere = Path.cwd() / "picks"
+    nowhere = _nowhere()
     places = {}
     for name, source in zip(names, sources, strict=True):
         known = source != NO_SOURCE and source < len(picks.sources)
@@ -104,33 +115,39 @@ def _places(picks: Picks) -> dict[str, Path]:
     return places
 
 
-def _direct(name: str, paths: ProjectPaths) -> Path | None:
-    """Return the file that a name means as a path."""
-    listed = _file_name(name).replace("\\", "/")
-    if PurePosixPath(listed).suffix.lower() not in IMAGE_SUFFIXES:
+def _nowhere() -> Path:
+    """Return the place of picks of no file."""
+    return Path.cwd() / "picks of no file"
+
+
+def _direct(name: str, paths: ProjectPaths) -> tuple[Path, int] | None:
+    """Return the file that a name means as a path, and the section."""
+    if PurePosixPath(_listed(name)).suffix.lower() not in IMAGE_SUFFIXES:
         return None
-    file = paths.resolve(listed)
-    return file if file.is_file() else None
+    file, number = file_and_slice(name.replace("\\", "/"), paths)
+    return (file, (number or 1) - 1) if is_file(file) else None
 
 
 def _nearby(
     names: Iterable[str], places: Mapping[str, Path]
-) -> tuple[dict[str, Path], dict[str, str]]:
+) -> tuple[dict[str, tuple[Path, int]], dict[str, str]]:
     """Find names by base name around their pick files, the nearest first; reasons of others."""
-    located: dict[str, Path] = {}
+    located: dict[str, tuple[Path, int]] = {}
     reasons: dict[str, str] = {}
     remaining = list(names)
-    for ring in _rings({places[name].parent for name in remaining}):
+    nowhere = _nowhere()
+    folders = {places[name].parent for name in remaining}
+    above = {places[name].parent.parent for name in remaining if places[name] != nowhere}
+    for ring in chain(_rings(folders), _rings(above)):
         if not remaining:
             break
-        near = _images_in(ring)
+        found, errors = _images_in(ring).resolve_each(map(_listed, remaining))
         for name in remaining:
-            try:
-                located[name] = near.resolve(_file_name(name)).path
-            except MicrographNotFoundError:
-                continue  # further away, perhaps
-            except AmbiguousMicrographError as error:
-                reasons[name] = str(error)
+            listed = _listed(name)
+            if listed in found:
+                located[name] = found[listed].path, (split_slice(name)[0] or 1) - 1
+            elif isinstance(errors[listed], AmbiguousMicrographError):
+                reasons[name] = str(errors[listed])  # others are further away, perhaps
         remaining = [name for name in remaining if name not in located and name not in reasons]
     for name in remaining:
         reasons[name] = (
@@ -140,19 +157,35 @@ def _nearby(
     return located, reasons
 
 
+def _of_no_other_folder(
+    nearby: Mapping[str, tuple[Path, int]],
+    located: Mapping[str, tuple[Path, int]],
+    reasons: dict[str, str],
+) -> dict[str, tuple[Path, int]]:
+    """Return those nearby whose file is not the one of a name with other folders."""
+    real_paths = RealPaths()
+    name_of = {(real_paths.of(path), i): name for name, (path, i) in located.items()}
+    kept = {}
+    for name, (path, i) in nearby.items():
+        other = name_of.get((real_paths.of(path), i), "")
+        if folders_agree(Spelling.of_name(name).folder, Spelling.of_name(other).folder):
+            kept[name] = path, i
+        else:
+            reasons[name] = f"{path} is {other!r}, of another folder."
+    return kept
+
+
 def _rings(folders: set[Path]) -> Iterator[list[Path]]:
-    """Yield the folders, those in them, those above them, and those in these."""
-    if not folders:
-        return
-    for bases in (sorted(folders), sorted({folder.parent for folder in folders})):
-        yield bases[:MAX_FOLDERS]
-        inner: list[Path] = []
-        for base in bases:
-            if len(inner) >= MAX_FOLDERS:
-                break
-            with suppress(OSError):
-                inner += sorted(Path(e.path) for e in os.scandir(base) if e.is_dir())
-        yield inner[:MAX_FOLDERS]
+    """Yield the folders, and those in them."""
+    bases = sorted(folders)
+    yield bases[:MAX_FOLDERS]
+    inner: list[Path] = []
+    for base in bases:
+        if len(inner) >= MAX_FOLDERS:
+            break
+        with suppress(OSError):
+            inner += sorted(Path(e.path) for e in os.scandir(base) if e.is_dir())
+    yield inner[:MAX_FOLDERS]
 
 
 def _images_in(folders: Iterable[Path]) -> Micrographs:
@@ -167,7 +200,7 @@ def _images_in(folders: Iterable[Path]) -> Micrographs:
         images.sort(key=lambda f: (IMAGE_SUFFIXES.index(f.suffix.lower()), f.name))
         for file in images:  # a.mrc takes precedence over its thumbnail a.png
             best.setdefault(file.with_suffix(""), file)
-    return Micrographs(tuple(Micrograph(f.as_posix(), f) for f in best.values()))
+    return Micrographs(tuple(Micrograph(f.name, f) for f in best.values()))
 
 
 def _pixel_size_ang(picks: Picks) -> float | None:
@@ -177,10 +210,6 @@ def _pixel_size_ang(picks: Picks) -> float | None:
     return common_pixel_size_ang(picks.sources[0].document)
 
 
-def _file_name(name: str) -> str:
-    return name.rpartition("@")[2]
-
-
-def _section(name: str) -> int:
-    section = name.rpartition("@")[0]
-    return int(section) - 1 if section.isdigit() else 0
+def _listed(name: str) -> str:
+    """Return the path in a name."""
+    return split_slice(name)[1].replace("\\", "/")
