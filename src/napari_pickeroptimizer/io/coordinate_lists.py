@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
-from napari_pickeroptimizer.io.fields import quoted
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
 from napari_pickeroptimizer.io.star import new_star
 from napari_pickeroptimizer.io.text import read_text
+from napari_pickeroptimizer.quoting import quoted
 from napari_pickeroptimizer.schema import MICROGRAPH
 from napari_pickeroptimizer.sources import FileList
 

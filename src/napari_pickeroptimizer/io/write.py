@@ -103,7 +103,7 @@ def write_new_star(
         )
     values = picks.place_columns()
     values.update(picks.star_columns() if columns is None else columns)
-    return write_text_atomic(output, new_star("", values))
+    return _write_text(output, new_star("", values))
 
 
 def _write_file(
@@ -143,18 +143,22 @@ def _write_tree(
             "in one call of read_picks."
         )
     _refuse_inputs(picks, [final / place for place in place_of.values()])
-    written: dict[Path, Path] = {}
-    for source, part in zip(picks.sources, _parts(picks), strict=True):
-        if len(part.rows):
-            target = output / place_of[source.path]
-            written[source.path] = _write_part(source, part, columns, target)
-    for path in place_of.keys() - written.keys():
-        (output / place_of[path]).unlink(missing_ok=True)
-    listed = {path: final / place_of[path] for path in written}
+    parts = [
+        (source, part)
+        for source, part in zip(picks.sources, _parts(picks), strict=True)
+        if len(part.rows)
+    ]
+    listed = {source.path: final / place_of[source.path] for source, _ in parts}
     lists = {} if file_list is None else file_list.render(listed)
     _refuse_inputs(picks, [final / name for name in lists])
-    list_files = [write_text_atomic(output / name, text) for name, text in lists.items()]
-    return [*written.values(), *list_files]
+    written = [
+        _write_part(source, part, columns, output / place_of[source.path])
+        for source, part in parts
+    ]
+    for path in place_of.keys() - listed.keys():
+        (output / place_of[path]).unlink(missing_ok=True)
+    list_files = [_write_text(output / name, text) for name, text in lists.items()]
+    return [*written, *list_files]
 
 
 class _Part(NamedTuple):
@@ -180,7 +184,18 @@ def _write_part(
 ) -> Path:
     of_part = {label: np.asarray(values)[part.positions] for label, values in columns.items()}
     text = source.render(part.rows, of_part)
-    return write_text_atomic(output, text, encoding=source.encoding)
+    return _write_text(output, text, source.encoding)
+
+
+def _write_text(output: Path, text: str, encoding: str = "utf-8") -> Path:
+    try:
+        return write_text_atomic(output, text, encoding=encoding)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise PickFormatError(
+            f"cannot write {output}: there is no {character!a} in its encoding, {encoding}. "
+            "Rename the file or folder that has it in its name."
+        ) from None
 
 
 def _check_output_file(picks: Picks, output: Path) -> None:
