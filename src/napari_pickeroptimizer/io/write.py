@@ -137,11 +137,6 @@ def _write_tree(
     )
     root = absolute(root)
     place_of = {s.path: absolute(s.path).relative_to(root) for s in picks.sources}
-    if len(place_of) < len(picks.sources):  # the second would be written over the first
-        raise PickFormatError(
-            "some pick files were read twice, and these picks come from both: read all files "
-            "in one call of read_picks."
-        )
     _refuse_inputs(picks, [final / place for place in place_of.values()])
     parts = [
         (source, part)
@@ -149,6 +144,11 @@ def _write_tree(
         if len(part.rows)
     ]
     listed = {source.path: final / place_of[source.path] for source, _ in parts}
+    if len(listed) < len(parts):  # the second would be written over the first
+        raise PickFormatError(
+            "some pick files were read twice, and these picks come from both: read all files "
+            "in one call of read_picks."
+        )
     lists = {} if file_list is None else file_list.render(listed)
     _refuse_inputs(picks, [final / name for name in lists])
     written = [
