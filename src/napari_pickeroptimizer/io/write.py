@@ -65,7 +65,7 @@ def write_picks(
     columns = picks.star_columns() if columns is None else columns
     is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
-    if not picks.sources or (is_new.all() and len(picks) and not is_tree):
+    if not is_tree and (not picks.sources or (is_new.all() and len(picks))):
         _refuse_inputs(picks, [final])
         return [write_new_star(picks, output, columns=columns)]
     write = _write_tree if is_tree else _write_file
@@ -176,7 +176,8 @@ def _parts(picks: Picks) -> list[_Part]:
     if (np.diff(source[order]) == 0)[np.diff(row[order]) == 0].any():
         raise PickFormatError("some rows of a pick file are in these picks twice.")
     starts = np.searchsorted(source[order], range(1, len(picks.sources)))
-    return [_Part(row[positions], positions) for positions in np.split(order, starts)]
+    parts = [_Part(row[positions], positions) for positions in np.split(order, starts)]
+    return parts[: len(picks.sources)]  # none of an empty list
 
 
 def _write_part(
