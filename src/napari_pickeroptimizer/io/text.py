@@ -36,15 +36,13 @@ def read_text(path: str | Path) -> tuple[str, str]:
     PicksNotFoundError
         Nothing is at `path`.
     PickFormatError
-        `path` is a directory, a pipe or a device, or cannot be read; or the file is binary,
-        UTF-16, has lone carriage returns as line ends, or is only a git-lfs pointer.
+        `path` is a directory or cannot be read; or the file is binary, UTF-16, only a git-lfs
+        pointer, or holds control characters or carriage returns that end no line.
     """
     path = Path(path)
     try:
         if path.is_dir():
             raise PickFormatError(f"{path} is a directory where a file was expected.")
-        if path.exists() and not path.is_file():
-            raise PickFormatError(f"{path} is a pipe or a device where a file was expected.")
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise PicksNotFoundError(f"{path} does not exist.") from error

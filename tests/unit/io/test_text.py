@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +78,6 @@ def test_bytes_that_are_no_utf8_are_latin1_and_come_back(tmp_path: Path) -> None
     with pytest.raises(PickFormatError, match="no '.*' in its encoding, latin-1"):
         write_picks(picks, tmp_path / "c.csv", columns=columns)
     assert not (tmp_path / "c.csv").exists()
-
-
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "a.star")
-    with pytest.raises(PickFormatError, match="a pipe or a device"):
-        read_text(tmp_path / "a.star")
 
 
 def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
