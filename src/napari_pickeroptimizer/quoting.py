@@ -7,7 +7,7 @@ import re
 from napari_pickeroptimizer.errors import PickFormatError
 
 # Unquoted, these would begin a comment, a quoted field, a text block, a label or a table.
-_NEEDS_QUOTES = re.compile(r"""[#"';_]|data_|loop_""", re.IGNORECASE)
+_NEEDS_QUOTES = re.compile(r"""[\ufeff#"';_]|data_|loop_""", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
