@@ -273,10 +273,16 @@ class Picks:
 def make_table(columns: Mapping[str, Any], source: Any, source_row: Any) -> pd.DataFrame:
     """Return a table of picks: (n,) values by name, and the file and the row each is from."""
     n = len(columns[X.name])
+    try:
+        micrograph = pd.Series(columns[MICROGRAPH.name], dtype="str")
+    except UnicodeEncodeError as error:  # a file's name of bytes that are no text
+        raise PickFormatError(
+            f"the name {error.object!a} is no UTF-8 text: rename the file."
+        ) from None
     return pd.DataFrame(
         {
             **columns,
-            MICROGRAPH.name: pd.Series(columns[MICROGRAPH.name], dtype="str"),
+            MICROGRAPH.name: micrograph,
             LABEL.name: columns.get(LABEL.name, LABEL.all_missing(n)),
             "source": np.full(n, source, dtype=np.int32),
             "source_row": np.asarray(source_row, dtype=np.int64),

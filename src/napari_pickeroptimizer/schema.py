@@ -25,6 +25,9 @@ BY_NOTHING = "none"
 # of our own, which RELION carries along and does not look at.
 SELECTION_TYPE, PARTIAL_LABEL = "rlnParticleSelectionType", "poLabel"
 
+# How programs write that there is no number, in small letters.
+_NO_NUMBER = ("", "<na>", "na", "n/a", "none", "null")
+
 Dtype = type[np.float64] | type[np.int8] | type[np.object_]
 
 
@@ -263,8 +266,10 @@ def parse_columns(
             columns[name] = np.asarray(raw, dtype=object)
         elif dtype is np.int8:
             columns[name] = _as_class_ids(as_numbers(raw, title, where), title, where)
-        else:
+        elif name in (X.name, Y.name):
             columns[name] = as_numbers(raw, title, where)
+        else:
+            columns[name] = as_optional_numbers(raw, title, where)
     _check_coordinates(columns[X.name], columns[Y.name], where)
     if {LABEL.name, PROBABILITY.name} <= set(columns):
         classes = columns[LABEL.name]
@@ -299,6 +304,25 @@ def as_numbers(
                     f"{where(row)}: {title} is {str(value)!r}, which is no number."
                 ) from None
         raise
+
+
+def as_optional_numbers(
+    values: NDArray[Any], title: str, where: Callable[[int], str]
+) -> NDArray[np.float64]:
+    """Convert (n,) strings as `as_numbers`; empty, ``<NA>``, ``None`` and their like are NaN.
+
+    Examples
+    --------
+    >>> as_optional_numbers(np.array(["0.5", "<NA>"], dtype=object), "score", str)
+    array([0.5, nan])
+    """
+    try:
+        return np.asarray(values).astype(np.float64)
+    except (ValueError, TypeError):
+        filled = [
+            "nan" if str(v).strip().lower() in _NO_NUMBER else v for v in values.tolist()
+        ]
+        return as_numbers(np.array(filled, dtype=object), title, where)
 
 
 def _as_class_ids(

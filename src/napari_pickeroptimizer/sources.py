@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.quoting import quoted
 from napari_pickeroptimizer.schema import (
     PARTIAL_LABEL,
     SELECTION_TYPE,
@@ -135,7 +136,25 @@ class FrameSource(PickSource):
 
         blocks = dict(self.data)
         blocks[self.picks_name] = with_rows(self.table, rows, columns)
-        return str(starfile.to_string(blocks))
+        quoted_blocks = {
+            name: {label: _star_text(value) for label, value in block.items()}
+            if isinstance(block, dict)
+            else block.map(_star_text)
+            for name, block in blocks.items()
+        }
+        return str(starfile.to_string(quoted_blocks, quote_character=""))
+
+
+def _star_text(value: Any) -> Any:
+    """Quote text as STAR requires: the starfile package quotes for blanks only."""
+    if not isinstance(value, str):
+        return value
+    if "\t" in value or value.splitlines() not in ([], [value]):
+        raise PickFormatError(
+            f"{value!r} holds a tab or a line break, which the starfile package does not write: "
+            "rename it."
+        )
+    return quoted(value)
 
 
 def with_rows(

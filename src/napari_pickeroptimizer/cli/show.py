@@ -28,8 +28,9 @@ class HasProgress(Protocol):
 
 Event = TypeVar("Event", bound=HasProgress)
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Texts are printed as they are: what looks like markup or an emoji code in them is the user's.
+out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def run_with_progress(
@@ -37,7 +38,7 @@ def run_with_progress(
 ) -> Iterator[Event]:
     """Pass events on and draw them as one bar on standard error."""
     with Progress(
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeRemainingColumn(),
@@ -54,17 +55,22 @@ def run_with_progress(
 def run_to_end(
     events: Iterable[Event], title: str, describe: Callable[[Event], str], if_skipped: str
 ) -> tuple[Any, dict[str, str]]:
-    """Return the last event, and why micrographs were skipped; warn of each of these.
+    """Return the last event, and why micrographs were skipped; warn of these, and of labels.
 
     `if_skipped` is a sentence that is added to each warning.
     """
-    from napari_pickeroptimizer.fewshot.events import MicrographSkipped
+    from napari_pickeroptimizer.fewshot.events import LabelsLeftOut, MicrographSkipped
 
     last: object = None
     skipped: dict[str, str] = {}
+    notes: list[str] = []
     for last in run_with_progress(events, title, describe):
         if isinstance(last, MicrographSkipped):
             skipped[last.micrograph] = last.reason
+        elif isinstance(last, LabelsLeftOut):
+            notes.append(last.reason)
+    for note in notes:
+        warn(note)
     for reason in skipped.values():
         warn(f"{reason} {if_skipped}")
     return last, skipped
@@ -73,12 +79,12 @@ def run_to_end(
 def warn(message: str) -> None:
     """Print a warning on standard error."""
     err.print("Warning: ", style="yellow", end="")
-    err.print(message, markup=False)
+    err.print(message)
 
 
 def print_json(values: dict[str, Any]) -> None:
     """Print a result as JSON on standard output."""
-    out.print(json.dumps(values, indent=1), markup=False)
+    out.print(json.dumps(values, indent=1))
 
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

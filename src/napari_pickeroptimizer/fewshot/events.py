@@ -30,6 +30,14 @@ class MicrographSkipped:
 
 
 @dataclass(frozen=True)
+class LabelsLeftOut:
+    """Labels that do not count, and why: their places are labelled as two classes."""
+
+    reason: str
+    progress: float = 0.0
+
+
+@dataclass(frozen=True)
 class StepDone:
     """One optimiser step; `fold` is None for the final model.
 
@@ -63,4 +71,4 @@ class FineTuned:
     progress: float = 1.0
 
 
-FineTuneEvent = BoxesRead | MicrographSkipped | StepDone | FoldDone | FineTuned
+FineTuneEvent = BoxesRead | MicrographSkipped | LabelsLeftOut | StepDone | FoldDone | FineTuned

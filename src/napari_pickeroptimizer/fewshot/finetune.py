@@ -57,7 +57,8 @@ def finetune(
     micrographs : Micrographs
         Micrographs of the labels.
     labels : Picks
-        Labelled picks of at least two classes; unlabelled rows are used as `unlabelled`.
+        Labelled picks of at least two classes; unlabelled rows are used as `unlabelled`. A
+        place that is labelled twice teaches once; as two classes, not at all.
     settings : FineTuneSettings
         Diameter, steps, seed, device, ...
     unlabelled : Picks, optional
@@ -66,7 +67,7 @@ def finetune(
 
     Yields
     ------
-    BoxesRead, MicrographSkipped, StepDone, FoldDone
+    LabelsLeftOut, BoxesRead, MicrographSkipped, StepDone, FoldDone
         During the run, with the overall progress.
     FineTuned
         Last: the model and its cross-validation.

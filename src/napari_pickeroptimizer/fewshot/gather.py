@@ -25,7 +25,12 @@ from napari_pickeroptimizer.errors import (
     MicrographNotFoundError,
 )
 from napari_pickeroptimizer.fewshot.background import background_coords
-from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.events import (
+    BoxesRead,
+    LabelsLeftOut,
+    MicrographSkipped,
+)
+from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,
@@ -110,12 +115,13 @@ def gather(
     labels: Picks,
     unlabelled: Picks | None,
     settings: FineTuneSettings,
-) -> Iterator[BoxesRead | MicrographSkipped | TrainingBoxes]:
+) -> Iterator[BoxesRead | MicrographSkipped | LabelsLeftOut | TrainingBoxes]:
     """Cut the windows of labels, of unlabelled picks and of the background; they come last.
 
     Background is taken only from micrographs with unlabelled picks: on others, a position
     without a pick may well hold a particle. Each micrograph is read once; one that cannot be
-    read is skipped with an event.
+    read is skipped with an event. So are the labels of a place that is labelled as two
+    classes; one that is labelled twice alike teaches once.
 
     Raises
     ------
@@ -140,7 +146,11 @@ def gather(
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
     of_labels, of_picks = labelled.coords_yx_px(), all_picks.coords_yx_px()
-    label_rows = _label_rows(micrographs, labelled, all_picks)
+    every_label_rows = _label_rows(micrographs, labelled, all_picks)
+    places = label_places(labelled, every_label_rows.values(), settings.class_names)
+    if places.clash_note:
+        yield LabelsLeftOut(places.clash_note)
+    label_rows = {m: rows[places.counts[rows]] for m, rows in every_label_rows.items()}
     picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, all_picks))
     sample_rows = _sample_rows(picked_rows, label_rows, settings)
     side = window_side(settings.boxes, settings.augmentation.reach)
@@ -174,7 +184,8 @@ def gather(
             coords = coords[~outside(coords, image.shape_px)]
             sample_parts.append(cut_windows(image, coords, side))
             sample_groups.append(np.full(len(coords), i))
-            taken = np.concatenate([of_picks[picked_rows[micrograph]], of_labels[rows]])
+            of_every_label = of_labels[every_label_rows.get(micrograph, none)]
+            taken = np.concatenate([of_picks[picked_rows[micrograph]], of_every_label])
             diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)
             coords = background_coords(taken, image.shape_px, diameter_px, n_each, rng)
             background_parts.append(cut_windows(image, coords, side))
@@ -182,7 +193,10 @@ def gather(
 
     readable = np.concatenate(kept_rows)
     kept_labels = labelled.labels[readable]
-    class_ids = checked_class_ids(kept_labels, settings.class_names)
+    try:
+        class_ids = checked_class_ids(kept_labels, settings.class_names)
+    except LabelError as error:
+        raise LabelError(f"{places.clash_note} {error}".strip()) from None
     sizes = [m.pixel_size_ang for m in label_rows if m.pixel_size_ang is not None]
     yield TrainingBoxes(
         labelled=_joined(label_parts, side),

@@ -18,9 +18,10 @@ from napari_pickeroptimizer.classes import (
     class_name,
 )
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.fields import format_values
+from napari_pickeroptimizer.io.fields import BLANKS, format_values
 from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
 from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
+from napari_pickeroptimizer.quoting import without_controls
 from napari_pickeroptimizer.schema import (
     COLUMNS,
     DECIDED_BY,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Columns that napari writes of a Shapes layer, and of points in a stack of images.
+_NAPARI_SHAPES = {"shapetype", "vertexindex"}
+_NAPARI_THIRD_AXIS = "axis2"
 _LABEL_IDS = {
     "": UNLABELLED,
     "unlabelled": UNLABELLED,
@@ -107,7 +111,7 @@ class CsvSource(PickSource):
     def _replaced(self, line: str, position: int, field: str) -> str:
         stop = len(line.rstrip("\r"))
         d = re.escape(self.delimiter)
-        fields = re.findall(rf'((?:^|{d}) *)("(?:[^"]|"")*"|[^{d}]*)', line[:stop])
+        fields = re.findall(rf'((?:^|{d}) *)("(?:[^"]|"")*"[^{d}]*|[^{d}]*)', line[:stop])
         start, _ = fields[position]
         fields[position] = (start, field)
         return "".join(a + b for a, b in fields) + line[stop:]
@@ -144,12 +148,12 @@ def read_csv(path: Path, micrograph: str | None = None) -> FilePicks:
     header_line, row_lines = filled[0], np.array(filled[1:], dtype=np.int64)
     delimiter = max(",;\t", key=lines[header_line].count)
     text_rows = [lines[i].rstrip("\r") for i in filled]
-    header, *rows = csv.reader(text_rows, delimiter=delimiter, skipinitialspace=True)
+    header, *rows = _parsed(path, text_rows, filled, delimiter)
     positions = _positions(path, header)
     where = row_namer(path, row_lines)
-    _check_widths(rows, len(row_lines), header, where)
+    _check_widths(rows, header, where)
     values = {
-        name: (header[i], np.array([row[i].strip() for row in rows], dtype=object))
+        name: (header[i], np.array([row[i].strip(BLANKS) for row in rows], dtype=object))
         for name, i in positions.items()
     }
     names_labels = False
@@ -184,9 +188,42 @@ FORMAT = PickFormat(
 )
 
 
+def _parsed(
+    path: Path, text_rows: Sequence[str], lines: Sequence[int], delimiter: str
+) -> list[list[str]]:
+    """Return the fields of each row; a row is one line, and `lines` are their numbers (from 0)."""
+    # the empty line at the end would go into a quoted field that is still open
+    reader = csv.reader([*text_rows, ""], delimiter=delimiter, skipinitialspace=True)
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            if reader.line_num > len(rows) + 1:
+                raise PickFormatError(
+                    f"{path}, line {lines[len(rows)] + 1}: a quoted field is not closed in its "
+                    "line; put each pick on one line."
+                )
+            rows.append(row)
+    except csv.Error as error:
+        raise PickFormatError(
+            f"{path}, line {lines[reader.line_num - 1] + 1}: {error}. Is the file damaged?"
+        ) from error
+    return rows[:-1]
+
+
 def _positions(path: Path, header: Sequence[str]) -> dict[str, int]:
     """Map each column of `Picks` that a header names to its position."""
     plain = [plain_name(name) for name in header]
+    if _NAPARI_SHAPES & set(plain):
+        raise PickFormatError(
+            f"{path} holds shapes of a napari layer, and their corners are no picks. Save the "
+            "picks from a Points layer."
+        )
+    if _NAPARI_THIRD_AXIS in plain:
+        raise PickFormatError(
+            f"{path} holds points of a stack of images ({', '.join(header[:5])}), and numbers "
+            "of images are no names of micrographs. Save the layer as .star, or give columns "
+            "micrograph, x and y."
+        )
     positions: dict[str, int] = {}
     for column in COLUMNS:
         names = header_names(column)
@@ -209,20 +246,13 @@ def _positions(path: Path, header: Sequence[str]) -> dict[str, int]:
 
 
 def _check_widths(
-    rows: Sequence[Sequence[str]],
-    n_lines: int,
-    header: Sequence[str],
-    where: Callable[[int], str],
+    rows: Sequence[Sequence[str]], header: Sequence[str], where: Callable[[int], str]
 ) -> None:
     for i, row in enumerate(rows):
         if len(row) != len(header):
             raise PickFormatError(
                 f"{where(i)}: {len(row)} values in the row where the header has {len(header)}."
             )
-    if len(rows) != n_lines:
-        raise PickFormatError(
-            f"{where(0)}: a quoted field runs over several lines; put each pick on one line."
-        )
 
 
 def _label_ids(
@@ -242,10 +272,10 @@ def _label_ids(
 def _csv_fields(values: NDArray[Any], delimiter: str) -> list[str]:
     if values.dtype.kind in "fiu":
         return format_values(values)
-    special = f'{delimiter}"\r\n'
+    special = f'{delimiter}"'
     return [
         '"' + v.replace('"', '""') + '"' if any(c in special for c in v) else v
-        for v in map(str, values.tolist())
+        for v in map(without_controls, values.tolist())
     ]
 
 

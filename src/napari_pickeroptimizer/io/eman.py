@@ -12,16 +12,20 @@ from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import format_values, parse_fields, replace_fields
 from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
 from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
-from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers
+from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers, as_optional_numbers
 from napari_pickeroptimizer.sources import PickSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
 WIDTHS = (4, 5)
 _SCORE_POSITION = 4
+# In place of a score, EMAN's helix boxes have codes: -1 at the start of a filament, -2 at its
+# end; 0 and -3 are those of single boxes.
+_HELIX_ENDS = (-1, -2)
+_BOX_CODES = (0, -3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +68,8 @@ def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
     PicksNotFoundError
         Nothing is at `path`.
     PickFormatError
-        The file is empty, or a row has not 4 or 5 numbers; file, row and line are named.
+        The file is empty, or a row has not 4 or 5 numbers; file, row and line are named. Or
+        its boxes are the ends of filaments.
     """
     text, encoding = read_text(path)
     lines = text.split("\n")
@@ -85,17 +90,30 @@ def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
         )
     values = parse_fields(rows, n_columns, range(n_columns), where)
     titles = ("x", "y", "width", "height", "score")
-    numbers = [as_numbers(v, t, where) for v, t in zip(values, titles, strict=False)]
-    x_corner, y_corner, width, height = numbers[:4]
+    x_corner, y_corner, width, height = (
+        as_numbers(v, t, where) for v, t in zip(values[:4], titles[:4], strict=True)
+    )
     columns = {X.name: x_corner + width / 2, Y.name: y_corner + height / 2}
     if n_columns > _SCORE_POSITION:
-        columns[PICKER_SCORE.name] = numbers[_SCORE_POSITION]
+        score = as_optional_numbers(values[_SCORE_POSITION], titles[_SCORE_POSITION], where)
+        _refuse_helices(score, where)
+        columns[PICKER_SCORE.name] = score
     return FilePicks.parsed(
         BoxSource(path, encoding, lines, row_lines, n_columns),
         {name: (name, v) for name, v in columns.items()},
         where,
         path.stem if micrograph is None else micrograph,
     )
+
+
+def _refuse_helices(codes: NDArray[np.float64], where: Callable[[int], str]) -> None:
+    ends = np.isin(codes, _HELIX_ENDS)
+    if ends.any() and np.isin(codes[~ends], _BOX_CODES).all():
+        raise PickFormatError(
+            f"{where(int(ends.argmax()))}: the fifth column holds EMAN's codes of helices (-1 "
+            "start, -2 end of a filament), whose ends are no picks of particles. Pass boxes "
+            "along the filaments, as helical extraction makes them."
+        )
 
 
 FORMAT = PickFormat(

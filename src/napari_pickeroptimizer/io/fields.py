@@ -13,9 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.quoting import quoted
 
-# A field is quoted to its closing quote, or runs to the next whitespace; # begins a comment.
-_FIELD = re.compile(r"""("[^"]*"|'[^']*')(?=\s|$)|#.*|\S+""")
+# What separates fields: not the other whitespace of Unicode, which is part of a name. (A
+# carriage return is the end of a line; `read_text` refuses others.)
+BLANKS = " \t\r"
+# A field runs from a quote to the next one that a blank follows, or to the next blank; #
+# begins a comment.
+_FIELD = re.compile(r"""(".*?"|'.*?')(?=[ \t\r]|$)|#.*|[^ \t\r]+""")
+_UNQUOTED = re.compile(r"[^ \t\r]+")
 # Below this many rows Python's own split beats the start-up of pandas' parser.
 _SMALL = 1000
 # Rows are parsed in parts: a parser takes several times the memory of its text.
@@ -24,6 +30,11 @@ _ROWS_AT_ONCE = 100_000
 
 def field_spans(row: str) -> list[tuple[int, int, str]]:
     """Return (start, end, value without quotes) of each field of a row.
+
+    Raises
+    ------
+    ValueError
+        A quote is not closed.
 
     Examples
     --------
@@ -35,6 +46,8 @@ def field_spans(row: str) -> list[tuple[int, int, str]]:
         field = match[0]
         if field[0] == "#":
             break
+        if field[0] in "\"'" and not match[1]:
+            raise ValueError(f"the quote before {field[1:40]!r} is not closed")
         spans.append((match.start(), match.end(), field[1:-1] if match[1] else field))
     return spans
 
@@ -61,7 +74,7 @@ def parse_fields(
     Raises
     ------
     PickFormatError
-        A row has more or fewer values.
+        A row has more or fewer values, or a quote that is not closed.
     """
     if len(rows) > _ROWS_AT_ONCE:
         starts = range(0, len(rows), _ROWS_AT_ONCE)
@@ -79,8 +92,13 @@ def parse_fields(
         columns = _parse_with_pandas(rows, n_columns, positions)
         if columns is not None:
             return columns
-    table = [_split(row) for row in rows]
-    for i, fields in enumerate(table):
+    table = []
+    for i, row in enumerate(rows):
+        try:
+            fields = _split(row)
+        except ValueError as error:
+            raise PickFormatError(f"{where(i)}: {error}.") from None
+        table.append(fields)
         if len(fields) != n_columns:
             raise PickFormatError(
                 f"{where(i)}: {len(fields)} values in the row where {n_columns} "
@@ -92,7 +110,7 @@ def parse_fields(
 def _split(row: str) -> list[str]:
     if '"' in row or "'" in row or "#" in row:
         return [field for _, _, field in field_spans(row)]
-    return row.split()
+    return row.split() if row.isascii() else _UNQUOTED.findall(row)
 
 
 def _parse_with_pandas(
@@ -174,7 +192,7 @@ def replace_fields(
 
 
 def _append(row: str, end: str, n_columns: int) -> str:
-    stop = len(row.rstrip())
+    stop = len(row.rstrip(BLANKS))
     if "#" in row:  # a comment behind the values stays behind them
         stop = field_spans(row)[n_columns - 1][1]
     return row[:stop] + end + row[stop:]
@@ -196,16 +214,3 @@ def format_values(values: NDArray[Any]) -> list[str]:
     if np.issubdtype(array.dtype, np.integer):
         return [str(v) for v in array.tolist()]
     return [quoted(str(v)) for v in array.tolist()]
-
-
-def quoted(field: str) -> str:
-    """Quote a field that is empty, holds whitespace or begins like a comment, as STAR requires.
-
-    Examples
-    --------
-    >>> quoted("a b")
-    '"a b"'
-    """
-    if field and field[0] not in "#\"'" and not any(c.isspace() for c in field):
-        return field
-    return f"'{field}'" if '"' in field else f'"{field}"'

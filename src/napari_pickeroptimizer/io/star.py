@@ -7,6 +7,7 @@ which block; writing copies the lines, leaves out rows, appends or replaces sing
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import (
+    BLANKS,
     field_spans,
     format_values,
     parse_fields,
@@ -26,11 +28,14 @@ from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import as_numbers
 
 # Lines that may be something else than a row begin with one of these.
-_SPECIAL_STARTS = frozenset("#_dDlL\r\ufeff")
+_SPECIAL_STARTS = frozenset("#;_dDlL\r\ufeff")
 _SPECIAL_OR_BLANK = _SPECIAL_STARTS | {""}
 _DATA_HEADER = re.compile(r"data_(\S*)\s*(?:#.*)?", re.IGNORECASE)
 _LOOP_HEADER = re.compile(r"loop_\s*(?:#.*)?", re.IGNORECASE)
-_LABEL = re.compile(r"(?P<indent>\s*)_(?P<label>\S+)(?P<gap>\s+#)?(?P<number>(?<=#)\d+)?")
+_UNCOMMENTED = re.compile(r"\s#")
+_LABEL = re.compile(
+    r"(?P<indent>[\s\ufeff]*)_(?P<label>\S+)(?P<gap>\s+#)?(?P<number>(?<=#)\d+)?"
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,8 @@ class StarDocument:
         PicksNotFoundError
             Nothing is at `path`.
         PickFormatError
-            The file is empty, binary, or without any ``data_`` block.
+            The file is empty, binary, or without any ``data_`` block, or lines of it may
+            mean two things; the line is named.
         """
         text, encoding = read_text(path)
         if not text.strip():
@@ -114,12 +120,14 @@ class StarDocument:
         1.50 2 7
         """
         lines = text.split("\n")  # not splitlines(): it also splits at form feeds
-        blocks = tuple(_scan(lines))
+        blocks = tuple(_scan(lines, path))
         for block in blocks:
-            if len(set(block.columns)) < len(block.columns):
-                twice = next(c for c in block.columns if block.columns.count(c) > 1)
+            names = Counter(block.columns)
+            if len(names) < len(block.columns):
+                twice = names.most_common(1)[0][0]
                 raise PickFormatError(
-                    f"{path}: block {block.title} has the column {twice} twice."
+                    f"{path}: block {block.title} has the column {twice} twice: which one is "
+                    "meant? Remove or rename the other."
                 )
         return cls(path, lines, blocks, encoding)
 
@@ -163,8 +171,14 @@ class StarDocument:
 
     def pairs(self, block: StarBlock) -> dict[str, str]:
         """Return the label-value pairs of a block that is no loop."""
-        pairs = ([f for _, _, f in field_spans(self.lines[i])] for i in block.column_lines)
-        return {p[0].removeprefix("_"): p[1] if len(p) > 1 else "" for p in pairs}
+        pairs: dict[str, str] = {}
+        for label, i in zip(block.columns, block.column_lines, strict=True):
+            try:
+                fields = [f for _, _, f in field_spans(self.lines[i])]
+            except ValueError as error:
+                raise _refusal(self.path, i, str(error)) from None
+            pairs[label] = fields[1] if len(fields) > 1 else ""
+        return pairs
 
     def where(self, block: StarBlock) -> Callable[[int], str]:
         """Return what names a row of a block in a message."""
@@ -231,32 +245,31 @@ def _labels_like(line: str, labels: Sequence[str], n_columns: int) -> list[str]:
     ]
 
 
-def _scan(lines: list[str]) -> Iterator[StarBlock]:
+def _scan(lines: list[str], path: Path) -> Iterator[StarBlock]:
     """Find the blocks. Only lines that may be something else than rows are parsed."""
-    block: _OpenBlock | None = None
+    block: _OpenBlock = _Preamble("", path)
     following = 0  # first line not looked at yet
     for i in _special_lines(lines):
-        if block is not None:
-            block.add_rows(following, i)
+        block.add_rows(following, i)
         following = i + 1
-        text = lines[i].lstrip("\ufeff").strip()
-        if not text or text[0] == "#":
+        text = lines[i].lstrip("\ufeff").strip(BLANKS)
+        if not text:
             continue
         header = _DATA_HEADER.fullmatch(text)
-        if header is not None:
-            if block is not None:
-                yield block.closed()
-            block = _OpenBlock(header[1])
-        elif block is not None and _LOOP_HEADER.fullmatch(text):
+        if text[0] == "#":
+            block.check_comment(i, text)
+        elif header is not None and not (header[1] and block.is_row(i, lines)):
+            yield from block.closed()
+            block = _OpenBlock(header[1], path)
+        elif _LOOP_HEADER.fullmatch(text):
             if block.is_loop or block.columns:  # a second table under one name
-                yield block.closed()
-                block = _OpenBlock(block.name)
-            block.is_loop = True
-        elif block is not None:
+                yield from block.closed()
+                block = _OpenBlock(block.name, path)
+            block.begin_loop(i)
+        else:
             block.add_line(i, text)
-    if block is not None:
-        block.add_rows(following, len(lines))
-        yield block.closed()
+    block.add_rows(following, len(lines))
+    yield from block.closed()
 
 
 def _special_lines(lines: list[str]) -> list[int]:
@@ -269,33 +282,102 @@ def _special_lines(lines: list[str]) -> list[int]:
     ]
 
 
-class _OpenBlock:
-    """A block whose end is not reached yet."""
+def _refusal(path: Path, i: int, problem: str) -> PickFormatError:
+    return PickFormatError(f"{path}, line {i + 1}: {problem}.")
 
-    def __init__(self, name: str) -> None:
+
+class _OpenBlock:
+    """A block whose end is not reached yet; what cannot be told from its lines is refused."""
+
+    def __init__(self, name: str, path: Path) -> None:
         self.name = name
+        self.path = path
         self.is_loop = False
         self.columns: list[str] = []
         self.column_lines: list[int] = []
         self.rows: list[range] = []
+        self.awaits_value = False  # the last label of pairs has none in its line
+
+    def begin_loop(self, i: int) -> None:
+        self.is_loop = True
 
     def add_line(self, i: int, text: str) -> None:
         if text[0] == "_" and not self.rows:
-            self.columns.append(text.split(maxsplit=1)[0][1:])
-            self.column_lines.append(i)
-        else:
-            self.add_rows(i, i + 1)
+            fields = _UNCOMMENTED.split(text, maxsplit=1)[0].split(maxsplit=1)
+            if not (self.is_loop and self.columns and len(fields) > 1):
+                self.columns.append(fields[0][1:])
+                self.column_lines.append(i)
+                self.awaits_value = len(fields) == 1
+                return
+        if text[0] == ";" and self.is_loop:
+            raise _refusal(
+                self.path, i, "a text block (;) in a table, which is not read: quote the value"
+            )
+        self.add_rows(i, i + 1)
 
     def add_rows(self, start: int, stop: int) -> None:
-        if self.is_loop and self.columns and stop > start:
+        if stop <= start:
+            return
+        if self.is_loop and self.columns:
             self.rows.append(range(start, stop))
+        elif self.is_loop or not self.awaits_value:
+            raise _refusal(
+                self.path, start,
+                f"values that belong to no table of data_{self.name}. Does a name begin with "
+                "data_ or loop_, or did lines go missing? Quote names that begin so",
+            )  # fmt: skip
 
-    def closed(self) -> StarBlock:
+    def check_comment(self, i: int, text: str) -> None:
+        """Refuse a comment that may be a row whose first value begins with #."""
+        if not self.is_loop or len(self.columns) < 2 or text[1:2] in ("", "#", *BLANKS):
+            return
+        if len(text.split()) == len(self.columns):
+            raise _refusal(
+                self.path, i,
+                "a row whose first value begins with #, or a comment? Quote the value, or put "
+                "a blank behind the #",
+            )  # fmt: skip
+
+    def is_row(self, i: int, lines: list[str]) -> bool:
+        """Whether ``data_...`` in line `i` is a value of this table of one column.
+
+        What follows tells: the content of a block, or a further value.
+        """
+        if not self.is_loop or len(self.columns) != 1:
+            return False
+        following = (lines[j].strip(BLANKS) for j in range(i + 1, len(lines)))
+        text = next((s for s in following if s and s[0] != "#"), "")
+        if _LOOP_HEADER.fullmatch(text) or (text[:1] == "_" and len(text.split()) > 1):
+            return False
+        if text and text[0] != "_" and not _DATA_HEADER.fullmatch(text):
+            return True
+        if not lines[i - 1].strip(BLANKS):  # a blank line ends a table
+            return False
+        raise _refusal(self.path, i, "a value, or the begin of a block? Quote the value")
+
+    def closed(self) -> list[StarBlock]:
         row_lines = [np.arange(r.start, r.stop, dtype=np.int64) for r in self.rows]
-        return StarBlock(
+        block = StarBlock(
             self.name,
             self.is_loop,
             tuple(self.columns),
             tuple(self.column_lines),
             np.concatenate([np.empty(0, np.int64), *row_lines]),
         )
+        return [block]
+
+
+class _Preamble(_OpenBlock):
+    """The lines before the first block, which may say anything."""
+
+    def begin_loop(self, i: int) -> None:
+        raise _refusal(self.path, i, "a table begins before any data_ block")
+
+    def add_line(self, i: int, text: str) -> None:
+        pass
+
+    def add_rows(self, start: int, stop: int) -> None:
+        pass
+
+    def closed(self) -> list[StarBlock]:
+        return []

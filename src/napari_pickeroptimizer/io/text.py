@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,42 +19,80 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LFS_POINTER = b"version https://git-lfs"
+# Control characters other than tab and line ends: they would be separators to one reader and
+# parts of a name to the next.
+_CONTROLS = bytes(sorted({*range(32), 127} - set(b"\t\n\r")))
+_CHUNK = 1 << 20
 
 
 def read_text(path: str | Path) -> tuple[str, str]:
     """Return the text of a file, line endings unchanged, and the encoding that restores it.
 
-    UTF-8, or Latin-1 where a byte is no UTF-8 (every byte has a Latin-1 character, so
-    writing gives the same bytes back).
+    UTF-8, with or without a byte order mark (which is no part of the text), or Latin-1 where
+    a byte is no UTF-8 (every byte has a Latin-1 character, so writing gives the same bytes
+    back).
 
     Raises
     ------
     PicksNotFoundError
         Nothing is at `path`.
     PickFormatError
-        `path` is a directory or a FIFO, or the file is binary or only a git-lfs pointer.
+        `path` is a directory or a FIFO, or cannot be read; or the file is binary, UTF-16, only a git-lfs
+        pointer, or holds control characters or carriage returns that end no line.
     """
     path = Path(path)
-    if path.is_dir():
-        raise PickFormatError(f"{path} is a directory where a file was expected.")
-    if is_special(path):  # reading one may never end
-        raise PickFormatError(f"{path} is a FIFO, socket or device where a file was expected.")
     try:
+        if path.is_dir():
+            raise PickFormatError(f"{path} is a directory where a file was expected.")
+        if is_special(path):  # reading one may never end
+            raise PickFormatError(
+                f"{path} is a FIFO, socket or device where a file was expected."
+            )
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise PicksNotFoundError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise PickFormatError(f"{path} cannot be read: {error.strerror}.") from error
     if data.startswith(_LFS_POINTER):
         raise PickFormatError(
             f"{path} is only a git-lfs pointer, not the file itself: run `git lfs pull` first."
         )
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise PickFormatError(f"{path} is UTF-16 text: save it as UTF-8.")
     if b"\0" in data[:65536]:
         raise PickFormatError(
             f"{path} is a binary file where text was expected: is it damaged, or misnamed?"
         )
+    _check_controls(data, path)
+    encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
     try:
-        return data.decode("utf-8"), "utf-8"
+        return data.decode(encoding), encoding
     except UnicodeDecodeError:
         return data.decode("latin-1"), "latin-1"
+
+
+def _check_controls(data: bytes, path: Path) -> None:
+    ends = data.count(b"\r\n") + data.endswith(b"\r")  # the last line may be cut in its end
+    if data.count(b"\r") > ends:
+        bad = re.search(rb"\r(?!\n|\Z)", data)
+        assert bad is not None  # counted
+        raise PickFormatError(
+            f"{path}, line {_line(data, bad)}: a carriage return that ends no line: save the "
+            "file with Unix or Windows line ends."
+        )
+    for start in range(0, len(data), _CHUNK):
+        chunk = data[start : start + _CHUNK]
+        if len(chunk.translate(None, _CONTROLS)) < len(chunk):
+            bad = re.search(b"[%s]" % re.escape(_CONTROLS), data)
+            assert bad is not None  # in this chunk
+            raise PickFormatError(
+                f"{path}, line {_line(data, bad)}: the control character {chr(bad[0][0])!a}: "
+                "is the file damaged? Remove the character, or rename what it is in."
+            )
+
+
+def _line(data: bytes, match: re.Match[bytes]) -> int:
+    return data.count(b"\n", 0, match.start()) + 1
 
 
 def row_namer(path: Path, row_lines: NDArray[np.int64]) -> Callable[[int], str]:

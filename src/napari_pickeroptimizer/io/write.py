@@ -65,7 +65,7 @@ def write_picks(
     columns = picks.star_columns() if columns is None else columns
     is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
-    if not picks.sources or (is_new.all() and len(picks) and not is_tree):
+    if not is_tree and (not picks.sources or (is_new.all() and len(picks))):
         _refuse_inputs(picks, [final])
         return [write_new_star(picks, output, columns=columns)]
     write = _write_tree if is_tree else _write_file
@@ -103,7 +103,7 @@ def write_new_star(
         )
     values = picks.place_columns()
     values.update(picks.star_columns() if columns is None else columns)
-    return write_text_atomic(output, new_star("", values))
+    return _write_text(output, new_star("", values))
 
 
 def _write_file(
@@ -137,24 +137,28 @@ def _write_tree(
     )
     root = absolute(root)
     place_of = {s.path: absolute(s.path).relative_to(root) for s in picks.sources}
-    if len(place_of) < len(picks.sources):  # the second would be written over the first
+    _refuse_inputs(picks, [final / place for place in place_of.values()])
+    parts = [
+        (source, part)
+        for source, part in zip(picks.sources, _parts(picks), strict=True)
+        if len(part.rows)
+    ]
+    listed = {source.path: final / place_of[source.path] for source, _ in parts}
+    if len(listed) < len(parts):  # the second would be written over the first
         raise PickFormatError(
             "some pick files were read twice, and these picks come from both: read all files "
             "in one call of read_picks."
         )
-    _refuse_inputs(picks, [final / place for place in place_of.values()])
-    written: dict[Path, Path] = {}
-    for source, part in zip(picks.sources, _parts(picks), strict=True):
-        if len(part.rows):
-            target = output / place_of[source.path]
-            written[source.path] = _write_part(source, part, columns, target)
-    for path in place_of.keys() - written.keys():
-        (output / place_of[path]).unlink(missing_ok=True)
-    listed = {path: final / place_of[path] for path in written}
     lists = {} if file_list is None else file_list.render(listed)
     _refuse_inputs(picks, [final / name for name in lists])
-    list_files = [write_text_atomic(output / name, text) for name, text in lists.items()]
-    return [*written.values(), *list_files]
+    written = [
+        _write_part(source, part, columns, output / place_of[source.path])
+        for source, part in parts
+    ]
+    for path in place_of.keys() - listed.keys():
+        (output / place_of[path]).unlink(missing_ok=True)
+    list_files = [_write_text(output / name, text) for name, text in lists.items()]
+    return [*written, *list_files]
 
 
 class _Part(NamedTuple):
@@ -172,7 +176,8 @@ def _parts(picks: Picks) -> list[_Part]:
     if (np.diff(source[order]) == 0)[np.diff(row[order]) == 0].any():
         raise PickFormatError("some rows of a pick file are in these picks twice.")
     starts = np.searchsorted(source[order], range(1, len(picks.sources)))
-    return [_Part(row[positions], positions) for positions in np.split(order, starts)]
+    parts = [_Part(row[positions], positions) for positions in np.split(order, starts)]
+    return parts[: len(picks.sources)]  # none of an empty list
 
 
 def _write_part(
@@ -180,7 +185,18 @@ def _write_part(
 ) -> Path:
     of_part = {label: np.asarray(values)[part.positions] for label, values in columns.items()}
     text = source.render(part.rows, of_part)
-    return write_text_atomic(output, text, encoding=source.encoding)
+    return _write_text(output, text, source.encoding)
+
+
+def _write_text(output: Path, text: str, encoding: str = "utf-8") -> Path:
+    try:
+        return write_text_atomic(output, text, encoding=encoding)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise PickFormatError(
+            f"cannot write {output}: there is no {character!a} in its encoding, {encoding}. "
+            "Rename the file or folder that has it in its name."
+        ) from None
 
 
 def _check_output_file(picks: Picks, output: Path) -> None:

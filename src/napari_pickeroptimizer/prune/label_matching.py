@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, SettingsError
+from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class LabelMatch:
         Rows of the labels that match no pick.
     n_unmatched_particles : int
         Those of class 1: they are not added as picks.
+    clash_note : str
+        A sentence on labels of places that are labelled as two classes, which are left out.
     """
 
     picks: Picks
@@ -52,11 +56,12 @@ class LabelMatch:
     n_conflicts: int
     unmatched: NDArray[np.intp]
     n_unmatched_particles: int
+    clash_note: str = ""
 
     @property
     def warnings(self) -> list[str]:
         """Warnings for the user."""
-        sentences = []
+        sentences = [self.clash_note] if self.clash_note else []
         if len(self.unmatched):
             sentences.append(
                 f"{len(self.unmatched)} of {self.n_labels} labels match no pick "
@@ -79,6 +84,10 @@ def match_labels(
     boxes: BoxSettings,
 ) -> LabelMatch:
     """Give each pick the label at its position.
+
+    A label follows a pick that was moved by less than the distance at which it counts, see
+    `boxes`. Picks at the very same place have the same label. Labels of a place that is
+    labelled as two classes are left out.
 
     Parameters
     ----------
@@ -160,10 +169,16 @@ def _match(
     matched = np.zeros(len(labels), dtype=bool)
     n_conflicts = 0
     coords, label_coords = picks.coords_yx_px(), labels.coords_yx_px()
-    for places, all_rows, radius_px in pairs:
-        rows = all_rows[labels.labels[all_rows] != UNLABELLED]
+    pairs = list(pairs)
+    of_labels = label_places(labels, [all_rows for _, all_rows, _ in pairs])
+    for pick_rows, all_rows, radius_px in pairs:
+        counts = ~of_labels.clashing[all_rows] & (labels.labels[all_rows] != UNLABELLED)
+        rows = all_rows[counts]
         if not len(rows):
             continue
+        # picks at the very same place are one place
+        place_of, _ = pd.factorize(coords[pick_rows, 0] + 1j * coords[pick_rows, 1])
+        places = pick_rows[np.unique(place_of, return_index=True)[1]]
         distance, nearest = KDTree(coords[places]).query(label_coords[rows])
         near = distance <= radius_px
         matched[rows[near]] = True
@@ -178,13 +193,18 @@ def _match(
                 n_conflicts += int(result[pick] != labels.labels[row])
             else:
                 result[pick], distance_of[pick] = labels.labels[row], far
-    labelled = np.flatnonzero(labels.labels != UNLABELLED)
+        first = places[place_of]
+        result[pick_rows] = np.where(
+            np.isfinite(distance_of[first]), result[first], result[pick_rows]
+        )
+    labelled = np.flatnonzero((labels.labels != UNLABELLED) & ~of_labels.clashing)
     unmatched = labelled[~matched[labelled]]
     return LabelMatch(
         picks.with_labels(result),
-        len(labelled),
+        int((labels.labels != UNLABELLED).sum()),
         int(matched[labelled].sum()),
         n_conflicts,
         unmatched,
         int((labels.labels[unmatched] == PARTICLE).sum()),
+        of_labels.clash_note,
     )

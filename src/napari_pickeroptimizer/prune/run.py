@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
@@ -100,6 +101,8 @@ class Plan:
         For distances.
     inputs : dict
         What the user passed, for the record.
+    clash_note : str
+        A sentence on own labels of the picks that are left out; empty if there are none.
     """
 
     groups: list[MicrographRows]
@@ -110,6 +113,7 @@ class Plan:
     matched: LabelMatch | None
     frames: list[Frame]
     inputs: dict[str, Any]
+    clash_note: str = ""
 
 
 # Writes more files into the folder of a run before the run is complete, and yields its events.
@@ -140,7 +144,8 @@ def prune_picks(
     micrographs : Micrographs
         Micrographs of the picks.
     picks : Picks
-        Picks of a picker. Their own labels take precedence over the scores.
+        Picks of a picker. Their own labels take precedence over the scores, except where
+        labels of two classes lie at one place.
     classifier : Classifier
         The fine-tuned model; one of its classes must be 1, particle.
     output : str or Path
@@ -212,6 +217,9 @@ def prepare(
     given = labels.picks if isinstance(labels, LabelMatch) else labels
     check_run_is_possible(card, picks, output, settings, given, inputs)
     groups = group_by_micrograph(micrographs, picks)
+    own = label_places(picks, [group.rows for group in groups])
+    if own.clash_note:
+        picks = picks.with_labels(np.where(own.clashing, UNLABELLED, picks.labels))
     matched = labels if isinstance(labels, LabelMatch) else None
     if labels is not None and not isinstance(labels, LabelMatch):
         matched = match_labels(groups, picks, labels, micrographs, card.boxes)
@@ -224,6 +232,7 @@ def prepare(
         matched,
         frames_of(groups, card.boxes, settings),
         dict(inputs or {}),
+        own.clash_note,
     )
 
 
@@ -345,7 +354,8 @@ def _record(
     )
     by_micrograph, counts = decision.by_micrograph(threshold), decision.counts(threshold)
     outside = _in_order(scored.outside, place)
-    warnings = [] if plan.matched is None else list(plan.matched.warnings)
+    warnings = [plan.clash_note] if plan.clash_note else []
+    warnings += [] if plan.matched is None else plan.matched.warnings
     if n_outside := sum(outside.values()):
         warnings.append(
             f"{n_outside} picks lie outside their micrograph and stay unscored: were they picked "

@@ -9,11 +9,12 @@ import pytest
 
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.fewshot import gather as gathering
+from napari_pickeroptimizer.fewshot.events import LabelsLeftOut
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.picks import Picks, concatenate
 
 
 @pytest.fixture
@@ -165,3 +166,38 @@ def test_a_diameter_that_fits_no_micrograph_is_refused_before_reading(
     with pytest.raises(SettingsError, match="too small"):
         list(gather(Micrographs.find(spot_project.micrographs), labels, None, settings))
     assert names_read == []
+
+
+def test_a_place_that_is_labelled_as_two_classes_teaches_neither_and_it_is_said(
+    spot_project, taken
+) -> None:
+    labels = read_picks(spot_project.labels)
+    again = labels.select(np.arange(len(labels)) < 4)
+    clash = concatenate([labels, again.with_labels(3 - again.labels)])
+    settings = FineTuneSettings(diameter_px=24)
+    picks = read_picks(spot_project.picks)
+    events = [*gather(Micrographs.find(spot_project.micrographs), clash, picks, settings)]
+    assert isinstance(events[0], LabelsLeftOut)
+    assert events[0].reason.startswith(
+        "4 places are labelled as two classes, first Micrographs/"
+    )
+    boxes = events[-1]
+    assert isinstance(boxes, TrainingBoxes)
+    assert len(boxes.labelled) == len(boxes.targets) == len(labels) - 4
+    assert {tuple(p) for p in again.coords_yx_px()} <= {tuple(p) for p in taken[0]}
+
+
+def test_a_place_that_is_labelled_twice_alike_teaches_once(gathered, spot_project) -> None:
+    labels = read_picks(spot_project.labels)
+    once, twice = gathered(labels), gathered(concatenate([labels, labels]))
+    assert twice.labelled.pixels.equal(once.labelled.pixels)
+    assert twice.targets.tolist() == once.targets.tolist()
+
+
+def test_labels_that_all_contradict_each_other_are_refused_for_that(
+    gathered, spot_project
+) -> None:
+    labels = read_picks(spot_project.labels)
+    clash = concatenate([labels, labels.with_labels(3 - labels.labels)])
+    with pytest.raises(LabelError, match="72 places are labelled as two classes"):
+        gathered(clash)

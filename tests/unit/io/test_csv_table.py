@@ -123,3 +123,60 @@ def test_a_csv_of_ours_is_told_by_its_column_decided_by(tmp_path: Path) -> None:
     foreign = read_picks(table(tmp_path, "x,y,label,probability\n1,2,2,0.9\n3,4,1,0.8\n"))
     assert foreign.labels.tolist() == [2, 1]
     assert foreign.class_ids == ()
+
+
+@pytest.mark.parametrize("missing", ["", "<NA>", "None", "nan", "N/A", " "])
+def test_a_score_may_be_missing(tmp_path: Path, missing: str) -> None:
+    picks = read_picks(table(tmp_path, f"x,y,score\n1,2,0.5\n3,4,{missing}\n"))
+    np.testing.assert_array_equal(picks.table["picker_score"], [0.5, np.nan])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "index,shape-type,vertex-index,axis-0,axis-1\n0,polygon,0,1.0,2.0\n",
+        "index,shape-type,vertex-index,axis-0,axis-1,axis-2\n0,path,0,0.0,1.0,2.0\n",
+    ],
+)
+def test_corners_of_shapes_are_no_picks(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PickFormatError, match=r"a\.csv holds shapes of a napari layer"):
+        read_picks(table(tmp_path, text))
+
+
+@pytest.mark.parametrize("n_axes", [3, 4])
+def test_points_of_a_stack_tell_no_micrograph(tmp_path: Path, n_axes: int) -> None:
+    header = ",".join(["index", *(f"axis-{i}" for i in range(n_axes))])
+    row = ",".join(["0.0"] * (n_axes + 1))
+    with pytest.raises(PickFormatError, match="points of a stack of images"):
+        read_picks(table(tmp_path, f"{header}\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ('"a.mrc,1,2\nb.mrc,3,4\n', 2),
+        ('a.mrc,1,2\nb.mrc,3,"4\n', 3),
+        ('a.mrc,1,2\n\n"b\nc",3,4\n', 4),
+        (f"{'a' * 200_000},1,2\n", 2),
+        ("a.mrc,1\n", 2),
+        ("a.mrc,1,2\nb.mrc,1,2,3\n", 3),
+        ('a.mrc,1,"2,5"\n', 2),
+        ("a.mrc,left,2\n", 2),
+    ],
+    ids=["open", "open at the end", "two lines", "giant", "short", "long", "comma", "text"],
+)
+def test_a_damaged_row_is_refused_by_its_line(tmp_path: Path, rows: str, line: int) -> None:
+    with pytest.raises(PickFormatError, match=rf"a\.csv.*line {line}\b"):
+        read_picks(table(tmp_path, f"micrograph,x,y\n{rows}"))
+
+
+def test_a_damaged_header_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PickFormatError, match="line 1: a quoted field is not closed"):
+        read_picks(table(tmp_path, 'x,y,"note\n1,2,3\n'))
+
+
+def test_text_behind_a_closing_quote_stays_when_a_field_is_replaced(tmp_path: Path) -> None:
+    picks = read_picks(table(tmp_path, 'micrograph,label,x,y\n"a b" c.mrc, 1 ,3,4\n'))
+    assert picks.table["micrograph"].tolist() == ["a b c.mrc"]
+    write_picks(picks.with_labels(2), tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text() == 'micrograph,label,x,y\n"a b" c.mrc, 2,3,4\n'

@@ -85,3 +85,28 @@ def test_empty_box_among_others_is_a_micrograph_without_picks(tmp_path: Path) ->
     picks = read_picks(tmp_path)
     assert picks.table["micrograph"].tolist() == ["b"]
     assert write_picks(picks, tmp_path / "out") == [tmp_path / "out" / "b.box"]
+
+
+@pytest.mark.parametrize(
+    "codes", [(-1, -2), (-1, -2, -1, -2), (0, -1, -2), (-3, -1, -2), ("-1.0", "-2.0"), (-2,)]
+)
+def test_ends_of_helices_are_no_picks(tmp_path: Path, codes: tuple[object, ...]) -> None:
+    text = "".join(f"{10 * i} 20 100 100 {code}\n" for i, code in enumerate(codes))
+    with pytest.raises(PickFormatError, match=r"a\.box, row \d .*codes of helices"):
+        read_picks(box(tmp_path, text))
+
+
+@pytest.mark.parametrize("scores", [(-1, -2, -0.5), (-1, -2, -7), (0, 0), (-3, -3), (-1, 0.5)])
+def test_scores_and_codes_of_single_boxes_are_read(
+    tmp_path: Path, scores: tuple[float, ...]
+) -> None:
+    text = "".join(f"1 2 4 4 {score}\n" for score in scores)
+    assert read_picks(box(tmp_path, text)).table["picker_score"].tolist() == list(scores)
+
+
+@pytest.mark.parametrize("missing", ["<NA>", "None", "nan", "N/A"])
+def test_a_score_may_be_missing_a_place_may_not(tmp_path: Path, missing: str) -> None:
+    picks = read_picks(box(tmp_path, f"1 2 4 4 0.5\n3 4 4 4 {missing}\n"))
+    np.testing.assert_array_equal(picks.table["picker_score"], [0.5, np.nan])
+    with pytest.raises(PickFormatError, match="row 1"):
+        read_picks(box(tmp_path, f"{missing} 2 4 4 0.5\n"))

@@ -186,3 +186,36 @@ def test_suggested_picks_are_known_when_they_come_back_labelled(tmp_path: Path) 
     )
     assert read_picks(path).was_suggested.tolist() == [True, False]
     assert not read_picks(path).select(np.array([1])).was_suggested.any()
+
+
+@pytest.mark.parametrize("missing", ["<NA>", "None", "nan", "N/A", "NA", "null", '""'])
+@pytest.mark.parametrize(
+    ("label", "column"),
+    [("rlnAutopickFigureOfMerit", "picker_score"), ("poSuggestionScore", "suggestion_score")],
+)
+def test_a_number_that_nobody_needs_may_be_missing(
+    tmp_path: Path, label: str, column: str, missing: str
+) -> None:
+    text = coordinates("1 2 0.5", f"3 4 {missing}").replace("Y #2\n", f"Y #2\n_{label} #3\n")
+    picks = read_picks(star(tmp_path, text))
+    np.testing.assert_array_equal(picks.table[column], [0.5, np.nan])
+    write_picks(picks, tmp_path / "out.star", columns={})
+    assert (tmp_path / "out.star").read_text() == text
+
+
+@pytest.mark.parametrize("missing", ["<NA>", "None", "nan", '""', "-"])
+@pytest.mark.parametrize("label", ["rlnCoordinateX", "rlnParticleSelectionType"])
+def test_a_place_or_a_class_may_not_be_missing(
+    tmp_path: Path, label: str, missing: str
+) -> None:
+    values = f"{missing} 4 1" if label == "rlnCoordinateX" else f"3 4 {missing}"
+    text = coordinates("1 2 1", values)
+    text = text.replace("Y #2\n", "Y #2\n_rlnParticleSelectionType #3\n")
+    with pytest.raises(PickFormatError, match=r"picks\.star, row 2 \(line \d+\)"):
+        read_picks(star(tmp_path, text))
+
+
+def test_other_text_in_a_score_is_refused(tmp_path: Path) -> None:
+    text = coordinates("1 2 good").replace("Y #2\n", "Y #2\n_rlnAutopickFigureOfMerit #3\n")
+    with pytest.raises(PickFormatError, match="row 1 .*'good', which is no number"):
+        read_picks(star(tmp_path, text))

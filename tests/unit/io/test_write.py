@@ -207,3 +207,12 @@ def test_partial_labels_of_the_file_do_not_contradict_what_is_written(tmp_path: 
     again = read_picks(path)
     assert again.table["predicted"].tolist() == [1, 3]
     assert again.labels.tolist() == [0, 3]
+
+
+def test_a_list_without_rows_is_written_as_one(tmp_path: Path) -> None:
+    header = "_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+    text = f"data_coordinate_files\n\nloop_\n{header}"
+    (tmp_path / "autopick.star").write_text(text)
+    picks = read_picks(tmp_path / "autopick.star")
+    assert write_picks(picks, tmp_path / "out") == [tmp_path / "out" / "autopick.star"]
+    assert (tmp_path / "out" / "autopick.star").read_text() == text

@@ -49,7 +49,7 @@ def test_labels_that_fit_no_pick_are_counted_and_make_none() -> None:
 
 
 def test_of_two_labels_on_a_pick_the_nearer_counts_and_contradiction_is_told() -> None:
-    match = labelled(["a"] * 3, [13.0, 11.0, 14.0], [10.0] * 3, [1, 2, 2])
+    match = labelled(["a"] * 3, [13.0, 11.0, 16.0], [10.0] * 3, [1, 2, 2])
     assert match.picks.labels.tolist() == [2, 0, 0, 0]
     assert match.n_conflicts == 1
     assert "1 labels lie on a pick" in match.warnings[0]
@@ -93,7 +93,33 @@ def test_by_name_labels_far_away_or_on_other_micrographs_are_lost() -> None:
 
 def test_by_name_the_nearest_of_two_labels_counts_and_none_is_needed() -> None:
     picks = Picks.from_arrays("a", x=[10], y=[10])
-    labels = Picks.from_arrays("a", x=[10.1, 10.8], y=[10, 10], label=[1, 2])
+    labels = Picks.from_arrays("a", x=[9.6, 10.8], y=[10, 10], label=[1, 2])
     match = match_labels_by_name(picks, labels)
     assert (match.picks.labels.tolist(), match.n_conflicts) == ([1], 1)
     assert match_labels_by_name(picks, picks).n_labels == 0
+
+
+@pytest.mark.parametrize(("moved", "class_id"), [(0.0, 2), (19.9, 2), (20.1, 0)])
+def test_a_label_follows_a_pick_that_moved_by_less_than_a_fifth_of_the_diameter(
+    moved: float, class_id: int
+) -> None:
+    result = labelled(["a"], [500.0 + moved], [500.0], [2])
+    assert result.picks.labels.tolist() == [0, 0, class_id, 0]
+    assert len(result.unmatched) == (class_id == 0)
+
+
+def test_labels_of_two_classes_at_one_place_are_left_out_and_it_is_told() -> None:
+    result = labelled(["a", "Micrographs/a.mrc", "b"], [10, 10, 10], [10, 10, 10], [1, 2, 1])
+    assert result.picks.labels.tolist() == [0, 0, 0, 1]
+    assert (result.n_labels, result.n_matched, len(result.unmatched)) == (3, 1, 0)
+    assert result.warnings[0].startswith(
+        "1 places are labelled as two classes, first a, x = 10"
+    )
+
+
+def test_a_label_is_that_of_every_pick_at_its_place() -> None:
+    picks = Picks.from_arrays("a", x=[10, 60, 10, 10.1], y=[10, 60, 10, 10])
+    labels = Picks.from_arrays("a", x=[9.0], y=[10.0], label=2)
+    result = match(picks, labels, MICROGRAPHS, BOXES)
+    assert result.picks.labels.tolist() == [2, 0, 2, 0]
+    assert result.n_matched == 1

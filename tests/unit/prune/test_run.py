@@ -221,6 +221,20 @@ def test_picks_that_were_not_scored_are_decided_by_their_label(
     assert any("2 picks lie outside" in w for w in result.record["warnings"])
 
 
+def test_own_labels_of_two_classes_at_one_place_leave_it_to_the_score(run) -> None:
+    picks = run().picks
+    classes = picks.table["predicted"].to_numpy()
+    x, y = picks.coords_yx_px()[:2, ::-1].T
+    own = Picks.from_arrays(
+        picks.table["micrograph"].iloc[[0, 0, 1]].tolist(),
+        x[[0, 0, 1]], y[[0, 0, 1]], label=[1, 2, 3 - classes[1]],
+    )  # fmt: skip
+    result = run(own, overwrite=True)
+    assert result.picks.table["predicted"].tolist()[:2] == [classes[0]] * 2
+    assert result.picks.labels.tolist() == [0, 0, 3 - classes[1]]
+    assert "1 places are labelled as two classes" in result.record["warnings"][0]
+
+
 def test_distances_are_in_the_units_asked_for(run, spot_project, tmp_path: Path) -> None:
     picks = read_picks(spot_project.picks)
     twice = concatenate(

@@ -9,6 +9,7 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
     FineTuned,
+    LabelsLeftOut,
     MicrographSkipped,
     StepDone,
 )
@@ -73,6 +74,8 @@ class LearnModel(PanelModel):
                 return f"Reading micrographs: {event.n_read} of {event.n_total}"
             case MicrographSkipped():
                 self._skipped.append(f"Left out {event.micrograph}: {event.reason}")
+            case LabelsLeftOut():
+                self._skipped.append(event.reason)
             case StepDone():
                 training = "Final model" if event.fold is None else f"Fold {event.fold}"
                 return f"{training}: step {event.step} of {event.n_steps}"
