@@ -77,7 +77,7 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     ids = _pick_ids(features, len(points), len(picks))
     has_pick = ids != NEW_PICK
     labels = picks.labels.copy()
-    given = _parsed_labels(features, len(points), state.vocabulary)
+    given = parsed_labels(features, len(points), state.vocabulary)
     labels[ids[has_pick]] = given[has_pick]
     if not np.array_equal(labels, picks.labels):
         picks = picks.with_labels(labels)
@@ -185,9 +185,16 @@ def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np
     return np.where(taken | (ids < 0) | (ids >= n_picks), NEW_PICK, ids)
 
 
-def _parsed_labels(
+def parsed_labels(
     features: pd.DataFrame, n_points: int, vocabulary: Vocabulary
 ) -> NDArray[np.int8]:
+    """Return the (n,) class ids in the column ``label`` of a layer's features, 0 without one.
+
+    Raises
+    ------
+    LabelError
+        A cell is no class.
+    """
     if "label" not in features or len(features) != n_points:
         return np.zeros(n_points, dtype=np.int8)
     codes, values = pd.factorize(features["label"], use_na_sentinel=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any  # viewers and layers, which are not imported here
 from weakref import ref
 
@@ -13,6 +13,7 @@ from napari_pickeroptimizer.errors import (
     MicrographNotFoundError,
     PickerOptimizerError,
 )
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack, stack_of
@@ -92,6 +93,20 @@ def match(state: LayerState, stack: StackView) -> Match:
         slice_of[name] = len(slice_names)
         slice_names.append(name)
     return Match(stack, slice_of, tuple(slice_names), n_found, missing)
+
+
+def named_by_slice(picks: Picks, stack: StackView | None) -> Picks:
+    """Return picks whose names of a micrograph of the stack are one and the same."""
+    if stack is None:
+        return picks
+    items = stack.micrographs.items
+    slice_of = match(LayerState.of_picks(picks), stack).slice_of
+    one_name = {
+        name: f"{items[i].section}@{items[i].path}" if i < len(items) else name
+        for name, i in slice_of.items()
+    }
+    names = picks.table["micrograph"].map(one_name)
+    return replace(picks, table=picks.table.assign(micrograph=names))
 
 
 def place(layer: Any, matched: Match, stack_layer: Any) -> None:
