@@ -68,10 +68,10 @@ def test_file_save_writes_the_pixels_that_were_clicked(own, tmp_path, name):
 def test_file_save_of_points_in_another_frame_than_the_micrographs_is_refused(
     viewer, stack, tmp_path
 ):
-    from napari_pickeroptimizer.errors import LabelError
+    from napari_pickeroptimizer.errors import PickerOptimizerError
 
     layer = viewer.add_points(CLICKED, units=("pixel", "s", "s"), name="odd")
-    with pytest.raises(LabelError, match="'odd' is in"):
+    with pytest.raises(PickerOptimizerError, match="'odd' is in"):
         layer.save(str(tmp_path / "odd.star"), plugin=PLUGIN)
     assert not (tmp_path / "odd.star").exists()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,38 @@ from napari_pickeroptimizer.schema import (
 )
 
 LayerData = tuple[Any, dict[str, Any], str]
+
+
+def save_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one Points layer for napari, as `write_points`.
+
+    Raises
+    ------
+    PickerOptimizerError
+        In words: a ValueError napari would take for "no valid writer", and tell no reason.
+    """
+    with _in_words():
+        return write_points(path, data, attributes)
+
+
+def save_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Write the picks of several layers for napari, as `write_layers`.
+
+    Raises
+    ------
+    PickerOptimizerError
+        As `save_points`.
+    """
+    with _in_words():
+        return write_layers(path, layers)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except PickerOptimizerError as error:
+        raise PickerOptimizerError(str(error)) from error
 
 
 def write_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
