@@ -37,7 +37,7 @@ def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> 
     LabelError
         As `state_of`; the layer is as before.
     """
-    state = state_of(layer, stack_layer, vocabulary)
+    state = state_of(viewer, layer, stack_layer, vocabulary)
     state.diameter_px = diameter_px(
         layer, state, stack_layer, [picks_state(x) for x in picks_layers(viewer)]
     )
@@ -47,7 +47,7 @@ def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> 
     return state
 
 
-def state_of(layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState:
+def state_of(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState:
     """Return the state of a Points layer as picks of a micrograph stack.
 
     The points are where they are shown. Their class is that of the feature ``label``, else the
@@ -58,6 +58,12 @@ def state_of(layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState
     LabelError
         The points cannot be reconciled with the micrographs, or a label is no class.
     """
+    if transforms.is_plain_beside(layer, stack_layer) and _has_other_images(viewer):
+        raise LabelError(
+            f"layer {layer.name!r} has no scale and no unit, and other images are open: are its "
+            "points pixels of the micrographs, or shown on another image? Give it the scale and "
+            "the units of the micrographs."
+        )
     stack = checked_stack(stack_layer)
     names = _slice_names(stack)
     points = transforms.on_micrographs(layer, stack_layer, len(names), stack.binning)
@@ -91,18 +97,22 @@ def give_scale(viewer: Any, layer: Any) -> None:
     """Let a Points layer in plain pixels beside micrographs in Å be shown in their pixels.
 
     Its points are taken for pixels of the micrographs (see `transforms.on_micrographs`), and
-    shall be shown there, and clicked there. With other images in the viewer it is left alone:
-    it may be theirs.
+    shall be shown there, and clicked there. With other images in the viewer, a layer that has
+    points is left alone: it may be theirs.
     """
     if type(layer).__name__ != "Points" or layer_state(layer) is not None or layer.ndim > 3:
         return
-    images = [x for x in viewer.layers if type(x).__name__ == "Image"]
     stacks = micrograph_layers(viewer)
-    if not stacks or any(stack_of(image.metadata) is None for image in images):
+    if not stacks or (len(layer.data) and _has_other_images(viewer)):
         return
-    if transforms.is_unscaled(layer) and not transforms.is_unscaled(stacks[-1]):
+    if transforms.is_plain_beside(layer, stacks[-1]):
         binning = checked_stack(stacks[-1]).binning
         transforms.set_transform(layer, transforms.picks_transform(stacks[-1], binning))
+
+
+def _has_other_images(viewer: Any) -> bool:
+    images = [x for x in viewer.layers if type(x).__name__ == "Image"]
+    return any(stack_of(image.metadata) is None for image in images)
 
 
 def _slice_names(stack: StackView) -> tuple[str, ...]:

@@ -95,6 +95,11 @@ def is_unscaled(layer: Any) -> bool:
     return bool(np.array_equal(matrix, np.eye(layer.ndim + 1))) and _is_pixel(layer)
 
 
+def is_plain_beside(layer: Any, stack_layer: Any) -> bool:
+    """Whether a layer is in plain pixels, and the micrographs are in Å."""
+    return is_unscaled(layer) and not _is_pixel(stack_layer)
+
+
 def on_micrographs(layer: Any, stack_layer: Any, n_slices: int, binning: int) -> NDArray[Any]:
     """Return the (n, 3) points of any Points layer as slice, y and x in micrograph pixels.
 
@@ -129,7 +134,7 @@ def on_micrographs(layer: Any, stack_layer: Any, n_slices: int, binning: int) ->
             f"point {unplaced[0]} of {layer.name!r} is at {points[unplaced[0]].tolist()}: expected "
             "numbers. Remove it."
         )
-    if is_unscaled(layer) and not _is_pixel(stack_layer):
+    if is_plain_beside(layer, stack_layer):
         return _with_slice(points)
     of_layer = _world_factors(layer, stack_layer) @ _matrix(layer.data_to_world, layer.ndim)
     of_pixels = _matrix(lambda p: stack_layer.data_to_world(_displayed(p, binning)), 3)
@@ -144,7 +149,7 @@ def on_micrographs(layer: Any, stack_layer: Any, n_slices: int, binning: int) ->
 
 def diameter_scale(layer: Any, stack_layer: Any, binning: int) -> float:
     """Return how many micrograph pixels a unit of a layer's data is long, in its plane."""
-    if is_unscaled(layer) and not _is_pixel(stack_layer):
+    if is_plain_beside(layer, stack_layer):
         return 1.0
     of_layer = _world_factors(layer, stack_layer) @ _matrix(layer.data_to_world, layer.ndim)
     of_pixels = _matrix(lambda p: stack_layer.data_to_world(_displayed(p, binning)), 3)

@@ -277,7 +277,7 @@ def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
             f"{len(stacks)} layers of micrographs are open: choose layer {layer.name!r} as picks "
             "in the panel, with the one that its points are on, and save it then."
         )
-    return foreign.state_of(layer, stacks[0], session_of(viewer).vocabulary).picks
+    return foreign.state_of(viewer, layer, stacks[0], session_of(viewer).vocabulary).picks
 
 
 def _named_picks(layer: Any) -> Picks:

@@ -153,6 +153,14 @@ def test_units_that_do_not_fit_are_refused_and_nothing_changes(
     assert not layer.metadata
 
 
+def test_plain_points_that_may_be_of_another_image_are_refused(viewer, open_stack):
+    open_stack(1.8, 2)
+    viewer.add_image(np.zeros((3, 8, 8)), units=("pixel", "angstrom", "angstrom"))
+    layer = viewer.add_points(CLICKED, name="whose")
+    with pytest.raises(LabelError, match="'whose' has no scale and no unit"):
+        session.adopt_layer(viewer, layer)
+
+
 def test_points_of_two_axes_on_a_single_micrograph(viewer, open_stack):
     stack = open_stack(1.8, 2, n=1)
     layer = viewer.add_points(ndim=2, scale=stack.scale[1:], units=stack.units[1:])
