@@ -37,8 +37,8 @@ def read_text(path: str | Path) -> tuple[str, str]:
     PicksNotFoundError
         Nothing is at `path`.
     PickFormatError
-        `path` is a directory or a FIFO, or cannot be read; or the file is binary, UTF-16, only a git-lfs
-        pointer, or holds control characters or carriage returns that end no line.
+        `path` is a directory or a FIFO, or cannot be read; or the file is binary, UTF-16, only a
+        git-lfs pointer, or holds control characters or carriage returns that end no line.
     """
     path = Path(path)
     try:

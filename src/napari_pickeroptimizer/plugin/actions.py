@@ -7,13 +7,20 @@ of it; the panels only call them. Fine-tuning and scoring are in `jobs`, thresho
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from napari.utils.notifications import show_info
+
+from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import matching
+from napari_pickeroptimizer.plugin.images.stack import StackView
 from napari_pickeroptimizer.plugin.labels.journal import Recovery
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
@@ -21,7 +28,8 @@ from napari_pickeroptimizer.plugin.opening import (
     matched_points_data,
     prepared_stack,
 )
-from napari_pickeroptimizer.plugin.session import picks_of, session_of, unwrap
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, session_with, unwrap
+from napari_pickeroptimizer.plugin.writers import added_file, tell_added
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 
@@ -95,16 +103,33 @@ def open_picks(
 def take_labels(
     layer: Any, where: Picks | str | Path | Sequence[str | Path], radius_px: float = 1.0
 ) -> int:
-    """Copy labels to a layer's picks from the same picks in a file.
+    """Copy labels to a layer's picks from the same picks in a file; say how many.
+
+    Micrographs are the same if their names mean the same one of the open micrographs, and
+    without these if their names are equal.
 
     Returns
     -------
     int
         Number of labels that were matched to a pick.
+
+    Warns
+    -----
+    UserWarning
+        Labels match no pick, or two of different classes match one.
     """
     labels = where if isinstance(where, Picks) else read_picks(where)
-    matched = match_labels_by_name(picks_of(layer), labels, radius_px)
-    picks_state(layer).set_picks(matched.picks)
+    picks, stack = picks_of(layer), _stack_under(layer)
+    matched = match_labels_by_name(
+        matching.named_by_slice(picks, stack),
+        matching.named_by_slice(labels, stack),
+        radius_px,
+    )
+    picks_state(layer).set_picks(picks.with_labels(matched.picks.labels))
+    for sentence in matched.warnings:
+        warnings.warn(sentence, UserWarning, stacklevel=2)
+    if not matched.warnings:
+        show_info(f"{matched.n_matched} of {matched.n_labels} labels match a pick.")
     return matched.n_matched
 
 
@@ -152,5 +177,24 @@ def set_diameter(layer: Any, diameter_px: float) -> None:
 
 
 def save_picks(layer: Any, output: str | Path) -> list[Path]:
-    """Write a layer's picks losslessly, in the format of their files, without removed rows."""
-    return write_picks(picks_of(layer), output)
+    """Write a layer's picks losslessly, in the format of their files, without removed rows.
+
+    Picks that the user added to those of a file go to a file of their own beside it.
+
+    Warns
+    -----
+    UserWarning
+        There are such picks.
+    """
+    picks, output = picks_of(layer), Path(output).expanduser()
+    added = added_file(picks, output)
+    written = write_picks(picks, output)
+    tell_added(picks, output, added)
+    return written
+
+
+def _stack_under(layer: Any) -> StackView | None:
+    """Return the micrographs that a layer's picks lie on; None where they are not open."""
+    with suppress(SettingsError):  # a layer in no viewer
+        return matching.find_stack(session_with(layer).viewer, picks_state(layer))
+    return None

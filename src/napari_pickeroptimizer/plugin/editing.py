@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CONTAMINANT
+from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
 from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     layer_state,
@@ -61,8 +61,8 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     ----------
     state : LayerState
         What the layer showed.
-    points : (m, 3) array
-        The layer's points: slice, y, x.
+    points : (m, 3) or (m, 2) array
+        The layer's points: slice, y, x in micrograph pixels; y, x on a single micrograph.
     features : pandas.DataFrame
         The layer's features, one row a point.
 
@@ -77,7 +77,7 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     ids = _pick_ids(features, len(points), len(picks))
     has_pick = ids != NEW_PICK
     labels = picks.labels.copy()
-    given = _parsed_labels(features, len(points), state.vocabulary)
+    given = parsed_labels(features, len(points), state.vocabulary)
     labels[ids[has_pick]] = given[has_pick]
     if not np.array_equal(labels, picks.labels):
         picks = picks.with_labels(labels)
@@ -86,13 +86,32 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     slices, coords_yx_px = transforms.from_points(np.asarray(points)[~has_pick])
     names = [_slice_name(state, index) for index in slices]
     y, x = coords_yx_px.T
-    return with_added(picks, Picks.from_arrays(names, x=x, y=y, label=given[~has_pick]))
+    new = given[~has_pick]
+    new[new == UNLABELLED] = state.class_of_new
+    return with_added(picks, Picks.from_arrays(names, x=x, y=y, label=new))
 
 
-def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) -> LayerState:
+def adopt(
+    points: NDArray[Any],
+    features: pd.DataFrame,
+    names: tuple[str, ...],
+    vocabulary: Vocabulary = DEFAULT_VOCABULARY,
+    class_of_new: int = UNLABELLED,
+) -> LayerState:
     """Make the state of a Points layer that another reader or the user made.
 
-    `points` are (n, 3): slice, y, x in micrograph pixels; `names` the slices' micrographs.
+    Parameters
+    ----------
+    points : (n, 3) array
+        Slice, y, x in micrograph pixels.
+    features : pandas.DataFrame
+        The layer's features, with ``label`` where the points have classes.
+    names : tuple of str
+        The slices' micrographs.
+    vocabulary : Vocabulary
+        The classes.
+    class_of_new : int
+        Class of the points without a label of their own, also of those that are added later.
 
     Raises
     ------
@@ -105,6 +124,7 @@ def adopt(points: NDArray[Any], features: pd.DataFrame, names: tuple[str, ...]) 
             "Open the picks with this plugin, or add the points on the micrograph stack."
         )
     state = LayerState.of_picks(Picks.from_arrays([], x=[], y=[]))
+    state.vocabulary, state.class_of_new = vocabulary, class_of_new
     state.place({name: i for i, name in enumerate(names)}, names, None)
     state.picks = read_back(state, points, features.drop(columns="pick_id", errors="ignore"))
     return state
@@ -165,9 +185,16 @@ def _pick_ids(features: pd.DataFrame, n_points: int, n_picks: int) -> NDArray[np
     return np.where(taken | (ids < 0) | (ids >= n_picks), NEW_PICK, ids)
 
 
-def _parsed_labels(
+def parsed_labels(
     features: pd.DataFrame, n_points: int, vocabulary: Vocabulary
 ) -> NDArray[np.int8]:
+    """Return the (n,) class ids in the column ``label`` of a layer's features, 0 without one.
+
+    Raises
+    ------
+    LabelError
+        A cell is no class.
+    """
     if "label" not in features or len(features) != n_points:
         return np.zeros(n_points, dtype=np.int8)
     codes, values = pd.factorize(features["label"], use_na_sentinel=False)

@@ -43,7 +43,8 @@ def fine_tune(
         A stack of micrographs that this plugin opened.
     picks : napari.layers.Points
         Picks on it, some of them labelled: picks that this plugin opened, or any points
-        (micrograph, y, x) in pixels with a feature ``label`` of class names or ids.
+        (micrograph, y, x) where they are shown, with a feature ``label`` of class names or
+        ids, or in a layer named after a class. Points without scale and unit are in pixels.
     diameter_ang, diameter_px : float, optional
         Particle diameter in Å, or in pixels of the micrographs; one of them is needed.
     n_steps, n_folds, seed, device : optional

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from typing import Any  # viewers and layers, which are not imported here
+from weakref import ref
 
-from napari_pickeroptimizer.errors import MicrographNotFoundError, PickerOptimizerError
-from napari_pickeroptimizer.plugin import transforms
+from napari_pickeroptimizer.errors import (
+    MicrographNotFoundError,
+    PickerOptimizerError,
+)
+from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin import painting, transforms
 from napari_pickeroptimizer.plugin.editing import picks_of
-from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
+from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack, stack_of
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     layer_state,
+    picks_layers,
     picks_state,
     unwrap,
 )
@@ -83,10 +89,80 @@ def match(state: LayerState, stack: StackView) -> Match:
     return Match(stack, slice_of, tuple(slice_names), n_found, missing)
 
 
+def named_by_slice(picks: Picks, stack: StackView | None) -> Picks:
+    """Return picks whose names of a micrograph of the stack are one and the same."""
+    if stack is None:
+        return picks
+    items = stack.micrographs.items
+    slice_of = match(LayerState.of_picks(picks), stack).slice_of
+    one_name = {
+        name: f"{items[i].section}@{items[i].path}" if i < len(items) else name
+        for name, i in slice_of.items()
+    }
+    names = picks.table["micrograph"].map(one_name)
+    return replace(picks, table=picks.table.assign(micrograph=names))
+
+
 def place(layer: Any, matched: Match, stack_layer: Any) -> None:
     """Give a picks layer the slices and the scale of a stack layer."""
     picks_state(layer).place(matched.slice_of, matched.slice_names, stack_layer.unique_id)
-    transforms.set_transform(layer, matched.stack.pixel_size_ang)
+    transforms.set_transform(
+        layer, transforms.picks_transform(stack_layer, matched.stack.binning)
+    )
+
+
+def keep_in_place(viewer: Any, layer: Any) -> bool:
+    """Put a picks layer where its micrographs are; return whether it was elsewhere.
+
+    The picks are where their file says, and the layer is a view of them: one that was moved or
+    scaled would show them on other places of the micrograph.
+    """
+    state = picks_state(layer)
+    wanted = None if state.is_painted else place_of(viewer, state)
+    if wanted is None:
+        return False
+    with painting.marked(state):
+        return transforms.set_transform(layer, wanted)
+
+
+def hold(viewer: Any, layer: Any) -> None:
+    """Put a picks layer back from now on whenever it is moved or scaled by itself."""
+    viewer_ref = ref(viewer)  # the layer must not keep it alive
+
+    def put_back(event: Any) -> None:
+        shown = viewer_ref()
+        if shown is not None and keep_in_place(shown, event.source):
+            shown.status = (
+                f"{event.source.name} is back: picks stay where their micrographs are."
+            )
+
+    _on_transform(layer, put_back)
+
+
+def take_along(viewer: Any, stack_layer: Any) -> None:
+    """Let the picks of a stack go with it from now on when it is moved, scaled, binned anew."""
+    viewer_ref = ref(viewer)
+
+    def follow(event: Any) -> None:
+        shown = viewer_ref()
+        for layer in [] if shown is None else picks_layers(shown):
+            if picks_state(layer).stack == event.source.unique_id:
+                keep_in_place(shown, layer)
+
+    _on_transform(stack_layer, follow)
+
+
+def _on_transform(layer: Any, slot: Callable[[Any], None]) -> None:
+    for name in transforms.TRANSFORM:
+        getattr(layer.events, name).connect(slot)
+
+
+def place_of(viewer: Any, state: LayerState) -> dict[str, Any] | None:
+    """Return the transform that puts picks on their micrographs; None while these are closed."""
+    stack_layer = layer_by_id(viewer, state.stack)
+    if stack_layer is None:
+        return None
+    return transforms.picks_transform(stack_layer, checked_stack(stack_layer).binning)
 
 
 def place_on_best(viewer: Any, layer: Any) -> None:

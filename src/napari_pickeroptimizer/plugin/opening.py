@@ -110,7 +110,8 @@ def prepared_stack(
             # an error is reported by the session, once the layer is in the viewer
             with suppress(PickerOptimizerError):
                 if matching.match(state, stack).n_found:
-                    transforms.set_transform(layer, stack.pixel_size_ang)
+                    wanted = transforms.points_transform(stack.pixel_size_ang)
+                    transforms.set_transform(layer, wanted)
     return data, attributes, kind
 
 

@@ -272,5 +272,6 @@ def _add_output(
         source.vocabulary,
     )
     data, attributes, _ = painting.points_data(state, f"{layer.name} {role}")
-    attributes |= {"scale": layer.scale, "units": layer.units, "visible": False}
+    place = matching.place_of(viewer, source) or transforms.transform_of(layer)
+    attributes |= {**place, "visible": False}
     return viewer.add_points(data, **attributes)

@@ -125,8 +125,8 @@ def follow_state(layer: Any, state: LayerState) -> None:
 def paint(layer: Any) -> None:
     """Redraw a layer: points, features, colours and symbols."""
     state = picks_state(layer)
-    points = _points(state)
-    with _painting(state):
+    points = _points(state)[:, -layer.ndim :]
+    with marked(state):
         if not np.array_equal(points, layer.data):
             layer.selected_data = set()
             layer.data = points
@@ -165,7 +165,7 @@ def _resize(layer: Any) -> None:
 
 
 @contextmanager
-def _painting(state: LayerState) -> Iterator[None]:
+def marked(state: LayerState) -> Iterator[None]:
     """Mark changes of a layer as the plugin's, so that they are not taken for the user's edits."""
     before, state.is_painted = state.is_painted, True
     try:
@@ -178,7 +178,7 @@ def _write(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
     """Write some rows into napari's arrays."""
     if not len(rows):
         return
-    with _painting(state):
+    with marked(state):
         layer.border_color[rows] = state.vocabulary.palette_rgba[shown_class(state, rows)]
         layer.border_width[rows] = _widths(state.picks.labels[rows])
         _write_symbols(layer, state, rows)

@@ -13,12 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any  # Any: viewers and layers, which are not imported here
 from weakref import WeakKeyDictionary, ref
 
-import numpy as np
 from psygnal import Signal
 
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.plugin import (
     editing,
+    foreign,
     keys,
     matching,
     navigation,
@@ -28,13 +29,15 @@ from napari_pickeroptimizer.plugin import (
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
-    checked_stack,
     stack_of,
     widen_contrast_range,
 )
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    DEFAULT_VOCABULARY,
+    Vocabulary,
+    label_text,
+)
 from napari_pickeroptimizer.plugin.layer_state import (
-    METADATA_KEY,
     LayerState,
     for_layer,
     label_layers,
@@ -280,29 +283,32 @@ def asking_viewer() -> Any | None:
 def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     """Use a Points layer of another origin as picks of micrographs, by default the newest ones.
 
+    From then on it is a picks layer as those that are opened: its points are kept where they
+    were shown, and it gets the scale of picks.
+
     Raises
     ------
     LabelError
-        Its points are not (micrograph, y, x), or lie on no micrograph.
+        Its points are not (micrograph, y, x), lie on no micrograph, or are in another unit.
     """
-    session, viewer = session_of(viewer), unwrap(viewer)
+    session, viewer, layer = session_of(viewer), unwrap(viewer), unwrap(layer)
     if layer_state(layer) is not None:
         return
     stacks = micrograph_layers(viewer) if stack_layer is None else [unwrap(stack_layer)]
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
-    names = tuple(checked_stack(stacks[-1]).micrographs.names)
-    state = editing.adopt(np.asarray(layer.data), layer.features, names)
-    state.diameter_px, state.stack = float(layer.current_size), stacks[-1].unique_id
-    layer.metadata = {**layer.metadata, METADATA_KEY: state}
-    painting.paint(layer)
+    state = foreign.adopt(viewer, layer, stacks[-1], session.vocabulary)
     _set_up(session, layer)
+    if len(state.picks) and state.class_of_new != UNLABELLED:
+        viewer.status = (
+            f"{layer.name}: {label_text(state.picks, state.vocabulary)}, by its name."
+        )
 
 
 def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     """Return the micrographs to read a layer's picks from."""
     viewer = unwrap(viewer)
-    adopt_layer(viewer, layer)
+    adopt_layer(viewer, layer, stack_layer)
     state = picks_state(layer)
     stack = None if stack_layer is None else stack_of(stack_layer.metadata)
     stack = stack or matching.find_stack(viewer, state)
@@ -325,16 +331,22 @@ def _set_up(session: Session, layer: Any) -> None:
             state.is_open = True
             _follow(session, layer, state)
         matching.place_on_best(viewer, layer)
+        matching.keep_in_place(viewer, layer)
         if state.role == "picks":
             navigation.show_some(viewer, state)
     elif stack_of(layer.metadata) is not None:
         widen_contrast_range(layer)
+        matching.take_along(viewer, layer)
         waiting = picks_layers(viewer)
         for picks_layer in waiting:
             matching.place_on_best(viewer, picks_layer)
         if waiting:  # an image above the picks would hide them
             viewer.layers.move(viewer.layers.index(layer), 0)
             viewer.reset_view()
+        for other in viewer.layers:
+            foreign.give_scale(viewer, other)
+    else:
+        foreign.give_scale(viewer, layer)
 
 
 def _follow(session: Session, layer: Any, state: LayerState) -> None:
@@ -344,6 +356,7 @@ def _follow(session: Session, layer: Any, state: LayerState) -> None:
         return
     editing.follow_edits(layer)
     keys.bind_keys(session.viewer, layer)
+    matching.hold(session.viewer, layer)
     state.open_journal()
     layer.events.current_size.connect(
         lambda event: session.diameter_changed.emit(event.source)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,15 @@ from napari_pickeroptimizer.io import write_new_star, write_picks
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.io.registry import SUFFIXES
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.editing import picks_of, read_back
+from napari_pickeroptimizer.plugin import foreign, transforms
+from napari_pickeroptimizer.plugin.editing import parsed_labels, picks_of, read_back
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState
+from napari_pickeroptimizer.plugin.session import (
+    asking_viewer,
+    micrograph_layers,
+    session_of,
+)
 from napari_pickeroptimizer.schema import (
     BY_LABEL,
     BY_NOTHING,
@@ -39,6 +47,38 @@ from napari_pickeroptimizer.schema import (
 )
 
 LayerData = tuple[Any, dict[str, Any], str]
+
+
+def save_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one Points layer for napari, as `write_points`.
+
+    Raises
+    ------
+    PickerOptimizerError
+        In words: a ValueError napari would take for "no valid writer", and tell no reason.
+    """
+    with _in_words():
+        return write_points(path, data, attributes)
+
+
+def save_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Write the picks of several layers for napari, as `write_layers`.
+
+    Raises
+    ------
+    PickerOptimizerError
+        As `save_points`.
+    """
+    with _in_words():
+        return write_layers(path, layers)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except PickerOptimizerError as error:
+        raise PickerOptimizerError(str(error)) from error
 
 
 def write_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -54,7 +94,7 @@ def write_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     PickFormatError
         The layer has points on no micrograph, or the file is one that was read.
     """
-    return [str(p) for p in write_part(layer_picks(data, attributes), Path(path))]
+    return [str(p) for p in _write_telling(layer_picks(data, attributes), Path(path))]
 
 
 def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -102,7 +142,7 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
         places = [target.with_name(f"{stem}_{name}{suffix}") for name in names]
     written: list[str] = []
     for place, (_, picks) in zip(places, parts, strict=True):
-        written += [str(p) for p in write_part(picks, place)]
+        written += [str(p) for p in _write_telling(picks, place)]
     return written
 
 
@@ -118,6 +158,45 @@ def write_part(
     if is_tree(picks) and output.suffix.lower() == ".star":
         return [write_new_star(picks, output, columns=columns)]
     return write_picks(picks, output, columns=columns)
+
+
+def added_file(picks: Picks, output: Path) -> Path | None:
+    """Return the file that picks of no file get beside the others; None if they need none.
+
+    Raises
+    ------
+    PickFormatError
+        It exists, but not the file of the others: so it is not of an earlier save.
+    """
+    is_new = picks.table["source"].to_numpy() < 0
+    in_one_file = is_tree(picks) and output.suffix.lower() == ".star"
+    if in_one_file or not is_new.any() or is_new.all():
+        return None
+    added = output.with_name(f"{output.name if is_tree(picks) else output.stem}_added.star")
+    if added.exists() and not output.exists():
+        raise PickFormatError(
+            f"{added} exists, where the picks that you added would go: choose another name."
+        )
+    return added
+
+
+def tell_added(picks: Picks, output: Path, added: Path | None) -> None:
+    """Warn that the picks that the user added are in a file of their own."""
+    if added is not None:
+        n = int((picks.table["source"].to_numpy() < 0).sum())
+        warnings.warn(
+            f"{n} of {len(picks)} picks are your own, without a row in the file that was read: "
+            f"they are in {added.name}, the others in {output.name}. Use both.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _write_telling(picks: Picks, output: Path) -> list[Path]:
+    added = added_file(picks, output)
+    written = write_part(picks, output)
+    tell_added(picks, output, added)
+    return written
 
 
 def write_labels(picks: Picks, path: str | Path) -> list[Path]:
@@ -164,31 +243,74 @@ def save_labels(layer: Any, path: str | Path, *, overwrite: bool = False) -> lis
     path, picks = absolute(Path(path).expanduser()), picks_of(layer)
     if not picks.labels.any():
         raise LabelError("no pick is labelled yet: there is nothing to save.")
-    if path.exists() and not overwrite:
-        raise SettingsError(f"{path} exists: choose another name, or allow to replace it.")
+    for place in (path, path.with_name(f"{path.stem}_added.star")):
+        if place.exists() and not overwrite:
+            raise SettingsError(
+                f"{place} exists: choose another name, or allow to replace it."
+            )
     return write_labels(picks, path)
 
 
 def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
-    """Return the picks of a Points layer's data, of the plugin or any (slice, y, x) points."""
+    """Return the picks of the data of any Points layer.
+
+    Those of the plugin's own layers are (slice, y, x) in micrograph pixels. The points of other
+    layers are where they are shown on the open micrographs.
+    """
     points = np.asarray(data, dtype=np.float64)
     features = pd.DataFrame(attributes.get("features"))
     state = attributes.get("metadata", {}).get(METADATA_KEY)
     if isinstance(state, LayerState):
         return read_back(state, points, features)
-    return _foreign_picks(points, features, str(attributes.get("name", "layer")))
+    from napari.layers import Points  # heavy: only where there are layers already
+
+    placed = {name: attributes[name] for name in transforms.TRANSFORM if name in attributes}
+    layer = Points(
+        points, ndim=points.shape[1], features=features, name=attributes.get("name"), **placed
+    )
+    viewer = asking_viewer()
+    stacks = [] if viewer is None else micrograph_layers(viewer)
+    if not stacks:
+        return _named_picks(layer)
+    if len(stacks) > 1:
+        raise PickFormatError(
+            f"{len(stacks)} layers of micrographs are open: choose layer {layer.name!r} as picks "
+            "in the panel, with the one that its points are on, and save it then."
+        )
+    return foreign.state_of(viewer, layer, stacks[0], session_of(viewer).vocabulary).picks
 
 
-def _foreign_picks(points: Any, features: pd.DataFrame, name: str) -> Picks:
-    """Make picks of the points of another program's layer, if it names the micrographs."""
-    column = next((c for c in ("micrograph", "rlnMicrographName") if c in features), None)
+def _named_picks(layer: Any) -> Picks:
+    """Return the points of a layer as picks of the micrographs that its features name.
+
+    Raises
+    ------
+    PickFormatError
+        There are no names, or the layer is scaled or moved: pixels of which size?
+    """
+    features, name = layer.features, layer.name
+    column = next((c for c in foreign.NAME_COLUMNS if c in features), None)
     if column is None:
         raise PickFormatError(
             f"layer {name!r} does not tell the micrographs of its points. Choose it as picks "
             "in the panel first, with the micrographs open."
         )
-    names = features[column].astype(str).tolist()
-    return Picks.from_arrays(names, x=points[:, -1], y=points[:, -2])
+    if not transforms.is_unscaled(layer):
+        raise PickFormatError(
+            f"layer {name!r} is scaled or moved, and its micrographs are not open: the pixels of "
+            "its points are not known. Open the micrographs first."
+        )
+    points, names = np.asarray(layer.data), features[column].astype(object)
+    unknown = names.isna().to_numpy() | ~np.isfinite(points).all(axis=1)
+    if unknown.any():
+        raise PickFormatError(
+            f"point {np.flatnonzero(unknown)[0]} of layer {name!r} has no micrograph or no place: "
+            f"fill in the feature {column!r}, or remove the point."
+        )
+    labels = parsed_labels(features, len(points), DEFAULT_VOCABULARY)
+    return Picks.from_arrays(
+        names.astype(str).tolist(), x=points[:, -1], y=points[:, -2], label=labels
+    )
 
 
 def _file_name(layer_name: str) -> str:

@@ -105,6 +105,10 @@ class LabelledPicks:
         Whether the layer is in a viewer.
     history, journal, recovery
         Undo of labels; where they are written; labels of an earlier session, if any.
+    class_of_new : int
+        Label of points that the user adds: of a layer called "junk" they are contaminants.
+    home : str
+        What tells picks of no file from others of no file: their micrographs and their layer.
     """
 
     picks: Picks
@@ -120,6 +124,8 @@ class LabelledPicks:
     history: History = field(default_factory=History)
     journal: Journal | None = None
     recovery: Recovery | None = None
+    class_of_new: int = UNLABELLED
+    home: str = ""
 
     redraw = Signal(object)
     """Emitted with the rows to redraw, None for all whose class or score has changed."""
@@ -208,7 +214,7 @@ class LabelledPicks:
     def open_journal(self) -> None:
         """Start the journal of labels, and look for labels of an earlier session."""
         if self.journal is None and self.role == "picks":  # those of outputs are the source's
-            self.journal = journal_of(self.picks)
+            self.journal = journal_of(self.picks, self.home)
             self.recovery = self.journal.recovery(self.picks)
 
     def recover(self) -> int:

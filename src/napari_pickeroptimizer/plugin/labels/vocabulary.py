@@ -26,6 +26,9 @@ from napari_pickeroptimizer.picks import Picks
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 UNLABELLED_ALPHA = 0.6  # fainter than decided picks
 CLEAR_KEY = "U"
+# What users call a layer of their points as well.
+OTHER_WORDS = {"good": PARTICLE, "junk": CONTAMINANT, "bad": CONTAMINANT}
+NUMBERED = re.compile(r"\s*\[\d+\]$")  # napari's "junk [1]"
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,22 @@ class Vocabulary:
             f"{text!r} is no class: expected one of {', '.join(known)} or a number 0 to "
             f"{MAX_CLASS}."
         )
+
+    def class_of_layer(self, name: str) -> int:
+        """Return the class that a layer of points is named after; 0 if it is named otherwise.
+
+        Examples
+        --------
+        >>> vocabulary = Vocabulary()
+        >>> vocabulary.class_of_layer("Junk [1]"), vocabulary.class_of_layer("Points")
+        (2, 0)
+        """
+        word = NUMBERED.sub("", name).strip().lower()
+        words = (word, word.removesuffix("s"))  # "particles"
+        for style in self.classes:
+            if style.name.lower() in words or class_name(style.class_id) in words:
+                return style.class_id
+        return OTHER_WORDS.get(word, UNLABELLED)
 
     def added(self, name: str | None = None, color: str | None = None) -> Vocabulary:
         """Return the vocabulary with one more class, of the first free id.

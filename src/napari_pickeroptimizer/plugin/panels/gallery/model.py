@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.micrographs import Micrograph
-from napari_pickeroptimizer.plugin import matching
+from napari_pickeroptimizer.plugin import matching, transforms
 from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,
@@ -88,11 +88,10 @@ class GalleryModel:
         if state is None:
             self.picks = None
             return
-        points = np.asarray(self.layer.data)  # type: ignore[union-attr]
+        points = transforms.layer_points(self.layer)
         if len(points) != len(state.picks):  # napari is in the middle of an edit
             return
-        slices = points[:, 0] if points.ndim == 2 and len(points) else np.zeros(0)
-        self.picks = GalleryPicks.of(state, slices)
+        self.picks = GalleryPicks.of(state, points[:, 0])
 
     def changed_labels(self, rows: NDArray[np.intp]) -> None:
         """Update the labels of some picks, and whether the order depends on them."""
@@ -165,7 +164,7 @@ class GalleryModel:
         if self.picks is None or micrographs is None or self.layer is None:
             self._places = None
             return None
-        points = np.asarray(self.layer.data)
+        points = transforms.layer_points(self.layer)
         old = self._places
         if (
             old is None

@@ -1,0 +1,158 @@
+"""Points layers that the user or another program made: their points as picks. No Qt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any  # napari viewers and layers, which are not imported here
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
+from napari_pickeroptimizer.plugin import editing, painting, transforms
+from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack, stack_of
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.layer_state import (
+    METADATA_KEY,
+    LayerState,
+    layer_state,
+    picks_layers,
+    picks_state,
+)
+from napari_pickeroptimizer.plugin.matching import keep_in_place, micrograph_layers
+
+# Columns of a feature table that tell the micrograph of a point.
+NAME_COLUMNS = ("micrograph", "rlnMicrographName")
+# napari's size of points that nobody has set: it says nothing about a particle
+NAPARI_SIZE = 10.0
+
+
+def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState:
+    """Make a Points layer a layer of picks of a micrograph stack; return its state.
+
+    Raises
+    ------
+    LabelError
+        As `state_of`; the layer is as before.
+    """
+    state = state_of(viewer, layer, stack_layer, vocabulary)
+    state.diameter_px = diameter_px(
+        layer, state, stack_layer, [picks_state(x) for x in picks_layers(viewer)]
+    )
+    layer.metadata = {**layer.metadata, METADATA_KEY: state}
+    keep_in_place(viewer, layer)
+    painting.paint(layer)
+    return state
+
+
+def state_of(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState:
+    """Return the state of a Points layer as picks of a micrograph stack.
+
+    The points are where they are shown. Their class is that of the feature ``label``, else the
+    one that the layer is named after (particles, junk, carbon).
+
+    Raises
+    ------
+    LabelError
+        The points cannot be reconciled with the micrographs, or a label is no class.
+    """
+    if transforms.is_plain_beside(layer, stack_layer) and _has_other_images(viewer):
+        raise LabelError(
+            f"layer {layer.name!r} has no scale and no unit, and other images are open: are its "
+            "points pixels of the micrographs, or shown on another image? Give it the scale and "
+            "the units of the micrographs."
+        )
+    stack = checked_stack(stack_layer)
+    names = _slice_names(stack)
+    points = transforms.on_micrographs(layer, stack_layer, len(names), stack.binning)
+    state = editing.adopt(
+        points, layer.features, names, vocabulary, vocabulary.class_of_layer(layer.name)
+    )
+    _check_named(layer.name, layer.features, points, names, stack)
+    state.stack = stack_layer.unique_id
+    paths = [str(m.path.resolve()) for m in stack.micrographs]
+    state.home = "\n".join([layer.name, *paths])
+    return state
+
+
+def diameter_px(
+    layer: Any, state: LayerState, stack_layer: Any, others: Sequence[LayerState]
+) -> float:
+    """Return the diameter of the rings of a layer that becomes picks, in micrograph pixels.
+
+    It is the size that its points were given; without one, the diameter of the newest picks on
+    these micrographs, else a guess as for picks of a file.
+    """
+    size = float(layer.current_size)
+    if size != NAPARI_SIZE:
+        binning = checked_stack(stack_layer).binning
+        return size * transforms.diameter_scale(layer, stack_layer, binning)
+    on_same = [other.diameter_px for other in others if other.stack == state.stack]
+    return on_same[-1] if on_same else transforms.guess_diameter_px(state.picks)
+
+
+def give_scale(viewer: Any, layer: Any) -> None:
+    """Let a Points layer in plain pixels beside micrographs in Å be shown in their pixels.
+
+    Its points are taken for pixels of the micrographs (see `transforms.on_micrographs`), and
+    shall be shown there, and clicked there. With other images in the viewer, a layer that has
+    points is left alone: it may be theirs.
+    """
+    if type(layer).__name__ != "Points" or layer_state(layer) is not None or layer.ndim > 3:
+        return
+    stacks = micrograph_layers(viewer)
+    if not stacks or (len(layer.data) and _has_other_images(viewer)):
+        return
+    if transforms.is_plain_beside(layer, stacks[-1]):
+        binning = checked_stack(stacks[-1]).binning
+        transforms.set_transform(layer, transforms.picks_transform(stacks[-1], binning))
+
+
+def _has_other_images(viewer: Any) -> bool:
+    images = [x for x in viewer.layers if type(x).__name__ == "Image"]
+    return any(stack_of(image.metadata) is None for image in images)
+
+
+def _slice_names(stack: StackView) -> tuple[str, ...]:
+    """Return the name of each slice; the whole path where two have the same name."""
+    count = Counter(stack.micrographs.names)
+    return tuple(m.name if count[m.name] == 1 else str(m.path) for m in stack.micrographs)
+
+
+def _check_named(
+    layer_name: str,
+    features: pd.DataFrame,
+    points: NDArray[np.float64],
+    names: tuple[str, ...],
+    stack: StackView,
+) -> None:
+    """Check that points lie on the micrographs that their features name.
+
+    Raises
+    ------
+    LabelError
+        One of them does not.
+    """
+    column = next((c for c in NAME_COLUMNS if c in features), None)
+    if column is None:
+        return
+    slice_at = {(m.path, m.section): i for i, m in enumerate(stack.micrographs)}
+    slices, _ = transforms.from_points(points)
+    named = features[column].astype(object).where(features[column].notna(), "")
+    for name in map(str, pd.unique(named)):
+        if not name:
+            continue
+        try:
+            micrograph = stack.micrographs.resolve(name)
+            index = slice_at[micrograph.path, micrograph.section]
+        except MicrographNotFoundError:
+            index = -1
+        wrong = np.flatnonzero((named.astype(str) == name).to_numpy() & (slices != index))
+        if len(wrong):
+            raise LabelError(
+                f"point {wrong[0]} of {layer_name!r} lies on {names[slices[wrong[0]]]}, but its "
+                f"feature {column!r} says {name}. Correct it, remove that column, or open the "
+                "micrographs of these points."
+            )
