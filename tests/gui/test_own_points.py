@@ -19,9 +19,10 @@ def stack(viewer, tmp_path, request):
     """Return micrographs that napari shows binned by two, opened as by File > Open."""
     folder = tmp_path / "Micrographs"
     folder.mkdir()
+    rng = np.random.default_rng(0)
     for i in range(2):
         with mrcfile.new(folder / f"m{i}.mrc") as mrc:
-            mrc.set_data(np.full((1024, 3072), i, dtype=np.float32))
+            mrc.set_data(rng.normal(i, size=(1024, 3072)).astype(np.float32))
             mrc.voxel_size = PIXEL_SIZE_ANG
     (layer,) = viewer.open(str(folder), plugin=PLUGIN)
     assert layer.metadata["pickeroptimizer"].binning > 1

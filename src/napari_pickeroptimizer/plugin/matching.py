@@ -190,6 +190,14 @@ def place_on_best(viewer: Any, layer: Any) -> None:
         )
 
 
+def stack_of_picks(viewer: Any, state: LayerState) -> StackView | None:
+    """Return the stack that picks lie on, else the open one that holds most of them."""
+    stack = find_stack(viewer, state)
+    if stack is None and (best := best_stack(viewer, state)) is not None:
+        return best[1].stack
+    return stack
+
+
 def best_stack(viewer: Any, state: LayerState) -> tuple[Any, Match] | None:
     """Return the micrograph layer that holds most of the picks' micrographs, and the match.
 

@@ -52,15 +52,8 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
-__all__ = [
-    "Session",
-    "TrainedModel",
-    "label_layers",
-    "micrograph_layers",
-    "picks_of",
-    "session_of",
-    "unwrap",
-]
+__all__ = ["Session", "TrainedModel", "label_layers", "micrograph_layers"]
+__all__ += ["picks_of", "session_of", "unwrap"]
 
 
 @dataclass(frozen=True)
@@ -309,11 +302,8 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     """Return the micrographs to read a layer's picks from."""
     viewer = unwrap(viewer)
     adopt_layer(viewer, layer, stack_layer)
-    state = picks_state(layer)
     stack = None if stack_layer is None else stack_of(stack_layer.metadata)
-    stack = stack or matching.find_stack(viewer, state)
-    if stack is None and (best := matching.best_stack(viewer, state)) is not None:
-        stack = best[1].stack
+    stack = stack or matching.stack_of_picks(viewer, picks_state(layer))
     if stack is None:
         raise MicrographNotFoundError(
             f"the micrographs of {layer.name!r} are not open: open their folder or their STAR."

@@ -1,7 +1,6 @@
 """A run from picks to files: `prune_picks` is `prepare`, the scoring, and `finish`.
 
-Where there are scores already (in a napari session, in a journal), `prepare` and `finish` are
-called without the scoring and write the same files.
+Where there are scores already, `prepare` and `finish` write the same files without the scoring.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.reading import MicrographRows
     from napari_pickeroptimizer.trust import PerformanceForecast
 
-T = TypeVar("T")
 # Bytes that a pick adds to each file it is written to: class, probability, reason.
 BYTES_A_PICK = 60
 
@@ -220,16 +218,15 @@ def prepare(
     own = label_places(picks, [group.rows for group in groups])
     if own.clash_note:
         picks = picks.with_labels(np.where(own.clashing, UNLABELLED, picks.labels))
-    matched = labels if isinstance(labels, LabelMatch) else None
     if labels is not None and not isinstance(labels, LabelMatch):
-        matched = match_labels(groups, picks, labels, micrographs, card.boxes)
+        labels = match_labels(groups, picks, labels, micrographs, card.boxes)
     return Plan(
         groups,
-        picks if matched is None else matched.picks,
+        picks if labels is None else labels.picks,
         card,
         output,
         settings,
-        matched,
+        labels,
         frames_of(groups, card.boxes, settings),
         dict(inputs or {}),
         own.clash_note,
@@ -329,8 +326,7 @@ def finish(
     )
     decided = decision.decided(scored.picks, threshold)
     record = _record(plan, scored, decision, threshold, started)
-    record["command"] = command
-    record["warnings"] = [*notes, *record["warnings"]]
+    record |= {"command": command, "warnings": [*notes, *record["warnings"]]}
     with staged(output, earlier_files(output, settings.overwrite)) as folder:
         files = write_outputs(decided, folder, settings.write_fom, final=output)
         files.append(write_record(folder, record, files))
@@ -399,7 +395,6 @@ def _record(
     }
 
 
-def _in_order(by_name: Mapping[str, T], place: Mapping[str, int]) -> dict[str, T]:
+def _in_order(by_name: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Any]:
     """Return the values by micrograph in the order of the picks."""
-    end = len(place)
-    return dict(sorted(by_name.items(), key=lambda item: place.get(item[0], end)))
+    return dict(sorted(by_name.items(), key=lambda item: place.get(item[0], len(place))))

@@ -57,7 +57,7 @@ def project(tmp_path: Path) -> Path:
     folder.mkdir()
     for i in range(N_MICROGRAPHS):
         with mrcfile.new(folder / f"m{i}.mrc") as mrc:
-            mrc.set_data(np.full((80, 96), i, dtype=np.float32))
+            mrc.set_data(np.float32(np.full((80, 96), i) + np.tile([-0.25, 0.25], 48)))
             mrc.voxel_size = 2.0
     (tmp_path / "picks.star").write_text(STAR)
     return tmp_path

@@ -65,7 +65,7 @@ def test_missing_micrographs_are_listed_with_reasons(tmp_path, viewer):
     assert list(missing_micrographs(viewer, layer)) == ["a.mrc", "b.mrc", "x.mrc"]
     stack(tmp_path, ["a.mrc", "b.mrc"])
     (tmp_path / "b.mrc").write_bytes(b"short")
-    with pytest.warns(UserWarning, match=r"cannot be read|not in the opened ones"):
+    with pytest.warns(UserWarning, match=r"black slice|not in the opened ones"):
         stack_layer = actions.open_micrographs(viewer, tmp_path)
     missing = missing_micrographs(viewer, layer)
     assert list(missing) == ["b.mrc", "x.mrc"]
