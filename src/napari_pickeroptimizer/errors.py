@@ -53,3 +53,7 @@ class StructureReadError(PickerOptimizerError, OSError):
 
 class OutputError(PickerOptimizerError, OSError):
     """Results cannot be written: no permission, no space, something is in the way."""
+
+
+class StandInWarning(UserWarning):
+    """Micrographs of other folders stand in, by their file names, for those that picks name."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from napari_pickeroptimizer.errors import (
     AmbiguousMicrographError,
     MicrographNotFoundError,
+    MicrographReadError,
     PickerOptimizerError,
+    StandInWarning,
 )
 from napari_pickeroptimizer.io.files import RealPaths, is_file
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, image_shape_px
 from napari_pickeroptimizer.io.micrograph_files import find_micrograph_files
 from napari_pickeroptimizer.io.micrographs_star import MicrographRow, split_slice
 from napari_pickeroptimizer.io.project import absolute, common_folder
@@ -133,10 +137,11 @@ class Micrographs:
         Tried in order: the name is the end of a file's path; a file of that name is there
         (seen from the working directory, or from a folder that holds all micrographs), by
         whatever links; a micrograph's own name is the end of the name. A file of the same
-        name in other folders does not fit. A name without an image extension (as in Topaz
-        tables, or of a file of picks) is compared without it, without endings such as
-        ``_autopick`` and, if nothing else fits, without its folders; one with cryoSPARC's
-        21-digit prefix fits one without.
+        name in other folders does not fit, unless its folder was given itself, is called
+        otherwise, and the image is as large as the one that is named: a folder of copies.
+        A name without an image extension (as in Topaz tables, or of a file of picks) is
+        compared without it, without endings such as ``_autopick`` and, if nothing else fits,
+        without its folders; one with cryoSPARC's 21-digit prefix fits one without.
 
         Raises
         ------
@@ -145,7 +150,7 @@ class Micrographs:
         AmbiguousMicrographError
             Several fit equally well; the message lists them.
         """
-        return self.items[self._number(name)[0]]
+        return self.items[self._fit(name).number]
 
     def resolve_all(
         self, names: Iterable[str]
@@ -173,26 +178,43 @@ class Micrographs:
         Names of different folders never mean one file: where the folders of one of them are
         the file's, the others are not found; where none are, all of them are ambiguous. The
         folders of pick files are compared among themselves.
+
+        Warns
+        -----
+        StandInWarning
+            Files of other folders stand in for the ones that are named.
         """
         numbers: dict[str, int] = {}
+        stand_ins: list[_Fit] = []
         errors: dict[str, PickerOptimizerError] = {}
         # names of images, and of others; they fit by all of the name, or by its end
         names_of: dict[tuple[int, bool], tuple[list[str], list[str]]] = {}
         for name in names:
             try:
-                numbers[name], is_exact = self._number(name)
+                fit = self._fit(name)
             except (MicrographNotFoundError, AmbiguousMicrographError) as error:
                 errors[name] = error
             else:
-                kind = numbers[name], is_image_name(name)
-                names_of.setdefault(kind, ([], []))[not is_exact].append(name)
+                numbers[name] = fit.number
+                kind = fit.number, is_image_name(name)
+                names_of.setdefault(kind, ([], []))[not fit.is_exact].append(name)
+                if fit.instead_of:
+                    stand_ins.append(fit)
         for (i, _), (exact, others) in names_of.items():
             errors |= _of_other_folders(self.items[i], exact, others)
+        if stand_ins:
+            first = stand_ins[0]
+            warnings.warn(
+                f"{len(stand_ins)} of {len(numbers)} micrographs are taken by their file name: "
+                f"{self.items[first.number].path} for {first.instead_of}, and so on.",
+                StandInWarning,
+                stacklevel=3,
+            )
         found = {n: self.items[i] for n, i in numbers.items() if n not in errors}
         return found, errors
 
-    def _number(self, name: str) -> tuple[int, bool]:
-        """Return the place in `items` of what a name means, and whether its folders say so."""
+    def _fit(self, name: str) -> _Fit:
+        """Return the micrograph that a name means."""
         spelling = Spelling.of_name(name)
         spellings = [spelling]
         if spelling.slice is not None:  # a file may be called so as a whole
@@ -202,11 +224,14 @@ class Micrographs:
         exact = {i: None for s in spellings for i in self._index.exact(s)}
         if len(exact) > 1:
             exact = self._of_that_name(spellings, exact)
-        elif not exact and spelling.folder and spelling.is_image:
-            exact = self._pointed_at(name)
+        elsewhere = None
+        if not exact and spelling.folder and spelling.is_image:
+            exact, elsewhere = self._pointed_at(name)
         fits = exact or {i: None for s in spellings for i in self._index.ending(s)}
+        if elsewhere is not None and not any(self._is_copy(i, elsewhere) for i in fits):
+            raise self._not_found(name, f"It is {elsewhere}, which was not given. ")
         if len(fits) == 1:
-            return next(iter(fits)), bool(exact)
+            return _Fit(next(iter(fits)), bool(exact), elsewhere)
         if fits:
             shown = "\n  ".join(str(self.items[i].path) for i in list(fits)[:SHOWN])
             more = f"\n  and {len(fits) - SHOWN} more" if len(fits) > SHOWN else ""
@@ -227,14 +252,8 @@ class Micrographs:
         is_one_place = len({self.items[i].place for i in fits}) == 1
         return named if len(named) == 1 and is_one_place else fits
 
-    def _pointed_at(self, name: str) -> dict[int, None]:
-        """Return the micrograph of the file that a name leads to, where there is such a file.
-
-        Raises
-        ------
-        MicrographNotFoundError
-            It leads to another file.
-        """
+    def _pointed_at(self, name: str) -> tuple[dict[int, None], str | None]:
+        """Return the micrograph of the file that a name leads to, or that file if not given."""
         number, file = split_slice(name)
         real = [
             self._real_paths.of(folder / file)
@@ -246,12 +265,21 @@ class Micrographs:
             for path in real
             if (i := self._by_file.get((path, (number or 1) - 1))) is not None
         }
-        if real and not fits:
-            raise self._not_found(
-                name,
-                f"It is {real[0]}, which copies replace only in folders that are called alike. ",
-            )
-        return fits
+        return fits, None if fits or not real else real[0]
+
+    def _is_copy(self, i: int, path: str) -> bool:
+        """Return whether a micrograph may stand in for another file of its name.
+
+        Its folder was given, not one above it, and under another name: of two jobs'
+        ``Micrographs`` neither replaces the other. And the same pixels are meant.
+        """
+        item, folder = self.items[i], Path(path).parent.name
+        if item.spelling.folder or item.path.absolute().parent.name == folder:
+            return False
+        try:
+            return item.shape_px() == image_shape_px(Path(path), item.section)
+        except (MicrographNotFoundError, MicrographReadError):
+            return False
 
     def _not_found(self, name: str, why: str) -> MicrographNotFoundError:
         shown = ", ".join(m.name for m in self.items[:3]) + (", ..." if len(self) > 3 else "")
@@ -295,6 +323,14 @@ class Micrographs:
             spelt = {str(absolute(m.path)), self._real_paths.of(m.path), *m.other_names}
             paths += [(i, Spelling.of(path, m.spelling.slice)) for path in spelt]
         return NameIndex(names, paths)
+
+
+class _Fit(NamedTuple):
+    """What a name means: the place in `items`, whether its folders say so, what it replaces."""
+
+    number: int
+    is_exact: bool
+    instead_of: str | None
 
 
 def _each_file_once(rows: Iterable[MicrographRow]) -> list[Micrograph]:

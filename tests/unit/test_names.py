@@ -15,6 +15,7 @@ from napari_pickeroptimizer.errors import (
     AmbiguousMicrographError,
     MicrographNotFoundError,
     MicrographReadError,
+    StandInWarning,
 )
 from napari_pickeroptimizer.io import images
 from napari_pickeroptimizer.micrographs import Micrographs
@@ -86,6 +87,41 @@ class TestFoldersCount:
             MicrographNotFoundError, match=r"It is .*job003/Micrographs/a\.mrc"
         ):
             micrographs.resolve("MotionCorr/job003/Micrographs/a.mrc")
+
+    def test_copies_as_large_stand_in_with_a_warning(self, project: Path) -> None:
+        image(project / "denoised/a.mrc", 7)
+        micrographs = Micrographs.find("denoised")
+        name = "MotionCorr/job003/Micrographs/a.mrc"
+        assert grey_of(micrographs, name) == 7
+        with pytest.warns(
+            StandInWarning, match=r"1 of 2 .*denoised/a\.mrc for .*job003"
+        ) as told:
+            found, _ = micrographs.resolve_all([name, "a"])
+        assert len(told) == 1
+        assert set(found) == {name, "a"}
+
+    @pytest.mark.parametrize(
+        ("copy", "given", "shape"),
+        [
+            ("binned/a.mrc", "binned", (2, 2)),  # its pixels are others
+            ("below/denoised/a.mrc", "below", (3, 4)),  # its name tells a folder
+            ("other/Micrographs/a.mrc", "other/Micrographs", (3, 4)),  # another job's
+            ("broken/a.mrc", "broken", None),
+        ],
+    )
+    def test_others_do_not(
+        self, project: Path, copy: str, given: str, shape: tuple[int, int] | None
+    ) -> None:
+        path = image(project / copy)
+        if shape is None:
+            path.write_bytes(b"no image")
+        elif shape != (3, 4):
+            with mrcfile.open(path, "r+") as mrc:
+                mrc.set_data(np.zeros(shape, np.float32))
+        with pytest.raises(
+            MicrographNotFoundError, match=r"It is .*job003/Micrographs/a\.mrc"
+        ):
+            Micrographs.find(given).resolve("MotionCorr/job003/Micrographs/a.mrc")
 
     def test_a_copy_without_folders_stands_in(self, tmp_path: Path) -> None:
         image(tmp_path / "scratch/a.mrc", 7)

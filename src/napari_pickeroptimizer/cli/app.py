@@ -11,9 +11,11 @@ import csv
 import signal
 import sys
 import traceback
+import warnings
 import zlib
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
@@ -33,8 +35,8 @@ from napari_pickeroptimizer.cli import (
     suggest,
 )
 from napari_pickeroptimizer.cli.options import flattened
-from napari_pickeroptimizer.cli.show import err
-from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.cli.show import err, warn
+from napari_pickeroptimizer.errors import PickerOptimizerError, StandInWarning
 
 EXIT_BAD_INPUT = 2
 DEBUG = "--debug"
@@ -86,6 +88,25 @@ def _end(signal_number: int, frame: object) -> None:
     sys.exit(128 + signal_number)
 
 
+@contextmanager
+def stand_ins_told() -> Iterator[None]:
+    """Print, while a block runs, which micrographs stand in for others; not as Python does."""
+    with warnings.catch_warnings():
+        as_before = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], *where: Any, **more: Any
+        ) -> None:
+            if issubclass(category, StandInWarning):
+                warn(str(message))
+            else:
+                as_before(message, category, *where, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", StandInWarning)
+        yield
+
+
 def in_words(error: BaseException) -> str:
     """Return what is told of an error: what, where, and what to do."""
     if isinstance(error, PickerOptimizerError):
@@ -106,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_debugging = DEBUG in given
-    with handled_by(_end, signal.SIGTERM):
+    with handled_by(_end, signal.SIGTERM), stand_ins_told():
         try:
             app(args=[a for a in given if a != DEBUG])
         except (PickerOptimizerError, OSError, MemoryError, *DAMAGED) as error:
