@@ -1,19 +1,18 @@
 """Properties of all table readers and writers, of any input that hypothesis thinks of.
 
-250 inputs a property by default; the environment variable FUZZ_EXAMPLES asks for more.
+The number of inputs is that of `fuzzing.py`.
 """
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from fuzzing import bounded, edited, edits_with
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError
@@ -23,14 +22,6 @@ from napari_pickeroptimizer.io.star import StarDocument
 from napari_pickeroptimizer.picks import Picks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
-
-bounded = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "250")),
-    derandomize=True,
-    database=None,
-    deadline=timedelta(seconds=5),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
 
 # -- readers: any bytes are read, or refused with one of our own errors --------------------
 
@@ -80,28 +71,7 @@ TOKENS = [
     b"9" * 400, b"\xef\xbb\xbf", b"@", b"../", b"~x/", b"\n\n", b"\x0c", b"\x1c", b"\x85",
     "\u2028".encode(), "\u00a0".encode(), b'""', b"'a' ", b"  ",
 ]  # fmt: skip
-positions = st.floats(0, 1)
-edits = st.one_of(
-    st.tuples(st.just("insert"), positions, st.sampled_from(TOKENS) | st.binary(max_size=3)),
-    st.tuples(st.just("delete"), positions, st.integers(1, 30)),
-    st.tuples(st.just("copy"), positions, positions),
-    st.tuples(st.just("cut"), positions, st.none()),
-)
-
-
-def edited(data: bytes, changes) -> bytes:
-    for kind, place, what in changes:
-        at = round(place * len(data))
-        if kind == "insert":
-            data = data[:at] + what + data[at:]
-        elif kind == "delete":
-            data = data[:at] + data[at + what :]
-        elif kind == "copy":
-            start = round(what * len(data))
-            data = data[:at] + data[start : start + 60] + data[at:]
-        else:
-            data = data[:at]
-    return data
+edits = edits_with(TOKENS)
 
 
 def read_or_refused(read, path: Path):

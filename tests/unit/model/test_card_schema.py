@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import bounded, edited, edits_with
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
@@ -183,3 +186,40 @@ def test_what_is_unknown_or_there_twice_is_named() -> None:
 )  # fmt: skip
 def test_a_bomb_is_refused(text: str) -> None:
     refused(text)
+
+
+MARKS = [b"{", b"}", b'"', b"[", b"]", b",", b"\0", b"\xff", b"\\u0000", b"1e999", b"-1", b"NaN",
+         b"9" * 30, b"null"]  # fmt: skip
+odd_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([2**63, 10**400, "1", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@bounded
+@given(st.sampled_from([at for at, _ in places(VALUES)]), odd_values)
+def test_a_card_with_an_odd_value_is_a_card_or_refused(at: Place, value: Any) -> None:
+    try:
+        card = ModelCard.from_json(with_value(at, value))
+    except CheckpointError:
+        return
+    assert ModelCard.from_json(card.to_json()).to_json() == card.to_json()
+
+
+@bounded
+@given(st.lists(edits_with(MARKS), min_size=1, max_size=3))
+def test_the_text_of_a_card_is_a_card_or_refused(changes) -> None:
+    text = edited(CARD.to_json().encode(), changes).decode(errors="replace")
+    try:
+        card = ModelCard.from_json(text)
+    except CheckpointError:
+        return
+    assert ModelCard.from_json(card.to_json()).to_json() == card.to_json()
