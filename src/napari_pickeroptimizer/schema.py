@@ -261,15 +261,7 @@ def parse_columns(
     """
     columns: dict[str, NDArray[Any]] = {}
     for name, (title, raw) in values.items():
-        dtype = _BY_NAME[name].dtype
-        if dtype is np.object_:
-            columns[name] = np.asarray(raw, dtype=object)
-        elif dtype is np.int8:
-            columns[name] = _as_class_ids(as_numbers(raw, title, where), title, where)
-        elif name in (X.name, Y.name):
-            columns[name] = as_numbers(raw, title, where)
-        else:
-            columns[name] = as_optional_numbers(raw, title, where)
+        columns[name] = as_column(name, title, raw, where)
     _check_coordinates(columns[X.name], columns[Y.name], where)
     if {LABEL.name, PROBABILITY.name} <= set(columns):
         classes = columns[LABEL.name]
@@ -281,8 +273,28 @@ def parse_columns(
     return columns
 
 
+def as_column(
+    name: str, title: str, values: NDArray[Any], where: Callable[[int], str]
+) -> NDArray[Any]:
+    """Turn (n,) strings or numbers into the column `name`, or a part of it.
+
+    Raises
+    ------
+    PickFormatError
+        A value is no number or no class; the row is named.
+    """
+    dtype = _BY_NAME[name].dtype
+    if dtype is np.object_:
+        return np.asarray(values, dtype=object)
+    if dtype is np.int8:
+        return _as_class_ids(as_numbers(title, values, where), title, where)
+    if name in (X.name, Y.name):
+        return as_numbers(title, values, where)
+    return as_optional_numbers(title, values, where)
+
+
 def as_numbers(
-    values: NDArray[Any], title: str, where: Callable[[int], str]
+    title: str, values: NDArray[Any], where: Callable[[int], str]
 ) -> NDArray[np.float64]:
     """Convert (n,) strings to float64; `title` names the column in a message.
 
@@ -307,13 +319,13 @@ def as_numbers(
 
 
 def as_optional_numbers(
-    values: NDArray[Any], title: str, where: Callable[[int], str]
+    title: str, values: NDArray[Any], where: Callable[[int], str]
 ) -> NDArray[np.float64]:
     """Convert (n,) strings as `as_numbers`; empty, ``<NA>``, ``None`` and their like are NaN.
 
     Examples
     --------
-    >>> as_optional_numbers(np.array(["0.5", "<NA>"], dtype=object), "score", str)
+    >>> as_optional_numbers("score", np.array(["0.5", "<NA>"], dtype=object), str)
     array([0.5, nan])
     """
     try:
@@ -322,7 +334,7 @@ def as_optional_numbers(
         filled = [
             "nan" if str(v).strip().lower() in _NO_NUMBER else v for v in values.tolist()
         ]
-        return as_numbers(np.array(filled, dtype=object), title, where)
+        return as_numbers(title, np.array(filled, dtype=object), where)
 
 
 def _as_class_ids(

@@ -91,11 +91,11 @@ def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
     values = parse_fields(rows, n_columns, range(n_columns), where)
     titles = ("x", "y", "width", "height", "score")
     x_corner, y_corner, width, height = (
-        as_numbers(v, t, where) for v, t in zip(values[:4], titles[:4], strict=True)
+        as_numbers(t, v, where) for v, t in zip(values[:4], titles[:4], strict=True)
     )
     columns = {X.name: x_corner + width / 2, Y.name: y_corner + height / 2}
     if n_columns > _SCORE_POSITION:
-        score = as_optional_numbers(values[_SCORE_POSITION], titles[_SCORE_POSITION], where)
+        score = as_optional_numbers(titles[_SCORE_POSITION], values[_SCORE_POSITION], where)
         _refuse_helices(score, where)
         columns[PICKER_SCORE.name] = score
     return FilePicks.parsed(

@@ -27,6 +27,8 @@ _SMALL = 1000
 # Rows are parsed in parts: a parser takes several times the memory of its text.
 _ROWS_AT_ONCE = 100_000
 
+Convert = Callable[[NDArray[np.object_], Callable[[int], str]], NDArray[Any]]
+
 
 def field_spans(row: str) -> list[tuple[int, int, str]]:
     """Return (start, end, value without quotes) of each field of a row.
@@ -57,7 +59,8 @@ def parse_fields(
     n_columns: int,
     positions: Sequence[int],
     where: Callable[[int], str],
-) -> list[NDArray[np.object_]]:
+    convert: Sequence[Convert] | None = None,
+) -> list[NDArray[Any]]:
     """Return the values at `positions` of every row, each (n,) strings without quotes.
 
     Parameters
@@ -70,24 +73,36 @@ def parse_fields(
         Columns wanted, from 0.
     where : callable
         Names a row, given its number from 0, in a message.
+    convert : sequence of callable, optional
+        For each of `positions` what is made of some rows' strings, given what names their
+        rows. It is done part by part: the strings take many times the memory of the numbers.
 
     Raises
     ------
     PickFormatError
         A row has more or fewer values, or a quote that is not closed.
     """
-    if len(rows) > _ROWS_AT_ONCE:
-        starts = range(0, len(rows), _ROWS_AT_ONCE)
-        parts = [
-            parse_fields(
-                rows[start : start + _ROWS_AT_ONCE],
-                n_columns,
-                positions,
-                lambda row, start=start: where(start + row),  # type: ignore[misc]
-            )
-            for start in starts
-        ]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    parts = []
+    for start in range(0, max(1, len(rows)), _ROWS_AT_ONCE):
+
+        def where_here(row: int, start: int = start) -> str:
+            return where(start + row)
+
+        columns = _parsed(
+            rows[start : start + _ROWS_AT_ONCE], n_columns, positions, where_here
+        )
+        if convert is not None:
+            columns = [f(c, where_here) for f, c in zip(convert, columns, strict=True)]
+        parts.append(columns)
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def _parsed(
+    rows: Sequence[str],
+    n_columns: int,
+    positions: Sequence[int],
+    where: Callable[[int], str],
+) -> list[NDArray[Any]]:
     if len(rows) >= _SMALL:
         columns = _parse_with_pandas(rows, n_columns, positions)
         if columns is not None:
@@ -115,7 +130,7 @@ def _split(row: str) -> list[str]:
 
 def _parse_with_pandas(
     rows: Sequence[str], n_columns: int, positions: Sequence[int]
-) -> list[NDArray[np.object_]] | None:
+) -> list[NDArray[Any]] | None:
     """Parse with pandas' C tokenizer; None where its result is not certain to be right."""
     # The first line makes pandas expect one column more than there is: a value in that column
     # betrays a row that is too long, an empty last column one that is too short.

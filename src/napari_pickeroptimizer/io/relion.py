@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,14 @@ from napari_pickeroptimizer.io.coordinate_lists import (
 from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument
-from napari_pickeroptimizer.schema import MICROGRAPH, X, Y, columns_in, refuse_tomogram
+from napari_pickeroptimizer.schema import (
+    MICROGRAPH,
+    X,
+    Y,
+    as_column,
+    columns_in,
+    refuse_tomogram,
+)
 from napari_pickeroptimizer.sources import PickSource, with_partial_label
 
 if TYPE_CHECKING:
@@ -118,8 +126,10 @@ def _picks_of(document: StarDocument, micrograph: str | None) -> FilePicks:
     if block is None:
         return FilePicks(source, {c.name: c.all_missing(0) for c in (X, Y, MICROGRAPH)})
     labels = {column.name: label for column, label in columns_in(block.columns)}
-    strings = document.strings(block, list(labels.values()))
-    values = {name: (label, strings[label]) for name, label in labels.items()}
+    made = document.values(
+        block, {label: partial(as_column, name, label) for name, label in labels.items()}
+    )
+    values = {name: (label, made[label]) for name, label in labels.items()}
     if micrograph is None:
         micrograph = document.path.stem
         if MICROGRAPH.name not in labels and "rlnImageName" in block.columns:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import (
     BLANKS,
+    Convert,
     field_spans,
     format_values,
     parse_fields,
     replace_fields,
 )
-from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
+from napari_pickeroptimizer.io.text import kept_text, read_lines, row_namer
 from napari_pickeroptimizer.schema import as_numbers
 
 # Lines that may be something else than a row begin with one of these.
@@ -92,10 +94,10 @@ class StarDocument:
             The file is empty, binary, or without any ``data_`` block, or lines of it may
             mean two things; the line is named.
         """
-        text, encoding = read_text(path)
-        if not text.strip():
+        lines, encoding = read_lines(path)
+        if not any(map(str.strip, lines)):
             raise PickFormatError(f"{path} is an empty file.")
-        document = cls.parse(text, Path(path), encoding)
+        document = cls._of_lines(lines, Path(path), encoding)
         if not document.blocks:
             raise PickFormatError(f"{path} is no STAR file: there is no data_ block in it.")
         return document
@@ -119,7 +121,11 @@ class StarDocument:
         _rlnClassNumber #3
         1.50 2 7
         """
-        lines = text.split("\n")  # not splitlines(): it also splits at form feeds
+        # not splitlines(): it also splits at form feeds
+        return cls._of_lines(text.split("\n"), path, encoding)
+
+    @classmethod
+    def _of_lines(cls, lines: list[str], path: Path, encoding: str) -> StarDocument:
         blocks = tuple(_scan(lines, path))
         for block in blocks:
             names = Counter(block.columns)
@@ -149,10 +155,7 @@ class StarDocument:
         PickFormatError
             A row has not as many values as the block has columns; file and line are named.
         """
-        rows = [self.lines[i] for i in block.row_lines.tolist()]
-        positions = [block.columns.index(c) for c in columns]
-        values = parse_fields(rows, len(block.columns), positions, self.where(block))
-        return dict(zip(columns, values, strict=True))
+        return self.values(block, dict.fromkeys(columns, lambda strings, _: strings))
 
     def numbers(
         self, block: StarBlock, columns: Sequence[str]
@@ -164,10 +167,24 @@ class StarDocument:
         PickFormatError
             A value is no number; file, row and line are named.
         """
-        return {
-            column: as_numbers(values, column, self.where(block))
-            for column, values in self.strings(block, columns).items()
-        }
+        return self.values(block, {c: partial(as_numbers, c) for c in columns})
+
+    def values(
+        self, block: StarBlock, convert: Mapping[str, Convert]
+    ) -> dict[str, NDArray[Any]]:
+        """Return what is made of the strings of some columns, see `fields.parse_fields`.
+
+        Raises
+        ------
+        PickFormatError
+            As `strings` does, and what `convert` raises.
+        """
+        rows = [self.lines[i] for i in block.row_lines.tolist()]
+        positions = [block.columns.index(c) for c in convert]
+        values = parse_fields(
+            rows, len(block.columns), positions, self.where(block), [*convert.values()]
+        )
+        return dict(zip(convert, values, strict=True))
 
     def pairs(self, block: StarBlock) -> dict[str, str]:
         """Return the label-value pairs of a block that is no loop."""

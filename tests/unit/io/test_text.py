@@ -9,7 +9,8 @@ import pytest
 
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io import read_picks, write_picks
-from napari_pickeroptimizer.io.text import read_text
+from napari_pickeroptimizer.io import text as text_module
+from napari_pickeroptimizer.io.text import read_lines, read_text
 
 FILES = {
     "a.star": b"data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n10 20\n30 40\n",
@@ -92,3 +93,29 @@ def test_a_file_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
         (tmp_path / f"{stem}.box").write_bytes(FILES["a.box"])
     with pytest.raises(PickFormatError, match="is no UTF-8 text: rename the file"):
         read_picks(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"", "utf-8"),
+        (b"\n", "utf-8"),
+        (b"one\ntwo", "utf-8"),
+        (BOM + b"\n\none\n", "utf-8-sig"),
+        ("é\nµ\r\n\nü".encode(), "utf-8"),
+        (b"\xc3\xa9\n\xe9\n", "latin-1"),
+        (BOM + b"\n\xe9", "latin-1"),
+    ],
+)
+@pytest.mark.parametrize("part", [1, 2, 3, 100])
+def test_a_file_is_the_same_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, encoding: str, part: int
+) -> None:
+    monkeypatch.setattr(text_module, "_PART", part)
+    (tmp_path / "a").write_bytes(data)
+    assert read_text(tmp_path / "a") == (data.decode(encoding), encoding)
+    assert read_lines(tmp_path / "a") == (data.decode(encoding).split("\n"), encoding)
+    (tmp_path / "a").write_bytes(data + b"\n\n1 2\x07\n")
+    line = data.count(b"\n") + 3
+    with pytest.raises(PickFormatError, match=f"line {line}: the control character"):
+        read_lines(tmp_path / "a")
