@@ -76,6 +76,13 @@ class LabelMatch:
         return sentences
 
 
+def label_radius_px(boxes: BoxSettings, pixel_size_ang: float | None) -> float:
+    """Return how far a label may lie from its pick, in pixels of a micrograph."""
+    with suppress(SettingsError):  # no pixel size: its picks cannot be scored
+        return max(1.0, LABEL_RADIUS_DIAMETERS * boxes.diameter_in(pixel_size_ang))
+    return 1.0
+
+
 def match_labels(
     groups: Iterable[MicrographRows],
     picks: Picks,
@@ -122,10 +129,7 @@ def match_labels(
     pairs = []
     for group in group_by_micrograph(micrographs, labels, beside=picks):
         if group.micrograph is not None and group.micrograph in pick_rows:
-            radius_px = 1.0
-            with suppress(SettingsError):  # no pixel size: its picks cannot be scored
-                diameter_px = boxes.diameter_in(group.micrograph.pixel_size_ang)
-                radius_px = max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
+            radius_px = label_radius_px(boxes, group.micrograph.pixel_size_ang)
             pairs.append((pick_rows[group.micrograph], group.rows, radius_px))
     return _match(picks, labels, pairs)
 
