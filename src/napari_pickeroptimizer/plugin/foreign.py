@@ -15,6 +15,7 @@ from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.plugin import editing, painting, transforms
 from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack, stack_of
+from napari_pickeroptimizer.plugin.labels.features import left_out
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
@@ -68,6 +69,7 @@ def _assumed(layer: Any, state: LayerState) -> str:
             f"{state.diameter_px:.4g} px: set their diameter on the page Label if they should not "
             "be."
         )
+    sentences += filter(None, [left_out(layer.features)])
     return f"{layer.name}: {' '.join(sentences)}" if sentences else ""
 
 

@@ -30,6 +30,7 @@ from napari_pickeroptimizer.io.registry import SUFFIXES
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import foreign, transforms
 from napari_pickeroptimizer.plugin.editing import parsed_labels, picks_of, read_back
+from napari_pickeroptimizer.plugin.labels.features import left_out, with_features
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState
 from napari_pickeroptimizer.plugin.session import (
@@ -268,6 +269,8 @@ def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
     layer = Points(
         points, ndim=points.shape[1], features=features, name=attributes.get("name"), **placed
     )
+    if lost := left_out(features):
+        warnings.warn(f"{layer.name}: {lost}", UserWarning, stacklevel=2)
     viewer = asking_viewer()
     stacks = [] if viewer is None else micrograph_layers(viewer)
     if not stacks:
@@ -308,9 +311,10 @@ def _named_picks(layer: Any) -> Picks:
             f"fill in the feature {column!r}, or remove the point."
         )
     labels = parsed_labels(features, len(points), DEFAULT_VOCABULARY)
-    return Picks.from_arrays(
+    picks = Picks.from_arrays(
         names.astype(str).tolist(), x=points[:, -1], y=points[:, -2], label=labels
     )
+    return with_features(picks, features)
 
 
 def _file_name(layer_name: str) -> str:
