@@ -19,7 +19,7 @@ import pytest
 from fault_runner import Program, files
 
 from napari_pickeroptimizer.cli import main
-from napari_pickeroptimizer.prune.staging import locked
+from napari_pickeroptimizer.staging import locked
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of Linux")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)

@@ -14,7 +14,7 @@ from napari_pickeroptimizer.cli.show import out, percent, print_json, print_tabl
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.prune.staging import RUN_RECORD, check_writable
+from napari_pickeroptimizer.staging import RUN_RECORD, check_writable
 
 
 def evaluate(

@@ -91,7 +91,7 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     new = given[~has_pick]
     new[new == UNLABELLED] = state.class_of_new
     added = Picks.from_arrays(names, x=x, y=y, label=new)
-    if not picks.sources:  # a file has columns of its own
+    if not picks.sources and len(features) == len(points):  # a file has columns of its own
         added = further.with_features(added, features[~has_pick])
     return with_added(picks, added)
 

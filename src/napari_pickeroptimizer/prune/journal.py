@@ -47,8 +47,8 @@ from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.io.atomic import writing
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.staging import lock_file
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
+from napari_pickeroptimizer.staging import lock_file
 from napari_pickeroptimizer.trust.reference import MicrographFigures
 
 if TYPE_CHECKING:

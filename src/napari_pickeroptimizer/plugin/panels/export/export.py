@@ -44,7 +44,7 @@ from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import kept, output_columns
 from napari_pickeroptimizer.prune.run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import LOCK, RUN_RECORD, locked
+from napari_pickeroptimizer.staging import LOCK, RUN_RECORD, locked
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
