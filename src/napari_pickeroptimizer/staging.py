@@ -24,7 +24,7 @@ from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.io.atomic import writing
 
 RUN_RECORD, SIMULATION_RECORD = RECORDS = "run.json", "simulation.json"
-PARTS = ("scored", "kept", "rejected", "unscored")
+PARTS = ("scored", "kept", "rejected", "unscored", "report")
 LOCK = ".pickeroptimizer.lock"
 _IN_PROGRESS, _COMPLETE = ".run_in_progress", ".run_complete"
 # In a complete run: the files of the earlier one to remove; deleted once they are removed.
@@ -49,7 +49,7 @@ def earlier_files(
     record : str
         Name of the file that lists those of a run.
     parts : collection of str
-        What a run writes, by the part of the name before the first dot.
+        What a run writes, by the part of the name before the first dot, without ``_added``.
 
     Raises
     ------
@@ -68,7 +68,9 @@ def earlier_files(
     recorded = {path.relative_to(output).parts[0] for path in files}
     entries = sorted(path.name for path in output.iterdir()) if output.is_dir() else []
     strange = [
-        name for name in entries if name not in recorded and name.partition(".")[0] in parts
+        name
+        for name in entries
+        if name not in recorded and name.partition(".")[0].removesuffix("_added") in parts
     ]
     if strange:
         raise SettingsError(

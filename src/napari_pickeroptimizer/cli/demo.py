@@ -96,6 +96,7 @@ def demo(
             radius_px,
             report=evaluation,
             micrographs=micrographs,
+            overwrite=True,
         )
     out.print(
         f"\nDone in {time.monotonic() - started:.0f} s. RELION can extract "

@@ -153,12 +153,16 @@ def is_tree(picks: Picks) -> bool:
 
 
 def write_part(
-    picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]] | None = None
+    picks: Picks,
+    output: Path,
+    columns: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    replace_added: bool = False,
 ) -> list[Path]:
     """Write picks in the format of their input, or as one new STAR if `output` ends in .star."""
     if is_tree(picks) and output.suffix.lower() == ".star":
         return [write_new_star(picks, output, columns=columns)]
-    return write_picks(picks, output, columns=columns)
+    return write_picks(picks, output, columns=columns, replace_added=replace_added)
 
 
 def added_file(picks: Picks, output: Path) -> Path | None:
@@ -195,7 +199,7 @@ def tell_added(picks: Picks, output: Path, added: Path | None) -> None:
 
 def _write_telling(picks: Picks, output: Path) -> list[Path]:
     added = added_file(picks, output)
-    written = write_part(picks, output)
+    written = write_part(picks, output, replace_added=True)  # of an earlier save
     tell_added(picks, output, added)
     return written
 
@@ -204,7 +208,8 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
     """Write all picks with the user's labels, such that reading gives the same labels again.
 
     Decisions of an earlier pruning, which the file of the picks may hold, do not count as
-    labels. Picks that are in no file go to a file of their own beside it.
+    labels. Picks that are in no file go to a file of their own beside it. Existing files are
+    replaced.
 
     Returns
     -------
@@ -221,7 +226,7 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
         rank = picks.table["suggestion"].to_numpy(dtype=np.float64)
         columns[SUGGESTION.star] = np.nan_to_num(rank)
     if not is_tree(picks):
-        return write_picks(picks, path, columns=columns)
+        return write_picks(picks, path, columns=columns, replace_added=True)
     is_new = picks.table["source"].to_numpy() < 0
     written = []
     for rows, place in ((~is_new, path), (is_new, path.with_name(f"{path.stem}_added.star"))):

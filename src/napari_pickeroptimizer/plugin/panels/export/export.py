@@ -249,7 +249,12 @@ def _kept_only(
         decision = Decision.of_picks(scored.picks, frames=frames)
         decided = decision.decided(scored.picks, threshold)
         part = kept(decided)
-        files = write_part(part, output, output_columns(part, settings.write_fom))
+        files = write_part(
+            part,
+            output,
+            output_columns(part, settings.write_fom),
+            replace_added=settings.overwrite,
+        )
         steps = next_steps(part, output)
         yield Exported(
             output, files, decision.counts(threshold).to_dict(names), steps, None,
