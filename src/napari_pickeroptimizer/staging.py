@@ -186,7 +186,7 @@ def locked_file(path: Path) -> Iterator[None]:
         The folder cannot be made, or not be written to.
     """
     # two names may begin alike, and a name with an addition may be too long
-    lock = f".{path.name[:40]}.{zlib.crc32(path.name.encode()):08x}.lock"
+    lock = f".{path.name[:40]}.{zlib.crc32(os.fsencode(path.name)):08x}.lock"
     with _held(path.with_name(lock), path):
         yield
 
