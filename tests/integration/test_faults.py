@@ -262,6 +262,7 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     )
     assert program.end() == 2
     assert "Input/output error" in program.said()
+    assert "broken" in program.said()  # which of them it is
     assert not (tmp_path / "out").exists()
 
 
