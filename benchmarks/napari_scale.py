@@ -88,7 +88,7 @@ def quick_model(work: Path) -> Any:
     from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
     simulation = SimulationSettings(n_micrographs=3, n_particles=20, shape_px=(480, 512))
-    *_, project = simulate_project(work / "simulated", simulation)
+    *_, project = simulate_project(work / "simulated", simulation, overwrite=True)
     labels = read_picks(project.labels)
     picks = match_labels_by_name(read_picks(project.picks), labels).picks
     used = picks.labels > 0

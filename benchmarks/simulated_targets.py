@@ -94,7 +94,7 @@ def simulated(
     values = dataclasses.asdict(settings) | (dataclasses.asdict(scene) if scene else {})
     text = json.dumps(values, default=str, indent=1)
     if not (record.is_file() and record.read_text() == text):
-        for _ in simulate_project(root, settings, scene):
+        for _ in simulate_project(root, settings, scene, overwrite=True):
             pass
         record.write_text(text)
     return root

@@ -18,6 +18,7 @@ from napari_pickeroptimizer.schema import (
     BY_SCORE,
     COLUMNS,
     DECIDED_BY,
+    FEATURE_PREFIX,
     LABEL,
     MICROGRAPH,
     PARTIAL_LABEL,
@@ -67,7 +68,9 @@ class Picks:
         the class that was decided and what it is due to, ranks of suggestions) and
 
         ``probability_<id>`` (float64)
-            P(class) of the classifier, NaN where a pick was not scored.
+            P(class) of the classifier, NaN where a pick was not scored;
+        ``feature_<label>``
+            what the user told of points of their own, written as that STAR column.
     sources : tuple of PickSource
         The untouched files, for lossless writing.
     file_list : FileList or None
@@ -244,12 +247,22 @@ class Picks:
         return {c.star: v for c, v in added.items() if not c.is_missing(v).all()}
 
     def place_columns(self) -> dict[str, NDArray[Any]]:
-        """Return micrograph, x, y and the picker's score where known, by STAR label."""
-        return {
+        """Return micrograph, x, y, the picker's score where known, and features: by STAR label.
+
+        Features with decimals are text, of all their digits.
+        """
+        columns = {
             column.star: self.values(column)
             for column in (MICROGRAPH, X, Y, PICKER_SCORE)
             if column.name in self.table
         }
+        for name in map(str, self.table):
+            if name.startswith(FEATURE_PREFIX):
+                values = self.table[name].to_numpy()
+                if values.dtype != np.int64:
+                    values = np.array(["" if v is None else str(v) for v in values.tolist()])
+                columns[name.removeprefix(FEATURE_PREFIX)] = values
+        return columns
 
     def to_starfile(self) -> StarfileBlocks:
         """Return picks as ``starfile.read`` would: a DataFrame, or several by block name.

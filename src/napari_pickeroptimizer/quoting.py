@@ -1,4 +1,4 @@
-"""Text as a field of a row: quoted as STAR requires, or refused."""
+"""Text that a file has room for: fields of a row quoted as STAR requires, paths, or refused."""
 
 from __future__ import annotations
 
@@ -51,3 +51,15 @@ def without_controls(field: str) -> str:
             "place in a row of a file: rename it."
         )
     return field
+
+
+def without_lone_bytes(path: str) -> str:
+    r"""Return a path as text: bytes of it that are none are escaped.
+
+    Examples
+    --------
+    >>> import os
+    >>> without_lone_bytes(os.fsdecode(b"a\xe9.star"))
+    'a\\udce9.star'
+    """
+    return path.encode(errors="backslashreplace").decode()

@@ -18,6 +18,9 @@ from napari_pickeroptimizer.classes import MAX_CLASS, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import PickFormatError
 
 PROBABILITY_PREFIX = "probability_"
+# Columns of a table of picks that the user gave the points of an own layer: "feature_" and the
+# STAR label.
+FEATURE_PREFIX = "feature_"
 # What decided on a pick: the values of the column `decided_by`.
 BY_SCORE, BY_LABEL, BY_DISTANCE, BY_EDGE = "score", "label", "distance", "edge"
 BY_NOTHING = "none"

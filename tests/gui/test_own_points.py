@@ -116,3 +116,24 @@ def test_two_functions_learn_from_and_prune_an_own_layer(viewer, stack, untraine
     shown = np.vstack([kept.data, rejected.data])
     np.testing.assert_allclose(shown[np.argsort(shown[:, 0])], inside, atol=1e-6)
     np.testing.assert_allclose(kept.scale, layer.scale)
+
+
+def test_the_learn_page_tells_of_own_layers_as_they_are_clicked_hidden_and_renamed(
+    viewer, stack
+):
+    _, page = viewer.window.add_plugin_dock_widget(PLUGIN, "Learn")
+    names = ("scale", "translate", "units", "axis_labels")
+    placed = {n: getattr(stack, n) for n in names}
+    particles = viewer.add_points(ndim=3, name="particles", **placed)
+    click(particles, CLICKED)
+    assert "Label some false picks too" in page.status.text()
+    assert not page.start.isEnabled()
+    junk = viewer.add_points(ndim=3, name="Points", **placed)
+    click(junk, CLICKED[:2] + [0, 20, 30])
+    junk.name = "junk"
+    page.diameter.number.value = 100
+    expected = "Ready: 3 particle, 2 contaminant, from layers particles, junk."
+    assert page.status.text() == expected
+    assert page.start.isEnabled()
+    junk.visible = False
+    assert "Label some false picks too" in page.status.text()

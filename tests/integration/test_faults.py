@@ -19,7 +19,7 @@ import pytest
 from fault_runner import Program, files
 
 from napari_pickeroptimizer.cli import main
-from napari_pickeroptimizer.prune.staging import locked
+from napari_pickeroptimizer.staging import locked
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of Linux")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
@@ -262,6 +262,7 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     )
     assert program.end() == 2
     assert "Input/output error" in program.said()
+    assert "broken" in program.said()  # which of them it is
     assert not (tmp_path / "out").exists()
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_pickeroptimizer.cli import demo
+
 Run = Callable[..., tuple[int, str, str]]
 QUICK = ("--diameter-px", 24, "--steps", 1, "--folds", 0, "--device", "cpu", "--overwrite")
 
@@ -179,3 +181,63 @@ def test_any_error_of_files_is_one_sentence_and_debug_shows_where_it_arose(
             assert code == 2
             assert words in told
             assert "Traceback" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "project/labels.star", "pruned/mine.txt"]
+)
+def test_a_demo_replaces_an_earlier_demo_only(run: Run, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "demo" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    before = contents(tmp_path)
+    code, said, told = run("demo", "-o", tmp_path / "demo")
+    assert (code, said) == (2, "")
+    assert f"holds {name.partition('/')[0]}, and no demo.json that says" in told
+    assert contents(tmp_path) == before
+    mine.rename(tmp_path / "moved")
+    demo.begin(tmp_path / "new")
+    (tmp_path / "new" / "model.safetensors").write_text("of the demo")
+    demo.begin(tmp_path / "new")  # and again, as `make demo` does
+
+
+@pytest.mark.parametrize("name", ["kept_added.star", "report.html", "scored.star"])
+def test_a_run_replaces_no_file_that_no_run_wrote(
+    run: Run, work: Path, spot_project, name: str
+) -> None:
+    output = work / "out"
+    output.mkdir()
+    (output / name).write_text("mine")
+    for overwrite in ([], ["--overwrite"]):
+        code, _, told = run(
+            *commands(work, spot_project.micrographs, output)["prune"], *overwrite
+        )
+        assert code == 2
+        assert f"holds {name}, and no run.json" in told
+    assert (output / name).read_text() == "mine"
+
+
+def test_a_report_is_replaced_only_when_it_is_told_to(
+    run: Run, work: Path, spot_project
+) -> None:
+    report = work / "a.html"
+    report.write_text("mine")
+    command = commands(work, spot_project.micrographs, work)["evaluate"]
+    code, _, told = run(*command)
+    assert code == 2
+    assert f"{report} exists: choose another name, or --overwrite" in told
+    assert report.read_text() == "mine"
+    assert run(*command, "--overwrite")[0] == 0
+    assert "<html" in report.read_text()
+
+
+def test_simulate_replaces_only_a_simulation_and_only_when_it_is_told_to(
+    run: Run, tmp_path: Path
+) -> None:
+    command = ["simulate", "-o", tmp_path / "p", "--micrographs", 1, "--particles", 5]
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "truth.star").write_text("mine")
+    code, _, told = run(*command, "--overwrite")
+    assert code == 2
+    assert [p.name for p in (tmp_path / "p").iterdir()] == ["truth.star"]
+    assert "holds truth.star, and no simulation.json" in told

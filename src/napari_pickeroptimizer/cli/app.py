@@ -35,7 +35,7 @@ from napari_pickeroptimizer.cli import (
     suggest,
 )
 from napari_pickeroptimizer.cli.options import flattened
-from napari_pickeroptimizer.cli.show import err, warn
+from napari_pickeroptimizer.cli.show import err, print_whatever_there_is, warn
 from napari_pickeroptimizer.errors import PickerOptimizerError, StandInWarning
 
 EXIT_BAD_INPUT = 2
@@ -127,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_debugging = DEBUG in given
+    print_whatever_there_is()
     with handled_by(_end, signal.SIGTERM), stand_ins_told():
         try:
             app(args=[a for a in given if a != DEBUG])

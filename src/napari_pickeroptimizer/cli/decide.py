@@ -15,7 +15,7 @@ from napari_pickeroptimizer.cli.pruning import (
     show_run,
 )
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.prune.staging import check_output
+from napari_pickeroptimizer.staging import check_output
 
 
 def decide(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from contextlib import AbstractContextManager
@@ -22,9 +23,14 @@ from napari_pickeroptimizer.cli.options import (
 from napari_pickeroptimizer.cli.prune import prune
 from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.io.atomic import write_text_atomic, writing
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
+from napari_pickeroptimizer.staging import check_writable
 
 FOLDS = 3  # without folds there would be no expected precision
+RECORD = "demo.json"
+PARTS = ("project", "model.safetensors", "pruned")
 REPORT, EVALUATION = "report.html", "evaluation.html"
 
 
@@ -35,10 +41,14 @@ def demo(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Simulate micrographs, fine-tune on 20 labels a class, prune, and evaluate."""
+    """Simulate micrographs, fine-tune on 20 labels a class, prune, and evaluate.
+
+    An earlier demo in the folder is replaced, and nothing else.
+    """
     started = time.monotonic()
     settings = SimulationSettings(seed=seed)
-    project = write_project(output / "project", settings)
+    begin(output)
+    project = write_project(output / "project", settings, overwrite=True)
     micrographs = [str(project.micrographs)]
     model = output / "model.safetensors"
     pruned = output / "pruned"
@@ -86,6 +96,7 @@ def demo(
             radius_px,
             report=evaluation,
             micrographs=micrographs,
+            overwrite=True,
         )
     out.print(
         f"\nDone in {time.monotonic() - started:.0f} s. RELION can extract "
@@ -95,3 +106,25 @@ def demo(
     for report in (pruned / REPORT, evaluation):
         if report.is_file():
             out.print(f"  {report}", markup=False)
+
+
+def begin(output: Path) -> None:
+    """Mark a folder as that of a demo, which the next demo may replace.
+
+    Raises
+    ------
+    SettingsError
+        It holds what a demo writes, and none has marked it.
+    OutputError
+        It cannot be written.
+    """
+    check_writable(output)
+    there = [name for name in PARTS if (output / name).exists()]
+    if there and not (output / RECORD).is_file():
+        raise SettingsError(
+            f"{output} holds {', '.join(there)}, and no {RECORD} that says they are of a demo: "
+            "move them away, or choose another folder."
+        )
+    record = {"written by": PROGRAM, "replaced by the next demo here": [*PARTS]}
+    with writing(output):
+        write_text_atomic(output / RECORD, json.dumps(record, indent=1) + "\n")

@@ -9,12 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from napari_pickeroptimizer.cli.command_record import running_command
-from napari_pickeroptimizer.cli.options import FlipYOption, JsonOption, find_micrographs
+from napari_pickeroptimizer.cli.options import (
+    FlipYOption,
+    JsonOption,
+    OverwriteOption,
+    find_micrographs,
+)
 from napari_pickeroptimizer.cli.show import out, percent, print_json, print_table, warn
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.prune.staging import RUN_RECORD, check_writable
+from napari_pickeroptimizer.staging import RUN_RECORD, check_writable
 
 
 def evaluate(
@@ -46,11 +51,12 @@ def evaluate(
         ),
     ] = None,
     flip_y: FlipYOption = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print precision and recall of picks before and after pruning."""
     if report is not None:
-        _check_report_path(report)
+        _check_report_path(report, overwrite)
     elif micrographs:
         raise SettingsError(
             "--micrographs are for the pictures of a report: give --report too."
@@ -84,13 +90,15 @@ def evaluate(
         out.print(f"Report: {report}", markup=False)
 
 
-def _check_report_path(report: Path) -> None:
+def _check_report_path(report: Path, overwrite: bool) -> None:
     if report.is_dir():
         raise SettingsError(
             f"--report {report} is a folder: give a file, such as report.html."
         )
     if report.suffix.lower() not in (".html", ".htm"):
         raise SettingsError(f"--report {report}: a report is a web page, call it .html.")
+    if report.exists() and not overwrite:
+        raise SettingsError(f"--report {report} exists: choose another name, or --overwrite.")
     check_writable(report.parent)
 
 

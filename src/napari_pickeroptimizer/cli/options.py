@@ -14,7 +14,7 @@ import typer
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.staging import (
+from napari_pickeroptimizer.staging import (
     check_inputs_stay,
     check_writable,
     locked_file,

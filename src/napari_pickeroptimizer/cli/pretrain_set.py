@@ -29,7 +29,7 @@ from napari_pickeroptimizer.cli.show import (
 )
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.prune.staging import check_writable
+from napari_pickeroptimizer.staging import check_writable
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings

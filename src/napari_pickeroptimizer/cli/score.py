@@ -20,7 +20,7 @@ from napari_pickeroptimizer.cli.pruning import (
     show_scoring,
 )
 from napari_pickeroptimizer.cli.show import out, print_json
-from napari_pickeroptimizer.prune.staging import check_writable
+from napari_pickeroptimizer.staging import check_writable
 
 
 def score(

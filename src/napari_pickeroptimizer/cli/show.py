@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
@@ -31,6 +33,18 @@ Event = TypeVar("Event", bound=HasProgress)
 # Texts are printed as they are: what looks like markup or an emoji code in them is the user's.
 out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def print_whatever_there_is() -> None:
+    """Let what the terminal's encoding lacks be escaped, such as bytes of a path that are no text.
+
+    Else a message about a file, or a result, would end in an error about its own letters.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and (
+            stream.errors == "strict" or stream.encoding.lower() != "utf-8"
+        ):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run_with_progress(

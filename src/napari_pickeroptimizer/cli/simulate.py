@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from napari_pickeroptimizer.cli.options import JsonOption, SeedOption
+from napari_pickeroptimizer.cli.options import JsonOption, OverwriteOption, SeedOption
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress
 from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
-from napari_pickeroptimizer.prune.staging import check_writable
 from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
 from napari_pickeroptimizer.simulate.scene import Scene
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
@@ -43,6 +42,7 @@ def simulate(
         ),
     ] = False,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate micrographs, picks (some of them false), labels and truth."""
@@ -54,7 +54,7 @@ def simulate(
         seed=seed,
         defocus_spread_ang=HARDER_DEFOCUS_SPREAD_ANG if harder else 0.0,
     )
-    project = write_project(output, settings, HARDER if harder else None)
+    project = write_project(output, settings, HARDER if harder else None, overwrite)
     if as_json:
         files = ("micrographs", "autopick", "picks", "labels", "picks_truth", "truth")
         print_json(
@@ -76,11 +76,13 @@ def simulate(
 
 
 def write_project(
-    output: Path, settings: SimulationSettings, scene: Scene | None = None
+    output: Path,
+    settings: SimulationSettings,
+    scene: Scene | None = None,
+    overwrite: bool = False,
 ) -> ProjectWritten:
     """Simulate with a progress bar and return what was written."""
-    check_writable(output)
-    events = simulate_project(output, settings, scene)
+    events = simulate_project(output, settings, scene, overwrite=overwrite)
     *_, written = run_with_progress(events, "Simulating", lambda _: "")
     assert isinstance(written, ProjectWritten)  # the last event
     return written

@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import (
-    AmbiguousMicrographError,
     MicrographNotFoundError,
     MicrographReadError,
     SettingsError,
@@ -25,7 +24,7 @@ from napari_pickeroptimizer.evaluate.matches import (
 )
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
 
@@ -127,12 +126,12 @@ def evaluate_picks(
     is_kept = kept_mask(picks, threshold)
     kept, is_true = is_kept[matches.rows], matches.is_true
     is_decided = ~_is_unscored(picks)[matches.rows]
+    names = [m.name for m in matches.micrographs]
+    found = {} if micrographs is None else micrographs.resolve_each(names)[0]
     warning = frame_warning(
-        [
-            (m.coords_yx_px, m.centres_yx_px, _shape_px(m.name, micrographs))
-            for m in matches.micrographs
-        ],
+        [(m.coords_yx_px, m.centres_yx_px) for m in matches.micrographs],
         radius_px,
+        lambda i: _shape_px(found.get(names[i])),
     )
     return Evaluation(
         before=Quality.total(matches.qualities(np.ones(len(picks), dtype=bool))),
@@ -172,12 +171,10 @@ def _is_unscored(picks: Picks) -> NDArray[np.bool_]:
     return np.asarray(unscored & ~unscored.all())
 
 
-def _shape_px(name: str, micrographs: Micrographs | None) -> tuple[int, int] | None:
-    if micrographs is None:
-        return None
+def _shape_px(micrograph: Micrograph | None) -> tuple[int, int] | None:
     try:
-        return micrographs.resolve(name).shape_px()
-    except (MicrographNotFoundError, MicrographReadError, AmbiguousMicrographError):
+        return None if micrograph is None else micrograph.shape_px()
+    except (MicrographNotFoundError, MicrographReadError):
         return None
 
 

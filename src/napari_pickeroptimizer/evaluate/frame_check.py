@@ -37,7 +37,11 @@ class _Fit:
         return self.f1 - self.f1_by_chance
 
 
-def frame_warning(micrographs: Sequence[_Compared], radius_px: float) -> str | None:
+def frame_warning(
+    micrographs: Sequence[tuple[_Points, _Points]],
+    radius_px: float,
+    shape_of: Callable[[int], tuple[int, int] | None] = lambda _: None,
+) -> str | None:
     """Return a warning if the truth fits far better flipped, swapped or scaled.
 
     Frames are compared by the F1 beyond chance. Matches by chance are counted with the truth
@@ -45,13 +49,17 @@ def frame_warning(micrographs: Sequence[_Compared], radius_px: float) -> str | N
 
     Parameters
     ----------
-    micrographs : sequence of ((n, 2) float64, (m, 2) float64, (ny, nx) or None)
-        Picks, true centres, both (y, x), and shape of each micrograph; without shapes, a flip
-        is detected from the coordinates alone.
+    micrographs : sequence of ((n, 2) float64, (m, 2) float64)
+        Picks and true centres of each micrograph, (y, x).
     radius_px : float
         Largest distance of a match.
+    shape_of : callable
+        Returns (ny, nx) of a micrograph by its place in `micrographs`, None where it is unknown;
+        it is asked for those that are looked at. Without shapes, a flip is detected from the
+        coordinates alone.
     """
-    usable = _subset([m for m in micrographs if len(m[0]) and len(m[1])])
+    compared = [(p, t, i) for i, (p, t) in enumerate(micrographs) if len(p) and len(t)]
+    usable = [(p, t, shape_of(i)) for p, t, i in _subset(compared)]
     n_picks = sum(len(p) for p, _, _ in usable)
     if not n_picks:
         return None
@@ -74,7 +82,7 @@ def frame_warning(micrographs: Sequence[_Compared], radius_px: float) -> str | N
     )
 
 
-def _subset(usable: list[_Compared]) -> list[_Compared]:
+def _subset(usable: list[tuple[_Points, _Points, int]]) -> list[tuple[_Points, _Points, int]]:
     """Return micrographs evenly spread over all, with a limited number of picks."""
     step = max(1, len(usable) // MAX_MICROGRAPHS)
     chosen, n = [], 0

@@ -25,6 +25,7 @@ from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, check_base, initial_network
+from napari_pickeroptimizer.quoting import without_lone_bytes
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration
 from napari_pickeroptimizer.trust.class_shares import class_shares
 from napari_pickeroptimizer.trust.reference import measure_reference
@@ -222,7 +223,7 @@ def model_card(
         else {name: round(float(share), 3) for name, share in zip(names, shares, strict=True)},
         "settings": {
             **dataclasses.asdict(settings),
-            "base": str(settings.base),
+            "base": without_lone_bytes(str(settings.base)),
             "class_names": {str(c): name for c, name in settings.class_names.items()},
         },
         "validation": validation.summary() if validation is not None else None,

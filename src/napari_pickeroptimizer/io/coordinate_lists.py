@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+from napari_pickeroptimizer.io.files import is_file
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
 from napari_pickeroptimizer.io.star import new_star
@@ -124,7 +125,7 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
     where = document.where(block)
     files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
     for row, file in enumerate(files):
-        if not os.path.isfile(file):  # noqa: PTH113 (Path.is_file raises)
+        if not is_file(file):
             raise PicksNotFoundError(
                 f"{where(row)}: coordinate file "
                 f"{values[COORDINATE_FILE][row]} does not exist (looked in the working "
@@ -159,7 +160,7 @@ def read_suffix_file(path: Path) -> SuffixFile:
     listed = text.strip()
     paths = ProjectPaths(path)
     star = paths.resolve(listed.split("\n")[0].strip()) if listed else path
-    if not listed or not os.path.isfile(star):  # noqa: PTH113
+    if not listed or not is_file(star):
         raise PicksNotFoundError(
             f"{path} should hold the path of the micrographs STAR, but holds {listed[:80]!r}, "
             "which does not exist in the working directory or above. Run in the RELION "
@@ -174,7 +175,7 @@ def read_suffix_file(path: Path) -> SuffixFile:
         )
         for row in read_micrographs_star(star)
     ]
-    existing = tuple(file for file in files if os.path.isfile(file.path))  # noqa: PTH113
+    existing = tuple(file for file in files if is_file(file.path))
     if not existing:
         raise PicksNotFoundError(
             f"{path}: none of the {len(files)} coordinate files exists, for example "

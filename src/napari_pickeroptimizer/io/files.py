@@ -48,7 +48,7 @@ def is_file(path: str | Path) -> bool:
 
 def is_special(path: str | Path) -> bool:
     """Return whether a FIFO, socket or device is there, by itself or by a link."""
-    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    return os.path.exists(path) and not is_file(path) and not os.path.isdir(path)
 
 
 class RealPaths:

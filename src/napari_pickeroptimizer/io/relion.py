@@ -55,11 +55,22 @@ class StarSource(PickSource):
         return self.document.render(self.block, rows, fields)
 
     def blocks(self) -> tuple[dict[str, Any], str] | None:
-        """Return the blocks as ``starfile.read`` would, and the name of the picks'."""
+        """Return the blocks as ``starfile.read`` would, and the name of the picks'.
+
+        Raises
+        ------
+        PickFormatError
+            Two blocks have one name: a dict has room for one of them.
+        """
         if self.block is None:
             return None
         blocks: dict[str, Any] = {}
         for block in self.document.blocks:
+            if block.name in blocks:
+                raise PickFormatError(
+                    f"{self.path} has two blocks data_{block.name}: DataFrames by name hold one of "
+                    "them. Write these picks with write_picks, which keeps both, or rename one."
+                )
             if block.is_loop:
                 columns = self.document.strings(block, block.columns)
                 blocks[block.name] = pd.DataFrame(

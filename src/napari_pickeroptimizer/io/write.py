@@ -29,6 +29,7 @@ def write_picks(
     *,
     columns: Mapping[str, NDArray[Any]] | None = None,
     final: str | Path | None = None,
+    replace_added: bool = False,
 ) -> list[Path]:
     """Write picks in the format of their source: lines unchanged, rows removed, columns added.
 
@@ -48,6 +49,8 @@ def write_picks(
         six decimals. By default `Picks.star_columns`. Formats without columns leave them out.
     final : str or Path, optional
         Where `output` will be moved to: list files name the coordinate files there.
+    replace_added : bool
+        Replace an existing file where picks of no file would go: a file that nobody named.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def write_picks(
     ------
     PickFormatError
         `output` is one of the files read, a folder where a file is needed or the reverse, or
-        of another format.
+        of another format; or the file beside it exists. Nothing is written.
     """
     output = Path(output).expanduser()
     final = output if final is None else Path(final).expanduser()
@@ -76,6 +79,11 @@ def write_picks(
         for rows in (~is_new, is_new)
     )
     added = output.with_name(f"{output.name if is_tree else output.stem}_added.star")
+    if added.exists() and not replace_added:
+        raise PickFormatError(
+            f"{added} exists, where the picks that are in none of the files read would go: "
+            "choose another output, or allow to replace it."
+        )
     return [
         *write(old[0], output, old[1], final),
         write_new_star(new[0], added, columns=new[1]),

@@ -188,7 +188,7 @@ def save_picks(layer: Any, output: str | Path) -> list[Path]:
     """
     picks, output = picks_of(layer), Path(output).expanduser()
     added = added_file(picks, output)
-    written = write_picks(picks, output)
+    written = write_picks(picks, output, replace_added=True)  # of an earlier save
     tell_added(picks, output, added)
     return written
 

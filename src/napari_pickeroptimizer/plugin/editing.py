@@ -17,6 +17,7 @@ from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
+from napari_pickeroptimizer.plugin.labels import features as further
 from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
@@ -81,6 +82,7 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     labels[ids[has_pick]] = given[has_pick]
     if not np.array_equal(labels, picks.labels):
         picks = picks.with_labels(labels)
+    picks = further.edited(picks, features, ids)
     if has_pick.all():
         return picks
     slices, coords_yx_px = transforms.from_points(np.asarray(points)[~has_pick])
@@ -88,7 +90,10 @@ def read_back(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -
     y, x = coords_yx_px.T
     new = given[~has_pick]
     new[new == UNLABELLED] = state.class_of_new
-    return with_added(picks, Picks.from_arrays(names, x=x, y=y, label=new))
+    added = Picks.from_arrays(names, x=x, y=y, label=new)
+    if not picks.sources and len(features) == len(points):  # a file has columns of its own
+        added = further.with_features(added, features[~has_pick])
+    return with_added(picks, added)
 
 
 def adopt(
@@ -172,6 +177,7 @@ def _is_as_shown(state: LayerState, points: NDArray[Any], features: pd.DataFrame
         and labels.categories.equals(wanted.categories)
         and np.array_equal(labels.codes, wanted.codes)
         and np.array_equal(features["pick_id"], np.arange(len(points)))
+        and further.are_shown(state.picks, features)
     )
 
 

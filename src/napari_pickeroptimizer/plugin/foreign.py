@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any  # napari viewers and layers, which are not imported here
+from weakref import WeakSet
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.plugin import editing, painting, transforms
 from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack, stack_of
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.labels.features import left_out
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     LayerState,
@@ -27,10 +30,17 @@ from napari_pickeroptimizer.plugin.matching import keep_in_place, micrograph_lay
 NAME_COLUMNS = ("micrograph", "rlnMicrographName")
 # napari's size of points that nobody has set: it says nothing about a particle
 NAPARI_SIZE = 10.0
+# layers whose size was changed while the plugin saw it: what it is now, somebody has set
+_sized: WeakSet[Any] = WeakSet()
 
 
-def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState:
-    """Make a Points layer a layer of picks of a micrograph stack; return its state.
+def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> str:
+    """Make a Points layer a layer of picks of a micrograph stack.
+
+    Returns
+    -------
+    str
+        What was assumed, in words for the user.
 
     Raises
     ------
@@ -41,10 +51,26 @@ def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> 
     state.diameter_px = diameter_px(
         layer, state, stack_layer, [picks_state(x) for x in picks_layers(viewer)]
     )
+    told = _assumed(layer, state)
     layer.metadata = {**layer.metadata, METADATA_KEY: state}
     keep_in_place(viewer, layer)
     painting.paint(layer)
-    return state
+    return told
+
+
+def _assumed(layer: Any, state: LayerState) -> str:
+    """Return what is assumed of a layer that becomes picks."""
+    sentences = []
+    if len(state.picks) and state.class_of_new != UNLABELLED:
+        sentences.append(f"{label_text(state.picks, state.vocabulary)}, by its name.")
+    if not has_own_size(layer):
+        sentences.append(
+            f"Its point size, {NAPARI_SIZE:g}, is taken for napari's own, and the rings are "
+            f"{state.diameter_px:.4g} px: set their diameter on the page Label if they should not "
+            "be."
+        )
+    sentences += filter(None, [left_out(layer.features)])
+    return f"{layer.name}: {' '.join(sentences)}" if sentences else ""
 
 
 def state_of(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> LayerState:
@@ -85,12 +111,27 @@ def diameter_px(
     It is the size that its points were given; without one, the diameter of the newest picks on
     these micrographs, else a guess as for picks of a file.
     """
-    size = float(layer.current_size)
-    if size != NAPARI_SIZE:
+    if has_own_size(layer):
         binning = checked_stack(stack_layer).binning
-        return size * transforms.diameter_scale(layer, stack_layer, binning)
+        return _size(layer) * transforms.diameter_scale(layer, stack_layer, binning)
     on_same = [other.diameter_px for other in others if other.stack == state.stack]
     return on_same[-1] if on_same else transforms.guess_diameter_px(state.picks)
+
+
+def has_own_size(layer: Any) -> bool:
+    """Return whether the size of a layer's points is known to be one that somebody has set.
+
+    It is if it is not napari's default, or was another one before.
+    """
+    return layer in _sized or _size(layer) != NAPARI_SIZE
+
+
+def _size(layer: Any) -> float:
+    """Return the size of new points; if that is napari's, and those there have others, theirs."""
+    size = float(layer.current_size)
+    if size == NAPARI_SIZE and len(layer.size) and layer not in _sized:
+        return float(np.median(layer.size))
+    return size
 
 
 def give_scale(viewer: Any, layer: Any) -> None:
@@ -108,6 +149,31 @@ def give_scale(viewer: Any, layer: Any) -> None:
     if transforms.is_plain_beside(layer, stacks[-1]):
         binning = checked_stack(stacks[-1]).binning
         transforms.set_transform(layer, transforms.picks_transform(stacks[-1], binning))
+
+
+def watch(layer: Any, changed: Callable[[], None]) -> None:
+    """Call `changed` when a layer is renamed, shown or hidden, or a user's own one is edited.
+
+    Edits of picks have signals of their own. Whether the size of own points is set is remembered.
+    """
+
+    def edited(event: Any) -> None:
+        if layer_state(event.source) is None:
+            changed()
+
+    for event in (layer.events.name, layer.events.visible):
+        event.connect(lambda _: changed())
+    if type(layer).__name__ == "Points":
+        size_before = layer.current_size
+
+        def sized(event: Any) -> None:
+            own = event.source
+            if own.current_size != size_before and layer_state(own) is None:
+                _sized.add(own)  # napari emits this when points are selected, too
+
+        layer.events.current_size.connect(sized)
+        layer.events.data.connect(edited)
+        layer.events.features.connect(edited)
 
 
 def _has_other_images(viewer: Any) -> bool:

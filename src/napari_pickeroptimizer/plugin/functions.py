@@ -4,7 +4,7 @@
 what the Learn and Decide panels do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def fine_tune(
     n_folds: int = DEFAULTS.n_folds,
     seed: int = DEFAULTS.seed,
     device: str = DEFAULTS.device,
+    label_layers: Sequence[Points] = (),
 ) -> Classifier:
     """Fine-tune a network on the labels of a points layer; it becomes the viewer's model.
 
@@ -49,6 +50,9 @@ def fine_tune(
         Particle diameter in Å, or in pixels of the micrographs; one of them is needed.
     n_steps, n_folds, seed, device : optional
         As in `FineTuneSettings`; `finetune_layer` takes all of its settings.
+    label_layers : sequence of napari.layers.Points, optional
+        Further layers whose labels are used, such as your own "particles" and "junk". A point
+        on one of `picks` labels that pick; places of two classes are left out.
 
     Returns
     -------
@@ -71,7 +75,12 @@ def fine_tune(
     )
     with _progress_bar("Fine-tuning") as show:
         return jobs.finetune_layer(
-            session.viewer, picks, settings, stack_layer=micrographs, on_event=show
+            session.viewer,
+            picks,
+            settings,
+            stack_layer=micrographs,
+            label_layers=label_layers,
+            on_event=show,
         ).model
 
 

@@ -16,16 +16,21 @@ from typing import Any
 
 import torch
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError, SettingsError
+from napari_pickeroptimizer.errors import (
+    LabelError,
+    MicrographNotFoundError,
+    PickerOptimizerError,
+    SettingsError,
+)
 from napari_pickeroptimizer.fewshot.events import FineTuned, FineTuneEvent
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import outputs
-from napari_pickeroptimizer.plugin.images.stack import StackView
+from napari_pickeroptimizer.plugin import matching, outputs
+from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     Vocabulary,
@@ -33,6 +38,7 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
     label_text,
 )
 from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.learning_labels import labelled_layer, learning_labels
 from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
@@ -132,7 +138,7 @@ def in_words(seconds: float | None) -> str:
 def missing_to_finetune(
     picks: Picks | None, stack: StackView | None, vocabulary: Vocabulary = DEFAULT_VOCABULARY
 ) -> str:
-    """Return what fine-tuning still needs; empty when it can start."""
+    """Return what fine-tuning on the labels of picks still needs; empty when it can start."""
     if stack is None:
         return "Open micrographs, and choose their layer."
     if picks is None:
@@ -165,27 +171,45 @@ def missing_to_score(session: Session) -> str:
 
 
 def finetune_events(
-    viewer: Any, layer: Any, settings: FineTuneSettings, *, stack_layer: Any = None
+    viewer: Any,
+    layer: Any,
+    settings: FineTuneSettings,
+    *,
+    stack_layer: Any = None,
+    label_layers: Sequence[Any] = (),
 ) -> Iterator[FineTuneEvent]:
-    """Prepare fine-tuning on a layer's labels; the iterator itself touches no layer.
+    """Prepare fine-tuning on the labels of layers; the iterator itself touches no layer.
+
+    Parameters are those of `finetune_layer`; `layer` may be None where there are `label_layers`.
 
     Raises
     ------
     LabelError, MicrographNotFoundError
         At once, where something is missing.
     """
-    stack = stack_for(viewer, layer, stack_layer)
-    picks = picks_of(layer)
-    missing = missing_to_finetune(picks, stack, session_of(viewer).vocabulary)
-    if missing:
-        raise LabelError(missing)
-    if not settings.class_names:
-        settings = replace(settings, class_names=session_of(viewer).vocabulary.names())
-    labelled = picks.labels != UNLABELLED
-    # Picks without a label may lie on micrographs that are not open, labels may not.
-    return finetune(
-        stack.micrographs, picks.select(labelled), settings, picks.select(~labelled)
+    viewer = unwrap(viewer)
+    vocabulary = session_of(viewer).vocabulary
+    if layer is not None:
+        stack = stack_for(viewer, layer, stack_layer)
+        stack_layer = stack_layer or matching.stack_layer_of(viewer, picks_state(layer))
+    if stack_layer is None:
+        raise MicrographNotFoundError("there are no micrographs: open them first.")
+    stack_layer = unwrap(stack_layer)
+    chosen, others = (
+        [labelled_layer(viewer, x, stack_layer, vocabulary) for x in layers]
+        for layers in ([] if layer is None else [layer], label_layers)
     )
+    joined = learning_labels(
+        chosen[0] if chosen else None, others, stack_layer, settings.boxes
+    )
+    stack = checked_stack(stack_layer)
+    missing = missing_to_finetune(joined.counting, stack, vocabulary)
+    if missing:
+        raise LabelError(f"{joined.places.clash_note} {missing}".strip())
+    if not settings.class_names:
+        settings = replace(settings, class_names=vocabulary.names())
+    # Picks without a label may lie on micrographs that are not open, labels may not.
+    return finetune(stack.micrographs, joined.labels, settings, joined.unlabelled)
 
 
 def finetune_layer(
@@ -194,11 +218,32 @@ def finetune_layer(
     settings: FineTuneSettings,
     *,
     stack_layer: Any = None,
+    label_layers: Sequence[Any] = (),
     on_event: Callable[[FineTuneEvent], None] | None = None,
 ) -> FineTuned:
-    """Fine-tune on a layer's labels and wait; the session uses the model."""
+    """Fine-tune on the labels of layers and wait; the session uses the model.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where the layers are.
+    layer : napari.layers.Points
+        The picks. Those without a label are learned from as such.
+    settings : FineTuneSettings
+        Diameter, steps, seed, device, ...
+    stack_layer : napari.layers.Image, optional
+        Their micrographs, by default those they were matched to.
+    label_layers : sequence of napari.layers.Points
+        Further layers whose labels are used, such as your own points in layers called
+        "particles" and "junk"; see `learning_labels`.
+    on_event : callable, optional
+        Called with every event.
+    """
     last = None
-    for last in finetune_events(viewer, layer, settings, stack_layer=stack_layer):
+    events = finetune_events(
+        viewer, layer, settings, stack_layer=stack_layer, label_layers=label_layers
+    )
+    for last in events:
         if on_event is not None:
             on_event(last)
     assert isinstance(last, FineTuned)  # the core's last event

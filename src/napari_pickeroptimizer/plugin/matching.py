@@ -192,10 +192,16 @@ def place_on_best(viewer: Any, layer: Any) -> None:
 
 def stack_of_picks(viewer: Any, state: LayerState) -> StackView | None:
     """Return the stack that picks lie on, else the open one that holds most of them."""
-    stack = find_stack(viewer, state)
-    if stack is None and (best := best_stack(viewer, state)) is not None:
-        return best[1].stack
-    return stack
+    layer = stack_layer_of(viewer, state)
+    return None if layer is None else stack_of(layer.metadata)
+
+
+def stack_layer_of(viewer: Any, state: LayerState) -> Any | None:
+    """Return the layer of the stack that picks lie on, else of the one that holds most of them."""
+    layer = layer_by_id(viewer, state.stack)
+    if layer is None and (best := best_stack(viewer, state)) is not None:
+        return best[0]
+    return layer
 
 
 def best_stack(viewer: Any, state: LayerState) -> tuple[Any, Match] | None:

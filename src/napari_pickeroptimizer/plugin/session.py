@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any  # Any: viewers and layers, which are not imported here
 from weakref import WeakKeyDictionary, ref
 
+from napari.utils.notifications import show_info
 from psygnal import Signal
 
-from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.plugin import (
     editing,
@@ -32,11 +32,7 @@ from napari_pickeroptimizer.plugin.images.stack import (
     stack_of,
     widen_contrast_range,
 )
-from napari_pickeroptimizer.plugin.labels.vocabulary import (
-    DEFAULT_VOCABULARY,
-    Vocabulary,
-    label_text,
-)
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     for_layer,
@@ -78,7 +74,7 @@ class Session:
     _target: tuple[Any, Any] = (None, None)
 
     layers_changed = Signal()
-    """Layers were added, removed, renamed or reordered."""
+    """Layers were added, removed, renamed, reordered, shown, hidden, or the user's edited."""
     target_changed = Signal()
     """`picks_layer` or `stack_layer` has changed."""
     labels_changed = Signal(object, object)
@@ -215,7 +211,7 @@ def session_of(viewer: Any) -> Session:
 
     def on_inserted(event: Any) -> None:
         _set_up(session, event.value)
-        event.value.events.name.connect(on_change)
+        foreign.watch(event.value, on_change)
         on_change()
 
     def on_removed(event: Any) -> None:
@@ -235,7 +231,7 @@ def session_of(viewer: Any) -> Session:
     viewer.dims.events.current_step.connect(partial(_colour_shown, session))
     for layer in list(viewer.layers):
         _set_up(session, layer)
-        layer.events.name.connect(on_change)
+        foreign.watch(layer, on_change)
     session.check_target()
     return session
 
@@ -276,6 +272,8 @@ def asking_viewer() -> Any | None:
 def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     """Use a Points layer of another origin as picks of micrographs, by default the newest ones.
 
+    What is assumed of it, class and diameter, is told.
+
     From then on it is a picks layer as those that are opened: its points are kept where they
     were shown, and it gets the scale of picks.
 
@@ -290,12 +288,11 @@ def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     stacks = micrograph_layers(viewer) if stack_layer is None else [unwrap(stack_layer)]
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
-    state = foreign.adopt(viewer, layer, stacks[-1], session.vocabulary)
+    told = foreign.adopt(viewer, layer, stacks[-1], session.vocabulary)
     _set_up(session, layer)
-    if len(state.picks) and state.class_of_new != UNLABELLED:
-        viewer.status = (
-            f"{layer.name}: {label_text(state.picks, state.vocabulary)}, by its name."
-        )
+    if told:
+        viewer.status = told
+        show_info(told)
 
 
 def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:

@@ -30,6 +30,7 @@ from napari_pickeroptimizer.io.registry import SUFFIXES
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import foreign, transforms
 from napari_pickeroptimizer.plugin.editing import parsed_labels, picks_of, read_back
+from napari_pickeroptimizer.plugin.labels.features import left_out, with_features
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import METADATA_KEY, LayerState
 from napari_pickeroptimizer.plugin.session import (
@@ -152,12 +153,16 @@ def is_tree(picks: Picks) -> bool:
 
 
 def write_part(
-    picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]] | None = None
+    picks: Picks,
+    output: Path,
+    columns: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    replace_added: bool = False,
 ) -> list[Path]:
     """Write picks in the format of their input, or as one new STAR if `output` ends in .star."""
     if is_tree(picks) and output.suffix.lower() == ".star":
         return [write_new_star(picks, output, columns=columns)]
-    return write_picks(picks, output, columns=columns)
+    return write_picks(picks, output, columns=columns, replace_added=replace_added)
 
 
 def added_file(picks: Picks, output: Path) -> Path | None:
@@ -194,7 +199,7 @@ def tell_added(picks: Picks, output: Path, added: Path | None) -> None:
 
 def _write_telling(picks: Picks, output: Path) -> list[Path]:
     added = added_file(picks, output)
-    written = write_part(picks, output)
+    written = write_part(picks, output, replace_added=True)  # of an earlier save
     tell_added(picks, output, added)
     return written
 
@@ -203,7 +208,8 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
     """Write all picks with the user's labels, such that reading gives the same labels again.
 
     Decisions of an earlier pruning, which the file of the picks may hold, do not count as
-    labels. Picks that are in no file go to a file of their own beside it.
+    labels. Picks that are in no file go to a file of their own beside it. Existing files are
+    replaced.
 
     Returns
     -------
@@ -220,7 +226,7 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
         rank = picks.table["suggestion"].to_numpy(dtype=np.float64)
         columns[SUGGESTION.star] = np.nan_to_num(rank)
     if not is_tree(picks):
-        return write_picks(picks, path, columns=columns)
+        return write_picks(picks, path, columns=columns, replace_added=True)
     is_new = picks.table["source"].to_numpy() < 0
     written = []
     for rows, place in ((~is_new, path), (is_new, path.with_name(f"{path.stem}_added.star"))):
@@ -268,6 +274,8 @@ def layer_picks(data: Any, attributes: dict[str, Any]) -> Picks:
     layer = Points(
         points, ndim=points.shape[1], features=features, name=attributes.get("name"), **placed
     )
+    if lost := left_out(features):
+        warnings.warn(f"{layer.name}: {lost}", UserWarning, stacklevel=2)
     viewer = asking_viewer()
     stacks = [] if viewer is None else micrograph_layers(viewer)
     if not stacks:
@@ -308,9 +316,10 @@ def _named_picks(layer: Any) -> Picks:
             f"fill in the feature {column!r}, or remove the point."
         )
     labels = parsed_labels(features, len(points), DEFAULT_VOCABULARY)
-    return Picks.from_arrays(
+    picks = Picks.from_arrays(
         names.astype(str).tolist(), x=points[:, -1], y=points[:, -2], label=labels
     )
+    return with_features(picks, features)
 
 
 def _file_name(layer_name: str) -> str:

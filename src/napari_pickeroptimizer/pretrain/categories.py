@@ -15,7 +15,7 @@ from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, class_name
 from napari_pickeroptimizer.errors import BoxSetError, LabelError
 from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
-from napari_pickeroptimizer.pretrain.stacks import read_windows
+from napari_pickeroptimizer.pretrain.stacks import StoredWindows, read_windows
 
 CLASSES = {class_name(c): c for c in (PARTICLE, CONTAMINANT, CARBON)}
 
@@ -36,7 +36,7 @@ class Stack:
 
     path: Path
     category: int
-    pixels: NDArray[np.float16]
+    pixels: NDArray[np.float16] | StoredWindows
 
     @property
     def entry(self) -> str:
@@ -110,7 +110,7 @@ class CategorySet:
         Raises
         ------
         BoxSetError
-            A window holds a value that is no number.
+            A window holds a value that is no number, or its file has become shorter.
         """
         pixels = np.empty((len(rows), self.side, self.side), dtype=np.float32)
         of_stack = np.searchsorted(self._starts, rows, side="right") - 1

@@ -1,9 +1,11 @@
-"""Standardised windows of a stack or image file: ours memory-mapped, others converted."""
+"""Standardised windows of a stack or image file: ours read when drawn, others converted."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -25,12 +27,61 @@ from napari_pickeroptimizer.pretrain.write import (
 )
 
 
-def read_windows(path: Path) -> NDArray[np.float16]:
+@dataclass(frozen=True)
+class StoredWindows:
+    """The float16 windows of a stack that this package wrote; those that are drawn are read.
+
+    They are not mapped into memory: a file that becomes shorter would end the process.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        (n, side, side).
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[np.float16]:
+        """Return the (k, side, side) windows of some rows.
+
+        Raises
+        ------
+        BoxSetError
+            The file has become shorter, or cannot be read.
+        """
+        side = self.shape[1]
+        windows = np.empty((len(rows), side, side), dtype="<f2")
+        try:
+            with self.path.open("rb") as file:
+                for window, row in zip(windows, rows.tolist(), strict=True):
+                    file.seek(HEADER_BYTES + row * window.nbytes)
+                    n_read = file.readinto(window.data.cast("B"))
+                    if n_read < window.nbytes:
+                        raise BoxSetError(
+                            f"{self.path} has been cut while it was read: window {row + 1} is "
+                            "gone. Make it again with `pickeroptimizer pretrain-set`."
+                        )
+        except OSError as error:
+            raise BoxSetError(f"{self.path} cannot be read: {error}") from error
+        return windows
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return all windows."""
+        return np.asarray(self[np.arange(len(self))], dtype=dtype)
+
+
+def read_windows(path: Path) -> NDArray[np.float16] | StoredWindows:
     """Return the (n, side, side) float16 windows of a stack or an image.
 
-    A stack that this package wrote is memory-mapped. Any other one is read, standardised by
-    the median and median absolute deviation of the whole file, and resized so that its whole side
-    becomes the box; its margin is the box's mirror image.
+    Of a stack that this package wrote they are read when drawn. Any other one is read at once,
+    standardised by the median and median absolute deviation of the whole file, and resized so
+    that its whole side becomes the box; its margin is the box's mirror image.
 
     Raises
     ------
@@ -44,7 +95,7 @@ def read_windows(path: Path) -> NDArray[np.float16]:
     return _converted(path, _read_images(path))
 
 
-def _own_windows(path: Path) -> NDArray[np.float16] | None:
+def _own_windows(path: Path) -> StoredWindows | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # permissive mode warns of every oddity
@@ -68,7 +119,7 @@ def _own_windows(path: Path) -> NDArray[np.float16] | None:
             f"{path} is truncated or damaged: its header announces {expected} bytes, it has "
             f"{path.stat().st_size}. Make it again with `pickeroptimizer pretrain-set`."
         )
-    return np.memmap(path, dtype="<f2", mode="r", offset=HEADER_BYTES, shape=shape)
+    return StoredWindows(path, shape)
 
 
 def _read_images(path: Path) -> NDArray[np.float32]:

@@ -30,9 +30,9 @@ from napari_pickeroptimizer.prune.place_rules import frames_of
 from napari_pickeroptimizer.prune.run import Further, Plan, check_run_is_possible, finish
 from napari_pickeroptimizer.prune.score import picks_scored
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import locked
 from napari_pickeroptimizer.prune.threshold import check_probability
 from napari_pickeroptimizer.reading import MicrographRows
+from napari_pickeroptimizer.staging import locked
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier

@@ -47,8 +47,8 @@ from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.io.atomic import writing
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.staging import lock_file
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
+from napari_pickeroptimizer.staging import lock_file
 from napari_pickeroptimizer.trust.reference import MicrographFigures
 
 if TYPE_CHECKING:
@@ -274,7 +274,8 @@ class ScoreJournal:
 
     def append(self, values: Mapping[str, Any]) -> None:
         """Write a record; it is in the file when this returns, whatever ends the process then."""
-        text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+        # plain ASCII: the name of a file may hold bytes that are no text
+        text = json.dumps(values, separators=(",", ":")).encode()
         line = memoryview(b"%08x %s\n" % (zlib.crc32(text), text))
         with writing(self.path):
             while len(line):

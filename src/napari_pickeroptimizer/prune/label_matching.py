@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ from scipy.spatial import KDTree
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.label_places import label_places
+from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import BoxSettings
-    from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.reading import MicrographRows
 
@@ -76,6 +76,13 @@ class LabelMatch:
         return sentences
 
 
+def label_radius_px(boxes: BoxSettings, pixel_size_ang: float | None) -> float:
+    """Return how far a label may lie from its pick, in pixels of a micrograph."""
+    with suppress(SettingsError):  # no pixel size: its picks cannot be scored
+        return max(1.0, LABEL_RADIUS_DIAMETERS * boxes.diameter_in(pixel_size_ang))
+    return 1.0
+
+
 def match_labels(
     groups: Iterable[MicrographRows],
     picks: Picks,
@@ -122,16 +129,15 @@ def match_labels(
     pairs = []
     for group in group_by_micrograph(micrographs, labels, beside=picks):
         if group.micrograph is not None and group.micrograph in pick_rows:
-            radius_px = 1.0
-            with suppress(SettingsError):  # no pixel size: its picks cannot be scored
-                diameter_px = boxes.diameter_in(group.micrograph.pixel_size_ang)
-                radius_px = max(1.0, LABEL_RADIUS_DIAMETERS * diameter_px)
+            radius_px = label_radius_px(boxes, group.micrograph.pixel_size_ang)
             pairs.append((pick_rows[group.micrograph], group.rows, radius_px))
     return _match(picks, labels, pairs)
 
 
 def match_labels_by_name(picks: Picks, labels: Picks, radius_px: float = 1.0) -> LabelMatch:
-    """Give each pick the label at its position, where the micrograph names are equal.
+    """Give each pick the label at its position, where the names mean the same micrograph.
+
+    Names are compared as `Micrographs.resolve_each` does: folders count where they are told.
 
     Parameters
     ----------
@@ -150,13 +156,31 @@ def match_labels_by_name(picks: Picks, labels: Picks, radius_px: float = 1.0) ->
     >>> match_labels_by_name(picks, labels).picks.labels.tolist()
     [0, 2]
     """
-    pick_rows = picks.rows_by_micrograph()
-    pairs = (
-        (pick_rows[name], rows, radius_px)
-        for name, rows in labels.rows_by_micrograph().items()
-        if name in pick_rows
+    rows_of, label_rows_of = picks.rows_by_micrograph(), labels.rows_by_micrograph()
+    found, _ = Micrographs.distinct(rows_of).resolve_each(
+        dict.fromkeys([*rows_of, *label_rows_of])
     )
+    # a name that fits several micrographs means those of picks that are called exactly so
+    pick_rows, label_rows = (
+        _joined((found.get(name, name), part) for name, part in parts.items())
+        for parts in (rows_of, label_rows_of)
+    )
+    pairs = [
+        (pick_rows[key], rows, radius_px)
+        for key, rows in label_rows.items()
+        if key in pick_rows
+    ]
     return _match(picks, labels, pairs)
+
+
+def _joined(
+    parts: Iterable[tuple[Hashable, NDArray[np.intp]]],
+) -> dict[Hashable, NDArray[np.intp]]:
+    """Return the rows of each key, ascending."""
+    by_key: dict[Hashable, list[NDArray[np.intp]]] = {}
+    for key, rows in parts:
+        by_key.setdefault(key, []).append(rows)
+    return {key: np.sort(np.concatenate(some)) for key, some in by_key.items()}
 
 
 def _match(

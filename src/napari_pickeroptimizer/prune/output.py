@@ -12,13 +12,13 @@ from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.io import write_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.prune.staging import RUN_RECORD
 from napari_pickeroptimizer.schema import (
     DECIDED_BY,
     PICKER_SCORE,
     PROBABILITY,
     SELECTION_TYPE,
 )
+from napari_pickeroptimizer.staging import RUN_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

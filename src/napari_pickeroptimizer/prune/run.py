@@ -24,7 +24,9 @@ from napari_pickeroptimizer.prune.output import write_outputs, write_record
 from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.score import checked_for_picks, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import (
+from napari_pickeroptimizer.prune.threshold import forecast_for
+from napari_pickeroptimizer.reading import group_by_micrograph
+from napari_pickeroptimizer.staging import (
     check_inputs_stay,
     check_output,
     check_space,
@@ -32,8 +34,6 @@ from napari_pickeroptimizer.prune.staging import (
     locked,
     staged,
 )
-from napari_pickeroptimizer.prune.threshold import forecast_for
-from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.trust.drift import check_drift
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.sanity import check_run

@@ -41,7 +41,6 @@ from napari_pickeroptimizer.prune.journal import (
     record_of,
 )
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import check_space, check_writable
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,
@@ -49,6 +48,7 @@ from napari_pickeroptimizer.reading import (
     group_by_micrograph,
 )
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
+from napari_pickeroptimizer.staging import check_space, check_writable
 from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.report import provenance
 from napari_pickeroptimizer.report.formatting import figure, percent
@@ -88,7 +87,7 @@ def write_evaluation_report(
         numbers = {i: k for k, i in enumerate(order[:N_SHOWN], start=1)}
         selections = _mistakes(evaluation)
         reading = pictures.read(
-            [_group(m, micrographs) for m in matches],
+            _groups(matches, micrographs),
             evaluation.picks,
             BoxSettings(diameter_px=2 * evaluation.radius_px),
             {matches[i].name: _marks(evaluation, matches[i]) for i in numbers},
@@ -147,12 +146,15 @@ def threshold_of_record(record: Mapping[str, Any]) -> float | None:
     return valid[0] if valid else None
 
 
-def _group(m: MicrographMatches, micrographs: Micrographs) -> MicrographRows:
-    # one name that fits several files costs its picture, not the report
-    try:
-        return MicrographRows(m.name, micrographs.resolve(m.name), m.rows)
-    except PickerOptimizerError as error:
-        return MicrographRows(m.name, None, m.rows, str(error))
+def _groups(
+    matches: list[MicrographMatches], micrographs: Micrographs
+) -> list[MicrographRows]:
+    # one name that fits several files, or of another folder, costs its picture, not the report
+    found, errors = micrographs.resolve_each([m.name for m in matches])
+    return [
+        MicrographRows(m.name, found.get(m.name), m.rows, str(errors.get(m.name, "")))
+        for m in matches
+    ]
 
 
 def _marks(evaluation: Evaluation, m: MicrographMatches) -> Marks:

@@ -182,7 +182,7 @@ def write_page(path: str | Path, page: Page) -> Path:
     )  # fmt: skip
     stream.enable_buffering(64)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        stream.dump(file, encoding="utf-8")
+        stream.dump(file, encoding="utf-8", errors="backslashreplace")  # bytes of a path
     return path
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mrcfile
 import numpy as np
@@ -17,11 +18,23 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
 from napari_pickeroptimizer.simulate.simulate import project_model, simulate_micrograph
+from napari_pickeroptimizer.staging import (
+    SIMULATION_RECORD,
+    check_inputs_stay,
+    check_writable,
+    earlier_files,
+    locked,
+    repair_if_needed,
+    staged,
+)
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.simulate.scene import Scene
+    from napari_pickeroptimizer.simulate.shapes import ParticleModel
 
 PICKER_FOLDER = "AutoPick/simulated"
+# What a project consists of, by the first part of the names.
+PARTS = ("Micrographs", "AutoPick", "micrographs", "labels", "picks_truth", "truth")
 # A user labels on a few micrographs; more are taken only where these lack a class.
 LABELLED_MICROGRAPHS = 3
 
@@ -83,6 +96,15 @@ class ProjectWritten:
         """Share of the whole job that is done: 1."""
         return 1.0
 
+    def moved_to(self, root: Path) -> ProjectWritten:
+        """Return the same project in another folder."""
+        places: dict[str, Any] = {
+            name: root / path.relative_to(self.root)
+            for name, path in vars(self).items()
+            if isinstance(path, Path)
+        }
+        return replace(self, **places)
+
 
 def micrograph_rng(seed: int, index: int) -> np.random.Generator:
     """Return the random stream of micrograph `index`, independent of their number."""
@@ -93,11 +115,12 @@ def simulate_project(
     output: str | Path,
     settings: SimulationSettings | None = None,
     scene: Scene | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[MicrographSimulated | ProjectWritten]:
     """Simulate a project and write it, one event a micrograph.
 
-    Files of an earlier simulation in the same place are replaced. Closing the generator
-    cancels; the tables are written last, so a project without them is incomplete.
+    The project appears whole or not at all. Closing the generator cancels.
 
     Parameters
     ----------
@@ -107,6 +130,8 @@ def simulate_project(
         By default `SimulationSettings()`.
     scene : Scene, optional
         What lies on the micrographs beside the settings' contents.
+    overwrite : bool
+        Replace an earlier simulation in the same place, once this one is complete.
 
     Yields
     ------
@@ -120,12 +145,37 @@ def simulate_project(
     StructureReadError
         The structure cannot be read.
     SettingsError
-        The structure is too large for the micrographs.
+        The structure is too large for the micrographs; or the folder holds a simulation that may
+        not be replaced, or files that would be and are of none.
+    OutputError
+        The folder cannot be written.
     """
     settings = settings or SimulationSettings()
-    model = project_model(settings)
-    settings = settings.for_model(model)
     root = Path(output)
+    check_writable(root)
+    repair_if_needed(root)
+    earlier = _earlier_files(root, overwrite)
+    check_inputs_stay(
+        earlier, [] if settings.structure is None else [Path(settings.structure)]
+    )
+    model = project_model(settings)
+    with locked(root), staged(root, _earlier_files(root, overwrite)) as folder:
+        tables = yield from _simulated(folder, settings.for_model(model), model, scene)
+        written = _write_tables(folder, settings.for_model(model), *tables)
+        names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
+        record = {"files": [name for name in names if (folder / name).is_file()]}
+        write_text_atomic(folder / SIMULATION_RECORD, json.dumps(record, indent=1) + "\n")
+    yield written.moved_to(root)
+
+
+def _earlier_files(root: Path, overwrite: bool) -> list[Path]:
+    return earlier_files(root, overwrite, record=SIMULATION_RECORD, parts=PARTS)
+
+
+def _simulated(
+    root: Path, settings: SimulationSettings, model: ParticleModel, scene: Scene | None
+) -> Generator[MicrographSimulated, None, tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
+    """Write the micrographs and their picks; return the tables of micrographs, picks and truth."""
     rows: list[dict[str, object]] = []
     picks: list[pd.DataFrame] = []
     truth: list[pd.DataFrame] = []
@@ -148,7 +198,7 @@ def simulate_project(
         picks.append(simulated.picks.assign(micrograph=name))
         truth.append(simulated.truth.assign(micrograph=name))
         yield MicrographSimulated(name, index + 1, settings.n_micrographs)
-    yield _write_tables(root, settings, pd.DataFrame(rows), pd.concat(picks), pd.concat(truth))
+    return pd.DataFrame(rows), pd.concat(picks), pd.concat(truth)
 
 
 def write_mrc(path: Path, image: NDArray[np.float32], settings: SimulationSettings) -> None:

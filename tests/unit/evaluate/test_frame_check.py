@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
+from napari_pickeroptimizer.evaluate.frame_check import MAX_MICROGRAPHS, frame_warning
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 
@@ -120,3 +121,24 @@ def test_with_micrographs_the_flip_is_named_by_their_height(tmp_path: Path) -> N
     without = evaluate_picks(picks, flipped, RADIUS, None, Micrographs.named(["other"]))
     end = int(without.warnings[0].split("(y = ")[1].split(" - y")[0])
     assert end == pytest.approx(SIDES[0] - 1, abs=2)
+
+
+def test_of_thousands_of_micrographs_a_few_are_opened() -> None:
+    points = centres(np.random.default_rng(0), 5)
+    asked: list[int] = []
+
+    def shape_of(i: int) -> tuple[int, int]:
+        asked.append(i)
+        return SIDES
+
+    frame_warning([(points, points)] * 5000, RADIUS, shape_of)
+    assert asked
+    assert len(set(asked)) <= MAX_MICROGRAPHS
+
+
+def test_names_of_two_folders_do_not_share_the_shape_of_one_image(tmp_path: Path) -> None:
+    with mrcfile.new(tmp_path / "a.mrc") as mrc:
+        mrc.set_data(np.zeros(SIDES, np.float32))
+    picks = Picks.from_arrays(["day1/a.mrc", "day2/a.mrc"], x=[10, 10], y=[10, 10])
+    evaluation = evaluate_picks(picks, picks, RADIUS, None, Micrographs.find(tmp_path))
+    assert evaluation.before.n_true == 2  # it is known of neither, and nothing fails

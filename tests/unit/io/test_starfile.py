@@ -81,6 +81,18 @@ def test_a_file_that_we_read_gives_the_blocks_that_starfile_reads(star: Path) ->
     assert_same_blocks(read_picks(star).to_starfile(), starfile.read(star))
 
 
+@pytest.mark.parametrize("name", ["optics", "particles"])
+def test_two_blocks_of_one_name_are_refused_not_merged(star: Path, name: str) -> None:
+    text = star.read_text()
+    more = f"\ndata_{name}\n\nloop_\n_rlnOther #1\n1\n"
+    star.write_text(more + text)
+    picks = read_picks(star)
+    with pytest.raises(PickFormatError, match=f"has two blocks data_{name}"):
+        picks.to_starfile()
+    (written,) = write_picks(picks, star.with_name("again.star"), columns={})
+    assert written.read_text() == more + text
+
+
 def test_one_block_is_one_frame() -> None:
     block = pd.DataFrame({"rlnCoordinateX": [1, 2], "rlnCoordinateY": [3.5, 4]})
     picks = Picks.from_starfile(block)

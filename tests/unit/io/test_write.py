@@ -126,6 +126,20 @@ def test_added_picks_go_to_a_star_beside(picks: Picks, tmp_path: Path) -> None:
     assert only_added == [tmp_path / "new.star"]
 
 
+def test_added_picks_replace_a_file_only_when_it_may_be_replaced(
+    picks: Picks, tmp_path: Path
+) -> None:
+    new = Picks.from_arrays(["m9.mrc"], x=[1.0], y=[2.0])
+    mixed = concatenate([picks, new])
+    (tmp_path / "kept_added.star").write_text("mine")
+    with pytest.raises(PickFormatError, match="kept_added.star exists"):
+        write_picks(mixed, tmp_path / "kept.star")
+    assert not (tmp_path / "kept.star").exists()
+    assert (tmp_path / "kept_added.star").read_text() == "mine"
+    write_picks(mixed, tmp_path / "kept.star", replace_added=True)
+    assert len(read_picks(tmp_path / "kept_added.star")) == 1
+
+
 def test_added_picks_of_a_tree_go_beside_the_folder(tmp_path: Path) -> None:
     for name in ("a.box", "b.box"):
         (tmp_path / name).write_text("1 2 4 4\n")

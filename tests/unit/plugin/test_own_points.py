@@ -276,6 +276,50 @@ def test_the_size_of_points_is_a_diameter_only_where_it_was_set(viewer, open_sta
     assert picks_state(as_the_others).diameter_px == pytest.approx(60)
 
 
+def test_a_size_that_the_user_set_to_napari_s_default_is_a_diameter(viewer, open_stack):
+    stack = open_stack(1.8, 2)
+    layer = viewer.add_points(CLICKED, **as_napari_makes_it(stack))
+    layer.current_size = 11  # the slider on its way there and back
+    layer.current_size = 10
+    session.adopt_layer(viewer, layer)
+    assert picks_state(layer).diameter_px == pytest.approx(20)
+    assert "size" not in viewer.status
+
+
+def test_a_size_that_points_have_counts_though_new_ones_would_have_the_default(
+    viewer, open_stack
+):
+    stack = open_stack(1.8, 1)
+    layer = viewer.add_points(CLICKED, **as_napari_makes_it(stack))
+    layer.size = 30
+    assert layer.current_size == 10
+    session.adopt_layer(viewer, layer)
+    assert picks_state(layer).diameter_px == pytest.approx(30)
+
+
+def test_selecting_points_sets_no_size(viewer, open_stack):
+    stack = open_stack(1.8, 2)
+    layer = viewer.add_points(CLICKED, **as_napari_makes_it(stack))
+    layer.selected_data = {1}
+    layer.selected_data = set()
+    session.adopt_layer(viewer, layer)
+    assert picks_state(layer).diameter_px == transforms.FALLBACK_DIAMETER_PX
+
+
+def test_what_is_assumed_of_a_layer_is_told_and_how_to_change_it(viewer, open_stack):
+    stack = open_stack(1.8, 2)
+    layer = viewer.add_points(CLICKED, name="junk", **as_napari_makes_it(stack))
+    session.adopt_layer(viewer, layer)
+    assert viewer.status == (
+        "junk: 3 contaminant, by its name. Its point size, 10, is taken for napari's own, and the "
+        "rings are 100 px: set their diameter on the page Label if they should not be."
+    )
+    sized = viewer.add_points(CLICKED, size=30, **as_napari_makes_it(stack))
+    viewer.status = "before"
+    session.adopt_layer(viewer, sized)
+    assert viewer.status == "before"
+
+
 def test_layers_of_one_stack_do_not_offer_each_others_labels(viewer, open_stack):
     open_stack()
     layers = [viewer.add_points(ndim=3, name=name) for name in ("one", "two")]

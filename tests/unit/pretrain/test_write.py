@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import mrcfile
@@ -20,12 +21,29 @@ def windows() -> np.ndarray:
     return values.astype(np.float16)
 
 
-def test_windows_come_back_bit_by_bit_from_the_map(
+def test_windows_come_back_bit_by_bit_in_any_order(
     windows: np.ndarray, tmp_path: Path
 ) -> None:
     back = read_windows(write_windows(tmp_path / "new" / "a.mrcs", windows))
-    assert isinstance(back, np.memmap)
+    assert back.shape == windows.shape
     np.testing.assert_array_equal(back, windows)
+    rows = np.array([4, 0, 0, 2])
+    np.testing.assert_array_equal(back[rows], windows[rows])
+    assert len(back[rows[:0]]) == 0
+
+
+def test_a_stack_that_becomes_shorter_is_an_error_and_not_the_end(
+    windows: np.ndarray, tmp_path: Path
+) -> None:
+    path = write_windows(tmp_path / "a.mrcs", windows)
+    back = read_windows(path)
+    os.truncate(path, path.stat().st_size - 5000)
+    np.testing.assert_array_equal(back[np.array([1])], windows[1:2])
+    with pytest.raises(BoxSetError, match="a.mrcs has been cut .*window 5 is gone"):
+        back[np.array([0, 4])]
+    path.unlink()
+    with pytest.raises(BoxSetError, match="a.mrcs cannot be read"):
+        back[np.array([0])]
 
 
 def test_parts_make_the_same_file_as_the_whole(windows: np.ndarray, tmp_path: Path) -> None:

@@ -83,6 +83,40 @@ def test_by_name_labels_go_to_the_nearest_pick_of_the_micrograph_that_is_spelt_a
     assert match.n_matched == 2
 
 
+@pytest.mark.parametrize(
+    ("pick", "label", "is_same"),
+    [
+        ("Micrographs/a.mrc", "a.mrc", True),
+        ("a.mrc", "Micrographs/a.mrc", True),
+        ("Micrographs/a.mrc", "a", True),
+        ("day1/a.mrc", "day2/a.mrc", False),
+        ("1@a.mrcs", "2@a.mrcs", False),
+    ],
+)
+def test_by_name_names_mean_what_they_mean_elsewhere(
+    pick: str, label: str, is_same: bool
+) -> None:
+    picks = Picks.from_arrays(pick, x=[10], y=[10])
+    labels = Picks.from_arrays(label, x=[10], y=[10], label=[2])
+    matched = match_labels_by_name(picks, labels)
+    assert matched.picks.labels.tolist() == [2 if is_same else 0]
+    assert matched.n_matched == is_same
+
+
+def test_by_name_a_name_that_fits_two_micrographs_is_not_guessed() -> None:
+    picks = Picks.from_arrays(["day1/a.mrc", "day2/a.mrc"], x=[10, 10], y=[10, 10])
+    labels = Picks.from_arrays(["a.mrc", "day2/a.mrc"], x=[10, 10], y=[10, 10], label=[1, 2])
+    matched = match_labels_by_name(picks, labels)
+    assert matched.picks.labels.tolist() == [0, 2]
+    assert matched.unmatched.tolist() == [0]
+
+
+def test_by_name_one_micrograph_spelled_in_two_ways_has_one_set_of_picks() -> None:
+    picks = Picks.from_arrays(["a.mrc", "Micrographs/a.mrc"], x=[10, 30], y=[10, 10])
+    labels = Picks.from_arrays("Micrographs/a.mrc", x=[10, 30], y=[10, 10], label=[1, 2])
+    assert match_labels_by_name(picks, labels).picks.labels.tolist() == [1, 2]
+
+
 def test_by_name_labels_far_away_or_on_other_micrographs_are_lost() -> None:
     picks = Picks.from_arrays("a", x=[10], y=[10], label=[2])
     labels = Picks.from_arrays(["a", "z"], x=[15, 10], y=[10, 10], label=[1, 1])

@@ -16,8 +16,8 @@ from napari_pickeroptimizer.prune.label_matching import match_labels
 from napari_pickeroptimizer.prune.run import finish, prepare, prune_picks
 from napari_pickeroptimizer.prune.score import score
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import locked
 from napari_pickeroptimizer.reading import group_by_micrograph
+from napari_pickeroptimizer.staging import locked
 
 
 def without_times(path: Path) -> dict[str, object]:

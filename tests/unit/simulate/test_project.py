@@ -9,6 +9,7 @@ import pytest
 import starfile
 
 from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.simulate import (
@@ -17,6 +18,7 @@ from napari_pickeroptimizer.simulate import (
     simulate_project,
 )
 from napari_pickeroptimizer.simulate.project import draw_labels
+from napari_pickeroptimizer.staging import earlier_files
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,7 @@ def test_a_project_is_laid_out_as_by_relion(project: ProjectWritten) -> None:
         "labels.star",
         "micrographs.star",
         "picks_truth.star",
+        "simulation.json",
         "truth.star",
     ]
 
@@ -130,12 +133,50 @@ def test_a_micrograph_does_not_depend_on_how_many_there_are(tiny, tmp_path: Path
         assert one[name] == two[name]
 
 
-def test_closing_the_generator_cancels_and_leaves_no_tables(tiny, tmp_path: Path) -> None:
-    events = simulate_project(tmp_path, tiny())
+def test_closing_the_generator_cancels_and_leaves_nothing(tiny, tmp_path: Path) -> None:
+    events = simulate_project(tmp_path / "new", tiny())
     next(events)
     events.close()
-    assert (tmp_path / "Micrographs/simulated_0001.mrc").is_file()
-    assert not (tmp_path / "micrographs.star").exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_simulation_replaces_another_only_when_it_is_told_to(tiny, tmp_path: Path) -> None:
+    list(simulate_project(tmp_path, tiny()))
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    before = files_of(tmp_path)
+    with pytest.raises(SettingsError, match=r"already holds a run \(simulation.json\)"):
+        list(simulate_project(tmp_path, tiny(seed=1)))
+    events = simulate_project(tmp_path, tiny(seed=1), overwrite=True)
+    next(events)
+    events.close()  # cancelled: the one before stays whole
+    assert files_of(tmp_path) == before
+    *_, written = simulate_project(tmp_path, tiny(seed=1, n_micrographs=1), overwrite=True)
+    assert not (tmp_path / "Micrographs/simulated_0002.mrc").exists()
+    assert notes.read_text() == "mine"
+    for path in (written.micrographs, written.autopick, written.picks, written.labels):
+        assert path.is_file()
+        assert path.is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["labels.star", "Micrographs/mine.mrc", "AutoPick/a.star"])
+def test_files_that_no_simulation_wrote_are_never_replaced(
+    tiny, tmp_path: Path, name: str, overwrite: bool
+) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(SettingsError, match="and no simulation.json that lists them"):
+        list(simulate_project(tmp_path, tiny(), overwrite=overwrite))
+    assert files_of(tmp_path) == {name: b"mine"}
+
+
+def test_a_pruning_does_not_take_a_simulation_for_one_of_its_runs(
+    tiny, tmp_path: Path
+) -> None:
+    list(simulate_project(tmp_path, tiny(n_micrographs=1)))
+    assert earlier_files(tmp_path, overwrite=True) == []
 
 
 def test_a_project_without_picks_is_written_and_read(tiny, tmp_path: Path) -> None:

@@ -161,12 +161,12 @@ def journal_of(picks: Picks, home: str = "") -> Journal:
     """Return the journal of a set of picks: by its files, or by `home` and places without any."""
     digest = hashlib.blake2b(digest_size=8)
     if picks.file_list is not None:
-        digest.update(str(picks.file_list.path.resolve()).encode())
+        digest.update(os.fsencode(picks.file_list.path.resolve()))
     elif picks.sources:
         for source in picks.sources:
-            digest.update(str(source.path.resolve()).encode())
+            digest.update(os.fsencode(source.path.resolve()))
     else:
-        digest.update(home.encode())
+        digest.update(os.fsencode(home))
         digest.update(picks.coords_yx_px().tobytes())
         names = pd.util.hash_pandas_object(picks.table["micrograph"])
         digest.update(names.to_numpy().tobytes())

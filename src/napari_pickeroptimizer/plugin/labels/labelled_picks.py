@@ -191,11 +191,13 @@ class LabelledPicks:
             self._take(self.picks.with_labels(labels), changed)
 
     def set_picks(self, picks: Picks) -> None:
-        """Replace the picks by the same ones with other labels, or with added picks."""
+        """Replace the picks by the same ones with other labels or features, or with added picks."""
         n = len(self.picks)
         changed = np.flatnonzero(self.picks.labels != picks.labels[:n])
         if len(changed) or len(picks) > n:
             self._take(picks, changed)
+        else:
+            self.picks = picks
 
     def undo(self) -> bool:
         """Undo the last change of labels; return False if there is none."""

@@ -132,6 +132,11 @@ class FineTuneForm(FunctionForm):
         for name in ("diameter_ang", "diameter_px"):
             options[name] = field_options(BoxSettings, name)
             options[name]["tooltip"] = "Longest particle diameter, at first that of the rings."
+        options["label_layers"] = {
+            "widget_type": "Select",
+            "choices": lambda _: session.label_layers(napari_viewer)[::-1],
+            "tooltip": "Layers whose labels are used as well, such as your own points.",
+        }
         super().__init__(napari_viewer, functions.fine_tune, options, "Fine-tune")
         self._learning = LearnModel(self.session)
         for field in (self.diameter_ang, self.diameter_px):
@@ -157,12 +162,17 @@ class FineTuneForm(FunctionForm):
         """Return the fine-tuning."""
         values = self.asdict()
         micrographs, picks = values.pop("micrographs"), values.pop("picks")
+        others = [layer for layer in values.pop("label_layers") if layer is not picks]
         for name in ("diameter_ang", "diameter_px"):
             values[name] = values[name] or None  # 0: not given
         functions.session_on(micrographs, picks)
         self._learning.begin()
         return jobs.finetune_events(
-            self.session.viewer, picks, FineTuneSettings(**values), stack_layer=micrographs
+            self.session.viewer,
+            picks,
+            FineTuneSettings(**values),
+            stack_layer=micrographs,
+            label_layers=others,
         )
 
     def take(self, event: Any) -> str:

@@ -44,7 +44,7 @@ from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import kept, output_columns
 from napari_pickeroptimizer.prune.run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.staging import LOCK, RUN_RECORD, locked
+from napari_pickeroptimizer.staging import LOCK, RUN_RECORD, locked
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
@@ -249,7 +249,12 @@ def _kept_only(
         decision = Decision.of_picks(scored.picks, frames=frames)
         decided = decision.decided(scored.picks, threshold)
         part = kept(decided)
-        files = write_part(part, output, output_columns(part, settings.write_fom))
+        files = write_part(
+            part,
+            output,
+            output_columns(part, settings.write_fom),
+            replace_added=settings.overwrite,
+        )
         steps = next_steps(part, output)
         yield Exported(
             output, files, decision.counts(threshold).to_dict(names), steps, None,

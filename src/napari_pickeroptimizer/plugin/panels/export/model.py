@@ -21,7 +21,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.plugin.writers import is_tree, save_labels
-from napari_pickeroptimizer.prune.staging import RUN_RECORD
+from napari_pickeroptimizer.staging import RUN_RECORD
 
 CountRow = tuple[str, str, str]
 ALLOWED_TO_REPLACE = "Nothing is replaced unless you allow it."

@@ -137,8 +137,8 @@ def _training(card: ModelCard, picks: Picks) -> tuple[dict[str, Any] | None, str
         return None, "The model came from a file and is used as it is."
     if digest != labels_digest(picks):
         return None, (
-            "The labels changed since the model was trained, so the model is used as it is, "
-            "and not trained again."
+            "The model was trained on other labels than these (before a change, or with those of "
+            "other layers), so it is used as it is, and not trained again."
         )
     unknown = only_python(settings)
     if unknown:

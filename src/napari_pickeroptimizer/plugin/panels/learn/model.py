@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any  # napari layers, which are not imported here
+
 import numpy as np
 
 from napari_pickeroptimizer.boxes import BoxSettings
@@ -19,6 +21,12 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     Vocabulary,
     label_text,
+)
+from napari_pickeroptimizer.plugin.learning_labels import (
+    LabelledLayer,
+    LearningLabels,
+    learning_labels,
+    own_layers,
 )
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.session import Session
@@ -41,15 +49,44 @@ class LearnModel(PanelModel):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._skipped: list[str] = []
+        self._left_out: list[str] = []
+        self._joined: LearningLabels | None = None
+        self.label_layers: list[Any] = []
+        """The user's own layers that are learned from beside the chosen picks."""
+
+    def look(self, boxes: BoxSettings | None = None) -> None:
+        """Look for the labels that would be used, for a particle diameter where it is known."""
+        session = self.session
+        others, self._left_out = own_layers(
+            session.viewer, self.layer, session.stack_layer, session.vocabulary
+        )
+        self.label_layers = [labelled.layer for labelled in others]
+        self._joined = None
+        if others:  # else the labels are counted where they are
+            chosen = None
+            if self.layer is not None and self.state is not None:
+                chosen = LabelledLayer(self.layer, self.state)
+            self._joined = learning_labels(chosen, others, session.stack_layer, boxes)
 
     def missing(self) -> str:
         """Return what fine-tuning still needs; empty when it can start."""
-        return missing_to_finetune(self.picks, self.stack, self.session.vocabulary)
+        picks = self.picks if self._joined is None else self._joined.counting
+        missing = missing_to_finetune(picks, self.stack, self.session.vocabulary)
+        clashes = "" if self._joined is None else self._joined.places.clash_note
+        return " ".join(
+            filter(None, [missing, *([clashes, *self._left_out] if missing else [])])
+        )
 
     def ready_text(self) -> str:
         """Return the labels that would be used."""
-        picks = self.picks
-        return "" if picks is None else f"Ready: {label_text(picks, self.session.vocabulary)}."
+        picks, vocabulary = self.picks, self.session.vocabulary
+        if self._joined is not None:
+            text = f"Ready: {self._joined.text(vocabulary)}"
+        elif picks is not None:
+            text = f"Ready: {label_text(picks, vocabulary)}."
+        else:
+            text = ""
+        return " ".join(filter(None, [text, *self._left_out]))
 
     def can_restore(self) -> bool:
         """Whether there is a model before this one."""

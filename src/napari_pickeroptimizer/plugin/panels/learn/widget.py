@@ -152,12 +152,13 @@ class LearnWidget(Page):
         self.fields.show_row(self.base_file, self.base.value == FROM_FILE)
         if self.job.running:
             return
-        missing = self.model.missing()
-        if not missing:
-            try:
-                self.settings()
-            except PickerOptimizerError as error:
-                missing = str(error)
+        boxes, no_settings = None, ""
+        try:
+            boxes = self.settings().boxes
+        except PickerOptimizerError as error:
+            no_settings = str(error)
+        self.model.look(boxes)
+        missing = self.model.missing() or no_settings
         self.say(missing or self.model.ready_text())
         self.start.setEnabled(not missing)
 
@@ -166,8 +167,13 @@ class LearnWidget(Page):
     @shows_errors
     def _start(self) -> None:
         settings = self.settings()
+        self.model.look(settings.boxes)
         events = jobs.finetune_events(
-            self.viewer, self.layer, settings, stack_layer=self.session.stack_layer
+            self.viewer,
+            self.layer,
+            settings,
+            stack_layer=self.session.stack_layer,
+            label_layers=self.model.label_layers,
         )
         self.start.setEnabled(False)
         self.model.begin()

@@ -160,7 +160,7 @@ def test_labels_given_after_learning_are_told_and_the_model_is_taken_as_it_is(
     row = int(np.flatnonzero(session.picks_of(scored).labels == 0)[0])
     actions.label_picks(scored, [row], 3)
     exported = export(viewer, scored, tmp_path / "out", NO_REPORT)
-    assert "labels changed since the model was trained" in exported.command
+    assert "was trained on other labels than these" in exported.command
     assert "finetune" not in exported.command.replace("fine-tune", "")
     assert f"Classifier.load('{tmp_path}/out/model.safetensors')" in exported.snippet
     run_commands(exported.command)

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,8 +23,8 @@ from typing import IO
 from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.io.atomic import writing
 
-RUN_RECORD = "run.json"
-PARTS = ("scored", "kept", "rejected", "unscored")
+RUN_RECORD, SIMULATION_RECORD = RECORDS = "run.json", "simulation.json"
+PARTS = ("scored", "kept", "rejected", "unscored", "report")
 LOCK = ".pickeroptimizer.lock"
 _IN_PROGRESS, _COMPLETE = ".run_in_progress", ".run_complete"
 # In a complete run: the files of the earlier one to remove; deleted once they are removed.
@@ -33,10 +33,23 @@ MEGABYTE = 1e6
 _LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
-def earlier_files(output: Path, overwrite: bool) -> list[Path]:
+def earlier_files(
+    output: Path, overwrite: bool, *, record: str = RUN_RECORD, parts: Collection[str] = PARTS
+) -> list[Path]:
     """Return the files of the run that a folder holds, its record first, if they may go.
 
     Nothing is written. Leftovers of an interrupted run do not count, see `repair`.
+
+    Parameters
+    ----------
+    output : Path
+        The folder.
+    overwrite : bool
+        Whether they may.
+    record : str
+        Name of the file that lists those of a run.
+    parts : collection of str
+        What a run writes, by the part of the name before the first dot, without ``_added``.
 
     Raises
     ------
@@ -44,23 +57,24 @@ def earlier_files(output: Path, overwrite: bool) -> list[Path]:
         It holds a run and may not be overwritten, or files that look like those of a run and
         are in no record.
     """
-    record = output / RUN_RECORD
     files: list[Path] = []
-    if record.is_file():
-        files = [record, *_recorded(output)]
+    if (output / record).is_file():
+        files = [output / record, *_recorded(output, record)]
         if not overwrite:
             raise SettingsError(
-                f"{output} already holds a run ({RUN_RECORD}): choose another folder, or "
+                f"{output} already holds a run ({record}): choose another folder, or "
                 "replace that run with --overwrite."
             )
     recorded = {path.relative_to(output).parts[0] for path in files}
     entries = sorted(path.name for path in output.iterdir()) if output.is_dir() else []
     strange = [
-        name for name in entries if name not in recorded and name.partition(".")[0] in PARTS
+        name
+        for name in entries
+        if name not in recorded and name.partition(".")[0].removesuffix("_added") in parts
     ]
     if strange:
         raise SettingsError(
-            f"{output} holds {', '.join(strange)}, and no {RUN_RECORD} that lists "
+            f"{output} holds {', '.join(strange)}, and no {record} that lists "
             "them: move them away, or choose another folder."
         )
     return files
@@ -172,7 +186,7 @@ def locked_file(path: Path) -> Iterator[None]:
         The folder cannot be made, or not be written to.
     """
     # two names may begin alike, and a name with an addition may be too long
-    lock = f".{path.name[:40]}.{zlib.crc32(path.name.encode()):08x}.lock"
+    lock = f".{path.name[:40]}.{zlib.crc32(os.fsencode(path.name)):08x}.lock"
     with _held(path.with_name(lock), path):
         yield
 
@@ -264,7 +278,8 @@ def _swap_in(output: Path) -> None:
     if not complete.is_dir():
         return
     files = [path for path in complete.rglob("*") if not path.is_dir()]
-    files.sort(key=lambda path: path.relative_to(complete) == Path(RUN_RECORD))  # last
+    records = [complete / name for name in RECORDS]
+    files.sort(key=lambda path: path in records)  # last
     for path in files:
         target = output / path.relative_to(complete)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -272,10 +287,10 @@ def _swap_in(output: Path) -> None:
     shutil.rmtree(complete, ignore_errors=True)
 
 
-def _recorded(output: Path) -> list[Path]:
+def _recorded(output: Path, record: str) -> list[Path]:
     """Return the files listed in a run's record."""
     try:
-        names = json.loads((output / RUN_RECORD).read_text(encoding="utf-8"))["files"]
+        names = json.loads((output / record).read_text(encoding="utf-8"))["files"]
         files = [output / str(name) for name in names]
     except (ValueError, KeyError, TypeError):
         return []
