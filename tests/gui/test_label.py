@@ -58,7 +58,7 @@ def test_a_sample_is_one_click_away(viewer, panel, qtbot):
 
 def test_a_click_on_a_class_labels_the_selected_picks(panel, layer, qtbot):
     click(qtbot, panel.classes.names[PARTICLE])
-    assert "No picks are selected" in panel.status.text()
+    assert "No pick is selected" in panel.status.text()
     layer.selected_data = {0, 4}
     click(qtbot, panel.classes.names[PARTICLE])
     click_carbon = panel.classes.names[CARBON]

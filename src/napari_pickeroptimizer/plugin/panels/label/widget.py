@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.io.registry import dialog_filter
-from napari_pickeroptimizer.plugin import actions, navigation
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin import actions, keys, navigation
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
 from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
     ElidedLabel,
@@ -32,7 +32,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     row_of,
 )
 from napari_pickeroptimizer.plugin.panels.label.class_table import ClassTable
-from napari_pickeroptimizer.plugin.panels.label.model import LabelModel, plural
+from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
 from napari_pickeroptimizer.plugin.panels.label.suggest_box import SuggestBox
 from napari_pickeroptimizer.plugin.panels.label.view_box import ViewBox
 from napari_pickeroptimizer.plugin.preferences import PLUGIN
@@ -57,10 +57,10 @@ class LabelWidget(Page):
             "(key S) for many.",
         )
         self.undo = button(
-            "Undo", "Undo the last labels (Ctrl+Z).", lambda: actions.undo(self.layer)
+            "Undo", "Undo the last labels (Ctrl+Z).", lambda: self.model.travel(keys.UNDO_KEY)
         )
         self.redo = button(
-            "Redo", "Redo the labels (Ctrl+Shift+Z).", lambda: actions.redo(self.layer)
+            "Redo", "Redo the labels (Ctrl+Shift+Z).", lambda: self.model.travel(keys.REDO_KEY)
         )
         self.history = QWidget()
         fill(QHBoxLayout(self.history), self.undo, self.redo, None, self.classes.add)
