@@ -25,7 +25,9 @@ def panel(viewer):
 @pytest.fixture
 def layer(viewer, panel, project, picks_star):
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    return viewer.open(str(picks_star), plugin=PLUGIN)[0]
+    (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
+    viewer.dims.set_current_step(0, 0)  # where the picks are that are labelled here
+    return layer
 
 
 def click(qtbot, button):

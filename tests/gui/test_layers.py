@@ -48,6 +48,7 @@ def test_keys_label_and_never_delete(viewer, project, picks_star, qtbot):
         Qt.Key.Key_J: CONTAMINANT,
     }
     layer.mode = "select"
+    viewer.dims.set_current_step(0, 0)
     layer.selected_data = {0, 3}
     for key, class_id in pressed.items():
         qtbot.keyClick(canvas, key)

@@ -7,8 +7,11 @@ A key acts on what is seen (see `targets`), and the viewer's status says on what
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any  # viewers and layers, which are not imported here
 from weakref import ref
+
+import numpy as np
 
 from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import LabelError
@@ -51,6 +54,8 @@ def bind_keys(viewer: Any, layer: Any) -> None:
 
     for key in ALL_KEYS:
         layer.bind_key(key, bound(key), overwrite=True)
+    # after the picks have come back
+    layer.events.data.connect(partial(_tell_removed, viewer_ref), position="last")
 
 
 def press(viewer: Any, layer: Any, key: str) -> bool:
@@ -116,6 +121,18 @@ def labelled_text(n: int, vocabulary: Vocabulary, class_id: int) -> str:
     if class_id == UNLABELLED:
         return f"{plural(n, 'pick')} without a label now"
     return f"{plural(n, 'pick')} labelled {vocabulary.name(class_id)}"
+
+
+def _tell_removed(viewer_ref: ref[Any], event: Any) -> None:
+    """Say which picks napari's own button rejected: it means those of other micrographs too."""
+    viewer, layer = viewer_ref(), event.source
+    if viewer is None or str(getattr(event.action, "value", "")) != "removed":
+        return
+    n = len(picks_state(layer).picks)
+    rows = np.unique(np.array(list(event.data_indices), dtype=np.intp) % max(n, 1))
+    if len(rows) and n == len(layer.data):
+        said = labelled_text(len(rows), picks_state(layer).vocabulary, CONTAMINANT)
+        viewer.status = f"{said}, {place_text(layer, rows)}."
 
 
 def _travel(viewer: Any, layer: Any, *, forward: bool) -> None:
