@@ -20,8 +20,8 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin import session
-from napari_pickeroptimizer.plugin.targets import targets
 from napari_pickeroptimizer.plugin.panels.gallery.order import Sort
+from napari_pickeroptimizer.plugin.targets import targets
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 PLUGIN = "napari-pickeroptimizer"

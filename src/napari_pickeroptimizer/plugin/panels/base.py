@@ -19,7 +19,7 @@ from napari_pickeroptimizer.plugin.panels.key_forwarding import (
     leave_to_canvas,
     press_on_canvas,
 )
-from napari_pickeroptimizer.plugin.panels.signals import follow
+from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Panel(QWidget):
         self.follow(self._leave_to_canvas, self.session.pointer_on_canvas)
         self._follow_theme()
         self.show_state()
+        EndsWithDock(self, self)
 
     def build(self) -> None:
         """Make the widgets."""
@@ -59,9 +60,9 @@ class Panel(QWidget):
     def apply_theme(self, colors: ThemeColors) -> None:
         """Apply a theme to custom-painted widgets."""
 
-    def follow(self, method: Callable[..., None], *signals: Any) -> None:
-        """Call a method of the panel on some signals, until the panel is closed."""
-        follow(self, method, *signals)
+    def follow(self, method: Callable[..., None], *signals: Any) -> Callable[[], None]:
+        """Call a method of the panel on some signals, until it is closed, or this is ended."""
+        return follow(self, method, *signals)
 
     def say(self, text: str) -> None:
         """Show a message; an empty text clears it."""

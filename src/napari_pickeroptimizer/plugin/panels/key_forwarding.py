@@ -73,9 +73,10 @@ class KeyForwarder(QObject):
         elif kind == QEvent.Type.KeyPress:
             return self._on_key(watched, event)
         elif kind == QEvent.Type.Wheel and isinstance(watched, WHEELED):
-            if not watched.hasFocus() and not isinstance(watched, QScrollBar):
-                event.ignore()
-                return True
+            if isinstance(watched, QScrollBar) or watched.hasFocus():
+                return False
+            event.ignore()
+            return True
         return False
 
     def _on_key(self, watched: QWidget, event: Any) -> bool:
