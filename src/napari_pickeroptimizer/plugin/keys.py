@@ -1,7 +1,8 @@
 """The keys of a picks layer: labels, undo, the queue, micrographs. No Qt.
 
-A key acts on what is seen (see `targets`), and the viewer's status says on what. They are bound to the layer *instance*: napari asks it before the Points class, whose ``1``,
-``Delete`` and ``Backspace`` remove points for good.
+A key acts on what is seen (see `targets`), and the viewer's status says on what. The keys are
+bound to the layer *instance*: napari asks it before the Points class, whose ``1``, ``Delete``
+and ``Backspace`` remove points for good.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.plugin import navigation
 from napari_pickeroptimizer.plugin.labels.labelled_picks import Change, Rows
 from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES, Vocabulary, plural
-from napari_pickeroptimizer.plugin.layer_state import label_layers, layer_state, picks_state
+from napari_pickeroptimizer.plugin.layer_state import (
+    LayerState,
+    label_layers,
+    layer_state,
+    picks_state,
+)
 from napari_pickeroptimizer.plugin.targets import (
     are_shown,
     hidden_text,
@@ -67,12 +73,12 @@ def press(viewer: Any, layer: Any, key: str) -> bool:
         if (source := _source_layer(layer)) is not None:
             navigation.go_to_micrograph(viewer, source, MICROGRAPH_KEYS[key])
     elif why := hidden_text(layer):
-        viewer.status = why
+        _refuse(viewer, state, why)
     elif key in LABEL_KEYS:
         try:
             label(viewer, layer, LABEL_KEYS[key])
         except LabelError as error:
-            viewer.status = str(error)
+            _refuse(viewer, state, str(error))
     elif key in QUEUE_KEYS:
         if (source := _source_layer(layer)) is not None:
             navigation.step_queue(viewer, source, QUEUE_KEYS[key])
@@ -133,6 +139,12 @@ def _tell_removed(viewer_ref: ref[Any], event: Any) -> None:
     if len(rows) and n == len(layer.data):
         said = labelled_text(len(rows), picks_state(layer).vocabulary, CONTAMINANT)
         viewer.status = f"{said}, {place_text(layer, rows)}."
+
+
+def _refuse(viewer: Any, state: LayerState, why: str) -> None:
+    """Say why a key did nothing: napari's status bar forgets it at the next move of the mouse."""
+    viewer.status = why
+    state.refused.emit(why)
 
 
 def _travel(viewer: Any, layer: Any, *, forward: bool) -> None:

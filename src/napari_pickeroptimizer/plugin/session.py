@@ -96,6 +96,7 @@ class Session:
     """Emitted with the picks layer whose queue, or position in it, has changed."""
     pick_visited = Signal(object, int)
     """Emitted with the picks layer and the row of the pick that was visited."""
+    key_refused = Signal(object, str)  # the layer, and why a key did nothing
     pointer_on_canvas = Signal()  # at every move there: listeners must be quick
 
     @property
@@ -349,15 +350,14 @@ def _follow(session: Session, layer: Any, state: LayerState) -> None:
     keys.bind_keys(session.viewer, layer)
     matching.hold(session.viewer, layer)
     state.open_journal()
-    layer.events.current_size.connect(
-        lambda event: session.diameter_changed.emit(event.source)
-    )
+    layer.events.current_size.connect(lambda e: session.diameter_changed.emit(e.source))
     for signal, slot in (
         (state.labels_changed, partial(_on_labels, session)),
         (state.scores_changed, partial(_on_scores, session)),
         (state.threshold_changed, partial(_on_threshold, session)),
         (state.queue_changed, session.queue_changed.emit),
         (state.visited, session.pick_visited.emit),
+        (state.refused, session.key_refused.emit),
     ):
         signal.connect(for_layer(layer, slot))
 

@@ -80,9 +80,9 @@ class KeyForwarder(QObject):
         return False
 
     def _on_key(self, watched: QWidget, event: Any) -> bool:
-        field = watched
-        if isinstance(watched, QLineEdit) and isinstance(watched.parent(), QAbstractSpinBox):
-            field = watched.parent()
+        parent = watched.parentWidget()
+        is_of_number = isinstance(watched, QLineEdit) and isinstance(parent, QAbstractSpinBox)
+        field = parent if is_of_number and parent is not None else watched
         # a key that a button ignores goes on to the parents: only the first is asked
         focused = QApplication.focusWidget() or field
         if focused not in (watched, field):

@@ -46,6 +46,7 @@ class LabelWidget(Page):
     def build(self) -> None:
         """Make the widgets."""
         self.model = LabelModel(self.session)
+        self._refusal = ""
         self.view = ViewBox(self.session)
         self.banner = self._make_banner()
         self.empty = self._make_empty()
@@ -137,6 +138,7 @@ class LabelWidget(Page):
         self.follow(self._show_layers, self.session.layers_changed)
         self.follow(self._show_labels, self.session.labels_changed)
         self.follow(self._show_vocabulary, self.session.vocabulary_changed)
+        self.follow(self._on_refused, self.session.key_refused)
         self.follow(self._show_micrograph, self.viewer.dims.events.current_step)
         self.classes.label_requested.connect(self._label_selected)
         self.classes.vocabulary_edited.connect(self._take_vocabulary)
@@ -167,12 +169,19 @@ class LabelWidget(Page):
     def _show_labels(self, layer: Any = None, _rows: Any = None) -> None:
         if layer is not None and layer is not self.layer:
             return
+        if self._refusal and self.status.text() == self._refusal:
+            self.say("")
         self.classes.show_counts(self.model.counts())
         self.hint.setVisible(self.model.needs_hint())
         can_undo, can_redo = self.model.can_undo()
         self.undo.setEnabled(can_undo)
         self.redo.setEnabled(can_redo)
         self._show_micrograph()
+
+    def _on_refused(self, _layer: Any, why: str) -> None:
+        """Keep in sight why a key did nothing, until one does something."""
+        self._refusal = why
+        self.say(why)
 
     def _show_micrograph(self, _event: object = None) -> None:
         if self.layer is not None:
