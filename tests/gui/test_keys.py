@@ -17,10 +17,12 @@ class Desk:
         self.viewer, self.layer, self.qtbot = viewer, layer, qtbot
         _, self.label = viewer.window.add_plugin_dock_widget(PLUGIN, "Label")
         _, self.gallery = viewer.window.add_plugin_dock_widget(PLUGIN, "Gallery")
-        self.window = self.label.window()
-        self.window.resize(1300, 900)
-        self.window.activateWindow()
-        qtbot.waitUntil(self.window.isActiveWindow)
+        window = self.label.window()
+        window.move(0, 0)
+        screen = window.screen().size()
+        window.resize(min(1300, screen.width()), min(900, screen.height()))
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
         qtbot.waitUntil(lambda: self.gallery.grid.viewport().width() > 100)
 
     @property
@@ -49,7 +51,7 @@ class Desk:
         from qtpy.QtWidgets import QApplication
 
         modifiers = held[0] if held else Qt.KeyboardModifier.NoModifier
-        self.qtbot.keyClick(QApplication.focusWidget() or self.window, key, modifiers)
+        self.qtbot.keyClick(QApplication.focusWidget() or self.label.window(), key, modifiers)
 
     @property
     def shown(self) -> int:
@@ -183,7 +185,7 @@ def test_a_name_that_is_typed_keeps_its_letters(desk):
     desk.layer.selected_data = {0}
     desk.click(desk.label.classes.add)
     editor = desk.label.classes.editor
-    editor.setFocus()
+    desk.qtbot.waitUntil(editor.hasFocus)
     for letter in "JUCK":
         desk.press(getattr(Qt.Key, f"Key_{letter}"))
     assert editor.text().lower().endswith("juck")
