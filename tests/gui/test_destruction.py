@@ -112,6 +112,11 @@ def listeners(viewer: Any, layer: Any) -> dict[str, int]:
     return counts
 
 
+def more(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Return what has more slots than before; napari forgets those that are gone when it calls."""
+    return {name: n for name, n in after.items() if n > before[name]}
+
+
 def open_panel(viewer: Any, name: str, alive: list[weakref.ref[Any]]) -> Callable[[], None]:
     """Open a panel from napari's menu; return what its cross does."""
     dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, name)
@@ -159,7 +164,7 @@ def test_panels_are_opened_and_closed_a_hundred_times_and_leave_nothing(
     assert [panel() for panel in alive if panel() is not None] == []
     use(viewer, scored)
     score(viewer, scored)
-    assert listeners(viewer, scored) == before
+    assert more(before, listeners(viewer, scored)) == {}
 
 
 def test_a_gallery_stays_open_while_other_panels_come_and_go(viewer: Any, scored: Any) -> None:
@@ -173,7 +178,7 @@ def test_a_gallery_stays_open_while_other_panels_come_and_go(viewer: Any, scored
         settle()
         use(viewer, scored)
     gc.collect()
-    assert listeners(viewer, scored) == before
+    assert more(before, listeners(viewer, scored)) == {}
     assert [panel() for panel in alive[1:]] == [None] * 3
     scored.selected_data = {5}
     assert gallery.grid.selection.rows.tolist() == [5]

@@ -90,6 +90,7 @@ class KeyForwarder(QObject):
         key = key_name(event)
         if isinstance(field, QAbstractSpinBox):
             if event.key() in LEAVING_KEYS:
+                field.interpretText()  # what was typed counts
                 leave_to_canvas(self._native)
                 return True
             return key is not None and key in NOT_OF_NUMBERS and self._press(key)

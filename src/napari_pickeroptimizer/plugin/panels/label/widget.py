@@ -169,8 +169,6 @@ class LabelWidget(Page):
     def _show_labels(self, layer: Any = None, _rows: Any = None) -> None:
         if layer is not None and layer is not self.layer:
             return
-        if self._refusal and self.status.text() == self._refusal:
-            self.say("")
         self.classes.show_counts(self.model.counts())
         self.hint.setVisible(self.model.needs_hint())
         can_undo, can_redo = self.model.can_undo()
@@ -179,11 +177,13 @@ class LabelWidget(Page):
         self._show_micrograph()
 
     def _on_refused(self, _layer: Any, why: str) -> None:
-        """Keep in sight why a key did nothing, until one does something."""
+        """Keep in sight why a key did nothing, until one does, or another micrograph is shown."""
         self._refusal = why
         self.say(why)
 
     def _show_micrograph(self, _event: object = None) -> None:
+        if self._refusal and self.status.text() == self._refusal:
+            self.say("")
         if self.layer is not None:
             shown = self.model.micrograph()
             self.micrograph_name.show_text(PurePosixPath(shown.name).name, shown.name)
