@@ -19,8 +19,9 @@ from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.plugin import keys, session
+from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.panels.gallery.order import Sort
+from napari_pickeroptimizer.plugin.targets import targets
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 PLUGIN = "napari-pickeroptimizer"
@@ -150,7 +151,7 @@ def label_some(viewer: Any, hand: Hand, layer: Any, route: Route) -> None:
                 if left[class_id] == goal:
                     break
                 hand.point_at(layer, int(row))
-                if keys.targets(viewer, layer) == {int(row)}:  # else another lies over it
+                if targets(viewer, layer).rows.tolist() == [row]:  # else another lies over it
                     hand.press(key)
                     left[class_id] -= 1
         hand.press(Qt.Key.Key_PageDown)

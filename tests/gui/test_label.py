@@ -25,7 +25,9 @@ def panel(viewer):
 @pytest.fixture
 def layer(viewer, panel, project, picks_star):
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    return viewer.open(str(picks_star), plugin=PLUGIN)[0]
+    (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
+    viewer.dims.set_current_step(0, 0)  # where the picks are that are labelled here
+    return layer
 
 
 def click(qtbot, button):
@@ -58,7 +60,7 @@ def test_a_sample_is_one_click_away(viewer, panel, qtbot):
 
 def test_a_click_on_a_class_labels_the_selected_picks(panel, layer, qtbot):
     click(qtbot, panel.classes.names[PARTICLE])
-    assert "No picks are selected" in panel.status.text()
+    assert "No pick is selected" in panel.status.text()
     layer.selected_data = {0, 4}
     click(qtbot, panel.classes.names[PARTICLE])
     click_carbon = panel.classes.names[CARBON]

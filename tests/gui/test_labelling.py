@@ -29,6 +29,7 @@ def layer(viewer, project, picks_star):
     (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
     viewer.layers.selection.active = layer
     layer.mode = "select"
+    viewer.dims.set_current_step(0, 0)  # where the picks are that are labelled here
     return layer
 
 

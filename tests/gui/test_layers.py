@@ -48,6 +48,7 @@ def test_keys_label_and_never_delete(viewer, project, picks_star, qtbot):
         Qt.Key.Key_J: CONTAMINANT,
     }
     layer.mode = "select"
+    viewer.dims.set_current_step(0, 0)
     layer.selected_data = {0, 3}
     for key, class_id in pressed.items():
         qtbot.keyClick(canvas, key)
@@ -58,13 +59,13 @@ def test_keys_label_and_never_delete(viewer, project, picks_star, qtbot):
 
 
 def test_a_pick_under_the_cursor_is_labelled_without_a_click(viewer, project, picks_star):
-    from napari_pickeroptimizer.plugin import keys
+    from napari_pickeroptimizer.plugin.targets import targets
 
     viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
     (layer,) = viewer.open(str(picks_star), plugin=PLUGIN)
     viewer.dims.set_current_step(0, int(layer.data[5, 0]))
     viewer.cursor.position = layer.data_to_world(layer.data[5])
-    assert keys.targets(viewer.__wrapped__, layer) == {5}
+    assert targets(viewer.__wrapped__, layer).rows.tolist() == [5]
 
 
 def test_saving_and_reading_back_through_napari(viewer, project, picks_star, tmp_path):

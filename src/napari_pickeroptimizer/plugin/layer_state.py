@@ -128,6 +128,8 @@ class LayerState(LabelledPicks):
     """The queue or the position in it has changed."""
     visited = Signal(int)
     """Emitted with the row of the pick that was visited."""
+    refused = Signal(str)
+    """Emitted with the reason why a key did nothing."""
 
     @classmethod
     def of_picks(cls, picks: Picks, *, diameter_px: float | None = None) -> LayerState:

@@ -19,6 +19,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
     unwrap,
 )
 from napari_pickeroptimizer.plugin.preferences import preferences
+from napari_pickeroptimizer.plugin.targets import selected
 
 # Ring diameter in screen pixels at which a pick can be judged in its surroundings.
 RING_SCREEN_PX = 110
@@ -91,6 +92,12 @@ def go_to_named(viewer: Any, layer: Any, micrograph: str) -> None:
     index = picks_state(layer).slice_of.get(micrograph)
     if index is None:
         raise LabelError(f"no picks of {layer.name!r} are on a micrograph {micrograph!r}.")
+    transforms.show_slice(unwrap(viewer), index)
+
+
+def show_micrograph_of(viewer: Any, layer: Any, row: int) -> None:
+    """Show the micrograph that a pick is on."""
+    index, _, _ = transforms.world_position(layer, row)
     transforms.show_slice(unwrap(viewer), index)
 
 
@@ -203,11 +210,11 @@ def _visit(viewer: Any, layer: Any, queue: Queue) -> None:
 
 
 def _step_rows(viewer: Any, layer: Any, step: int) -> int | None:
-    """Go to the pick after or before the selected one, else to one of this micrograph."""
+    """Go to the pick after or before the selected one here, else to one of this micrograph."""
     n = len(picks_state(layer).picks)
-    selected = [int(i) for i in layer.selected_data]
-    if selected:
-        row = (max(selected) if step > 0 else min(selected)) + step
+    here, _ = selected(viewer, layer)
+    if len(here):
+        row = int(here[-1 if step > 0 else 0]) + step
     else:
         shown = transforms.rows_on_slice(layer, transforms.slice_shown(viewer))
         row = int(shown[0 if step > 0 else -1]) if len(shown) else 0

@@ -25,6 +25,7 @@ from napari_pickeroptimizer.plugin import (
     navigation,
     outputs,
     painting,
+    targets,
 )
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import (
@@ -91,6 +92,8 @@ class Session:
     """Emitted with the picks layer whose queue, or position in it, has changed."""
     pick_visited = Signal(object, int)
     """Emitted with the picks layer and the row of the pick that was visited."""
+    key_refused = Signal(object, str)  # the layer, and why a key did nothing
+    pointer_on_canvas = Signal()  # at every move there: listeners must be quick
 
     @property
     def viewer(self) -> Any:
@@ -115,8 +118,8 @@ class Session:
         chosen = _alive(self.viewer, self._chosen_picks)
         if chosen is not None:
             return chosen
-        candidates = [x for x in label_layers(self.viewer) if layer_state(x) is not None]
-        return candidates[-1] if candidates else None
+        layers = reversed(label_layers(self.viewer))
+        return next((x for x in layers if layer_state(x) is not None), None)
 
     @property
     def picks_state(self) -> LayerState | None:
@@ -134,8 +137,7 @@ class Session:
             matched = matching.layer_by_id(self.viewer, state.stack)
             if matched is not None:
                 return matched
-        stacks = micrograph_layers(self.viewer)
-        return stacks[-1] if stacks else None
+        return next(reversed(micrograph_layers(self.viewer)), None)
 
     def choose(self, *, picks_layer: Any = None, stack_layer: Any = None) -> None:
         """Set the current layers.
@@ -183,10 +185,8 @@ class Session:
 
     def refresh_soon(self, layer: Any) -> None:
         """Refresh a layer's colours and outputs: at once, or when a panel decides."""
-        if self.refresh_later is not None:
-            self.refresh_later(layer)
-        else:
-            outputs.refresh(self.viewer, layer)
+        refresh = self.refresh_later or partial(outputs.refresh, self.viewer)
+        refresh(layer)
 
     def _forget_scores(self) -> None:
         for layer in picks_layers(self.viewer):
@@ -209,9 +209,12 @@ def session_of(viewer: Any) -> Session:
         return _sessions[viewer]
     session = _sessions[viewer] = Session(ref(viewer))
 
+    def add(layer: Any) -> None:
+        _set_up(session, layer)
+        foreign.watch(layer, on_change)
+
     def on_inserted(event: Any) -> None:
-        _set_up(session, event.value)
-        foreign.watch(event.value, on_change)
+        add(event.value)
         on_change()
 
     def on_removed(event: Any) -> None:
@@ -229,9 +232,9 @@ def session_of(viewer: Any) -> Session:
     events.removed.connect(on_removed)
     events.reordered.connect(on_change)
     viewer.dims.events.current_step.connect(partial(_colour_shown, session))
+    targets.follow_pointer(viewer, session.pointer_on_canvas.emit)
     for layer in list(viewer.layers):
-        _set_up(session, layer)
-        foreign.watch(layer, on_change)
+        add(layer)
     session.check_target()
     return session
 
@@ -247,8 +250,7 @@ def session_with(layer: Any) -> Session:
     layer = unwrap(layer)
     asking_viewer()
     for session in list(_sessions.values()):
-        viewer = session.viewer_ref()
-        if viewer is not None and layer in viewer.layers:
+        if layer in getattr(session.viewer_ref(), "layers", ()):
             return session
     raise SettingsError(
         f"layer {layer.name!r} is in no viewer of this plugin: add it to one, and call "
@@ -345,15 +347,14 @@ def _follow(session: Session, layer: Any, state: LayerState) -> None:
     keys.bind_keys(session.viewer, layer)
     matching.hold(session.viewer, layer)
     state.open_journal()
-    layer.events.current_size.connect(
-        lambda event: session.diameter_changed.emit(event.source)
-    )
+    layer.events.current_size.connect(lambda e: session.diameter_changed.emit(e.source))
     for signal, slot in (
         (state.labels_changed, partial(_on_labels, session)),
         (state.scores_changed, partial(_on_scores, session)),
         (state.threshold_changed, partial(_on_threshold, session)),
         (state.queue_changed, session.queue_changed.emit),
         (state.visited, session.pick_visited.emit),
+        (state.refused, session.key_refused.emit),
     ):
         signal.connect(for_layer(layer, slot))
 
@@ -385,10 +386,9 @@ def _on_threshold(session: Session, layer: Any) -> None:
 def _colour_shown(session: Session, _event: Any = None) -> None:
     """Colour the picks of a micrograph when it is shown, if their colours are outdated."""
     viewer = session.viewer_ref()
-    if viewer is not None:
-        for layer in picks_layers(viewer):
-            if picks_state(layer).needs_refresh:
-                outputs.paint_shown(viewer, layer)
+    for layer in () if viewer is None else picks_layers(viewer):
+        if picks_state(layer).needs_refresh:
+            outputs.paint_shown(viewer, layer)
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:

@@ -48,11 +48,11 @@ def test_going_to_a_pick_shows_centres_selects_and_tells(viewer, layer):
 
 
 def test_a_label_key_means_the_pick_that_was_gone_to(viewer, layer):
-    from napari_pickeroptimizer.plugin import keys
+    from napari_pickeroptimizer.plugin.targets import targets
 
     viewer.cursor.position = layer.data_to_world(layer.data[0])  # the mouse rests elsewhere
     go_to_pick(viewer, layer, 1)
-    assert keys.targets(viewer, layer) == {1}
+    assert targets(viewer, layer).rows.tolist() == [1]
 
 
 def test_zooming_keeps_a_zoom_that_is_good(viewer, layer):

@@ -11,6 +11,7 @@ from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABE
 from napari_pickeroptimizer.plugin import actions, session
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.painting import LABEL_WIDTH
+from napari_pickeroptimizer.plugin.transforms import show_slice
 
 SLICES = [2, 2, 0, 1]
 
@@ -35,18 +36,20 @@ def test_picks_of_other_micrographs_are_told(viewer, project, tmp_path):
         actions.open_picks(viewer, _star(tmp_path, "elsewhere.mrc"))
 
 
-def test_a_key_labels_the_selected_picks(layer):
-    layer.selected_data = {0, 2}
+def test_a_key_labels_the_selected_picks(viewer, layer):
+    show_slice(viewer, SLICES[0])
+    layer.selected_data = {0, 1}
     _press(layer, "C")
-    assert session.picks_of(layer).labels.tolist() == [CARBON, UNLABELLED, CARBON, UNLABELLED]
-    assert layer.features["label"].tolist()[:2] == ["carbon", "unlabelled"]
+    assert session.picks_of(layer).labels.tolist() == [CARBON, CARBON, UNLABELLED, UNLABELLED]
+    assert layer.features["label"].tolist()[:2] == ["carbon", "carbon"]
     assert layer.border_width[0] == LABEL_WIDTH
     _press(layer, "U")
     assert not session.picks_of(layer).labels.any()
 
 
 @pytest.mark.parametrize("key", ["1", "Delete", "Backspace", "J"])
-def test_the_keys_that_delete_in_napari_reject_here(layer, key):
+def test_the_keys_that_delete_in_napari_reject_here(viewer, layer, key):
+    show_slice(viewer, SLICES[1])
     layer.selected_data = {1}
     _press(layer, key)
     assert len(layer.data) == 4
@@ -100,6 +103,7 @@ def test_labels_changed_is_told_once_a_key(viewer, layer):
     session.session_of(viewer).labels_changed.connect(
         lambda layer, rows: told.append((layer, rows.tolist()))
     )
+    show_slice(viewer, SLICES[0])
     layer.selected_data = {0}
     _press(layer, "K")
     assert told == [(layer, [0])]

@@ -278,3 +278,14 @@ def label_text(picks: Picks, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str
     """Return the labels' counts: ``12 particle, 9 contaminant``."""
     counts = count_labels(picks)
     return ", ".join(f"{n} {vocabulary.name(i)}" for i, n in counts.items()) or "no labels"
+
+
+def plural(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "pick"), plural(1200, "pick")
+    ('1 pick', '1,200 picks')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -5,6 +5,7 @@ A subclass overrides `build` (make the widgets), `connect_signals` (see `Panel.f
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -13,8 +14,12 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from napari_pickeroptimizer.plugin import session
 from napari_pickeroptimizer.plugin.panels.controls import Note, fill
 from napari_pickeroptimizer.plugin.panels.fields import Fields, silenced
-from napari_pickeroptimizer.plugin.panels.key_forwarding import KeyForwarder
-from napari_pickeroptimizer.plugin.panels.signals import follow
+from napari_pickeroptimizer.plugin.panels.key_forwarding import (
+    KeyForwarder,
+    leave_to_canvas,
+    press_on_canvas,
+)
+from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors
 
 if TYPE_CHECKING:
@@ -38,8 +43,10 @@ class Panel(QWidget):
         self.build()
         self.connect_signals()
         self.follow(self._follow_theme, self.viewer.events.theme)
+        self.follow(self._leave_to_canvas, self.session.pointer_on_canvas)
         self._follow_theme()
         self.show_state()
+        EndsWithDock(self, self)
 
     def build(self) -> None:
         """Make the widgets."""
@@ -53,9 +60,9 @@ class Panel(QWidget):
     def apply_theme(self, colors: ThemeColors) -> None:
         """Apply a theme to custom-painted widgets."""
 
-    def follow(self, method: Callable[..., None], *signals: Any) -> None:
-        """Call a method of the panel on some signals, until the panel is closed."""
-        follow(self, method, *signals)
+    def follow(self, method: Callable[..., None], *signals: Any) -> Callable[[], None]:
+        """Call a method of the panel on some signals, until it is closed, or this is ended."""
+        return follow(self, method, *signals)
 
     def say(self, text: str) -> None:
         """Show a message; an empty text clears it."""
@@ -64,6 +71,9 @@ class Panel(QWidget):
     def attempt(self, action: Callable[[], Any], prefix: str = "") -> bool:
         """Run an action and show its error as a message; return whether it succeeded."""
         return self.status.attempt(action, prefix)
+
+    def _leave_to_canvas(self) -> None:
+        leave_to_canvas(self)
 
     def _follow_theme(self, *_: object) -> None:
         colors = theme_colors(self.viewer)
@@ -89,7 +99,7 @@ class Page(Panel):
         margins = self.column.contentsMargins()
         fill(self.column, self.layers, *parts, spacing_px=8)
         self.column.setContentsMargins(margins)
-        KeyForwarder(self, self.session)
+        KeyForwarder(self, partial(press_on_canvas, self.session))
 
 
 class LayerChoice(QWidget):

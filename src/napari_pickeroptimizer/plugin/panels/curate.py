@@ -10,6 +10,7 @@ from napari_pickeroptimizer.plugin.panels.decide.widget import DecideWidget
 from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
 from napari_pickeroptimizer.plugin.panels.label.widget import LabelWidget
 from napari_pickeroptimizer.plugin.panels.learn.widget import LearnWidget
+from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -45,6 +46,7 @@ class CurateWidget(QWidget):
             self.pages.addTab(_Scrolling(page), name)
             self.pages.setTabToolTip(self.pages.count() - 1, tip)
         fill(QVBoxLayout(self), self.pages)
+        EndsWithDock(self, self)
 
 
 class _Scrolling(QScrollArea):

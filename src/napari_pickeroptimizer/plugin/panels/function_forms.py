@@ -1,6 +1,7 @@
 """Forms of `fine_tune` and `apply_model`, whose button runs them in a worker."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FunctionGui
@@ -19,9 +20,14 @@ from napari_pickeroptimizer.plugin.panels.decide.model import (
     summary_text,
 )
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
+from napari_pickeroptimizer.plugin.panels.key_forwarding import (
+    KeyForwarder,
+    leave_to_canvas,
+    press_on_canvas,
+)
 from napari_pickeroptimizer.plugin.panels.learn.model import LearnModel
 from napari_pickeroptimizer.plugin.panels.settings_form import field_options, label_of
-from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
+from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow, when_destroyed
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 
@@ -63,6 +69,7 @@ class FunctionForm(FunctionGui):
         }
         for field in common.values():
             field["widget_type"] = "ComboBox"  # else napari offers all layers of the kind
+        self._is_open = [True]  # for magicgui, which offers layers while it is made
         super().__init__(function, call_button=False, param_options=common | options)
         for made in self:  # after magicgui has made them all, for only then it aligns them
             made.label = label_of(made.name)
@@ -75,6 +82,18 @@ class FunctionForm(FunctionGui):
             layout.addWidget(part)
         layout.addStretch(1)
         self.say("")
+        KeyForwarder(self.native, partial(press_on_canvas, self.session))
+        follow(self.native, self._leave_to_canvas, self.session.pointer_on_canvas)
+        EndsWithDock(self.native, self)
+        when_destroyed(self.native, self._is_open.clear)
+
+    def reset_choices(self, *args: Any) -> None:
+        """Offer the layers there are, unless the form is closed: napari calls it on and on."""
+        if self._is_open:
+            super().reset_choices(*args)
+
+    def _leave_to_canvas(self) -> None:
+        leave_to_canvas(self.native)
 
     def begin(self) -> Iterator[Any]:
         """Return the job that the button starts, with the values of the form.

@@ -1,23 +1,32 @@
 """Keys that label and step, wherever the focus is: how they are spelt, and handed on."""
 
+from collections.abc import Callable
+from string import ascii_uppercase
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QAbstractSlider,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QDockWidget,
     QLineEdit,
     QPlainTextEdit,
+    QScrollBar,
     QTextEdit,
     QWidget,
 )
 
 from napari_pickeroptimizer.plugin import keys, session
+from napari_pickeroptimizer.plugin.targets import acting_layer
 
 # Widgets that use letters, digits and Delete themselves.
-TEXT_FIELDS = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
+TEXT_FIELDS = (QLineEdit, QTextEdit, QPlainTextEdit)
+WHEELED = (QAbstractSpinBox, QComboBox, QAbstractSlider)
+NOT_OF_NUMBERS = {*ascii_uppercase, *keys.MICROGRAPH_KEYS}
+LEAVING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 # As app-model and napari spell them; letters and digits are themselves.
 KEY_NAMES = {
     Qt.Key.Key_Delete: "Delete",
@@ -28,55 +37,97 @@ KEY_NAMES = {
 
 
 class KeyForwarder(QObject):
-    """Lets the label keys work while a panel has the focus, except in its text fields.
+    """Lets the keys of the plugin work while a panel has the focus, except in its text fields.
+
+    A spin box keeps digits and the keys that edit them, and gives up all others: what it cannot
+    use, and Page Up and Down, with which it would change by ten. The wheel changes no field
+    that does not have the focus: it scrolls the panel.
 
     Parameters
     ----------
     native : QWidget
         The panel, which keeps the forwarder.
-    for_session : Session
-        Whose picks layer gets the keys.
+    press : callable
+        Does what a key does, by its name; returns whether it does anything.
     """
 
-    def __init__(self, native: QWidget, for_session: session.Session) -> None:
+    def __init__(self, native: QWidget, press: Callable[[str], bool]) -> None:
         super().__init__(native)
-        self._session = for_session
+        self._native, self._press = native, press
         self._watch(native)
 
     def _watch(self, widget: QWidget) -> None:
         for part in (widget, *widget.findChildren(QWidget)):
             part.removeEventFilter(self)  # never twice
             part.installEventFilter(self)
+            if isinstance(part, WHEELED) and part.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+                part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Take key presses; watch widgets that are added later."""
-        if event.type() == QEvent.Type.ChildPolished:
+        kind = event.type()
+        if kind == QEvent.Type.ChildPolished:
             child = event.child()
             if isinstance(child, QWidget):
                 self._watch(child)
-        elif event.type() == QEvent.Type.KeyPress:
-            return self._press(watched, event)
+        elif kind == QEvent.Type.KeyPress:
+            return self._on_key(watched, event)
+        elif kind == QEvent.Type.Wheel and isinstance(watched, WHEELED):
+            if isinstance(watched, QScrollBar) or watched.hasFocus():
+                return False
+            event.ignore()
+            return True
         return False
 
-    def _press(self, watched: QObject, event: Any) -> bool:
+    def _on_key(self, watched: QWidget, event: Any) -> bool:
+        parent = watched.parentWidget()
+        is_of_number = isinstance(watched, QLineEdit) and isinstance(parent, QAbstractSpinBox)
+        field = parent if is_of_number and parent is not None else watched
         # a key that a button ignores goes on to the parents: only the first is asked
-        focused = QApplication.focusWidget()
-        if isinstance(focused, TEXT_FIELDS) or isinstance(watched, TEXT_FIELDS):
-            return False
-        if watched is not (focused or watched):
-            return False
-        if isinstance(focused, QComboBox) and focused.isEditable():
+        focused = QApplication.focusWidget() or field
+        if focused not in (watched, field):
             return False
         key = key_name(event)
-        if key is None or (
-            isinstance(focused, QAbstractItemView) and key in ("PageUp", "PageDown")
+        if isinstance(field, QAbstractSpinBox):
+            if event.key() in LEAVING_KEYS:
+                field.interpretText()  # what was typed counts
+                leave_to_canvas(self._native)
+                return True
+            return key is not None and key in NOT_OF_NUMBERS and self._press(key)
+        if isinstance(field, TEXT_FIELDS) or (
+            isinstance(field, QComboBox) and field.isEditable()
         ):
             return False
-        layer = self._session.picks_layer
-        viewer = self._session.viewer_ref()
-        if layer is None or viewer is None:
+        if isinstance(field, QAbstractItemView) and key in keys.MICROGRAPH_KEYS:
             return False
-        return bool(keys.press(viewer, layer, key))
+        return key is not None and self._press(key)
+
+
+def press_on_canvas(for_session: session.Session, key: str) -> bool:
+    """Do what a key does on the canvas, in the layer that it means; False if it is no key."""
+    layer, viewer = for_session.picks_layer, for_session.viewer_ref()
+    if layer is None or viewer is None:
+        return False
+    return keys.press(viewer, acting_layer(viewer, layer), key)
+
+
+def leave_to_canvas(native: QWidget) -> None:
+    """Give the focus, and with it the keys, to the canvas, if a panel or its dock has it."""
+    focused = QApplication.focusWidget()
+    if focused is None or QApplication.activePopupWidget() or QApplication.activeModalWidget():
+        return
+    dock = dock_of(native)
+    window = None if dock is None else dock.parentWidget()
+    if dock is not None and window is not None and dock.isAncestorOf(focused):
+        window.setFocus()  # napari's window passes its keys on to the canvas
+
+
+def dock_of(native: QWidget) -> QDockWidget | None:
+    """Return the dock that a widget is in, None where it is in none."""
+    parent: QWidget | None = native
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
 
 
 def key_name(event: Any) -> str | None:

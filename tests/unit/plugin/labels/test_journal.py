@@ -139,6 +139,7 @@ def test_labels_survive_a_killed_process(project):
         viewer = ViewerModel()
         layer = actions.open_picks(viewer, {str(project / "picks.star")!r})
         for row, class_id in ((0, 1), (2, 3), (3, 2)):
+            viewer.dims.set_point(0, layer.data[row][0])
             layer.selected_data = {{row}}
             keys = {{str(k): f for k, f in layer.keymap.items()}}
             keys["UKJC"[class_id]](layer)

@@ -56,7 +56,7 @@ class BoxGrid(BoxArea):
             return
         if not event.buttons() & Qt.MouseButton.LeftButton or self._before_click is None:
             return
-        start = self._before_click.moved(int(self.display.rows[self._pressed_at]))
+        start = self._before_click.moved(int(self.display.rows[self._pressed_at]), keep=True)
         self.set_selection(start.extended(self.display, position))
 
     def mouseReleaseEvent(self, event: Any) -> None:
@@ -65,14 +65,12 @@ class BoxGrid(BoxArea):
         event.accept()
 
     def mouseDoubleClickEvent(self, event: Any) -> None:
-        """Go to a pick's micrograph; the selection is as before its first click."""
+        """Select a pick alone, and go to its micrograph."""
         position = self.position_at(event.position().toPoint())
         if position == NOTHING or event.button() != Qt.MouseButton.LeftButton:
             return
         row = int(self.display.rows[position])
-        before = self._before_click
-        if before is not None:
-            self.set_selection(before.pointed(row))
+        self.set_selection(self.selection.only(row))
         self._pressed_at = NOTHING
         self.visited.emit(row)
 
@@ -99,7 +97,7 @@ class BoxGrid(BoxArea):
     def _is_ours(event: Any) -> bool:
         key, held = event.key(), event.modifiers()
         if held & Qt.KeyboardModifier.ControlModifier:
-            return key in (Qt.Key.Key_A, Qt.Key.Key_Home, Qt.Key.Key_End)
+            return key == Qt.Key.Key_A or key in STEP_KEYS
         plain = (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
         return key in STEP_KEYS or key in plain
 
@@ -108,24 +106,30 @@ class BoxGrid(BoxArea):
         if not self._is_ours(event):
             event.ignore()
             return
-        key, current = event.key(), self.selection.current
+        key, current = event.key(), self.selection.place
         if key == Qt.Key.Key_A:
             self.set_selection(self.selection.with_all(self.display))
         elif key == Qt.Key.Key_Escape:
             self.set_selection(self.selection.cleared())
         elif key in STEP_KEYS:
-            held = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            self.step(STEP_KEYS[key], extend=held)
+            held = event.modifiers()
+            extend = bool(held & Qt.KeyboardModifier.ShiftModifier)
+            keep = bool(held & Qt.KeyboardModifier.ControlModifier)
+            self.step(STEP_KEYS[key], extend=extend, keep=keep)
         elif self.display.at(current) != NOTHING:
             if key == Qt.Key.Key_Space:
                 self.set_selection(self.selection.toggled(current))
             else:
+                self.set_selection(self.selection.only(current))
                 self.visited.emit(current)
         event.accept()
 
-    def step(self, step: str, *, extend: bool = False) -> None:
-        """Go on with the keyboard: ``left``, ``page_down``, ... as in `Grid.stepped`."""
-        before = self.display.at(self.selection.current)
+    def step(self, step: str, *, extend: bool = False, keep: bool = False) -> None:
+        """Go on with the keyboard: ``left``, ``page_down``, ... as in `Grid.stepped`.
+
+        The selection grows up to there (`extend`), stays (`keep`), or is given up.
+        """
+        before = self.display.at(self.selection.place)
         position = self.grid.stepped(before, step)
         if position == NOTHING:
             return
@@ -136,5 +140,6 @@ class BoxGrid(BoxArea):
                 base = Selection(np.zeros_like(base.mask), base.current, base.anchor)
             self.set_selection(base.extended(self.display, position))
         else:
-            self.set_selection(self.selection.moved(int(self.display.rows[position])))
+            row = int(self.display.rows[position])
+            self.set_selection(self.selection.moved(row, keep=keep))
         self.reveal(self.selection.current)

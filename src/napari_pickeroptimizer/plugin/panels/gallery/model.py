@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin import matching, transforms
+from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,
@@ -36,6 +37,7 @@ from napari_pickeroptimizer.plugin.session import Session
 
 NO_PICKS = "Open picks to see their boxes: drag a STAR or .box file onto the viewer."
 NO_MICROGRAPHS = "Open the micrographs to see the boxes: drag their folder onto the viewer."
+NONE_SELECTED = "No box is selected: nothing was labelled. Click one."
 EMPTY_LAYER = "This layer has no picks yet."
 DECIDED = (Show.KEPT, Show.REJECTED)
 
@@ -244,3 +246,24 @@ def count_text(n_shown: int, n_all: int, n_selected: int) -> str:
     """
     shown = f"{n_shown:,} of {n_all:,}" if n_shown != n_all else f"{n_all:,} picks"
     return f"{shown} · {n_selected:,} selected" if n_selected else shown
+
+
+def no_longer_shown(n: int) -> str:
+    """Return that some selected picks are not among the boxes; empty for none.
+
+    Examples
+    --------
+    >>> no_longer_shown(2)
+    '2 selected picks are not among those shown: keys here leave them as they are.'
+    """
+    if n <= 0:
+        return ""
+    verb, them = ("is", "it as it is") if n == 1 else ("are", "them as they are")
+    return (
+        f"{plural(n, 'selected pick')} {verb} not among those shown: keys here leave {them}."
+    )
+
+
+def out_of_sight(n: int) -> str:
+    """Return how many of the labelled picks are scrolled out of sight; empty for none."""
+    return f", {n:,} of them scrolled out of sight" if n else ""

@@ -79,10 +79,26 @@ class Selection:
         return np.zeros_like(self.mask) if self.spent else self.mask.copy()
 
     def toggled(self, row: int) -> Selection:
-        """Return the selection after a click on a pick."""
+        """Return the selection after a click on a pick; one taken out is not current either."""
         mask = self._base()
         mask[row] = not mask[row]
-        return Selection(mask, row, row)
+        return Selection(mask, row if mask[row] else NOTHING, row)
+
+    def only(self, row: int) -> Selection:
+        """Return the selection of one pick, as after a double click."""
+        return self.of(np.array([row], dtype=np.intp))
+
+    def of(self, rows: NDArray[np.intp]) -> Selection:
+        """Return the selection of some picks; a single one is the current one."""
+        mask = np.zeros_like(self.mask)
+        mask[rows] = True
+        current = int(rows[0]) if len(rows) == 1 else NOTHING
+        return Selection(mask, current, self.place if current == NOTHING else current)
+
+    @property
+    def place(self) -> int:
+        """The pick that the keyboard goes on from."""
+        return self.anchor if self.current == NOTHING else self.current
 
     def extended(self, display: Display, position: int) -> Selection:
         """Return the selection after a Shift-click: all from the anchor to there."""
@@ -100,16 +116,13 @@ class Selection:
         return Selection(mask, self.current, self.anchor)
 
     def cleared(self) -> Selection:
-        """Return the selection of nothing; the current pick stays."""
-        return Selection(np.zeros_like(self.mask), self.current, self.current)
+        """Return the selection of nothing; the keyboard goes on from its place."""
+        return Selection(np.zeros_like(self.mask), NOTHING, self.place)
 
-    def moved(self, row: int) -> Selection:
-        """Return the selection with another pick as the current one."""
-        return Selection(self._base(), row, row)
-
-    def pointed(self, row: int) -> Selection:
-        """Return the same selection with a pick visited elsewhere as the current one."""
-        return replace(self, current=row)
+    def moved(self, row: int, *, keep: bool = False) -> Selection:
+        """Return another pick as the current one, instead of the selection or beside it."""
+        mask = self._base() if keep else np.zeros_like(self.mask)
+        return Selection(mask, row, row)
 
     def used(self) -> Selection:
         """Return the selection as it is after it has been labelled."""

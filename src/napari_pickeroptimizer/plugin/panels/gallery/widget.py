@@ -1,22 +1,33 @@
 """The gallery: all boxes side by side, to be looked through, selected and labelled."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout
+from qtpy.QtWidgets import QMainWindow, QVBoxLayout
 
 from napari_pickeroptimizer.plugin import actions, keys, navigation
 from napari_pickeroptimizer.plugin.layer_state import layer_state
 from napari_pickeroptimizer.plugin.panels.base import Panel
 from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
 from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
-from napari_pickeroptimizer.plugin.panels.gallery.model import GalleryModel
+from napari_pickeroptimizer.plugin.panels.gallery.model import (
+    NONE_SELECTED,
+    GalleryModel,
+    no_longer_shown,
+    out_of_sight,
+)
 from napari_pickeroptimizer.plugin.panels.gallery.order import Show, Sort
 from napari_pickeroptimizer.plugin.panels.gallery.selection import Display, Selection
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import ThumbnailLoader
 from napari_pickeroptimizer.plugin.panels.gallery.toolbar import ZOOM_STEP_PX, GalleryTools
-from napari_pickeroptimizer.plugin.panels.key_forwarding import key_name
+from napari_pickeroptimizer.plugin.panels.key_forwarding import (
+    KeyForwarder,
+    dock_of,
+    key_name,
+    press_on_canvas,
+)
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 from napari_pickeroptimizer.plugin.preferences import PLUGIN, preferences
 
@@ -24,11 +35,13 @@ HEIGHT_PX = 280  # two rows of boxes
 STREAM_MS = 500  # while scores stream in they are shown this often
 RESIZE_MS = 150  # until thumbnails are made in the size that was chosen
 OTHER_KEYS = (keys.UNDO_KEY, keys.REDO_KEY, *keys.QUEUE_KEYS)
+# More are selected in the gallery alone: napari would take seconds for a hundred thousand.
+MOST_ON_CANVAS = 5000
 HIDDEN = "The pick on the micrograph"
 GRID_HELP = (
     "Click selects, Shift-click selects all between, Ctrl-A all; label keys label the "
-    "selection. Arrows, Page and Home/End keys move. Double-click or Enter goes to the "
-    "micrograph."
+    "selection. Arrows, Page and Home/End keys move, with Ctrl beside the selection. "
+    "Double-click or Enter selects one alone, and goes to its micrograph."
 )
 
 
@@ -48,7 +61,9 @@ class GalleryWidget(Panel):
         column.setStretchFactor(self.grid, 1)
         self.grid.box_px = self.tools.size_slider.value()
         self.setFocusProxy(self.grid)
-        self._watched: Any = None  # a napari layer
+        KeyForwarder(self.tools, self._press)
+        self._unwatch: Callable[[], None] = lambda: None
+        self._mirrors = False  # one selection is being made like the other
         self._was_shown = False
         self._arranged = self.grid.display
         self._resized = single_shot(self, self._show_boxes, RESIZE_MS)
@@ -69,9 +84,7 @@ class GalleryWidget(Panel):
         napari docks what comes from its menus at the right. A gallery that a script has
         docked, which says where, stays there.
         """
-        dock = self.parentWidget()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parentWidget()
+        dock = dock_of(self)
         if dock is None or not dock.windowTitle().endswith(f"({PLUGIN})"):
             return
         window = dock.parentWidget()
@@ -89,6 +102,7 @@ class GalleryWidget(Panel):
         tools.size_slider.valueChanged.connect(self._resize_boxes)
         tools.labelled.connect(self.label)
         grid.selection_changed.connect(self._show_counts)
+        grid.selection_changed.connect(self._select_on_canvas)
         grid.visited.connect(self._visit)
         grid.zoomed.connect(
             lambda step: tools.size_slider.setValue(grid.box_px + step * ZOOM_STEP_PX)
@@ -169,7 +183,7 @@ class GalleryWidget(Panel):
         self.tools.resort.setEnabled(self.model.stale or self.model.sort is Sort.SIMILARITY)
         enabled = bool(n_all) and len(self.grid.display) > 0
         for button in self.tools.class_buttons.values():
-            button.setEnabled(enabled and (n_selected > 0 or self.grid.selection.current >= 0))
+            button.setEnabled(enabled and len(self.grid.selection.targets) > 0)
 
     def _tip(self, row: int) -> str:
         thumbnail = self.loader.get(row)
@@ -180,9 +194,11 @@ class GalleryWidget(Panel):
     def _choose(self, *_: Any) -> None:
         """Sort or filter as chosen."""
         before = self.model.sort, self.model.show
+        n_selected = len(self.grid.selection.rows)
         self.model.sort, self.model.show = self.tools.choice
         self.say("")
         if self.attempt(lambda: self._show_arranged(keep_place=False)):
+            self.say(no_longer_shown(n_selected - len(self.grid.selection.rows)))
             self.grid.setFocus()
         else:
             self._set_choice(*before)
@@ -205,11 +221,23 @@ class GalleryWidget(Panel):
         layer = self.model.layer
         selection = self.grid.selection.within(self.grid.display)
         rows = selection.targets
-        if layer is None or not len(rows) or not len(self.grid.display):
+        if layer is None or not len(self.grid.display):
+            return  # the message in place of the boxes says what is missing
+        if not len(rows):
+            if not self.status.text().startswith(HIDDEN):
+                self.say(NONE_SELECTED)
             return
-        if class_id and class_id not in self.session.vocabulary.names():
-            self.say(f"There is no class {class_id} yet: add it in the Label panel.")
+        vocabulary = self.session.vocabulary
+        if not self.attempt(lambda: keys.check_class(vocabulary, class_id)):
             return
+        self.say("")
+        seen = self.grid.seen
+        n_out = len(rows) - int(
+            np.isin(rows, self.grid.display.rows[seen.start : seen.stop]).sum()
+        )
+        said = keys.labelled_text(len(rows), vocabulary, class_id)
+        # before: where the label goes on in the queue, the queue's place is said instead
+        self.viewer.status = f"{said}{out_of_sight(n_out)}."
         if not self.attempt(lambda: actions.label_picks(layer, rows, class_id)):
             return
         self.grid.set_selection(selection.used())
@@ -269,19 +297,45 @@ class GalleryWidget(Panel):
             self.arrange(keep_place=False)
 
     def _on_canvas_selection(self, *_: Any) -> None:
-        """Show the pick that was selected on the micrograph."""
+        """Select the picks that were selected on the micrograph."""
         layer = self.model.layer
-        selected = () if layer is None else layer.selected_data
+        if layer is None or self._mirrors:
+            return
+        selected = layer.selected_data
         if len(selected) == 1:
             self._point_at(int(next(iter(selected))))
+            return
+        rows = np.fromiter(selected, np.intp, len(selected))
+        rows = rows[rows < len(self.grid.display.position)]
+        selection = self.grid.selection.of(rows)
+        self._mirror(lambda: self.grid.set_selection(selection.within(self.grid.display)))
+        hidden = len(rows) - len(self.grid.selection.rows)
+        if hidden or self.status.text().startswith(HIDDEN):
+            self.say(no_longer_shown(hidden) if len(self.grid.display) else "")
+
+    def _select_on_canvas(self) -> None:
+        """Select on the micrograph what is selected here, so that keys mean the same there."""
+        layer = self.model.layer
+        if layer is None or self._mirrors:
+            return
+        rows = self.grid.selection.within(self.grid.display).targets
+        wanted = set(rows.tolist()) if len(rows) <= MOST_ON_CANVAS else set()
+        if wanted != set(layer.selected_data):
+            self._mirror(lambda: setattr(layer, "selected_data", wanted))
+
+    def _mirror(self, select: Callable[[], object]) -> None:
+        self._mirrors = True
+        try:
+            select()
+        finally:
+            self._mirrors = False
 
     def _point_at(self, row: int) -> None:
-        if (
-            not 0 <= row < len(self.grid.display.position)
-            or row == self.grid.selection.current
-        ):
+        selection = self.grid.selection
+        if not 0 <= row < len(self.grid.display.position):
             return
-        self.grid.set_selection(self.grid.selection.pointed(row))
+        if row != selection.current or selection.targets.tolist() != [row]:
+            self._mirror(lambda: self.grid.set_selection(selection.only(row)))
         if not self.grid.reveal(row) and len(self.grid.display):
             self.say(f"{HIDDEN} is not among those shown ({self.model.show.value}).")
         elif self.status.text().startswith(HIDDEN):
@@ -289,11 +343,9 @@ class GalleryWidget(Panel):
 
     def _watch(self, layer: Any) -> None:
         """Follow the selection in one layer, and no longer in the one before."""
-        before, self._watched = self._watched, layer
-        if before is not None:
-            before.selected_data.events.items_changed.disconnect(self._on_canvas_selection)
-        if layer is not None:
-            self.follow(self._on_canvas_selection, layer.selected_data.events.items_changed)
+        self._unwatch()
+        signals = () if layer is None else (layer.selected_data.events.items_changed,)
+        self._unwatch = self.follow(self._on_canvas_selection, *signals)
 
     def apply_theme(self, colors: ThemeColors) -> None:
         """Paint the boxes in the theme's colours."""
@@ -321,18 +373,20 @@ class GalleryWidget(Panel):
     def keyPressEvent(self, event: Any) -> None:
         """Label, undo, redo; the plugin's other keys act as on the micrograph."""
         key = key_name(event)
-        layer = self.model.layer
         if event.key() == Qt.Key.Key_F5:
             self.arrange()
-        elif key is None or layer is None:
-            event.ignore()
-            return
-        elif key in self._label_keys():
-            self.label(self._label_keys()[key])
-        elif not keys.press(self.viewer, layer, key):
+        elif key is None or not self._press(key):
             event.ignore()
             return
         event.accept()
+
+    def _press(self, key: str) -> bool:
+        """Do what a key does here, or on the canvas while the pointer is there."""
+        class_id = self._label_keys().get(key)
+        if class_id is None or self.viewer.mouse_over_canvas:
+            return press_on_canvas(self.session, key)
+        self.label(class_id)
+        return self.model.layer is not None
 
     def sizeHint(self) -> QSize:
         """Ask for two rows of boxes."""

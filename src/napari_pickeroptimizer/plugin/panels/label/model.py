@@ -12,12 +12,13 @@ from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.suggest import Suggested
-from napari_pickeroptimizer.plugin import actions, suggestions
+from napari_pickeroptimizer.plugin import actions, keys, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
 from napari_pickeroptimizer.plugin.images.stack import StackView
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
+from napari_pickeroptimizer.plugin.targets import acting_layer
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
 OTHER_KEYS = (
@@ -27,7 +28,6 @@ OTHER_KEYS = (
     ("S / Z", "select picks / move the image"),
     ("1, Del", "contaminant; never deletes"),
 )
-NONE_SELECTED = "No picks are selected: click one, or drag a box in selection mode (S)."
 
 
 class MicrographShown(NamedTuple):
@@ -105,17 +105,22 @@ class LabelModel(PanelModel):
         return [*classes, ("U", "remove the label"), *OTHER_KEYS]
 
     def label_selected(self, class_id: int) -> None:
-        """Label the selected picks.
+        """Label the selected picks that are seen, in the layer that the keys act on.
 
         Raises
         ------
         LabelError
             None are.
         """
-        rows = [] if self.layer is None else sorted(self.layer.selected_data)
-        if not rows:
-            raise LabelError(NONE_SELECTED)
-        actions.label_picks(self.layer, np.array(rows, dtype=np.intp), class_id)
+        viewer = self.session.viewer
+        if self.layer is not None:
+            layer = acting_layer(viewer, self.layer)
+            keys.label(viewer, layer, class_id, pointing=False)
+
+    def travel(self, key: str) -> None:
+        """Undo or redo, as the key does."""
+        viewer = self.session.viewer
+        keys.press(viewer, acting_layer(viewer, self.layer), key)
 
     def recovery_text(self) -> str:
         """Return what labels of an earlier session can be restored; empty for none."""
@@ -229,14 +234,3 @@ def without_class(
         name, them = vocabulary.name(class_id), "it" if n == 1 else "them"
         raise LabelError(f"{plural(n, 'pick')} labelled {name}: label {them} otherwise first.")
     return vocabulary.removed(class_id)
-
-
-def plural(n: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "pick"), plural(1200, "pick")
-    ('1 pick', '1,200 picks')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.io.registry import dialog_filter
-from napari_pickeroptimizer.plugin import actions, navigation
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
+from napari_pickeroptimizer.plugin import actions, keys, navigation
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
 from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
     ElidedLabel,
@@ -32,7 +32,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     row_of,
 )
 from napari_pickeroptimizer.plugin.panels.label.class_table import ClassTable
-from napari_pickeroptimizer.plugin.panels.label.model import LabelModel, plural
+from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
 from napari_pickeroptimizer.plugin.panels.label.suggest_box import SuggestBox
 from napari_pickeroptimizer.plugin.panels.label.view_box import ViewBox
 from napari_pickeroptimizer.plugin.preferences import PLUGIN
@@ -46,6 +46,7 @@ class LabelWidget(Page):
     def build(self) -> None:
         """Make the widgets."""
         self.model = LabelModel(self.session)
+        self._refusal = ""
         self.view = ViewBox(self.session)
         self.banner = self._make_banner()
         self.empty = self._make_empty()
@@ -57,10 +58,10 @@ class LabelWidget(Page):
             "(key S) for many.",
         )
         self.undo = button(
-            "Undo", "Undo the last labels (Ctrl+Z).", lambda: actions.undo(self.layer)
+            "Undo", "Undo the last labels (Ctrl+Z).", lambda: self.model.travel(keys.UNDO_KEY)
         )
         self.redo = button(
-            "Redo", "Redo the labels (Ctrl+Shift+Z).", lambda: actions.redo(self.layer)
+            "Redo", "Redo the labels (Ctrl+Shift+Z).", lambda: self.model.travel(keys.REDO_KEY)
         )
         self.history = QWidget()
         fill(QHBoxLayout(self.history), self.undo, self.redo, None, self.classes.add)
@@ -137,6 +138,7 @@ class LabelWidget(Page):
         self.follow(self._show_layers, self.session.layers_changed)
         self.follow(self._show_labels, self.session.labels_changed)
         self.follow(self._show_vocabulary, self.session.vocabulary_changed)
+        self.follow(self._on_refused, self.session.key_refused)
         self.follow(self._show_micrograph, self.viewer.dims.events.current_step)
         self.classes.label_requested.connect(self._label_selected)
         self.classes.vocabulary_edited.connect(self._take_vocabulary)
@@ -174,7 +176,14 @@ class LabelWidget(Page):
         self.redo.setEnabled(can_redo)
         self._show_micrograph()
 
+    def _on_refused(self, _layer: Any, why: str) -> None:
+        """Keep in sight why a key did nothing, until one does, or another micrograph is shown."""
+        self._refusal = why
+        self.say(why)
+
     def _show_micrograph(self, _event: object = None) -> None:
+        if self._refusal and self.status.text() == self._refusal:
+            self.say("")
         if self.layer is not None:
             shown = self.model.micrograph()
             self.micrograph_name.show_text(PurePosixPath(shown.name).name, shown.name)

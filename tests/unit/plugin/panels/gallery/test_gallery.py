@@ -228,7 +228,7 @@ def arranged(scored):
 def test_clicks_toggle(arranged):
     selection = Selection.none(5).toggled(3).toggled(1).toggled(3)
     assert selection.rows.tolist() == [1]
-    assert selection.current == 3
+    assert (selection.current, selection.place) == (NOTHING, 3)
 
 
 def test_shift_extends_in_the_displayed_order(arranged):
@@ -256,14 +256,15 @@ def test_all_none_and_the_current_one(arranged):
     assert Selection.none(5).moved(2).targets.tolist() == [2]
     everything = Selection.none(5).moved(2).with_all(arranged)
     assert everything.rows.tolist() == [0, 1, 2, 3, 4]
-    assert everything.cleared().targets.tolist() == [2]
+    assert everything.cleared().targets.tolist() == []
+    assert everything.cleared().place == 2
 
 
 def test_what_is_not_displayed_is_not_selected(scored):
     labelled = display(scored, show=Show.LABELLED)  # 3 1
     selection = Selection.none(5).toggled(0).toggled(3).within(labelled)
     assert (selection.rows.tolist(), selection.current) == ([3], 3)
-    assert Selection.none(5).pointed(0).within(labelled).targets.tolist() == []
+    assert Selection.none(5).only(0).within(labelled).targets.tolist() == []
 
 
 def test_added_picks_leave_the_selection_as_it_is():

@@ -68,8 +68,9 @@ def test_nothing_is_no_micrograph(viewer, model):
 
 def test_a_hint_is_needed_until_something_is_labelled(model, layer):
     assert model.needs_hint()
-    with pytest.raises(LabelError, match="No picks are selected"):
+    with pytest.raises(LabelError, match="No pick is selected"):
         model.label_selected(CARBON)
+    model.session.viewer.dims.set_point(0, layer.data[1][0])
     layer.selected_data = {1}
     model.label_selected(CARBON)
     assert not model.needs_hint()
