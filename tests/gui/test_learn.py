@@ -196,13 +196,13 @@ def test_target_boxes_of_two_panels_stay_in_step(loaded, labelled):
 def test_label_keys_work_while_the_panel_has_the_focus(loaded, qtbot):
     from qtpy.QtCore import Qt
 
-    from napari_pickeroptimizer.plugin import session
+    from napari_pickeroptimizer.plugin import navigation, session
 
     widget = panel(loaded)
     layer = loaded.layers["picks"]
     layer.mode = "select"
     row = int((session.picks_of(layer).labels != CONTAMINANT).argmax())
-    layer.selected_data = {row}
+    navigation.go_to_pick(loaded, layer, row)  # which selects it
     qtbot.keyClick(widget.load, Qt.Key.Key_J)  # events go to it whatever has the focus
     assert session.picks_of(layer).labels[row] == CONTAMINANT
     widget.diameter.number.native.setFocus()
