@@ -72,6 +72,8 @@ def run_grid(
     ) as pool:
         running = {pool.submit(_timed, function, job): job for job in missing}
         for done in as_completed(running):
+            if done.exception() is not None:
+                pool.shutdown(cancel_futures=True)  # else it is told after all the others
             known.append({"job": running[done], **done.result()})
             print(_line(known[-1], figures), flush=True)
             if output is not None:

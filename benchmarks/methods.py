@@ -219,7 +219,7 @@ def particle_probability(
 def fine_tuned_picks(
     micrographs: Micrographs,
     labels: Picks,
-    unlabelled: Picks,
+    unlabelled: Picks | None,
     test: Picks,
     settings: FineTuneSettings,
 ) -> Picks:
@@ -229,7 +229,10 @@ def fine_tuned_picks(
 
 
 def fine_tuned(
-    micrographs: Micrographs, labels: Picks, unlabelled: Picks, settings: FineTuneSettings
+    micrographs: Micrographs,
+    labels: Picks,
+    unlabelled: Picks | None,
+    settings: FineTuneSettings,
 ) -> Classifier:
     """Return the model of a fine-tuning.
 

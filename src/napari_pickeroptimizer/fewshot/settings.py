@@ -43,6 +43,11 @@ class FineTuneSettings:
         Additional unlabelled boxes per step, for the BatchNorm statistics; 0 for none.
     background_batch_size : int
         Background boxes per step, trained as negatives; 0 for none.
+    background_share : float
+        Share of the background in the loss, whatever its number of boxes.
+    background_left_out : float
+        Share of each step's background that is left out of the loss: the boxes that look most
+        like particles, since a list of picks may lack some.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     backbone_rate : float
@@ -87,6 +92,8 @@ class FineTuneSettings:
     batch_size: int = setting(24, least=1)
     unlabelled_batch_size: int = setting(16, least=0)
     background_batch_size: int = setting(16, least=0)
+    background_share: float = setting(0.2, above=0, below=1)
+    background_left_out: float = setting(0.25, least=0, below=1)
     learning_rate: float = setting(1e-3, above=0)
     weight_decay: float = setting(1e-2, least=0)
     backbone_rate: float = setting(1.0, least=0)

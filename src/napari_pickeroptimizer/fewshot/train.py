@@ -57,7 +57,8 @@ def train(
     Three kinds of boxes go through the network in every batch:
 
     - labels, the classes in equal parts, with the multi-loss;
-    - background, which is known to be no particle, whichever other class it is;
+    - background, which is taken for no particle, whichever other class it is, but for the
+      boxes that look most like one;
     - unlabelled picks, without a loss. They contribute to the BatchNorm statistics: twenty
       labels on three micrographs do not represent the grey levels of all picks to be scored.
       Replacing the statistics after training instead would shift the probabilities, because
@@ -93,7 +94,8 @@ def train(
         n_background = 0
     n_extra = min(n_extra, len(boxes.unlabelled))
     other = torch.tensor([c != PARTICLE for c in boxes.class_ids], device=device)
-    adjustment = log_shares(other, background=n_background > 0)
+    share = settings.background_share if n_background else 0.0
+    adjustment = log_shares(other, share)
 
     def views(windows: Windows, chosen: NDArray[np.intp]) -> torch.Tensor:
         picked = windows[torch.from_numpy(chosen)]
@@ -118,9 +120,11 @@ def train(
             of_labels, expected, settings.branch_weights, settings.label_smoothing
         )
         if n_background:
-            loss = loss + background_loss(
-                adjusted[:, len(batch) :], other, settings.branch_weights
+            background = least_like_particles(
+                adjusted[:, len(batch) :], other, settings.background_left_out
             )
+            of_background = background_loss(background, other, settings.branch_weights)
+            loss = (1 - share) * loss + share * of_background
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -144,28 +148,47 @@ def parameter_groups(
     return [{"params": params, "lr": lr} for params, lr in groups if params]
 
 
-def log_shares(other: torch.Tensor, *, background: bool) -> torch.Tensor:
+def log_shares(other: torch.Tensor, background_share: float) -> torch.Tensor:
     """Return the logarithm of each class's share of the loss.
-
-    The loss is a mean over labels, balanced over classes, plus a mean over the background: each
-    is one half, whatever their numbers.
 
     Parameters
     ----------
     other : (n_classes,) bool tensor
-        Classes other than the particle; the background is divided evenly among them.
-    background : bool
-        Whether background is trained on.
+        Classes other than the particle.
+    background_share : float
+        Share of the background, divided evenly among them; the labels, balanced over classes,
+        have the rest.
 
     Examples
     --------
-    >>> log_shares(torch.tensor([False, True]), background=True).exp().tolist()
-    [0.25, 0.75]
+    >>> log_shares(torch.tensor([False, True]), 0.2).exp()
+    tensor([0.4000, 0.6000])
     """
-    shares = torch.full((len(other),), 1 / len(other), device=other.device)
-    if background:
-        shares = (shares + other / other.sum()) / 2
+    of_labels = torch.full((len(other),), 1 / len(other), device=other.device)
+    shares = (1 - background_share) * of_labels + background_share * other / other.sum()
     return shares.log()
+
+
+def least_like_particles(
+    logits: torch.Tensor, other: torch.Tensor, left_out: float
+) -> torch.Tensor:
+    """Return the (2, k, n_classes) logits of background without the likeliest particles.
+
+    Where a list of picks is incomplete these are particles; where it is whole there is enough
+    background left. One box at least stays.
+
+    Parameters
+    ----------
+    logits : (2, b, n_classes) tensor
+        Logits of both branches.
+    other : (n_classes,) bool tensor
+        Classes other than the particle.
+    left_out : float
+        Share of the boxes that goes.
+    """
+    particle = class_probabilities(logits.detach())[:, ~other].sum(dim=1)
+    n = max(1, round(logits.shape[1] * (1 - left_out)))
+    return logits[:, particle.argsort()[:n]]
 
 
 def background_loss(

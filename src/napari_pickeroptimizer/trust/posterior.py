@@ -49,9 +49,9 @@ class LinePrior:
 WEAK_PRIOR = LinePrior(slope_spread=1.0, intercept_spread=2.0)
 # For the calibration, a single line that should be right on average. The networks are nearly
 # calibrated, and forty labels determine the line less well, so it stays close to the identity
-# until there are many labels. Half of the negative training examples are background, which is
+# until there are many labels. Some of the negative training examples are background, which is
 # easy; false picks are harder, so a pick is a little less likely a particle than the network
-# predicts, by 0 to log 3 in the logit. Chosen on development data.
+# predicts. Chosen on development data, when background was half of the loss.
 INFORMATIVE_PRIOR = LinePrior(slope_spread=0.2, intercept_spread=0.5, intercept=-0.4)
 
 

@@ -19,6 +19,7 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import (
     background_loss,
     balanced_batches,
+    least_like_particles,
     log_shares,
     train,
 )
@@ -191,18 +192,35 @@ def test_a_trained_network_holds_all_classes_for_as_likely() -> None:
     # nothing tells the boxes apart: only the shares of a batch could
     boxes = grey_boxes({0.0: PARTICLE, 1e-6: CONTAMINANT}, background=(0.0,))
     network = trained(boxes, background_batch_size=12, n_steps=300)
-    # half of the loss is of labels, evenly, the other of background: unadjusted, 1/4
+    # four fifths of the loss are of labels, evenly, the rest of background: unadjusted, 0.4
     assert probabilities(network, 0.0)[0] == pytest.approx(0.5, abs=0.05)
 
 
 def test_shares_are_those_of_the_loss() -> None:
     other = torch.tensor([False, True, True])
     torch.testing.assert_close(
-        log_shares(other, background=True).exp(), torch.tensor([2.0, 5.0, 5.0]) / 12
+        log_shares(other, 0.5).exp(), torch.tensor([2.0, 5.0, 5.0]) / 12
     )
-    torch.testing.assert_close(
-        log_shares(other, background=False).exp(), torch.full((3,), 1 / 3)
-    )
+    torch.testing.assert_close(log_shares(other, 0.0).exp(), torch.full((3,), 1 / 3))
+
+
+def test_background_that_looks_most_like_particles_is_left_out() -> None:
+    other = torch.tensor([False, True, True])
+    first = torch.tensor([[5.0, 0, 0], [1, 0, 0], [-2, 0, 0], [0, 0, 0]])
+    logits = torch.stack([first, 0 * first])
+    kept = least_like_particles(logits, other, left_out=0.25)
+    torch.testing.assert_close(kept[0, :, 0], torch.tensor([-2.0, 0.0, 1.0]))
+    assert least_like_particles(logits, other, left_out=0.0).shape == (2, 4, 3)
+    assert least_like_particles(logits[:, :1], other, left_out=0.9).shape == (2, 1, 3)
+
+
+def test_an_incomplete_list_does_not_teach_that_particles_are_background() -> None:
+    # a quarter of the background is particles that the list lacks
+    labelled = {-1.0: PARTICLE, 1.0: CONTAMINANT}
+    boxes = grey_boxes(labelled, background=(-1.0, 3.0, 3.5, 4.0))
+    taught = trained(boxes, background_left_out=0.0, background_share=0.5)
+    assert probabilities(taught, -1.0)[0] < 0.9
+    assert probabilities(trained(boxes), -1.0)[0] > 0.9
 
 
 def test_the_background_loss_is_how_unlikely_it_is_to_be_no_particle() -> None:

@@ -1,0 +1,236 @@
+"""Variants of the fine-tuning on all development targets: no default is chosen on one data set.
+
+    python benchmarks/targets.py --targets DIR [--variants NAME ...] [--only TARGET ...]
+                                 [--k 20] [--seeds 10] [--workers 2] [--output FILE.json]
+
+DIR is made by `make_targets.py`. A target is a pool of labelled picks and the list that is given
+as ``--picks``. A seed draws three micrographs and K picks of each class of the pool from them;
+the pool's picks on the other micrographs are the test set. All variants get the same draws. A
+variant is adopted if it is better on the mean and nowhere worse than by 0.002.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from empiar10017 import as_two_classes
+from grid import Job, Row, add_grid_arguments, grouped, print_table, run_grid
+from measures import measures, typed_measures
+from methods import fine_tuned_picks
+from numpy.typing import NDArray
+from simulated_targets import TARGETS as SIMULATED_TARGETS
+
+from napari_pickeroptimizer.classes import CARBON, PARTICLE
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.picks import Picks
+
+N_MICROGRAPHS = 3
+LARGEST_TEST = 600  # picks of each class
+SUFFIXES = ("", "_cut", "_50", "_25", "_10")
+PICKERS = ("topaz", "crYOLO", "deepPicker", "casper", "cryolo", "gautomatch")
+WITHOUT_SCORE = ("casper", "cryolo")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A data set, its pool of labels, and the list of picks (None: no ``--picks``)."""
+
+    data: str
+    pool: str
+    picks: str | None
+
+    @property
+    def name(self) -> str:
+        """As printed: ``empiar10017 hand topaz_25``."""
+        return f"{self.data} {self.pool} {self.picks or '-'}"
+
+
+def all_targets() -> list[Target]:
+    """Return the development targets."""
+    lists: list[str | None] = [
+        f"{picker}{suffix}"
+        for picker in PICKERS
+        for suffix in SUFFIXES
+        if not (suffix == "_cut" and picker in WITHOUT_SCORE)
+    ]
+    targets = [Target("empiar10017", "hand", name) for name in [None, *lists]]
+    blobs: list[str | None] = [None, "blobs", "blobs_50", "blobs_25", "blobs_10"]
+    targets += [Target("empiar10028", "blobs", name) for name in blobs]
+    off: list[str | None] = [None, "off_centre", "off_centre_25"]
+    for data in ("empiar10017", "empiar10028", "empiar10059"):
+        targets += [Target(data, "off_centre", name) for name in off]
+    for name in SIMULATED_TARGETS:
+        targets += [Target(f"sim_{name}", "typed", p) for p in (None, "picks", "picks_25")]
+    return targets
+
+
+# What the fine-tuning is given beside the defaults.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "no background": {"background_batch_size": 0},
+    # the default of the version before
+    "background is half of the loss": {"background_share": 0.5, "background_left_out": 0.0},
+    "a fifth of the loss, none left out": {"background_left_out": 0.0},
+    "a tenth of the loss, none left out": {
+        "background_share": 0.1,
+        "background_left_out": 0.0,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A target, read: what is drawn from, and what is given to the fine-tuning."""
+
+    micrographs: Micrographs
+    pool: Picks
+    with_carbon: frozenset[str]
+    """Micrographs of which a draw has one at least; empty for any."""
+    picks: Picks | None
+    diameter_px: float
+
+
+@cache
+def load(root: Path, target: Target) -> Loaded:
+    """Read a target, once a process."""
+    folder = root / target.data
+    record = json.loads((folder / "dataset.json").read_text())
+    pool = read_picks(folder / "pools" / f"{target.pool}.star")
+    with_carbon: frozenset[str] = frozenset()
+    if target.pool == "hand":
+        carbon = pool.table["micrograph"].to_numpy(dtype=str)[pool.labels == CARBON]
+        with_carbon = frozenset(carbon.tolist())
+        pool = as_two_classes(pool)  # its negatives are hardly typed
+    return Loaded(
+        Micrographs.find(folder / record["micrographs"]),
+        pool,
+        with_carbon,
+        read_picks(folder / "lists" / f"{target.picks}.star") if target.picks else None,
+        record["diameter_px"],
+    )
+
+
+def draw(
+    pool: Picks, with_carbon: frozenset[str], k: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows of K picks of each class on three micrographs, and the rows to test on."""
+    rng = np.random.default_rng(seed)
+    micrograph = pool.table["micrograph"].to_numpy(dtype=str)
+    classes, names = np.unique(pool.labels), np.unique(micrograph)
+    counts = np.array(
+        [[((micrograph == m) & (pool.labels == c)).sum() for c in classes] for m in names]
+    )
+    enough = [
+        names[list(chosen)]
+        for chosen in itertools.combinations(range(len(names)), N_MICROGRAPHS)
+        if (counts[list(chosen)].sum(axis=0) >= k).all()
+        and (not with_carbon or with_carbon.intersection(names[list(chosen)].tolist()))
+    ]
+    if not enough:
+        raise SystemExit(f"no three micrographs hold {k} picks of each class")
+    taken = np.isin(micrograph, enough[rng.integers(len(enough))])
+    train, test = [], []
+    for c in classes:
+        train.append(rng.choice(np.flatnonzero(taken & (pool.labels == c)), k, replace=False))
+        test.append(
+            rng.permutation(np.flatnonzero(~taken & (pool.labels == c)))[:LARGEST_TEST]
+        )
+    return np.concatenate(train), np.sort(np.concatenate(test))
+
+
+def run_draw(root: Path, variants: dict[str, dict[str, Any]], job: Job) -> Row:
+    """Return the figures of one variant on one draw of one target."""
+    target = Target(job["data"], job["pool"], job["picks"])
+    data = load(root, target)
+    pool = data.pool
+    train, test = draw(pool, data.with_carbon, job["k"], job["seed"])
+    settings = FineTuneSettings(
+        diameter_px=data.diameter_px, n_folds=0, seed=job["seed"], **variants[job["variant"]]
+    )
+    result = fine_tuned_picks(
+        data.micrographs, pool.select(train), data.picks, pool.select(test), settings
+    )
+    truth = pool.labels[test]
+    row: Row = measures(truth == PARTICLE, result.particle_probability)
+    classes = np.unique(truth)
+    if len(classes) > 2:
+        columns = [f"probability_{c}" for c in classes]
+        probabilities = result.table[columns].to_numpy(dtype=np.float64)
+        typed = typed_measures(truth, classes.astype(np.int64), probabilities, PARTICLE)
+        row |= {"accuracy": typed["accuracy"], "f1_classes": typed["f1_macro"]}
+    return row
+
+
+def print_comparison(rows: list[Row], figure: str) -> None:
+    """Print a figure's mean (and worst) by target and variant, and the mean of all targets."""
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    lines: list[list[object]] = []
+    sums: dict[str, list[float]] = {v: [] for v in variants}
+    for (data, pool, picks), group in grouped(rows, "data", "pool", "picks").items():
+        line: list[object] = [Target(data, pool, picks).name]
+        for variant in variants:
+            values = [row[figure] for row in group if row["variant"] == variant]
+            sums[variant].append(float(np.mean(values)))
+            line.append(f"{np.mean(values):.4f} ({min(values):.3f})")
+        lines.append(line)
+    lines.append(["mean of the targets", *(f"{np.mean(sums[v]):.4f}" for v in variants)])
+    first = np.array(sums[variants[0]])
+    least = [float((np.array(sums[v]) - first).min()) for v in variants]
+    lines.append([f"worst against {variants[0]}", *(f"{x:+.4f}" for x in least)])
+    print(f"\n{figure}: mean (worst) over the draws")
+    print_table(("target", *variants), lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_grid_arguments(parser)
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS))
+    parser.add_argument(
+        "--set", action="append", default=[], help="one variant more: NAME=JSON of settings"
+    )
+    parser.add_argument("--only", nargs="+", help="these targets, by their whole names")
+    parser.add_argument("--k", type=int, nargs="+", default=[20])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
+    args = parser.parse_args()
+    variants = dict(VARIANTS)
+    for text in args.set:
+        name, _, values = text.partition("=")
+        variants[name] = json.loads(values)
+        args.variants.append(name)
+    targets = [t for t in all_targets() if not args.only or t.name in args.only]
+    jobs: list[Job] = [
+        {"data": t.data, "pool": t.pool, "picks": t.picks, "k": k, "variant": v,
+         "settings": json.dumps(variants[v], sort_keys=True), "seed": seed}
+        for v in dict.fromkeys(args.variants)
+        for k in args.k
+        for t in targets
+        for seed in range(args.first_seed, args.first_seed + args.seeds)
+    ]  # fmt: skip
+    rows = run_grid(
+        partial(run_draw, args.targets, variants),
+        jobs,
+        workers=args.workers,
+        output=args.output,
+        figures=("auc", "f1_particle"),
+    )
+    for (k,), group in grouped(rows, "k").items():
+        print(f"\n## K = {k}")
+        for figure in ("auc", "f1_particle"):
+            print_comparison(group, figure)
+
+
+if __name__ == "__main__":
+    main()
