@@ -100,22 +100,37 @@ def simulated(
     return root
 
 
-def draw(picks: Picks, k: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows of K picks of each class on three micrographs, and all rows of the others."""
-    rng = np.random.default_rng(seed)
+def on_three_micrographs(
+    picks: Picks,
+    k: int,
+    classes: NDArray[Any],
+    rng: np.random.Generator,
+    one_of: frozenset[str] = frozenset(),
+) -> NDArray[np.bool_]:
+    """Draw three micrographs that hold K picks of each class; return which picks are on them.
+
+    One of them at least is among `one_of`, where that names any.
+    """
     micrograph = picks.table["micrograph"].to_numpy(dtype=str)
     counts = {
-        name: np.array([((micrograph == name) & (picks.labels == c)).sum() for c in CLASSES])
-        for name in np.unique(micrograph)
+        name: np.array([((micrograph == name) & (picks.labels == c)).sum() for c in classes])
+        for name in np.unique(micrograph).tolist()
     }
     enough = [
         names
         for names in itertools.combinations(counts, N_TRAINING_MICROGRAPHS)
         if (sum(counts[name] for name in names) >= k).all()
+        and (not one_of or one_of.intersection(names))
     ]
     if not enough:
         raise SystemExit(f"no three micrographs hold {k} picks of each class")
-    pool = np.isin(micrograph, enough[rng.integers(len(enough))])
+    return np.isin(micrograph, enough[rng.integers(len(enough))])
+
+
+def draw(picks: Picks, k: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows of K picks of each class on three micrographs, and all rows of the others."""
+    rng = np.random.default_rng(seed)
+    pool = on_three_micrographs(picks, k, CLASSES, rng)
     train = [
         rng.choice(np.flatnonzero(pool & (picks.labels == c)), k, replace=False)
         for c in CLASSES

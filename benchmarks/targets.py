@@ -12,7 +12,6 @@ variant is adopted if it is better on the mean and nowhere worse than by 0.002.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,6 +25,7 @@ from measures import measures, typed_measures
 from methods import fine_tuned_picks
 from numpy.typing import NDArray
 from simulated_targets import TARGETS as SIMULATED_TARGETS
+from simulated_targets import on_three_micrographs
 
 from napari_pickeroptimizer.classes import CARBON, PARTICLE
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -33,7 +33,6 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 
-N_MICROGRAPHS = 3
 LARGEST_TEST = 600  # picks of each class
 SUFFIXES = ("", "_cut", "_50", "_25", "_10")
 PICKERS = ("topaz", "crYOLO", "deepPicker", "casper", "cryolo", "gautomatch")
@@ -124,20 +123,8 @@ def draw(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows of K picks of each class on three micrographs, and the rows to test on."""
     rng = np.random.default_rng(seed)
-    micrograph = pool.table["micrograph"].to_numpy(dtype=str)
-    classes, names = np.unique(pool.labels), np.unique(micrograph)
-    counts = np.array(
-        [[((micrograph == m) & (pool.labels == c)).sum() for c in classes] for m in names]
-    )
-    enough = [
-        names[list(chosen)]
-        for chosen in itertools.combinations(range(len(names)), N_MICROGRAPHS)
-        if (counts[list(chosen)].sum(axis=0) >= k).all()
-        and (not with_carbon or with_carbon.intersection(names[list(chosen)].tolist()))
-    ]
-    if not enough:
-        raise SystemExit(f"no three micrographs hold {k} picks of each class")
-    taken = np.isin(micrograph, enough[rng.integers(len(enough))])
+    classes = np.unique(pool.labels)
+    taken = on_three_micrographs(pool, k, classes, rng, one_of=with_carbon)
     train, test = [], []
     for c in classes:
         train.append(rng.choice(np.flatnonzero(taken & (pool.labels == c)), k, replace=False))

@@ -256,13 +256,19 @@ class Picks:
             for column in (MICROGRAPH, X, Y, PICKER_SCORE)
             if column.name in self.table
         }
-        for name in map(str, self.table):
-            if name.startswith(FEATURE_PREFIX):
-                values = self.table[name].to_numpy()
-                if values.dtype != np.int64:
-                    values = np.array(["" if v is None else str(v) for v in values.tolist()])
-                columns[name.removeprefix(FEATURE_PREFIX)] = values
+        for label, values in self.features().items():
+            if values.dtype != np.int64:
+                values = np.array(["" if v is None else str(v) for v in values.tolist()])
+            columns[label] = values
         return columns
+
+    def features(self) -> dict[str, NDArray[Any]]:
+        """Return what the user told of points of their own, by STAR label."""
+        return {
+            name.removeprefix(FEATURE_PREFIX): self.table[name].to_numpy()
+            for name in map(str, self.table)
+            if name.startswith(FEATURE_PREFIX)
+        }
 
     def to_starfile(self) -> StarfileBlocks:
         """Return picks as ``starfile.read`` would: a DataFrame, or several by block name.

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.plugin import transforms
-from napari_pickeroptimizer.plugin.labels.features import features_of
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
@@ -85,7 +84,7 @@ def feature_table(state: LayerState) -> pd.DataFrame:
     )
     if "picker_score" in table:
         features["picker_score"] = table["picker_score"].to_numpy(np.float64)
-    return features.assign(**features_of(state.picks))
+    return features.assign(**state.picks.features())
 
 
 def _changing_features(

@@ -250,7 +250,8 @@ def session_with(layer: Any) -> Session:
     layer = unwrap(layer)
     asking_viewer()
     for session in list(_sessions.values()):
-        if layer in getattr(session.viewer_ref(), "layers", ()):
+        viewer = session.viewer_ref()
+        if viewer is not None and layer in viewer.layers:
             return session
     raise SettingsError(
         f"layer {layer.name!r} is in no viewer of this plugin: add it to one, and call "
@@ -386,9 +387,10 @@ def _on_threshold(session: Session, layer: Any) -> None:
 def _colour_shown(session: Session, _event: Any = None) -> None:
     """Colour the picks of a micrograph when it is shown, if their colours are outdated."""
     viewer = session.viewer_ref()
-    for layer in () if viewer is None else picks_layers(viewer):
-        if picks_state(layer).needs_refresh:
-            outputs.paint_shown(viewer, layer)
+    if viewer is not None:
+        for layer in picks_layers(viewer):
+            if picks_state(layer).needs_refresh:
+                outputs.paint_shown(viewer, layer)
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:

@@ -159,11 +159,13 @@ def simulate_project(
         earlier, [] if settings.structure is None else [Path(settings.structure)]
     )
     model = project_model(settings)
+    settings = settings.for_model(model)
+    # looked at again: another program may have finished since
     with locked(root), staged(root, _earlier_files(root, overwrite)) as folder:
-        tables = yield from _simulated(folder, settings.for_model(model), model, scene)
-        written = _write_tables(folder, settings.for_model(model), *tables)
-        names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
-        record = {"files": [name for name in names if (folder / name).is_file()]}
+        tables = yield from _simulated(folder, settings, model, scene)
+        written = _write_tables(folder, settings, *tables)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        record = {"files": [path.relative_to(folder).as_posix() for path in files]}
         write_text_atomic(folder / SIMULATION_RECORD, json.dumps(record, indent=1) + "\n")
     yield written.moved_to(root)
 

@@ -59,15 +59,6 @@ def with_features(picks: Picks, features: pd.DataFrame) -> Picks:
     return picks.with_columns(**columns) if columns else picks
 
 
-def features_of(picks: Picks) -> dict[str, NDArray[Any]]:
-    """Return the further features of picks, as a layer shows them."""
-    return {
-        name.removeprefix(FEATURE_PREFIX): picks.table[name].to_numpy()
-        for name in map(str, picks.table)
-        if name.startswith(FEATURE_PREFIX)
-    }
-
-
 def edited(picks: Picks, features: pd.DataFrame, ids: NDArray[np.int64]) -> Picks:
     """Return picks with the further features that a layer's table holds now.
 
@@ -82,7 +73,7 @@ def edited(picks: Picks, features: pd.DataFrame, ids: NDArray[np.int64]) -> Pick
     """
     if picks.sources or len(features) != len(ids):
         return picks
-    has_pick, shown, columns = ids >= 0, features_of(picks), {}
+    has_pick, shown, columns = ids >= 0, picks.features(), {}
     for name, label in kept_names(features).items():
         after = _column(features[name])
         before = shown.get(label)
