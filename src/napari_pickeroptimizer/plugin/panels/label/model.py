@@ -18,7 +18,7 @@ from napari_pickeroptimizer.plugin.images.stack import StackView
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
-from napari_pickeroptimizer.plugin.targets import acting_layer
+from napari_pickeroptimizer.plugin.targets import NONE_SELECTED, acting_layer
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
 OTHER_KEYS = (
@@ -112,10 +112,10 @@ class LabelModel(PanelModel):
         LabelError
             None are.
         """
+        if self.layer is None:
+            raise LabelError(NONE_SELECTED)
         viewer = self.session.viewer
-        if self.layer is not None:
-            layer = acting_layer(viewer, self.layer)
-            keys.label(viewer, layer, class_id, pointing=False)
+        keys.label(viewer, acting_layer(viewer, self.layer), class_id, pointing=False)
 
     def travel(self, key: str) -> None:
         """Undo or redo, as the key does."""

@@ -66,6 +66,11 @@ def test_nothing_is_no_micrograph(viewer, model):
     assert model.missing() == {}
 
 
+def test_without_picks_a_class_button_says_why_it_does_nothing(model):
+    with pytest.raises(LabelError, match="No pick is selected"):
+        model.label_selected(CARBON)
+
+
 def test_a_hint_is_needed_until_something_is_labelled(model, layer):
     assert model.needs_hint()
     with pytest.raises(LabelError, match="No pick is selected"):
