@@ -193,5 +193,8 @@ def viewer(make_viewer: Any) -> Any:
 
 @pytest.fixture
 def shown_viewer(make_viewer: Any) -> Any:
-    """Return a viewer that a mouse and a keyboard can work on."""
+    """Return a viewer that a mouse and a keyboard can work on; the pointer is on no window."""
+    from qtpy.QtGui import QCursor, QGuiApplication
+
+    QCursor.setPos(QGuiApplication.primaryScreen().geometry().bottomRight())
     return make_viewer(show=True)

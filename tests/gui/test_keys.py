@@ -24,6 +24,9 @@ class Desk:
         window.activateWindow()
         qtbot.waitUntil(window.isActiveWindow)
         qtbot.waitUntil(lambda: self.gallery.grid.viewport().width() > 100)
+        # wherever an earlier test has left the pointer
+        self.move_to(self.canvas)
+        self.move_to(self.label)
 
     @property
     def canvas(self):
