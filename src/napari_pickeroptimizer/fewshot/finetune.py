@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,9 @@ from napari_pickeroptimizer.fewshot.events import (
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.label_digest import labels_digest
+from napari_pickeroptimizer.fewshot.side_by_side import side_by_side
 from napari_pickeroptimizer.fewshot.train import train
-from napari_pickeroptimizer.fewshot.validate import Folds, Validation
+from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.weights import backbone_of, check_base, initial_network
 from napari_pickeroptimizer.quoting import without_lone_bytes
@@ -88,43 +90,31 @@ def finetune(
             yield event
     assert boxes is not None  # gather's last event
     folds = Folds.of(boxes.targets, boxes.groups, settings)
-    n_trainings = len(folds) + 1
-    validation = yield from _cross_validated(boxes, folds, settings, device, n_trainings)
-    everything = np.arange(len(boxes.targets))
-    network = yield from _trained(
-        boxes, everything, settings, device, n_trainings - 1, n_trainings
-    )
+    network = _initial_network(boxes, settings)
+    predictions: dict[int, FoldPredictions] = {}
+    n_steps = settings.n_steps * (len(folds) + 1)
+    trainings: list[Generator[StepDone | FoldPredictions, None, None]] = [
+        _training(network, boxes, np.arange(len(boxes.targets)), settings, device),
+        *(
+            # copied before the first training begins
+            _fold_training(i, folds, copy.deepcopy(network), boxes, settings, device)
+            for i in range(len(folds))
+        ),
+    ]
+    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
+    n_done = 0
+    for step in side_by_side(trainings, n_threads):
+        if isinstance(step, FoldPredictions):
+            predictions[step.fold] = step
+            accuracy = step.accuracy(boxes.targets)
+            yield FoldDone(step.fold + 1, len(folds), accuracy, _progress(n_done / n_steps))
+        else:
+            n_done += 1
+            yield dataclasses.replace(step, progress=_progress(n_done / n_steps))
+    validation = Validation.of(folds, boxes.targets, predictions)
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
     yield FineTuned(model, validation)
-
-
-def _cross_validated(
-    boxes: TrainingBoxes,
-    folds: Folds,
-    settings: FineTuneSettings,
-    device: torch.device,
-    n_trainings: int,
-) -> Generator[StepDone | FoldDone, None, Validation | None]:
-    """Yield the steps of all folds and return their predictions."""
-    if not len(folds):
-        return None
-    reference = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
-    card = model_card(boxes, settings)
-    n_classes = len(boxes.class_ids)
-    held_out, of_picks = [], []
-    for i, (train_rows, test_rows) in enumerate(folds):
-        network = yield from _trained(boxes, train_rows, settings, device, i, n_trainings)
-        model = Classifier(network, card)
-        predicted = np.full((len(boxes.targets), n_classes), np.nan, dtype=np.float32)
-        predicted[test_rows] = model.predict(
-            render(boxes.labelled[torch.from_numpy(test_rows)], settings.box_px)
-        )
-        held_out.append(predicted)
-        of_picks.append(model.predict(reference))
-        hits = predicted[test_rows].argmax(axis=1) == boxes.targets[test_rows]
-        yield FoldDone(i + 1, len(folds), float(hits.mean()), _progress(i, 1, n_trainings))
-    return Validation(folds, boxes.targets, np.stack(held_out), np.stack(of_picks))
 
 
 def finished(
@@ -177,27 +167,46 @@ def _reference_rows(boxes: TrainingBoxes) -> torch.Tensor:
     return torch.from_numpy(np.linspace(0, n - 1, min(n, N_REFERENCE)).round().astype(int))
 
 
-def _trained(
+def _initial_network(boxes: TrainingBoxes, settings: FineTuneSettings) -> TwoBranchNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return initial_network(settings.base, settings.backbone, len(boxes.class_ids))
+
+
+def _training(
+    network: TwoBranchNet,
     boxes: TrainingBoxes,
     rows: NDArray[np.intp],
     settings: FineTuneSettings,
     device: torch.device,
-    training: int,
-    n_trainings: int,
-) -> Generator[StepDone, None, TwoBranchNet]:
-    """Yield the steps of one training, from 0, and return its network; the last is the final."""
-    fold = training + 1 if training + 1 < n_trainings else None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        network = initial_network(settings.base, settings.backbone, len(boxes.class_ids))
+    fold: int | None = None,
+) -> Generator[StepDone, None, None]:
+    """Train `network` in place on some of the labels."""
     for step, losses, accuracy in train(network, boxes, rows, settings, device):
-        progress = _progress(training, step / settings.n_steps, n_trainings)
-        yield StepDone(fold, step, settings.n_steps, losses, accuracy, progress)
-    return network
+        yield StepDone(fold, step, settings.n_steps, losses, accuracy, 0.0)
 
 
-def _progress(training: int, part: float, n_trainings: int) -> float:
-    return READING_SHARE + (1 - READING_SHARE) * (training + part) / n_trainings
+def _fold_training(
+    i: int,
+    folds: Folds,
+    network: TwoBranchNet,
+    boxes: TrainingBoxes,
+    settings: FineTuneSettings,
+    device: torch.device,
+) -> Generator[StepDone | FoldPredictions, None, None]:
+    """Train on the labels of fold `i`; yield the predictions for the others last."""
+    train_rows, test_rows = folds.splits[i]
+    yield from _training(network, boxes, train_rows, settings, device, i + 1)
+    model = Classifier(network, model_card(boxes, settings))
+    predicted = np.full((len(boxes.targets), len(boxes.class_ids)), np.nan, dtype=np.float32)
+    held_out = boxes.labelled[torch.from_numpy(test_rows)]
+    predicted[test_rows] = model.predict(render(held_out, settings.box_px))
+    picks = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
+    yield FoldPredictions(i, predicted, model.predict(picks))
+
+
+def _progress(trained: float) -> float:
+    return READING_SHARE + (1 - READING_SHARE) * trained
 
 
 def model_card(

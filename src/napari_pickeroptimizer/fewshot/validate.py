@@ -15,7 +15,7 @@ from napari_pickeroptimizer.trust import HeldOutScores, match_scale
 from napari_pickeroptimizer.trust.calibration import bounded_logit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
@@ -62,6 +62,31 @@ class Folds:
 
 
 @dataclass(frozen=True, eq=False)
+class FoldPredictions:
+    """What the model of one fold predicts.
+
+    Parameters
+    ----------
+    fold : int
+        Position of the fold in `Folds.splits`.
+    of_labels : (n, n_classes) float32
+        P(class) of the labels that it was not trained on; NaN for the others.
+    of_picks : (m, n_classes) float32
+        P(class) of unlabelled picks.
+    """
+
+    fold: int
+    of_labels: NDArray[np.float32]
+    of_picks: NDArray[np.float32]
+
+    def accuracy(self, targets: NDArray[np.intp]) -> float:
+        """Return the share of held-out labels that are predicted correctly."""
+        held_out = np.isfinite(self.of_labels[:, 0])
+        hits = self.of_labels[held_out].argmax(axis=1) == targets[held_out]
+        return float(hits.mean())
+
+
+@dataclass(frozen=True, eq=False)
 class Validation:
     """Predictions for the labels from models that were not trained on them.
 
@@ -81,6 +106,20 @@ class Validation:
     targets: NDArray[np.intp]
     held_out: NDArray[np.float32]
     of_picks: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        folds: Folds,
+        targets: NDArray[np.intp],
+        predictions: Mapping[int, FoldPredictions],
+    ) -> Self | None:
+        """Join the predictions of all folds, by their positions; None without folds."""
+        if not len(folds):
+            return None
+        by_fold = [predictions[i] for i in range(len(folds))]
+        held_out = np.stack([p.of_labels for p in by_fold])
+        return cls(folds, targets, held_out, np.stack([p.of_picks for p in by_fold]))
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
