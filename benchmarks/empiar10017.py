@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,9 +175,3 @@ class LabelBoxes:
             blocks = raw[rows].reshape(-1, side, RADIAL_BIN, side, RADIAL_BIN)
             standardised[rows] = (blocks.mean((2, 4)) - median) / sigma
         return raw, standardised
-
-
-def load_regions(path: Path) -> dict[str, dict[str, list[list[float]]]]:
-    """Return hand-drawn carbon polygons and ice discs by micrograph stem."""
-    regions: dict[str, dict[str, list[list[float]]]] = json.loads(path.read_text())
-    return regions

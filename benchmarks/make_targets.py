@@ -7,7 +7,7 @@ of the fine-tuning costs minutes), ``pools/*.star`` with labelled picks to draw 
 on, and ``lists/*.star`` with picks as a picker leaves them.
 
 empiar10017   hand labels; the lists of six pickers, whole, cut at the picker's median score,
-              and at random to 50, 25 and 10 %
+              and at random to 50, 25 and 10 %; the experts' centres
 empiar10028   80S ribosome, empiar10059: TRPV1; a loose blob picker's picks, true on a centre,
               false beyond half a diameter from every mask and fainter than nearly all true ones
               (a quarter of the ribosomes is in no mask). These labels are noisy: they serve
@@ -183,7 +183,9 @@ def make_empiar10017(project_root: Path, casper: Path, root: Path) -> None:
         picks = concatenate(parts)
         add_lists(data, picker, picks.with_labels(UNLABELLED), score_of(picks))
     hand = project.labels.select(np.flatnonzero(project.labels.labels == PARTICLE))
-    centres = coords_of(read_picks(project_root / "truth.star"))
+    experts = read_picks(project_root / "truth.star").with_labels(UNLABELLED)
+    data.add("lists", "experts", experts)
+    centres = coords_of(experts)
     false = project.labels.select(np.flatnonzero(project.labels.labels != PARTICLE))
     rng = np.random.default_rng(0)
     off = inside(displaced(coords_of(hand), centres, DIAMETER_PX, rng), shapes, 90.0)

@@ -297,20 +297,26 @@ def _features(method: str, options: Options) -> NDArray[np.float64]:
 
 @cache
 def frozen_features(root: Path, base: str, backbone: str) -> NDArray[np.float64]:
-    """Return (n_labels, n_channels) features of a base network that no label has touched.
+    """Return `base_features` of all labels of the project."""
+    _, boxes = load(root)
+    return base_features(boxes.working(BoxSettings(diameter_px=DIAMETER_PX)), base, backbone)
 
-    The feature map's mean over the box and over four turned views. A random network
-    (``none``) is the same one for all draws.
+
+def base_features(
+    boxes: NDArray[np.float32], base: str = "bundled", backbone: str | None = None
+) -> NDArray[np.float64]:
+    """Return (n, n_channels) features of a base network that no label has touched.
+
+    The feature map's mean over the (n, box_px, box_px) boxes and over four turned views. A
+    random network (``none``) is the same one for all draws.
     """
     torch.manual_seed(0)
     features = initial_network(base, backbone, 2).features.eval()
-    _, boxes = load(root)
-    working = torch.from_numpy(boxes.working(BoxSettings(diameter_px=DIAMETER_PX)))
     with torch.inference_mode():
         parts = [
             torch.stack(
                 [features(dihedral_view(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
             ).mean(0)
-            for part in working[:, None].split(256)
+            for part in torch.from_numpy(boxes)[:, None].split(256)
         ]
     return torch.cat(parts).double().numpy()

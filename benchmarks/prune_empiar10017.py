@@ -23,10 +23,8 @@ from empiar10017 import (
     add_project_argument,
     as_two_classes,
     draw_labels,
-    load_regions,
     open_project,
 )
-from matplotlib.path import Path as Polygon
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
@@ -35,21 +33,17 @@ from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.pretrain.regions import KINDS, Regions, read_regions
 from napari_pickeroptimizer.prune.run import Pruned, prune_picks
 
 
-def inside(picks: Picks, regions: dict, kind: str) -> NDArray[np.bool_]:
-    """Return which picks lie in the carbon polygons or in the ice discs."""
+def inside(picks: Picks, regions: dict[str, Regions]) -> dict[str, NDArray[np.bool_]]:
+    """Return which picks lie in the carbon polygons and in the ice discs."""
     xy = picks.coords_yx_px()[:, ::-1]
-    mask = np.zeros(len(picks), dtype=bool)
+    kinds = np.full(len(picks), "", dtype="U6")
     for name, rows in picks.rows_by_micrograph().items():
-        for shape in regions[PurePosixPath(name).stem][kind]:
-            if kind == "carbon":
-                mask[rows] |= Polygon(shape).contains_points(xy[rows])
-            else:
-                x, y, r = shape
-                mask[rows] |= np.hypot(xy[rows, 0] - x, xy[rows, 1] - y) <= r
-    return mask
+        kinds[rows] = regions[PurePosixPath(name).stem].kinds_at(xy[rows])
+    return {kind: kinds == kind for kind in KINDS}
 
 
 def share(chosen: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
@@ -72,7 +66,7 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=20)
     parser.add_argument("--output", type=Path, help="keep the pruned picks of seed 0 here")
     args = parser.parse_args()
-    project, regions = open_project(args.project), load_regions(args.regions)
+    project, regions = open_project(args.project), read_regions(args.regions)
     truth = read_picks(args.project / "truth.star")
     labels = as_two_classes(project.labels)
     rows = []
@@ -93,7 +87,7 @@ def main() -> None:
             assert isinstance(done, Pruned)
             picks = done.picks
             removed = picks.table["predicted"].to_numpy() != 1
-            carbon, ice = inside(picks, regions, "carbon"), inside(picks, regions, "ice")
+            carbon, ice = inside(picks, regions).values()
             result = evaluate_picks(picks, truth, MATCH_RADIUS_PX)
             confirmed = evaluate_picks(picks.select(~carbon & ~ice), truth, MATCH_RADIUS_PX)
             rows.append(

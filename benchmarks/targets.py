@@ -3,6 +3,9 @@
     python benchmarks/targets.py --targets DIR [--variants NAME ...] [--only TARGET ...]
                                  [--k 20] [--seeds 10] [--workers 2] [--output FILE.json]
 
+A variant is a setting of the fine-tuning, or one of the simpler methods: logistic regression on
+radial profiles, or on the bundled network's features, and the reference recipe (minutes a draw).
+
 DIR is made by `make_targets.py`. A target is a pool of labelled picks and the list that is given
 as ``--picks``. A seed draws three micrographs and K picks of each class of the pool from them;
 the pool's picks on the other micrographs are the test set. All variants get the same draws. A
@@ -19,14 +22,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from empiar10017 import as_two_classes
+from baselines import (
+    probe_probabilities,
+    radial_profile_probabilities,
+    reference_recipe_probabilities,
+)
+from empiar10017 import as_two_classes, working_boxes
 from grid import Job, Row, add_grid_arguments, grouped, print_table, run_grid
 from measures import measures, typed_measures
-from methods import fine_tuned_picks
+from methods import base_features, fine_tuned_picks
 from numpy.typing import NDArray
 from simulated_targets import TARGETS as SIMULATED_TARGETS
 from simulated_targets import on_three_micrographs
 
+from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import CARBON, PARTICLE
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
@@ -85,6 +94,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Simpler methods, which know no list of picks: boxes of two diameters, or those of the network.
+METHODS = ("radial profiles", "frozen probe", "reference recipe")
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -140,21 +152,48 @@ def run_draw(root: Path, variants: dict[str, dict[str, Any]], job: Job) -> Row:
     data = load(root, target)
     pool = data.pool
     train, test = draw(pool, data.with_carbon, job["k"], job["seed"])
-    settings = FineTuneSettings(
-        diameter_px=data.diameter_px, n_folds=0, seed=job["seed"], **variants[job["variant"]]
-    )
-    result = fine_tuned_picks(
-        data.micrographs, pool.select(train), data.picks, pool.select(test), settings
-    )
     truth = pool.labels[test]
-    row: Row = measures(truth == PARTICLE, result.particle_probability)
     classes = np.unique(truth)
+    if job["variant"] in METHODS:
+        probabilities = simpler(
+            job["variant"], data, pool.select(train), pool.select(test), job["seed"]
+        )
+    else:
+        settings = FineTuneSettings(
+            diameter_px=data.diameter_px,
+            n_folds=0,
+            seed=job["seed"],
+            **variants[job["variant"]],
+        )
+        result = fine_tuned_picks(
+            data.micrographs, pool.select(train), data.picks, pool.select(test), settings
+        )
+        probabilities = result.particle_probability[:, None]
+        if len(classes) > 2:
+            columns = [f"probability_{c}" for c in classes]
+            probabilities = result.table[columns].to_numpy(dtype=np.float64)
+    row: Row = measures(truth == PARTICLE, probabilities[:, 0])  # its class is the first
     if len(classes) > 2:
-        columns = [f"probability_{c}" for c in classes]
-        probabilities = result.table[columns].to_numpy(dtype=np.float64)
         typed = typed_measures(truth, classes.astype(np.int64), probabilities, PARTICLE)
         row |= {"accuracy": typed["accuracy"], "f1_classes": typed["f1_macro"]}
     return row
+
+
+def simpler(
+    method: str, data: Loaded, train: Picks, test: Picks, seed: int
+) -> NDArray[np.float64]:
+    """Return (n, n_classes) probabilities of one of METHODS."""
+    boxes = BoxSettings(data.diameter_px)
+    if method != "frozen probe":
+        boxes = BoxSettings(data.diameter_px, box_factor=2.0, box_px=64)
+    of_train = working_boxes(data.micrographs, train, boxes)
+    of_test = working_boxes(data.micrographs, test, boxes)
+    class_ids = train.labels.astype(np.int64)
+    if method == "reference recipe":
+        return reference_recipe_probabilities(of_train, class_ids, of_test, seed=seed)
+    if method == "radial profiles":
+        return radial_profile_probabilities(of_train, class_ids, of_test)
+    return probe_probabilities(base_features(of_train), class_ids, base_features(of_test))
 
 
 def print_comparison(rows: list[Row], figure: str) -> None:
@@ -192,7 +231,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     args = parser.parse_args()
-    variants = dict(VARIANTS)
+    variants = {**VARIANTS, **{method: {} for method in METHODS}}
     for text in args.set:
         name, _, values = text.partition("=")
         variants[name] = json.loads(values)

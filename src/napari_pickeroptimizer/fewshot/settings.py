@@ -10,6 +10,7 @@ from napari_pickeroptimizer.classes import checked_class_names
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.model.backbone import checked_backbone
+from napari_pickeroptimizer.model.weights import is_trained_on_boxes
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Prior = Literal["picks", "even"]
+BatchNorm = Literal["auto", "keep", "adapt"]
+# Larger steps would undo what a base has learned of micrographs (docs/explanation/results.md).
+GENTLE_RATE = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,11 @@ class FineTuneSettings:
         Optimiser steps of each training. More of them fit the labels more closely.
     batch_size : int
         Labelled boxes per step, drawn evenly from the classes.
+    batch_norm : {"auto", "keep", "adapt"}
+        Statistics of BatchNorm: those of the base, or those of the boxes of each step. By default
+        kept if the base was trained on boxes of micrographs, else adapted.
     unlabelled_batch_size : int
-        Additional unlabelled boxes per step, for the BatchNorm statistics; 0 for none.
+        Additional unlabelled boxes per step, where BatchNorm is adapted to them; 0 for none.
     background_batch_size : int
         Background boxes per step, trained as negatives; 0 for none.
     background_share : float
@@ -50,8 +57,9 @@ class FineTuneSettings:
         like particles, since a list of picks may lack some.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
-    backbone_rate : float
-        Learning rate of the backbone, as a share of that of the branches.
+    backbone_rate : float, optional
+        Learning rate of the backbone, as a share of that of the branches; by default 0.2 if the
+        base was trained on boxes of micrographs, else 1.
     n_frozen : int
         Leading parts of the backbone that keep their first weights: of a ResNet 4 for the
         stem, then one for each stage.
@@ -90,13 +98,14 @@ class FineTuneSettings:
     backbone: str | None = None
     n_steps: int = setting(80, least=1)
     batch_size: int = setting(24, least=1)
+    batch_norm: BatchNorm = setting("auto", choices=BatchNorm)
     unlabelled_batch_size: int = setting(16, least=0)
     background_batch_size: int = setting(16, least=0)
     background_share: float = setting(0.2, above=0, below=1)
     background_left_out: float = setting(0.25, least=0, below=1)
     learning_rate: float = setting(1e-3, above=0)
     weight_decay: float = setting(1e-2, least=0)
-    backbone_rate: float = setting(1.0, least=0)
+    backbone_rate: float | None = setting(None, least=0)
     n_frozen: int = setting(0, least=0)
     branch_weights: tuple[float, float] = setting((1.0, 1.0), least=0)
     label_smoothing: float = setting(0.0, least=0, below=1)
@@ -119,6 +128,20 @@ class FineTuneSettings:
         check_ranges(self)
         if not any(self.branch_weights):
             raise SettingsError("branch_weights must not all be 0.")
+
+    @property
+    def keeps_batch_norm(self) -> bool:
+        """Whether BatchNorm keeps the statistics of the base."""
+        if self.batch_norm == "auto":
+            return is_trained_on_boxes(self.base)
+        return self.batch_norm == "keep"
+
+    @property
+    def rate_of_backbone(self) -> float:
+        """`backbone_rate`, or its default for the base."""
+        if self.backbone_rate is not None:
+            return self.backbone_rate
+        return GENTLE_RATE if is_trained_on_boxes(self.base) else 1.0
 
     @property
     def boxes(self) -> BoxSettings:

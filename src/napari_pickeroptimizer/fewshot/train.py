@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.augment import random_views
@@ -59,10 +60,12 @@ def train(
     - labels, the classes in equal parts, with the multi-loss;
     - background, which is taken for no particle, whichever other class it is, but for the
       boxes that look most like one;
-    - unlabelled picks, without a loss. They contribute to the BatchNorm statistics: twenty
-      labels on three micrographs do not represent the grey levels of all picks to be scored.
-      Replacing the statistics after training instead would shift the probabilities, because
-      the weights were trained with others.
+    - unlabelled picks, without a loss, if BatchNorm is adapted. They contribute to its
+      statistics: twenty labels on three micrographs do not represent the grey levels of all
+      picks to be scored. Replacing the statistics after training instead would shift the
+      probabilities, because the weights were trained with others.
+
+    A base that was trained on boxes keeps its statistics, which are of many more micrographs.
 
     The logits are adjusted in the loss by the share of each class in a batch (Menon et al.,
     arXiv:2007.07314), so that the trained network treats all classes as about equally likely.
@@ -83,6 +86,8 @@ def train(
     rng = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     network.to(device).train()
+    if settings.keeps_batch_norm:
+        keep_batch_norm(network)
     groups = parameter_groups(network, settings)
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -92,7 +97,7 @@ def train(
     n_background, n_extra = settings.background_batch_size, settings.unlabelled_batch_size
     if PARTICLE not in boxes.class_ids or not len(boxes.background):
         n_background = 0
-    n_extra = min(n_extra, len(boxes.unlabelled))
+    n_extra = 0 if settings.keeps_batch_norm else min(n_extra, len(boxes.unlabelled))
     other = torch.tensor([c != PARTICLE for c in boxes.class_ids], device=device)
     share = settings.background_share if n_background else 0.0
     adjustment = log_shares(other, share)
@@ -134,6 +139,13 @@ def train(
     network.eval()
 
 
+def keep_batch_norm(network: TwoBranchNet) -> None:
+    """Let BatchNorm use and keep its statistics in training; its weights still learn."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
 def parameter_groups(
     network: TwoBranchNet, settings: FineTuneSettings
 ) -> list[dict[str, Any]]:
@@ -144,7 +156,7 @@ def parameter_groups(
     of_backbone = {id(p) for p in network.features.parameters()}
     branches = [p for p in network.parameters() if id(p) not in of_backbone]
     rate = settings.learning_rate
-    groups = [(branches, rate), (backbone, rate * settings.backbone_rate)]
+    groups = [(branches, rate), (backbone, rate * settings.rate_of_backbone)]
     return [{"params": params, "lr": lr} for params, lr in groups if params]
 
 

@@ -79,6 +79,11 @@ def check_base(base: str | Path, backbone: str | None) -> None:
             initial_network(base, backbone, n_classes=2)
 
 
+def is_trained_on_boxes(base: str | Path) -> bool:
+    """Whether first weights have seen boxes of micrographs: bundled ones, or of a model file."""
+    return str(base) != "none" and not _is_imagenet(str(base))
+
+
 def _is_imagenet(base: str) -> bool:
     return base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES
 

@@ -21,6 +21,7 @@ from napari_pickeroptimizer.fewshot.train import (
     balanced_batches,
     least_like_particles,
     log_shares,
+    parameter_groups,
     train,
 )
 from napari_pickeroptimizer.model.network import (
@@ -79,8 +80,9 @@ def test_windows_reach_far_enough_for_every_view() -> None:
 
 
 SMALL = FineTuneSettings(
-    diameter_px=8, box_px=8, n_steps=60, batch_size=4, unlabelled_batch_size=4, n_unlabelled=50
-)
+    diameter_px=8, box_px=8, base="none", n_steps=60, batch_size=4, unlabelled_batch_size=4,
+    n_unlabelled=50,
+)  # fmt: skip
 CPU = torch.device("cpu")
 
 
@@ -122,7 +124,7 @@ def probabilities(network: TwoBranchNet, grey: float) -> list[float]:
         return class_probabilities(network(torch.full((1, 1, 8, 8), grey)))[0].tolist()
 
 
-def trained_norm(*unlabelled: float) -> tuple[nn.BatchNorm2d, nn.Conv2d]:
+def trained_norm(*unlabelled: float, **changes: object) -> tuple[nn.BatchNorm2d, nn.Conv2d]:
     """Train a network whose convolution stays as it is; return its BatchNorm and that."""
     torch.manual_seed(0)
     features = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4))
@@ -130,9 +132,46 @@ def trained_norm(*unlabelled: float) -> tuple[nn.BatchNorm2d, nn.Conv2d]:
         parameter.requires_grad_(False)
     network = TwoBranchNet(features, 2)
     boxes = replace(grey_boxes({0.0: 1, 0.001: 2}), unlabelled=grey_windows(*unlabelled))
-    list(train(network, boxes, np.array([0, 1]), SMALL, CPU))
+    list(train(network, boxes, np.array([0, 1]), replace(SMALL, **changes), CPU))
     assert not network.training
     return features[1], features[0]
+
+
+def test_a_base_of_boxes_keeps_its_batch_norm_statistics() -> None:
+    norm, _ = trained_norm(*[6.0] * 50, base="bundled")
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked == 0
+    assert norm.running_mean.tolist() == [0.0] * 4
+    assert norm.running_var.tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("base", "batch_norm", "kept"),
+    [
+        ("bundled", "auto", True), ("bundled", "adapt", False), ("model.safetensors", "auto", True),
+        ("none", "auto", False), ("none", "keep", True), ("imagenet", "auto", False),
+        ("resnet18.pth", "auto", False),
+    ],
+)  # fmt: skip
+def test_statistics_are_kept_where_they_are_of_micrographs_unless_told_otherwise(
+    base: str, batch_norm: str, kept: bool
+) -> None:
+    settings = FineTuneSettings(diameter_px=8, base=base, batch_norm=batch_norm)  # type: ignore[arg-type]
+    assert settings.keeps_batch_norm is kept
+
+
+def rates(**values: object) -> list[float]:
+    """Learning rates of the branches and of the backbone."""
+    network = TwoBranchNet(nn.Sequential(nn.Conv2d(1, 4, 1)), 2)
+    settings = FineTuneSettings(diameter_px=8, learning_rate=0.01, **values)  # type: ignore[arg-type]
+    return [group["lr"] for group in parameter_groups(network, settings)]
+
+
+def test_what_was_learned_of_micrographs_is_changed_gently() -> None:
+    assert rates(base="bundled") == pytest.approx([0.01, 0.002])
+    assert rates(base="none") == pytest.approx([0.01, 0.01])
+    assert rates(base="bundled", backbone_rate=0.5) == pytest.approx([0.01, 0.005])
 
 
 def test_unlabelled_picks_shape_the_batch_norm_statistics() -> None:
