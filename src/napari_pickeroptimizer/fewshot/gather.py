@@ -184,11 +184,12 @@ def gather(
             coords = coords[~outside(coords, image.shape_px)]
             sample_parts.append(cut_windows(image, coords, side))
             sample_groups.append(np.full(len(coords), i))
-            of_every_label = of_labels[every_label_rows.get(micrograph, none)]
-            taken = np.concatenate([of_picks[picked_rows[micrograph]], of_every_label])
-            diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)
-            coords = background_coords(taken, image.shape_px, diameter_px, n_each, rng)
-            background_parts.append(cut_windows(image, coords, side))
+            if settings.background_batch_size:
+                of_every_label = of_labels[every_label_rows.get(micrograph, none)]
+                taken = np.concatenate([of_picks[picked_rows[micrograph]], of_every_label])
+                diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)
+                coords = background_coords(taken, image.shape_px, diameter_px, n_each, rng)
+                background_parts.append(cut_windows(image, coords, side))
         yield BoxesRead(micrograph.name, event.n_done, event.n_total, progress)
 
     readable = np.concatenate(kept_rows)
