@@ -94,7 +94,8 @@ def suggest(
     n: Annotated[int, typer.Option("--n", "-n", help="How many picks to suggest.")] = 20,
     by: ByOption = "auto",
     diameter_px: Annotated[
-        float | None, typer.Option(help="Particle diameter in pixels; not with a fine-tuned model.")
+        float | None,
+        typer.Option(help="Particle diameter in pixels; not with a fine-tuned model."),
     ] = None,
     diameter_angstrom: Annotated[
         float | None, typer.Option(help="Particle diameter in Å; not with a fine-tuned model.")
