@@ -107,7 +107,8 @@ class DecideModel(ScoringModel):
 
     def start_text(self) -> str:
         """Return the text of the button that starts it."""
-        return "Score picks" if self.scores is None else "Score picks again"
+        is_first = self.scores is None or are_before_labels(self.scores)
+        return "Score picks" if is_first else "Score picks again"
 
     # --------------------------------------------------------------------- threshold
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.plugin.before_labels import bundled_model
 from napari_pickeroptimizer.plugin.panels.controls import (
@@ -37,7 +37,12 @@ class FirstScoresBox(QWidget):
         self._say, self.attempt = status.say, status.attempt
         self.start = button("Score without labels", "", self._start)
         self.job, self.note = JobBar(), Note("quiet")
-        fill(QVBoxLayout(self), row_of(self.start, None), self.job, self.note)
+        fill(
+            QVBoxLayout(self),
+            row_of(self.start, QLabel("to sort the gallery"), None),
+            self.job,
+            self.note,
+        )
         follow(self, self.show_state, session.target_changed, session.layers_changed)
         follow(self, self.show_state, session.scores_changed, session.diameter_changed)
         follow(self, self._on_model, session.model_changed)
