@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.suggest import SuggestSettings, suggest
     from napari_pickeroptimizer.io import read_picks, write_picks
     from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.before_labels import model_before_labels
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.decide import decide
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate_picks",
     "finetune",
     "forecast_performance",
+    "model_before_labels",
     "prune_picks",
     "read_picks",
     "score",
@@ -63,6 +65,7 @@ _HOMES = {
     "evaluate_picks": "evaluate.evaluation:evaluate_picks",
     "finetune": "fewshot.finetune:finetune",
     "forecast_performance": "trust:forecast_performance",
+    "model_before_labels": "model.before_labels:model_before_labels",
     # not `prune`: that is the subpackage, which would take the name as soon as it is imported
     "prune_picks": "prune.run:prune_picks",
     "read_picks": "io:read_picks",

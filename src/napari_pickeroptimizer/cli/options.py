@@ -86,7 +86,21 @@ class ScoringOptions:
 
     micrographs: MicrographsOption
     picks: PicksOption
-    model: Annotated[Path, typer.Option(help="Model written by finetune.")]
+    model: Annotated[
+        Path,
+        typer.Option(
+            help="Model written by finetune; or bundled, to score before any label, with a "
+            "diameter."
+        ),
+    ]
+    diameter_px: Annotated[
+        float | None,
+        typer.Option(help="Particle diameter in pixels; with --model bundled only."),
+    ] = None
+    diameter_angstrom: Annotated[
+        float | None,
+        typer.Option(help="Particle diameter in Å; with --model bundled only."),
+    ] = None
     pixel_size: PixelSizeOption = None
     flip_y: FlipYOption = False
     device: DeviceOption = "auto"

@@ -10,6 +10,7 @@ from napari_pickeroptimizer.cli.options import (
     find_micrographs,
 )
 from napari_pickeroptimizer.cli.pruning import (
+    model_of,
     picks_without_labels,
     prune_settings,
     report_writer,
@@ -27,12 +28,11 @@ def prune(
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick, and write kept and rejected picks in the format they came in."""
-    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.prune.run import prune_picks
 
     settings = prune_settings(scoring, decision)
     check_output(output, settings.overwrite)
-    classifier = Classifier.load(scoring.model)
+    classifier = model_of(scoring)
     micrographs = find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y)
     events = prune_picks(
         micrographs,

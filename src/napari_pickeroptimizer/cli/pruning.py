@@ -13,6 +13,7 @@ import typer
 
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.cli.command_record import running_command
+from napari_pickeroptimizer.cli.options import check_one_diameter
 from napari_pickeroptimizer.cli.show import (
     err,
     out,
@@ -28,9 +29,18 @@ from napari_pickeroptimizer.micrographs import Micrographs
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.cli.options import DecisionOptions, ScoringOptions
+    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Further, Pruned
     from napari_pickeroptimizer.prune.settings import PruneSettings
+
+
+def model_of(scoring: ScoringOptions) -> Classifier:
+    """Return the model of ``--model``; a pretrained one is told the diameter."""
+    from napari_pickeroptimizer.model.before_labels import model_for_picks
+
+    check_one_diameter(scoring.diameter_px, scoring.diameter_angstrom)
+    return model_for_picks(scoring.model, scoring.diameter_px, scoring.diameter_angstrom)
 
 
 def scoring_inputs(scoring: ScoringOptions) -> dict[str, Any]:

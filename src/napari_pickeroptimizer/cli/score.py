@@ -14,12 +14,13 @@ from napari_pickeroptimizer.cli.options import (
     find_micrographs,
 )
 from napari_pickeroptimizer.cli.pruning import (
+    model_of,
     picks_without_labels,
     prune_settings,
     scoring_inputs,
     show_scoring,
 )
-from napari_pickeroptimizer.cli.show import out, print_json
+from napari_pickeroptimizer.cli.show import out, print_json, warn
 from napari_pickeroptimizer.staging import check_writable
 
 
@@ -36,14 +37,14 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
-    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.prune.events import PicksScored
     from napari_pickeroptimizer.prune.journal import Shard
     from napari_pickeroptimizer.prune.score import score_picks
+    from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
     part, settings = Shard.parse(shard), prune_settings(scoring)
     check_writable(output)
-    classifier = Classifier.load(scoring.model)
+    classifier = model_of(scoring)
     events = score_picks(
         find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
         picks_without_labels(scoring.picks),
@@ -54,6 +55,8 @@ def score(
         inputs=scoring_inputs(scoring),
     )
     result = show_scoring(events, "Scoring")
+    if classifier.card.is_before_labels:
+        warn(no_forecast_reason(classifier.card))
     assert isinstance(result, PicksScored)  # the generator's last event
     n_scored = int(np.isfinite(result.picks.particle_probability).sum())
     if as_json:

@@ -30,7 +30,6 @@ from napari_pickeroptimizer.cli.show import (
     run_to_end,
     warn,
 )
-from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks, write_new_star, write_picks
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.schema import (
@@ -73,7 +72,10 @@ def suggest(
         ),
     ],
     model: Annotated[
-        Path | None, typer.Option(help="Model written by finetune; optional.")
+        Path | None,
+        typer.Option(
+            help="Model written by finetune, or bundled, with a diameter: see score; optional."
+        ),
     ] = None,
     labels: Annotated[
         list[str] | None,
@@ -92,10 +94,11 @@ def suggest(
     n: Annotated[int, typer.Option("--n", "-n", help="How many picks to suggest.")] = 20,
     by: ByOption = "auto",
     diameter_px: Annotated[
-        float | None, typer.Option(help="Particle diameter in pixels; without --model.")
+        float | None,
+        typer.Option(help="Particle diameter in pixels; not with a fine-tuned model."),
     ] = None,
     diameter_angstrom: Annotated[
-        float | None, typer.Option(help="Particle diameter in Å; without --model.")
+        float | None, typer.Option(help="Particle diameter in Å; not with a fine-tuned model.")
     ] = None,
     base: Annotated[
         str, typer.Option(help="Weights for comparing picks without --model, see finetune.")
@@ -117,12 +120,10 @@ def suggest(
     from napari_pickeroptimizer.fewshot.events import BoxesRead
     from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestSettings
     from napari_pickeroptimizer.fewshot.suggest import suggest as suggest_events
-    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.model.before_labels import model_for_picks
 
     checked_output_file(output, overwrite)
     check_one_diameter(diameter_px, diameter_angstrom)
-    if model is not None and (diameter_px or diameter_angstrom):
-        raise SettingsError("the model has its own diameter: leave --diameter-... out.")
     settings = SuggestSettings(
         n=n,
         by=by,  # type: ignore[arg-type] # checked there
@@ -134,7 +135,9 @@ def suggest(
         seed=seed,
         device=device,
     )
-    classifier = None if model is None else Classifier.load(model)
+    classifier = None
+    if model is not None:
+        classifier = model_for_picks(model, diameter_px, diameter_angstrom)
     found = find_micrographs(micrographs, pixel_size, flip_y)
     labelled = (
         read_labels(labels, positive, negative) if labels or positive or negative else None

@@ -34,6 +34,7 @@ LOGIT = Range(least=-1000, most=1000)
 DIAMETER = Range(above=0, most=100_000)  # of any particle, in pixels or Å
 PIXEL_SIZE = Range(above=0, most=10_000)
 PRETRAINING = "pretraining"
+BEFORE_LABELS = "before labels"
 
 
 def checked_card(text: str) -> dict[str, Any]:

@@ -16,7 +16,12 @@ from napari_pickeroptimizer.boxes import CLIP_SIGMA, BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import REGNETS, build_backbone
-from napari_pickeroptimizer.model.card_schema import FORMAT_VERSION, PRETRAINING, checked_card
+from napari_pickeroptimizer.model.card_schema import (
+    BEFORE_LABELS,
+    FORMAT_VERSION,
+    PRETRAINING,
+    checked_card,
+)
 from napari_pickeroptimizer.model.model_file import read_model_file, write_model_file
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores
@@ -76,6 +81,11 @@ class ModelCard:
     def is_pretrained(self) -> bool:
         """Whether it is a pretrained base for fine-tuning, whose outputs are no pick classes."""
         return self.training.get("kind") == PRETRAINING
+
+    @property
+    def is_before_labels(self) -> bool:
+        """Whether it has seen no label of the picks: see `model.before_labels`."""
+        return self.training.get("kind") == BEFORE_LABELS
 
     def to_json(self) -> str:
         """Return the card as JSON text."""
@@ -188,11 +198,17 @@ class Classifier:
         Raises
         ------
         CheckpointError
-            The weights are no numbers, as of a training that diverged; nothing is written.
+            The weights are no numbers, as of a training that diverged, or nothing was learned
+            from labels; nothing is written.
         OutputError
             The file cannot be written; what was at `path` is unchanged.
         """
         path = Path(path)
+        if self.card.is_before_labels:
+            raise CheckpointError(
+                f"{path} is not written: nothing was learned from labels yet. Give the "
+                "pretrained network again, with the diameter, or fine-tune it."
+            )
         learned = {name for name, _ in self.network.named_parameters()} if half else set()
         state = {
             k: _halved(v) if k in learned else v for k, v in self.network.state_dict().items()

@@ -33,6 +33,7 @@ _HOMES = {
     "finetune_layer": "jobs",
     "load_model": "jobs",
     "score_layer": "jobs",
+    "score_without_labels": "before_labels",
     "set_threshold": "outputs",
     "set_place_rules": "outputs",
     "scores_of": "outputs",

@@ -14,8 +14,10 @@ from napari.utils import progress
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.model.before_labels import BUNDLED_NAME
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import jobs, outputs
+from napari_pickeroptimizer.plugin.before_labels import bundled_model
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.session import Session, session_with
 from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
@@ -101,7 +103,9 @@ def apply_model(
     picks : napari.layers.Points
         Picks on it, as in `fine_tune`. Their labels take precedence over the scores.
     model : Classifier, str or Path, optional
-        A model or its file, by default the viewer's. It becomes the viewer's.
+        A model or its file, by default the viewer's. It becomes the viewer's. Before any label
+        ``"bundled"``, the bundled network at the diameter of the rings: its scores have an
+        order, but are not calibrated, and the viewer's model stays.
     threshold : float
         Least P(particle) of a kept pick.
     device : str
@@ -119,7 +123,9 @@ def apply_model(
         The file is no model, or picks, micrographs or a model are missing.
     """
     session = session_on(micrographs, picks)
-    if isinstance(model, str | Path):
+    if model == BUNDLED_NAME:
+        model = bundled_model(picks)
+    elif isinstance(model, str | Path):
         model = jobs.load_model(session.viewer, model)
     with _progress_bar("Scoring picks") as show:
         jobs.score_layer(

@@ -159,12 +159,19 @@ def missing_to_finetune(
     return ""
 
 
-def missing_to_score(session: Session) -> str:
-    """Return what scoring still needs; empty when it can start."""
+def missing_layers(session: Session) -> str:
+    """Return which layers scoring still needs; empty when they are there."""
     if session.stack_layer is None:
         return "Picks are scored on their micrographs: open micrographs first."
     if session.picks_layer is None:
         return "Open picks first."
+    return ""
+
+
+def missing_to_score(session: Session) -> str:
+    """Return what scoring still needs; empty when it can start."""
+    if missing := missing_layers(session):
+        return missing
     if session.model is None:
         return "Fine-tune a model (Learn), or load a model file."
     return ""
@@ -319,7 +326,7 @@ def score_layer(
     viewer, layer : napari.Viewer, napari.layers.Points
         Where the picks are.
     model : Classifier, optional
-        By default the session's; any other becomes the session's.
+        By default the session's; any other that was fine-tuned becomes the session's.
     stack_layer : napari.layers.Image, optional
         Their micrographs, by default those they were matched to.
     threshold : float, optional
@@ -332,7 +339,7 @@ def score_layer(
     viewer, layer = unwrap(viewer), unwrap(layer)
     session = session_of(viewer)
     scores, events = score_events(viewer, layer, model, stack_layer=stack_layer, device=device)
-    if scores.model is not session.model:
+    if scores.model is not session.model and not scores.card.is_before_labels:
         session.set_model(scores.model)
     state = picks_state(layer)
     before = state.begin_scores(scores)
@@ -351,7 +358,10 @@ def score_layer(
 
 def restore_scores(viewer: Any, layer: Any, before: Scores | None) -> None:
     """Restore the earlier scores of a layer, unless they are of another model."""
-    is_current = before is not None and before.model is session_of(viewer).model
+    model = session_of(viewer).model
+    is_current = before is not None and (
+        before.model is model or (model is None and before.card.is_before_labels)
+    )
     state = picks_state(layer)
     state.restore_scores(before if is_current else None)
     if is_current and not state.rules.are_off:

@@ -72,9 +72,9 @@ def checked_for_picks(classifier: Classifier) -> Classifier:
     if card.is_pretrained:
         raise CheckpointError(
             f"this model is a pretrained one: it distinguishes {len(card.class_names)} "
-            "categories of boxes and cannot score picks. It is a base to start from: "
-            "fine-tune it on labelled picks (`pickeroptimizer finetune --base FILE`) "
-            "and use the resulting model."
+            "categories of boxes. It is a base to start from: fine-tune it on labelled picks "
+            "(`pickeroptimizer finetune --base FILE`) and use the resulting model. Before any "
+            "label, `model_before_labels` makes one that tells particles from the rest."
         )
     return classifier
 

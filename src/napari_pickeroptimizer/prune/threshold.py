@@ -89,6 +89,11 @@ class ThresholdRule:
         SettingsError
             The rule needs a forecast, and the model was not cross-validated.
         """
+        if self.needs_forecast and card.is_before_labels:
+            raise SettingsError(
+                f"{self} needs a forecast, and there is none before the first label: label some "
+                "picks, fine-tune on them, and give that model."
+            )
         if self.needs_forecast and card.held_out_scores is None:
             raise SettingsError(
                 f"{self} needs a model that was cross-validated. {no_forecast_reason(card)} Or "

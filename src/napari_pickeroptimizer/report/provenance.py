@@ -87,6 +87,7 @@ def model_entries(card: ModelCard) -> Entries:
         ("Classes", ", ".join(card.class_names)),
         ("Backbone", card.backbone),
         ("Labels", as_text(training["labels"]) if training.get("labels") else None),
+        ("Labels", "none: scored before the first one" if card.is_before_labels else None),
         ("Particle diameter", diameter),
         ("Box", f"{boxes.box_factor:g} diameters, {boxes.box_px} pixels"),
         ("Trained at", trained_at or None),

@@ -39,6 +39,11 @@ def score_section(
     """Return the charts of the scores of a run."""
     calibrated = ", calibrated on your labels" if card.calibration != Calibration() else ""
     intro = f"Scores are P(particle), the probability that a pick is a particle{calibrated}."
+    if card.is_before_labels:
+        intro = (
+            "Scores are what a pretrained network, which has seen no label of these data, takes "
+            "for P(particle): use their order, not their values."
+        )
     figures = [_histogram(decided, card, threshold)]
     if forecast is not None:
         figures.append(_curves(forecast, threshold))
@@ -75,11 +80,14 @@ def label_rugs(decided: Picks, card: ModelCard) -> tuple[list[Bars], str]:
         labelled = (decided.labels != UNLABELLED) & np.isfinite(decided.particle_probability)
         p = decided.particle_probability[labelled]
         is_particle = decided.labels[labelled] == PARTICLE
+        trained = "; the model may have been trained on them"
         sentence = (
-            "Strokes under the axis are the labels of these picks; the model may have been "
-            "trained on them."
+            "Strokes under the axis are the labels of these picks"
+            f"{'' if card.is_before_labels else trained}."
         )
     else:
+        if card.is_before_labels:
+            return [], "There are no labels yet."
         return [], "Labels are not drawn: the model holds no out-of-fold scores."
     return [
         Bars("labelled particles", "kept", p[is_particle]),

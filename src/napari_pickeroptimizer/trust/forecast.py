@@ -365,6 +365,12 @@ def _too_easy(
 
 def no_forecast_reason(card: ModelCard) -> str:
     """Return why a model without out-of-fold scores has no forecast, and what to do about it."""
+    if card.is_before_labels:
+        return (
+            "Scored without labels, by a pretrained network: the order of the scores is "
+            "meaningful, but they are no calibrated probabilities, and no precision is expected. "
+            "Label some picks and fine-tune to know it."
+        )
     settings = card.training.get("settings") or {}
     if settings.get("n_folds") in (0, 1):
         return (

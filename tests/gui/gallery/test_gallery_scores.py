@@ -23,7 +23,9 @@ def give_scores(viewer, layer, *, complete: bool = True, features: bool = True):
     codes = np.asarray(layer.data)[:, 0].astype(np.int32)
     p = rng.random(len(picks)).astype(np.float32)
     scores = Scores(
-        model=SimpleNamespace(card=SimpleNamespace(class_ids=(1, 2, 3))),
+        model=SimpleNamespace(
+            card=SimpleNamespace(class_ids=(1, 2, 3), is_before_labels=False)
+        ),
         codes=codes,
         names=tuple(map(str, range(codes.max() + 1))),
         probabilities=np.column_stack([p, (1 - p) * 0.7, (1 - p) * 0.3]).astype(np.float32),

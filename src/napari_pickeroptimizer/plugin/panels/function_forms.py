@@ -14,11 +14,7 @@ from napari_pickeroptimizer.plugin import functions, jobs, outputs, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.layer_state import layer_state
 from napari_pickeroptimizer.plugin.panels.controls import Note, button, shows_errors
-from napari_pickeroptimizer.plugin.panels.decide.model import (
-    LAYER_DELETED,
-    DecideModel,
-    summary_text,
-)
+from napari_pickeroptimizer.plugin.panels.decide.model import DecideModel, summary_text
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.key_forwarding import (
     KeyForwarder,
@@ -26,6 +22,7 @@ from napari_pickeroptimizer.plugin.panels.key_forwarding import (
     press_on_canvas,
 )
 from napari_pickeroptimizer.plugin.panels.learn.model import LearnModel
+from napari_pickeroptimizer.plugin.panels.scoring_model import LAYER_DELETED
 from napari_pickeroptimizer.plugin.panels.settings_form import field_options, label_of
 from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow, when_destroyed
 from napari_pickeroptimizer.plugin.preferences import preferences

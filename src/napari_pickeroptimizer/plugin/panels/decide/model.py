@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.plugin import jobs, outputs
+from napari_pickeroptimizer.plugin import outputs
+from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
 from napari_pickeroptimizer.plugin.jobs import missing_to_score
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
-from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
+from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.outputs import LayerOutputs
-from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
-from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
+from napari_pickeroptimizer.plugin.panels.scoring_model import ScoringModel
+from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
-from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import PlaceRules
 from napari_pickeroptimizer.prune.threshold import NAMED_RULES
 from napari_pickeroptimizer.trust.forecast import Expectation, Interval, no_forecast_reason
 
-LAYER_DELETED = "The picks layer was deleted meanwhile."
+NO_OWN_MODEL = (
+    "There is no model of your own yet: label some picks, and fine-tune on them (Learn)."
+)
 OUTDATED = "The scores were from the previous model: score the picks again."
 BY_HAND = "by hand"
 PRESETS = (BY_HAND, *NAMED_RULES)
@@ -66,7 +68,7 @@ class ThresholdText:
         )
 
 
-class DecideModel(PanelModel):
+class DecideModel(ScoringModel):
     """Scores and threshold of the picks that a session works on.
 
     Parameters
@@ -78,9 +80,6 @@ class DecideModel(PanelModel):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._were_scored: WeakSet[Any] = WeakSet()  # Any: napari's layers are not typed here
-        # the layer that is being scored, its previous scores, and the last event
-        self._scoring: Any | None = None
-        self._before: Scores | None = None
 
     @property
     def state(self) -> LayerState | None:
@@ -94,6 +93,8 @@ class DecideModel(PanelModel):
     def status(self) -> str:
         """Return what scoring still needs, or that it can start."""
         missing, scores = missing_to_score(self.session), self.scores
+        if are_before_labels(scores):
+            return BY_ORDER if self.session.model else f"{BY_ORDER} {NO_OWN_MODEL}"
         if missing:
             return f"{missing} The existing scores can be used." if scores else missing
         if scores is not None:
@@ -106,7 +107,8 @@ class DecideModel(PanelModel):
 
     def start_text(self) -> str:
         """Return the text of the button that starts it."""
-        return "Score picks" if self.scores is None else "Score picks again"
+        is_first = self.scores is None or are_before_labels(self.scores)
+        return "Score picks" if is_first else "Score picks again"
 
     # --------------------------------------------------------------------- threshold
 
@@ -150,59 +152,6 @@ class DecideModel(PanelModel):
         if state and scores and scores.complete and rules != state.rules:
             outputs.set_place_rules(self.session.viewer, self.layer, rules)
 
-    # ----------------------------------------------------------------------- scoring
-
-    def begin(self, device: str) -> Iterator[ScoreEvent | ScoreSummary]:
-        """Return the job that scores the picks, those of the micrograph on the screen first.
-
-        Raises
-        ------
-        PickerOptimizerError
-            At once, where something is missing.
-        """
-        viewer, layer = self.session.viewer, self.layer
-        scores, events = jobs.score_events(
-            viewer,
-            layer,
-            stack_layer=self.session.stack_layer,
-            device=device,
-            first=jobs.micrographs_first(viewer, layer),
-        )
-        self._scoring = layer
-        self._before = picks_state(layer).begin_scores(scores)
-        return events
-
-    def layer_was_deleted(self) -> bool:
-        """Whether the layer that is being scored is gone."""
-        return self._scoring not in self.session.viewer.layers
-
-    def take(self, event: ScoreEvent | ScoreSummary) -> str:
-        """Handle an event of scoring; return its stage."""
-        viewer, layer = self.session.viewer, self._scoring
-        match event:
-            case PicksScored():
-                return "Estimating precision and recall"
-            case ScoreSummary():
-                outputs.take_scores(viewer, layer, event)
-                self._end()
-                return ""
-        outputs.take_scores(viewer, layer, event)
-        return f"Micrograph {event.n_done} of {event.n_total}"
-
-    def put_back(self) -> None:
-        """Restore the previous scores after an unfinished scoring."""
-        layer, before = self._scoring, self._before
-        self._end()
-        viewer = self.session.viewer_ref()
-        if viewer is None or layer is None or layer not in viewer.layers:
-            return
-        scores = picks_state(layer).scores
-        if scores is not None and not scores.complete:
-            jobs.restore_scores(viewer, layer, before)
-
-    def _end(self) -> None:
-        self._scoring, self._before = None, None
-
 
 def kept_text(counts: Counts) -> str:
     """Return the headline: how many picks are kept."""
@@ -238,6 +187,8 @@ def expectation_text(expected: Expectation | None) -> str:
 
 def no_expectation_text(scores: Scores) -> str:
     """Return why there is no expected precision and recall."""
+    if are_before_labels(scores):
+        return "No precision is expected before the first label."
     if not scores.complete:
         return "Expected precision and recall follow once all picks are scored."
     if scores.card.held_out_scores is None:

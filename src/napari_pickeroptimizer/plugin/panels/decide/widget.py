@@ -21,7 +21,6 @@ from napari_pickeroptimizer.plugin.panels.controls import (
 from napari_pickeroptimizer.plugin.panels.decide.micrograph_table import MicrographTable
 from napari_pickeroptimizer.plugin.panels.decide.model import (
     BY_HAND,
-    LAYER_DELETED,
     DecideModel,
     ThresholdText,
 )
@@ -39,6 +38,7 @@ from napari_pickeroptimizer.plugin.panels.fields import (
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.learn.model import model_line, model_text
 from napari_pickeroptimizer.plugin.panels.plots import ScorePlot
+from napari_pickeroptimizer.plugin.panels.scoring_model import LAYER_DELETED
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 from napari_pickeroptimizer.plugin.scores import ScoreSummary

@@ -8,7 +8,7 @@ give the same results are written beside the picks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.before_labels import are_before_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
 from napari_pickeroptimizer.plugin.outputs import scores_of
 from napari_pickeroptimizer.plugin.panels.export.recipe import (
@@ -153,6 +154,8 @@ def export_events(
     scores = scores_of(viewer, layer)
     if not scores.complete:
         raise SettingsError("the picks are being scored: wait until all of them are.")
+    if are_before_labels(scores):  # there is no model of the user's to write
+        settings = replace(settings, model=False)
     picks, state = picks_of(layer), picks_state(layer)
     scored = _snapshot(scores, picks)
     recipe = recipe_of(viewer, layer, output, settings)
@@ -174,7 +177,8 @@ def export_events(
         edge_distance=state.rules.edge_distance,
     )
     model, inputs = scores.model, dict(recipe.inputs)
-    inputs["model"] = str(output / MODEL) if settings.model else "(of a napari session)"
+    if not are_before_labels(scores):
+        inputs["model"] = str(output / MODEL) if settings.model else "(of a napari session)"
     if not settings.labels:
         inputs["labels"] = ["(of a napari session)"] if matched else []
 

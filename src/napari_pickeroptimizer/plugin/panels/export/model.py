@@ -9,6 +9,7 @@ from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.export.export import (
     Exported,
@@ -56,6 +57,17 @@ class ExportModel(PanelModel):
         if self.session.stack_layer is None:
             return "Open the micrographs of these picks first."
         return ""
+
+    def note(self) -> str:
+        """Return what the scores are worth, where it is not much; else empty."""
+        if not are_before_labels(self.scores):
+            return ""
+        return f"{BY_ORDER} There is no model of your own yet, so none is written."
+
+    @property
+    def has_own_model(self) -> bool:
+        """Whether there is a model that could be written."""
+        return not are_before_labels(self.scores)
 
     def count_rows(self) -> list[CountRow]:
         """Return the counts of kept, rejected and unscored picks; empty before all are scored."""

@@ -16,8 +16,10 @@ from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths
+from napari_pickeroptimizer.model.before_labels import BUNDLED_NAME
 from napari_pickeroptimizer.model.checkpoint import ModelCard
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.before_labels import are_before_labels
 from napari_pickeroptimizer.plugin.jobs import CPU_BATCH, GPU_BATCH
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.export.reproduce import (
@@ -95,14 +97,20 @@ def recipe_of(
         notes.append(f"{n_new} picks that you added are in {Path(places[-1]).name} only.")
     if picks.labels.any():
         labels = (str(home / LABELS), *((str(added),) if n_new and files else ()))
-    training = None
-    if model is not None:
+    training, is_own = None, not are_before_labels(scores)
+    if model is not None and is_own:
         training, why_not = _training(model.card, picks)
         notes += [why_not] if why_not else []
     model_file = str((home if training is None else output_again) / MODEL)
+    diameter = None
+    if model is not None and not is_own:
+        boxes = model.card.boxes
+        given = {"diameter_px": boxes.diameter_px, "diameter_ang": boxes.diameter_ang}
+        model_file = BUNDLED_NAME
+        diameter = {name: value for name, value in given.items() if value is not None}
     if scores is not None and scores.complete:
         notes += _added_notes(scores, picks)
-    needed = [*labels[:1], *([model_file] if training is None else [])]
+    needed = [*labels[:1], *([model_file] if training is None and is_own else [])]
     missing = [Path(p).name for p in needed if not Path(p).is_file()]
     if missing:
         notes.append(
@@ -121,6 +129,7 @@ def recipe_of(
         write_fom=settings.write_fom,
         batch_size=batch_size(settings.device),
         notes=tuple(notes),
+        diameter=diameter,
     )
 
 

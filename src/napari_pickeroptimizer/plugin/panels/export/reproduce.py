@@ -54,7 +54,11 @@ class Recipe:
     labels : tuple of str
         Files of labelled picks; none where nothing is labelled.
     model : str
-        Model file: written by the first step where there is `training`, else read.
+        Model file: written by the first step where there is `training`, else read; or
+        ``bundled``.
+    diameter : mapping or None
+        ``diameter_px`` or ``diameter_ang`` for ``bundled``, which scored before any label; None
+        for other models.
     training : mapping or None
         Settings of the fine-tuning that differ from the defaults; None for a model that was
         not trained on these labels.
@@ -86,6 +90,7 @@ class Recipe:
     write_fom: bool = False
     batch_size: int = DEFAULT_BATCH
     notes: tuple[str, ...] = ()
+    diameter: Mapping[str, float] | None = None
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -135,6 +140,7 @@ def command_line(recipe: Recipe) -> str:
     words = [("prune",), *_micrographs(recipe)]
     words += [("--picks", path) for path in recipe.picks]
     words.append(("--model", recipe.model))
+    words += [(OPTIONS[name], _number(v)) for name, v in (recipe.diameter or {}).items()]
     words += [("--labels", path) for path in recipe.labels]
     for name, value in _prune_settings(recipe):
         option = f"--{name.replace('_', '-')}"
@@ -146,7 +152,12 @@ def command_line(recipe: Recipe) -> str:
 def python_snippet(recipe: Recipe) -> str:
     """Return a Python script that does the same."""
     names = ["Micrographs", "PruneSettings", "prune_picks", "read_picks"]
-    names += ["Classifier"] if recipe.training is None else ["FineTuneSettings", "finetune"]
+    if recipe.diameter is not None:
+        names.append("model_before_labels")
+    else:
+        names += (
+            ["Classifier"] if recipe.training is None else ["FineTuneSettings", "finetune"]
+        )
     lines = _comments(recipe)
     lines += [
         "from napari_pickeroptimizer import (",
@@ -161,7 +172,10 @@ def python_snippet(recipe: Recipe) -> str:
     lines.append(f"picks = read_picks({_listed(recipe.picks)}).with_labels(0)")
     labels = f"read_picks({_listed(recipe.labels)})" if recipe.labels else "None"
     lines.append(f"labels = {labels}")
-    if recipe.training is not None:
+    if recipe.diameter is not None:
+        diameter = ", ".join(f"{name}={value!r}" for name, value in recipe.diameter.items())
+        lines.append(f"model = model_before_labels({diameter})")
+    elif recipe.training is not None:
         lines += ["", "settings = FineTuneSettings("]
         lines += [f"    {name}={value!r}," for name, value in recipe.training.items()]
         lines += [")", "*_, tuned = finetune(micrographs, labels, settings)"]

@@ -217,7 +217,8 @@ class ExportWidget(Page):
         self.just_now.say("Exported there just now." if just_now and not missing else "")
         self.replace.visible = bool(taken) and not missing
         if not self.job.running:
-            self.say(missing)
+            self.say(missing or self.model.note())
+            self.options["model"].enabled = self.model.has_own_model
             ready = not missing and self.output is not None
             self.start.setEnabled(ready and (not taken or self.replace.value))
         self.again.show_soon()

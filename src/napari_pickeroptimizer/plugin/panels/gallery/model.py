@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin import matching, transforms
+from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
@@ -82,7 +83,10 @@ class GalleryModel:
         """Take the session's picks; whether they are others than before."""
         before, self.layer = self.layer, self.session.picks_layer
         self.read()
-        return self.layer is not before
+        is_other = self.layer is not before
+        if is_other:
+            self._sort_first_scores()
+        return is_other
 
     def read(self) -> None:
         """Read labels and scores anew; the order stays."""
@@ -125,11 +129,23 @@ class GalleryModel:
     def changed_scores(self) -> bool:
         """Read scores anew; whether they are all there, so that a new order is due."""
         self.read()
+        self._sort_first_scores()
         by_score = self.sort in BY_SCORE or self.show in DECIDED
         self.stale = self.stale or by_score
         return by_score and self.scores is not None and self.scores.complete
 
     # ------------------------------------------------------------------- order
+
+    def _sort_first_scores(self) -> None:
+        """Sort by the first scores at once: before any label there is nothing else to see."""
+        scores = self.scores
+        if self.sort is Sort.MICROGRAPH and scores is not None and scores.complete:
+            self.sort = Sort.SCORE_DOWN if are_before_labels(scores) else self.sort
+
+    def order_note(self) -> str:
+        """Return what the scores are worth that picks are sorted by, where it is not much."""
+        by_score = self.sort in BY_SCORE
+        return BY_ORDER if by_score and are_before_labels(self.scores) else ""
 
     def arrange(self, reference: NDArray[np.intp] | None = None) -> Display:
         """Return the picks in their order.
@@ -222,7 +238,8 @@ class GalleryModel:
             lines.append("not scored")
         else:
             class_id = int(picks.scored_class(np.array([row]))[0])
-            lines.append(f"score {score_text(p)}: {vocabulary.name(class_id)}")
+            worth = ", not calibrated" if are_before_labels(state.scores) else ""
+            lines.append(f"score {score_text(p)}{worth}: {vocabulary.name(class_id)}")
             if picks.decision.blocked_by[row]:
                 lines.append(
                     "rejected for its place: too near to a better pick, or to the edge"

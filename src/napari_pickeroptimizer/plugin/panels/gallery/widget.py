@@ -145,7 +145,8 @@ class GalleryWidget(Panel):
 
     def arrange(self, *_: Any, keep_place: bool = True) -> None:
         """Sort and filter again; if that fails, show why and keep the order."""
-        self.say("")
+        self.say(self.model.order_note())
+        self.tools.set_choice(self.model.sort, self.model.show)
         if not self.attempt(lambda: self._show_arranged(keep_place=keep_place)):
             self._set_choice(Sort.MICROGRAPH, Show.ALL)
             self._show_arranged(keep_place=keep_place)
@@ -198,7 +199,8 @@ class GalleryWidget(Panel):
         self.model.sort, self.model.show = self.tools.choice
         self.say("")
         if self.attempt(lambda: self._show_arranged(keep_place=False)):
-            self.say(no_longer_shown(n_selected - len(self.grid.selection.rows)))
+            hidden = no_longer_shown(n_selected - len(self.grid.selection.rows))
+            self.say(hidden or self.model.order_note())
             self.grid.setFocus()
         else:
             self._set_choice(*before)

@@ -32,6 +32,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     row_of,
 )
 from napari_pickeroptimizer.plugin.panels.label.class_table import ClassTable
+from napari_pickeroptimizer.plugin.panels.label.first_scores_box import FirstScoresBox
 from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
 from napari_pickeroptimizer.plugin.panels.label.suggest_box import SuggestBox
 from napari_pickeroptimizer.plugin.panels.label.view_box import ViewBox
@@ -65,6 +66,7 @@ class LabelWidget(Page):
         )
         self.history = QWidget()
         fill(QHBoxLayout(self.history), self.undo, self.redo, None, self.classes.add)
+        self.first_scores = FirstScoresBox(self.session, self.status)
         self.suggesting = SuggestBox(self.model, self.status)
         self.missing_list = QTreeWidget()
         self.missing_list.setHeaderHidden(True)
@@ -83,6 +85,7 @@ class LabelWidget(Page):
             self.classes,
             self.hint,
             self.history,
+            self.first_scores,
             self.suggesting,
             self.status,
             self.missing,

@@ -77,7 +77,7 @@ def scores(**others):
         "forecast": None,
         "outside": {},
         "complete": True,
-        "card": SimpleNamespace(held_out_scores=None, training={}),
+        "card": SimpleNamespace(held_out_scores=None, training={}, is_before_labels=False),
     }
     return SimpleNamespace(**values | others)
 
@@ -94,7 +94,10 @@ def scored(**others):
             {},
             "No expected precision: the model was not cross-validated.",
         ),
-        ({"card": SimpleNamespace(held_out_scores=object())}, "no pick is scored"),
+        (
+            {"card": SimpleNamespace(held_out_scores=object(), is_before_labels=False)},
+            "no pick is scored",
+        ),
     ],
 )
 def test_why_nothing_is_expected_is_told(others, words):

@@ -1,0 +1,163 @@
+"""A classifier before the first label: a pretrained network, particle against everything else.
+
+A pretrained network distinguishes categories of many data sets (``particle_*``, ``contaminant_*``,
+``carbon_*``, ...). Their probabilities are added up to two classes. The order of the scores is
+meaningful on data that the network has never seen; the numbers are not calibrated there, and
+nothing is known of their precision. Its batch statistics stay those of the pretraining: those of
+the picks, which may be nearly all particles, made it much worse.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, class_name
+from napari_pickeroptimizer.errors import CheckpointError, SettingsError
+from napari_pickeroptimizer.model.card_schema import BEFORE_LABELS
+from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.model.weights import BUNDLED
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BUNDLED_NAME = "bundled"
+
+
+class ParticleOrNot(TwoBranchNet):
+    """A pretrained network whose categories are added up: particles, and all others.
+
+    Parameters
+    ----------
+    pretrained : TwoBranchNet
+        The network; its modules are shared.
+    is_particle : (n_categories,) bool tensor
+        Which of its categories are particles.
+    """
+
+    is_particle: Tensor
+
+    def __init__(self, pretrained: TwoBranchNet, is_particle: Tensor) -> None:
+        with torch.random.fork_rng(devices=[]):  # as if nothing had been drawn
+            super().__init__(pretrained.features, len(is_particle))
+        self.linear = pretrained.linear
+        self.halve, self.halved_linear = pretrained.halve, pretrained.halved_linear
+        self.register_buffer("is_particle", is_particle)
+
+    def logits_and_features(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (2, b, 2) log-probabilities, and the (b, c) means of the feature map."""
+        logits, pooled = super().logits_and_features(boxes)
+        log_p = logits.log_softmax(dim=-1)  # (2, b, n_categories)
+        groups = (self.is_particle, ~self.is_particle)
+        return torch.stack([log_p[..., g].logsumexp(dim=-1) for g in groups], dim=-1), pooled
+
+
+def model_before_labels(
+    diameter_px: float | None = None,
+    diameter_ang: float | None = None,
+    *,
+    base: str | Path = BUNDLED_NAME,
+) -> Classifier:
+    """Return a classifier of particles and others for a particle diameter, without any label.
+
+    Parameters
+    ----------
+    diameter_px, diameter_ang : float, optional
+        Particle diameter in micrograph pixels, or in Å; one of them is needed.
+    base : str or Path
+        ``bundled``, or the file of a pretrained model.
+
+    Returns
+    -------
+    Classifier
+        With the classes 1 (particle) and 2 (contaminant), for `score`, `prune_picks` and the
+        like. It has no forecast, and is not saved.
+
+    Raises
+    ------
+    CheckpointError
+        The file is no pretrained model, or its categories are not particles and others.
+    SettingsError
+        The diameter is missing.
+    """
+    return _two_classes(_loaded(base), base, diameter_px, diameter_ang)
+
+
+def model_for_picks(
+    model: str | Path, diameter_px: float | None = None, diameter_ang: float | None = None
+) -> Classifier:
+    """Return the model of a file for scoring picks: a fine-tuned one, or one before any label.
+
+    Parameters
+    ----------
+    model : str or Path
+        File of a fine-tuned model, file of a pretrained one, or ``bundled``.
+    diameter_px, diameter_ang : float, optional
+        Particle diameter, for a pretrained model: a fine-tuned one has its own.
+
+    Raises
+    ------
+    CheckpointError
+        The file is no model, or its categories are not particles and others.
+    SettingsError
+        A diameter is missing, or given where it has no place.
+    """
+    loaded = _loaded(model)
+    has_diameter = diameter_px is not None or diameter_ang is not None
+    if loaded.card.is_pretrained and not has_diameter:
+        raise SettingsError(
+            f"{model} is a pretrained network, which scores picks without labels but does not "
+            "know their size: give --diameter-px or --diameter-angstrom, or a model that "
+            "`pickeroptimizer finetune` wrote."
+        )
+    if loaded.card.is_pretrained:
+        return _two_classes(loaded, model, diameter_px, diameter_ang)
+    if has_diameter:
+        raise SettingsError(
+            f"{model} was fine-tuned and has its own diameter: leave --diameter-px and "
+            "--diameter-angstrom out."
+        )
+    return loaded
+
+
+def _loaded(model: str | Path) -> Classifier:
+    return Classifier.load(BUNDLED if str(model) == BUNDLED_NAME else model)
+
+
+def _two_classes(
+    pretrained: Classifier,
+    base: str | Path,
+    diameter_px: float | None,
+    diameter_ang: float | None,
+) -> Classifier:
+    card = pretrained.card
+    prefix = f"{class_name(PARTICLE)}_"
+    is_particle = torch.tensor([name.startswith(prefix) for name in card.class_names])
+    if not card.is_pretrained or is_particle.all() or not is_particle.any():
+        raise CheckpointError(
+            f"{base} cannot score picks without labels: expected a pretrained model with "
+            f"categories {prefix}* and others, such as the bundled one, got "
+            f"{', '.join(card.class_names[:3])}, ..."
+        )
+    boxes = BoxSettings(
+        diameter_px=diameter_px,
+        diameter_ang=diameter_ang,
+        box_factor=card.boxes.box_factor,
+        box_px=card.boxes.box_px,
+    )
+    classes = (PARTICLE, CONTAMINANT)
+    return Classifier(
+        ParticleOrNot(pretrained.network, is_particle).eval(),
+        ModelCard(
+            class_ids=classes,
+            class_names=tuple(map(class_name, classes)),
+            backbone=card.backbone,
+            boxes=boxes,
+            training={"kind": BEFORE_LABELS, "settings": {"base": str(base)}},
+            versions=card.versions,
+        ),
+    )
