@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,10 @@ from napari_pickeroptimizer.settings import check_ranges, setting
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+# Steps beyond `n_steps` see each label this often on average; no training has more than these.
+PASSES = 4
+MOST_STEPS = 240
 
 Prior = Literal["picks", "even"]
 
@@ -36,7 +41,8 @@ class FineTuneSettings:
     backbone : str, optional
         See `model.backbone.BACKBONES`; by default that of the base.
     n_steps : int
-        Optimiser steps of each training. More of them fit the labels more closely.
+        Optimiser steps of each training. More of them fit the labels more closely. Where there
+        are many labels there are more steps, see `n_steps_of`.
     batch_size : int
         Labelled boxes per step, drawn evenly from the classes.
     unlabelled_batch_size : int
@@ -59,9 +65,17 @@ class FineTuneSettings:
         Weights of the two branches in the multi-loss.
     label_smoothing : float
         Share of each target spread over all classes.
+    leave_out_doubtful : bool
+        Do not train on labels which the others contradict clearly (`doubtful_labels`).
     prior : {"picks", "even"}
         Class prior: the estimated shares among the unlabelled picks (`class_shares`), or equal
         for all classes.
+    n_labels : int
+        Maximum number of labels of each class to train on. Where there are more, as after a 2D
+        classification, they are drawn at random, evenly over micrographs; the others serve as
+        unlabelled picks where none are given.
+    n_labelled_micrographs : int
+        Maximum number of micrographs with labels to read.
     n_unlabelled, n_background : int
         Maximum number of unlabelled picks, and of background positions, to read.
     n_unlabelled_micrographs : int
@@ -100,7 +114,10 @@ class FineTuneSettings:
     n_frozen: int = setting(0, least=0)
     branch_weights: tuple[float, float] = setting((1.0, 1.0), least=0)
     label_smoothing: float = setting(0.0, least=0, below=1)
+    leave_out_doubtful: bool = True
     prior: Prior = setting("picks", choices=Prior)
+    n_labels: int = setting(500, least=1)
+    n_labelled_micrographs: int = setting(64, least=1)
     n_unlabelled: int = setting(512, least=0)
     n_background: int = setting(512, least=0)
     n_unlabelled_micrographs: int = setting(8, least=0)
@@ -119,6 +136,15 @@ class FineTuneSettings:
         check_ranges(self)
         if not any(self.branch_weights):
             raise SettingsError("branch_weights must not all be 0.")
+
+    def n_steps_of(self, n_labels: int) -> int:
+        """Return the steps of a training: enough to see each of `n_labels` twice.
+
+        `n_steps` are enough for a thousand labels; there are never more than `MOST_STEPS`,
+        unless `n_steps` itself is.
+        """
+        wanted = math.ceil(PASSES * n_labels / max(self.batch_size, 1))
+        return max(self.n_steps, min(wanted, MOST_STEPS))
 
     @property
     def boxes(self) -> BoxSettings:
