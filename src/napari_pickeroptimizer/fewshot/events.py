@@ -31,7 +31,7 @@ class MicrographSkipped:
 
 @dataclass(frozen=True)
 class LabelsLeftOut:
-    """Labels that do not count, and why: their places are labelled as two classes."""
+    """Labels that do not count, and why: two classes at one place, or others contradict them."""
 
     reason: str
     progress: float = 0.0

@@ -73,7 +73,7 @@ def finetune(
 
     Yields
     ------
-    LabelsLeftOut, BoxesRead, MicrographSkipped, StepDone, FoldDone
+    LabelsLeftOut, LabelsSampled, BoxesRead, MicrographSkipped, StepDone, FoldDone
         During the run, with the overall progress.
     FineTuned
         Last: the model and its cross-validation.

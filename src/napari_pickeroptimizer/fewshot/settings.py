@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Steps beyond `n_steps` see each label this often on average; no training has more than these.
+# How often many labels are each seen, and the most steps for that.
 PASSES = 4
 MOST_STEPS = 240
 
@@ -138,10 +138,15 @@ class FineTuneSettings:
             raise SettingsError("branch_weights must not all be 0.")
 
     def n_steps_of(self, n_labels: int) -> int:
-        """Return the steps of a training: enough to see each of `n_labels` twice.
+        """Return the steps of a training: `n_steps`, and more of them for many labels.
 
-        `n_steps` are enough for a thousand labels; there are never more than `MOST_STEPS`,
-        unless `n_steps` itself is.
+        Each of `n_labels` is then seen `PASSES` times, but in no more than `MOST_STEPS`.
+
+        Examples
+        --------
+        >>> settings = FineTuneSettings(diameter_px=100)
+        >>> [settings.n_steps_of(n) for n in (40, 480, 1000, 5000)]
+        [80, 80, 167, 240]
         """
         wanted = math.ceil(PASSES * n_labels / max(self.batch_size, 1))
         return max(self.n_steps, min(wanted, MOST_STEPS))
