@@ -107,7 +107,9 @@ def test_figures(
     p = scored(data.micrographs, data.pool.select(test), model, settings).particle_probability
     row: Row = measures(truth, p)
     if model.card.held_out_scores is not None:
-        at = forecast_performance(model.card.held_out_scores, model.card.calibration, p).at(0.5)
+        at = forecast_performance(model.card.held_out_scores, model.card.calibration, p).at(
+            0.5
+        )
         kept = p >= 0.5
         for name, true in (("precision", truth[kept].mean()), ("recall", kept[truth].mean())):
             interval = getattr(at, name)
@@ -212,7 +214,9 @@ def main() -> None:
     )
     parser.add_argument("--k", type=int, nargs="+", default=[20])
     parser.add_argument("--flipped-few", type=float, nargs="+", default=[0.0, 0.1])
-    parser.add_argument("--flipped-many", type=float, nargs="+", default=[0.0, 0.05, 0.15, 0.2])
+    parser.add_argument(
+        "--flipped-many", type=float, nargs="+", default=[0.0, 0.05, 0.15, 0.2]
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=10)
     args = parser.parse_args()

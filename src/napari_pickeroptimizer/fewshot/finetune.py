@@ -280,7 +280,9 @@ def model_card(
         "sampled": None
         if boxes.sampled is None
         else {
-            name: n for name, n in dataclasses.asdict(boxes.sampled).items() if name != "progress"
+            name: n
+            for name, n in dataclasses.asdict(boxes.sampled).items()
+            if name != "progress"
         },
         "n_unlabelled": len(boxes.unlabelled),
         "n_background": len(boxes.background),

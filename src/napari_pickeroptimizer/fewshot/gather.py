@@ -141,13 +141,7 @@ def gather(
     SettingsError
         The diameter fits none of the micrographs.
     """
-    if not labels.labels.any() and "predicted" in labels.table:
-        raise LabelError(
-            "no pick is labelled: the classes in these picks are decisions of an earlier pruning, "
-            "not labels. Label some picks; or, to train on those decisions, give --positive "
-            "kept.star --negative rejected.star."
-        )
-    checked_class_ids(labels.labels, settings.class_names)
+    _check_labelled(labels, settings)
     labelled = labels.select(labels.labels != UNLABELLED)
     all_picks = (
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
@@ -160,9 +154,9 @@ def gather(
     label_rows, sampled = _sampled(counted, labelled, settings)
     if sampled is not None:
         yield sampled
-        if unlabelled is None:
-            rest = np.setdiff1d(_all_rows(counted), _all_rows(label_rows))
-            all_picks = concatenate([all_picks, labelled.select(rest)])
+    if unlabelled is None:
+        rest = np.setdiff1d(_all_rows(counted), _all_rows(label_rows))
+        all_picks = concatenate([all_picks, labelled.select(rest)])
     of_labels, of_picks = labelled.coords_yx_px(), all_picks.coords_yx_px()
     picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, all_picks))
     sample_rows = _sample_rows(picked_rows, label_rows, settings)
@@ -223,6 +217,16 @@ def gather(
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
         sampled=sampled,
     )
+
+
+def _check_labelled(labels: Picks, settings: FineTuneSettings) -> None:
+    if not labels.labels.any() and "predicted" in labels.table:
+        raise LabelError(
+            "no pick is labelled: the classes in these picks are decisions of an earlier pruning, "
+            "not labels. Label some picks; or, to train on those decisions, give --positive "
+            "kept.star --negative rejected.star."
+        )
+    checked_class_ids(labels.labels, settings.class_names)
 
 
 _RowsByMicrograph = dict["Micrograph", NDArray[np.intp]]

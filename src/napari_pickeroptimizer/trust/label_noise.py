@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from napari_pickeroptimizer.trust.held_out import HeldOutScores
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.trust.held_out import HeldOutScores
 
 # Of particles and of others; fewer do not tell wrong labels from difficult picks.
 LEAST_LABELS = 100
@@ -56,7 +58,10 @@ class LabelNoise:
 
     def to_dict(self) -> dict[str, float]:
         """Return the two rates for the card."""
-        return {"of_particles": round(self.of_particles, 3), "of_others": round(self.of_others, 3)}
+        return {
+            "of_particles": round(self.of_particles, 3),
+            "of_others": round(self.of_others, 3),
+        }
 
 
 def estimate_noise(scores: HeldOutScores) -> LabelNoise | None:

@@ -32,7 +32,9 @@ def test_few_labels_are_all_believed() -> None:
     assert not contradicted(features, targets).any()
 
 
-def test_features_that_tell_the_classes_apart_no_better_than_chance_contradict_nothing() -> None:
+def test_features_that_tell_the_classes_apart_no_better_than_chance_contradict_nothing() -> (
+    None
+):
     features, targets = clusters(40, gap=0.0)
     assert left_out_margins(features, targets, np.ones(80)).min() < -0.4
     assert not contradicted(features, targets).any()

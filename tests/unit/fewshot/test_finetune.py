@@ -326,7 +326,9 @@ def test_labels_that_the_others_contradict_teach_nothing_and_it_is_said(spot_pro
     told, n = left_out(quick)
     assert n == 2
     assert told[0].startswith("2 of 72 labels contradict the others")
-    assert left_out(changed(base="bundled", n_steps=2, n_folds=0, leave_out_doubtful=False)) == (
+    assert left_out(
+        changed(base="bundled", n_steps=2, n_folds=0, leave_out_doubtful=False)
+    ) == (
         [],
         0,
     )

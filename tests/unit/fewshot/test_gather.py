@@ -208,7 +208,9 @@ def test_of_many_labels_a_sample_is_used_and_it_is_said(spot_project, names_read
     settings = FineTuneSettings(diameter_px=24, n_labels=5, n_labelled_micrographs=2)
     settings = replace(settings, n_unlabelled_micrographs=0)
     labels = read_picks(spot_project.labels)
-    first, *_, boxes = gather(Micrographs.find(spot_project.micrographs), labels, None, settings)
+    first, *_, boxes = gather(
+        Micrographs.find(spot_project.micrographs), labels, None, settings
+    )
     assert first == LabelsSampled(10, 72, 2, 3)
     assert first.sentence == "A sample of 10 of 72 labels is used, on 2 of 3 micrographs."
     assert len(names_read) == 2

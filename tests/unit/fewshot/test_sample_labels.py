@@ -1,6 +1,8 @@
-"""Of too many labels a sample: even over micrographs, no class forgotten, no micrograph too many."""
+"""Of too many labels a sample: even over micrographs, and no class is forgotten."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ def micrographs(n: int) -> list[Micrograph]:
 def labelled(*classes: list[int]) -> tuple[dict[Micrograph, np.ndarray], np.ndarray]:
     """Labels of the given classes, a list for each micrograph, in consecutive rows."""
     ends = np.cumsum([0, *map(len, classes)])
-    rows = [np.arange(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    rows = [np.arange(a, b) for a, b in pairwise(ends)]
     every_class = np.array([c for some in classes for c in some], dtype=np.int8)
     return dict(zip(micrographs(len(classes)), rows, strict=True)), every_class
 
