@@ -38,23 +38,33 @@ def contradicted(
     targets : (n,) int
         Position of each label's class.
     """
-    nothing = np.zeros(len(targets), dtype=bool)
-    classes, counts = np.unique(targets, return_counts=True)
-    if len(classes) < 2 or counts.min() < LEAST_LABELS:
-        return nothing
-    first = left_out_margins(features, targets, np.ones(len(targets)))
-    trusted = (first > DISTRUSTED).astype(np.float64)
-    if any(not trusted[targets == c].any() for c in classes):
-        return nothing
-    margins = left_out_margins(features, targets, trusted)
-    if np.mean([(margins[targets == c] > 0).mean() for c in classes]) < LEAST_ACCURACY:
-        return nothing
+    margins = label_margins(features, targets)
     result = margins < CONTRADICTED
-    for c, n in zip(classes, counts, strict=True):
+    for c, n in zip(*np.unique(targets, return_counts=True), strict=True):
         of_class = np.flatnonzero(targets == c)
         least_first = of_class[np.argsort(margins[of_class], kind="stable")]
         result[least_first[int(LARGEST_SHARE * n) :]] = False
     return result
+
+
+def label_margins(
+    features: NDArray[np.floating], targets: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return how well each label fits the others, from about 1 (well) to -1 (another class).
+
+    NaN for all where the others cannot tell, see `contradicted`; its parameters are the same.
+    """
+    unknown = np.full(len(targets), np.nan)
+    classes, counts = np.unique(targets, return_counts=True)
+    if len(classes) < 2 or counts.min() < LEAST_LABELS:
+        return unknown
+    first = left_out_margins(features, targets, np.ones(len(targets)))
+    trusted = (first > DISTRUSTED).astype(np.float64)
+    if any(not trusted[targets == c].any() for c in classes):
+        return unknown
+    margins = left_out_margins(features, targets, trusted)
+    right = [(margins[targets == c] > 0).mean() for c in classes]
+    return margins if np.mean(right) >= LEAST_ACCURACY else unknown
 
 
 def left_out_margins(

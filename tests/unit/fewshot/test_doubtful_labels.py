@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.fewshot.doubtful_labels import contradicted, left_out_margins
+from napari_pickeroptimizer.fewshot.doubtful_labels import (
+    contradicted,
+    label_margins,
+    left_out_margins,
+)
 
 
 def clusters(n: int, n_classes: int = 2, gap: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
@@ -59,3 +63,10 @@ def test_a_label_does_not_vouch_for_itself() -> None:
     assert alone[3] == pytest.approx(whole[3], abs=0.1)
     targets[3] = 1 - targets[3]
     assert left_out_margins(features, targets, np.ones(16))[3] < 0
+
+
+def test_what_cannot_be_told_has_no_margin() -> None:
+    features, targets = clusters(10)
+    assert np.isfinite(label_margins(features, targets)).all()
+    assert np.isnan(label_margins(features[:-1], targets[:-1])).all()
+    assert np.isnan(label_margins(features, np.zeros(20, dtype=np.intp))).all()
