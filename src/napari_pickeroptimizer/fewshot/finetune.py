@@ -94,7 +94,7 @@ def finetune(
     assert boxes is not None  # gather's last event
     folds = Folds.of(boxes.targets, boxes.groups, settings)
     network = _initial_network(boxes, settings).to(device)
-    settings = dataclasses.replace(settings, n_steps=settings.n_steps_of(len(boxes.targets)))
+    longer = dataclasses.replace(settings, n_steps=settings.n_steps_of(len(boxes.targets)))
     # before the training, which would learn wrong labels by heart
     features = _label_features(network, boxes, settings)
     every_row = np.arange(len(boxes.targets))
@@ -103,9 +103,9 @@ def finetune(
     if n_left_out:
         yield LabelsLeftOut(_left_out_note(n_left_out, len(every_row)), READING_SHARE)
     predictions: dict[int, FoldPredictions] = {}
-    n_steps = settings.n_steps * (len(folds) + 1)
+    n_steps = longer.n_steps * (len(folds) + 1)
     trainings: list[Generator[StepDone | FoldPredictions, None, None]] = [
-        _training(network, boxes, taught, settings, device),
+        _training(network, boxes, taught, longer, device),
         *(
             # copied before the first training begins
             _fold_training(
@@ -113,7 +113,7 @@ def finetune(
                 (_taught(features, boxes, train_rows, settings), test_rows),
                 copy.deepcopy(network),
                 boxes,
-                settings,
+                longer,
                 device,
             )
             for i, (train_rows, test_rows) in enumerate(folds)
@@ -132,7 +132,7 @@ def finetune(
     validation = Validation.of(folds, boxes.targets, predictions)
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
-    model.card.training["n_labels_left_out"] = n_left_out
+    model.card.training |= {"n_labels_left_out": n_left_out, "n_steps": longer.n_steps}
     yield FineTuned(model, validation)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# How often many labels are each seen, and the most steps for that.
-PASSES = 4
-MOST_STEPS = 240
+# Up to here a training has `n_steps`, which with the defaults see each label four times.
+MANY_LABELS = 480
+MOST_LONGER = 3.0
 
 Prior = Literal["picks", "even"]
 
@@ -138,9 +137,9 @@ class FineTuneSettings:
             raise SettingsError("branch_weights must not all be 0.")
 
     def n_steps_of(self, n_labels: int) -> int:
-        """Return the steps of a training: `n_steps`, and more of them for many labels.
+        """Return the steps of a training: `n_steps`, and in proportion more for many labels.
 
-        Each of `n_labels` is then seen `PASSES` times, but in no more than `MOST_STEPS`.
+        Above `MANY_LABELS`, up to `MOST_LONGER` times as many.
 
         Examples
         --------
@@ -148,8 +147,8 @@ class FineTuneSettings:
         >>> [settings.n_steps_of(n) for n in (40, 480, 1000, 5000)]
         [80, 80, 167, 240]
         """
-        wanted = math.ceil(PASSES * n_labels / max(self.batch_size, 1))
-        return max(self.n_steps, min(wanted, MOST_STEPS))
+        longer = min(max(n_labels / MANY_LABELS, 1.0), MOST_LONGER)
+        return round(self.n_steps * longer)
 
     @property
     def boxes(self) -> BoxSettings:

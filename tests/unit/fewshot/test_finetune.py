@@ -337,14 +337,19 @@ def test_labels_that_the_others_contradict_teach_nothing_and_it_is_said(spot_pro
     assert left_out(quick, labels) == ([], 0)
 
 
-def test_many_labels_have_more_steps_up_to_a_limit(spot_project) -> None:
-    settings = changed(batch_size=2, n_folds=0)  # of 72 labels
+def test_many_labels_have_more_steps_up_to_a_limit(
+    spot_project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_pickeroptimizer.fewshot.settings.MANY_LABELS", 36)
     *_, last_step, tuned = finetune(
-        Micrographs.find(spot_project.micrographs), read_picks(spot_project.labels), settings
+        Micrographs.find(spot_project.micrographs),
+        read_picks(spot_project.labels),  # 72
+        changed(n_folds=0),
     )
     assert isinstance(last_step, StepDone)
-    assert last_step.n_steps == last_step.step == 144
+    assert last_step.n_steps == last_step.step == 2 * QUICK.n_steps
     assert isinstance(tuned, FineTuned)
-    assert tuned.model.card.training["settings"]["n_steps"] == 144
-    assert changed(n_steps=300).n_steps_of(100_000) == 300
-    assert QUICK.n_steps_of(100_000) == 240
+    # what was asked for, so that it gives the same model again; and what it came to
+    assert tuned.model.card.training["settings"]["n_steps"] == QUICK.n_steps
+    assert tuned.model.card.training["n_steps"] == 2 * QUICK.n_steps
+    assert QUICK.n_steps_of(100_000) == 3 * QUICK.n_steps
