@@ -55,6 +55,7 @@ VARIANTS = {
     "half the learning rate": Variant({"learning_rate": 5e-4}),
     "160 steps": Variant({"n_steps": 160}),
     "10 % of the labels wrong": Variant(flip_labels=0.1),
+    "10 % wrong, none left out": Variant({"leave_out_doubtful": False}, flip_labels=0.1),
     "typed negatives": Variant(typed=True),
 }
 

@@ -82,6 +82,22 @@ def finetune(
     repeats: Annotated[
         int, typer.Option(help="Repetitions of the cross-validation with new folds.")
     ] = 1,
+    most_labels: Annotated[
+        int,
+        typer.Option(
+            help="Maximum number of labels of each class; of more, as after a 2D "
+            "classification, a sample is used."
+        ),
+    ] = 500,
+    most_micrographs: Annotated[
+        int, typer.Option(help="Maximum number of micrographs with labels to read.")
+    ] = 64,
+    keep_doubtful: Annotated[
+        bool,
+        typer.Option(
+            "--keep-doubtful", help="Also train on labels that the others contradict clearly."
+        ),
+    ] = False,
     class_names: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,6 +128,9 @@ def finetune(
         n_steps=steps,
         n_folds=folds,
         n_repeats=repeats,
+        n_labels=most_labels,
+        n_labelled_micrographs=most_micrographs,
+        leave_out_doubtful=not keep_doubtful,
         seed=seed,
         device=device,
         class_names=parsed_class_names(class_names or []),
@@ -189,12 +208,16 @@ def read_labels(
 def _report(
     output: Path, training: dict[str, Any], skipped: dict[str, str], as_json: bool
 ) -> None:
+    from napari_pickeroptimizer.fewshot.events import LabelsSampled
+
     if as_json:
         print_json({"model": str(output), "training": training, "unreadable": skipped})
         return
     counts = ", ".join(f"{n} {name}" for name, n in training["labels"].items())
     out.print(f"Model: {output}", markup=False)
     out.print(f"Labels: {counts}; unlabelled picks used: {training['n_unlabelled']}")
+    if training["sampled"] is not None:
+        out.print(LabelsSampled(**training["sampled"]).sentence)
     validation = training["validation"]
     if validation is None:
         out.print(
@@ -208,3 +231,10 @@ def _report(
         f"{percent(validation['accuracy'])}, macro F1 "
         f"{validation['macro_f1']:.3f}"
     )
+    wrong = training["wrong_labels"]
+    if wrong is not None:
+        out.print(
+            f"About {wrong['of_particles']:.0%} of the particles are labelled as others, and "
+            f"{wrong['of_others']:.0%} of the others as particles: the expected precision and "
+            "recall allow for it."
+        )

@@ -31,10 +31,37 @@ class MicrographSkipped:
 
 @dataclass(frozen=True)
 class LabelsLeftOut:
-    """Labels that do not count, and why: their places are labelled as two classes."""
+    """Labels that do not count, and why: two classes at one place, or others contradict them."""
 
     reason: str
     progress: float = 0.0
+
+
+@dataclass(frozen=True)
+class LabelsSampled:
+    """There are more labels than a fine-tuning needs: it uses a sample of them.
+
+    Parameters
+    ----------
+    n_used, n_labels : int
+        Labels in the sample, and all that could be used.
+    n_micrographs, n_labelled_micrographs : int
+        Micrographs of the sample, and all that have labels.
+    """
+
+    n_used: int
+    n_labels: int
+    n_micrographs: int
+    n_labelled_micrographs: int
+    progress: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What is used."""
+        return (
+            f"A sample of {self.n_used:,} of {self.n_labels:,} labels is used, on "
+            f"{self.n_micrographs:,} of {self.n_labelled_micrographs:,} micrographs."
+        )
 
 
 @dataclass(frozen=True)
@@ -71,4 +98,12 @@ class FineTuned:
     progress: float = 1.0
 
 
-FineTuneEvent = BoxesRead | MicrographSkipped | LabelsLeftOut | StepDone | FoldDone | FineTuned
+FineTuneEvent = (
+    BoxesRead
+    | MicrographSkipped
+    | LabelsLeftOut
+    | LabelsSampled
+    | StepDone
+    | FoldDone
+    | FineTuned
+)

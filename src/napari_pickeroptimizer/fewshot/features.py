@@ -68,6 +68,9 @@ class Sample(NamedTuple):
         Features of these labels.
     label_probabilities : (m, n_classes) float32
         P(class) of these labels.
+    label_first_features : (m, c) float32
+        Features of these labels by the network that is not fine-tuned; those of the other one
+        where there is only one.
     """
 
     rows: NDArray[np.intp]
@@ -77,6 +80,7 @@ class Sample(NamedTuple):
     label_rows: NDArray[np.intp]
     label_features: NDArray[np.float32]
     label_probabilities: NDArray[np.float32]
+    label_first_features: NDArray[np.float32]
 
 
 def pretrained_features(base: str | Path, boxes: BoxSettings, seed: int) -> Classifier:
@@ -100,6 +104,7 @@ def sample_features(
     labels: Picks,
     classifier: Classifier,
     settings: SuggestSettings,
+    first: Classifier | None = None,
 ) -> Generator[BoxesRead | MicrographSkipped, None, Sample]:
     """Draw picks from some micrographs and return their features, yielding the progress.
 
@@ -117,6 +122,8 @@ def sample_features(
         Network for the features, and its box size.
     settings : SuggestSettings
         Number of micrographs and of picks, views, seed of both draws, device.
+    first : Classifier, optional
+        Network that is not fine-tuned, for features of the labels.
 
     Raises
     ------
@@ -125,7 +132,8 @@ def sample_features(
     SettingsError
         The diameter is given in Å and the pixel size is unknown.
     """
-    classifier = classifier.to(choose_device(settings.device))
+    device = choose_device(settings.device)
+    classifier, first = classifier.to(device), first and first.to(device)
     groups = group_by_micrograph(micrographs, picks)
     check_any_found(groups)
     for group in groups:
@@ -164,9 +172,12 @@ def sample_features(
         windows = cut_windows(event.image, coords, window_side(box_settings))
         boxes = render(windows, box_settings.box_px)
         p, features = classifier.predict_with_features(boxes, n_views=settings.n_views)
-        group_of_rows = np.full(n, len(parts), dtype=np.intp)
+        of_first = features[n:]
+        if first is not None:
+            _, of_first = first.predict_with_features(boxes[n:], n_views=settings.n_views)
+        where = np.full(n, len(parts), dtype=np.intp)
         parts.append(
-            Sample(rows, group_of_rows, features[:n], p[:n], label_rows, features[n:], p[n:])
+            Sample(rows, where, features[:n], p[:n], label_rows, features[n:], p[n:], of_first)
         )
         yield BoxesRead(micrograph.name, len(parts), n_wanted, len(parts) / n_wanted)
     if not parts:

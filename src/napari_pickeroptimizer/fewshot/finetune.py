@@ -14,10 +14,12 @@ from scipy.special import logit
 from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.classes import PARTICLE, class_name
 from napari_pickeroptimizer.device import choose_device
+from napari_pickeroptimizer.fewshot.doubtful_labels import contradicted
 from napari_pickeroptimizer.fewshot.events import (
     FineTuned,
     FineTuneEvent,
     FoldDone,
+    LabelsLeftOut,
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
@@ -30,6 +32,7 @@ from napari_pickeroptimizer.model.weights import backbone_of, check_base, initia
 from napari_pickeroptimizer.quoting import without_lone_bytes
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration
 from napari_pickeroptimizer.trust.class_shares import class_shares
+from napari_pickeroptimizer.trust.label_noise import estimate_noise, without_noise
 from napari_pickeroptimizer.trust.reference import measure_reference
 from napari_pickeroptimizer.versions import software_versions
 
@@ -70,7 +73,7 @@ def finetune(
 
     Yields
     ------
-    LabelsLeftOut, BoxesRead, MicrographSkipped, StepDone, FoldDone
+    LabelsLeftOut, LabelsSampled, BoxesRead, MicrographSkipped, StepDone, FoldDone
         During the run, with the overall progress.
     FineTuned
         Last: the model and its cross-validation.
@@ -90,15 +93,30 @@ def finetune(
             yield event
     assert boxes is not None  # gather's last event
     folds = Folds.of(boxes.targets, boxes.groups, settings)
-    network = _initial_network(boxes, settings)
+    network = _initial_network(boxes, settings).to(device)
+    longer = dataclasses.replace(settings, n_steps=settings.n_steps_of(len(boxes.targets)))
+    # before the training, which would learn wrong labels by heart
+    features = _label_features(network, boxes, settings)
+    every_row = np.arange(len(boxes.targets))
+    taught = _taught(features, boxes, every_row, settings)
+    n_left_out = len(every_row) - len(taught)
+    if n_left_out:
+        yield LabelsLeftOut(_left_out_note(n_left_out, len(every_row)), READING_SHARE)
     predictions: dict[int, FoldPredictions] = {}
-    n_steps = settings.n_steps * (len(folds) + 1)
+    n_steps = longer.n_steps * (len(folds) + 1)
     trainings: list[Generator[StepDone | FoldPredictions, None, None]] = [
-        _training(network, boxes, np.arange(len(boxes.targets)), settings, device),
+        _training(network, boxes, taught, longer, device),
         *(
             # copied before the first training begins
-            _fold_training(i, folds, copy.deepcopy(network), boxes, settings, device)
-            for i in range(len(folds))
+            _fold_training(
+                i,
+                (_taught(features, boxes, train_rows, settings), test_rows),
+                copy.deepcopy(network),
+                boxes,
+                longer,
+                device,
+            )
+            for i, (train_rows, test_rows) in enumerate(folds)
         ),
     ]
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
@@ -114,6 +132,7 @@ def finetune(
     validation = Validation.of(folds, boxes.targets, predictions)
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
+    model.card.training |= {"n_labels_left_out": n_left_out, "n_steps": longer.n_steps}
     yield FineTuned(model, validation)
 
 
@@ -144,9 +163,11 @@ def finished(
         # particles against all others evenly, the others by their estimated shares
         network.shift_logits(np.where(others, np.log(shares / shares[others].sum()), 0.0))
         predicted = uncalibrated.predict(picks)
-    scores = None
+    scores = noise = None
     if validation is not None:
         scores = validation.held_out_scores(particle, predicted, boxes.suggested)
+        noise = estimate_noise(scores)
+        scores = without_noise(scores, noise, np.random.default_rng(settings.seed))
         calibration = fit_calibration(scores, predicted[:, particle], even=even)
         # rounded as in the model's file: the forecast is the same before and after saving
         scores = HeldOutScores.from_dict(scores.to_dict())
@@ -157,6 +178,7 @@ def finished(
     groups = boxes.unlabelled_groups[rows.numpy()]
     reference = measure_reference(picks.numpy(), features, calibrated[:, particle], groups)
     card.training["reference"] = None if reference is None else reference.to_dict()
+    card.training["wrong_labels"] = None if noise is None else noise.to_dict()
     card = dataclasses.replace(card, calibration=calibration, held_out_scores=scores)
     return Classifier(network.to("cpu"), card)
 
@@ -165,6 +187,36 @@ def _reference_rows(boxes: TrainingBoxes) -> torch.Tensor:
     """Rows of the unlabelled picks that every model of a fine-tuning predicts."""
     n = len(boxes.unlabelled)
     return torch.from_numpy(np.linspace(0, n - 1, min(n, N_REFERENCE)).round().astype(int))
+
+
+def _label_features(
+    network: TwoBranchNet, boxes: TrainingBoxes, settings: FineTuneSettings
+) -> NDArray[np.float32]:
+    first = Classifier(network, model_card(boxes, settings))
+    return first.predict_with_features(render(boxes.labelled, settings.box_px))[1]
+
+
+def _taught(
+    features: NDArray[np.float32],
+    boxes: TrainingBoxes,
+    rows: NDArray[np.intp],
+    settings: FineTuneSettings,
+) -> NDArray[np.intp]:
+    """Return those of `rows` to train on.
+
+    Suggested picks are unlike the others because they were chosen so: their labels stay.
+    """
+    if not settings.leave_out_doubtful:
+        return rows
+    doubtful = contradicted(features[rows], boxes.targets[rows]) & ~boxes.suggested[rows]
+    return rows[~doubtful]
+
+
+def _left_out_note(n: int, n_labels: int) -> str:
+    return (
+        f"{n} of {n_labels} labels contradict the others, and the model was not trained on them: "
+        "they may be wrong. `suggest` with this model lists labels to check."
+    )
 
 
 def _initial_network(boxes: TrainingBoxes, settings: FineTuneSettings) -> TwoBranchNet:
@@ -188,14 +240,14 @@ def _training(
 
 def _fold_training(
     i: int,
-    folds: Folds,
+    split: tuple[NDArray[np.intp], NDArray[np.intp]],
     network: TwoBranchNet,
     boxes: TrainingBoxes,
     settings: FineTuneSettings,
     device: torch.device,
 ) -> Generator[StepDone | FoldPredictions, None, None]:
-    """Train on the labels of fold `i`; yield the predictions for the others last."""
-    train_rows, test_rows = folds.splits[i]
+    """Train on the first rows of a split; yield the predictions for the second last."""
+    train_rows, test_rows = split
     yield from _training(network, boxes, train_rows, settings, device, i + 1)
     model = Classifier(network, model_card(boxes, settings))
     predicted = np.full((len(boxes.targets), len(boxes.class_ids)), np.nan, dtype=np.float32)
@@ -225,6 +277,13 @@ def model_card(
     names = tuple(class_name(c, settings.class_names) for c in boxes.class_ids)
     training: dict[str, Any] = {
         "labels": {name: int(n) for name, n in zip(names, counts, strict=True)},
+        "sampled": None
+        if boxes.sampled is None
+        else {
+            name: n
+            for name, n in dataclasses.asdict(boxes.sampled).items()
+            if name != "progress"
+        },
         "n_unlabelled": len(boxes.unlabelled),
         "n_background": len(boxes.background),
         "shares_of_picks": None

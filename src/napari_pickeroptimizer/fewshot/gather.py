@@ -28,9 +28,12 @@ from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
     LabelsLeftOut,
+    LabelsSampled,
     MicrographSkipped,
 )
+from napari_pickeroptimizer.fewshot.sample_labels import sample_labels
 from napari_pickeroptimizer.label_places import label_places
+from napari_pickeroptimizer.picks import concatenate
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,
@@ -72,6 +75,8 @@ class TrainingBoxes:
         (k, 1, side, side) windows away from all picks.
     pixel_size_ang : float or None
         Median pixel size of the labelled micrographs.
+    sampled : LabelsSampled or None
+        How many of the labels these are; None for all of them.
     """
 
     labelled: Windows
@@ -83,6 +88,7 @@ class TrainingBoxes:
     unlabelled_groups: NDArray[np.intp]
     background: Windows
     pixel_size_ang: float | None
+    sampled: LabelsSampled | None = None
 
 
 def checked_class_ids(
@@ -115,13 +121,14 @@ def gather(
     labels: Picks,
     unlabelled: Picks | None,
     settings: FineTuneSettings,
-) -> Iterator[BoxesRead | MicrographSkipped | LabelsLeftOut | TrainingBoxes]:
+) -> Iterator[BoxesRead | MicrographSkipped | LabelsLeftOut | LabelsSampled | TrainingBoxes]:
     """Cut the windows of labels, of unlabelled picks and of the background; they come last.
 
     Background is taken only from micrographs with unlabelled picks: on others, a position
     without a pick may well hold a particle. Each micrograph is read once; one that cannot be
     read is skipped with an event. So are the labels of a place that is labelled as two
-    classes; one that is labelled twice alike teaches once.
+    classes; one that is labelled twice alike teaches once. Of more labels than the settings'
+    maxima a sample is used; the rest are unlabelled picks where `unlabelled` is None.
 
     Raises
     ------
@@ -134,23 +141,23 @@ def gather(
     SettingsError
         The diameter fits none of the micrographs.
     """
-    if not labels.labels.any() and "predicted" in labels.table:
-        raise LabelError(
-            "no pick is labelled: the classes in these picks are decisions of an earlier pruning, "
-            "not labels. Label some picks; or, to train on those decisions, give --positive "
-            "kept.star --negative rejected.star."
-        )
-    checked_class_ids(labels.labels, settings.class_names)
+    _check_labelled(labels, settings)
     labelled = labels.select(labels.labels != UNLABELLED)
     all_picks = (
         labels.select(labels.labels == UNLABELLED) if unlabelled is None else unlabelled
     )
-    of_labels, of_picks = labelled.coords_yx_px(), all_picks.coords_yx_px()
     every_label_rows = _label_rows(micrographs, labelled, all_picks)
     places = label_places(labelled, every_label_rows.values(), settings.class_names)
     if places.clash_note:
         yield LabelsLeftOut(places.clash_note)
-    label_rows = {m: rows[places.counts[rows]] for m, rows in every_label_rows.items()}
+    counted = {m: rows[places.counts[rows]] for m, rows in every_label_rows.items()}
+    label_rows, sampled = _sampled(counted, labelled, settings)
+    if sampled is not None:
+        yield sampled
+    if unlabelled is None:
+        rest = np.setdiff1d(_all_rows(counted), _all_rows(label_rows))
+        all_picks = concatenate([all_picks, labelled.select(rest)])
+    of_labels, of_picks = labelled.coords_yx_px(), all_picks.coords_yx_px()
     picked_rows = _rows_by_micrograph(group_by_micrograph(micrographs, all_picks))
     sample_rows = _sample_rows(picked_rows, label_rows, settings)
     side = window_side(settings.boxes, settings.augmentation.reach)
@@ -209,7 +216,18 @@ def gather(
         unlabelled_groups=np.concatenate(sample_groups),
         background=_joined(background_parts, side),
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
+        sampled=sampled,
     )
+
+
+def _check_labelled(labels: Picks, settings: FineTuneSettings) -> None:
+    if not labels.labels.any() and "predicted" in labels.table:
+        raise LabelError(
+            "no pick is labelled: the classes in these picks are decisions of an earlier pruning, "
+            "not labels. Label some picks; or, to train on those decisions, give --positive "
+            "kept.star --negative rejected.star."
+        )
+    checked_class_ids(labels.labels, settings.class_names)
 
 
 _RowsByMicrograph = dict["Micrograph", NDArray[np.intp]]
@@ -230,6 +248,28 @@ def _label_rows(
             f"{len(reasons)} micrographs of the labels are missing; {reasons[0]}"
         )
     return _rows_by_micrograph(groups)
+
+
+def _sampled(
+    counted: _RowsByMicrograph, labelled: Picks, settings: FineTuneSettings
+) -> tuple[_RowsByMicrograph, LabelsSampled | None]:
+    """Return the rows to train on, and what they are a sample of."""
+    rows_of = sample_labels(
+        counted,
+        labelled.labels,
+        settings.n_labels,
+        settings.n_labelled_micrographs,
+        np.random.default_rng(settings.seed),
+    )
+    n_used, n_labels = len(_all_rows(rows_of)), len(_all_rows(counted))
+    if n_used == n_labels:
+        return counted, None
+    n_labelled = sum(len(rows) > 0 for rows in counted.values())
+    return rows_of, LabelsSampled(n_used, n_labels, len(rows_of), n_labelled)
+
+
+def _all_rows(rows_of: _RowsByMicrograph) -> NDArray[np.intp]:
+    return np.concatenate([np.array([], dtype=np.intp), *rows_of.values()])
 
 
 def _sample_rows(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# Up to here a training has `n_steps`, which with the defaults see each label four times.
+MANY_LABELS = 480
+MOST_LONGER = 3.0
+
 Prior = Literal["picks", "even"]
 BatchNorm = Literal["auto", "keep", "adapt"]
 # Larger steps would undo what a base has learned of micrographs (docs/explanation/results.md).
@@ -40,7 +44,8 @@ class FineTuneSettings:
     backbone : str, optional
         See `model.backbone.BACKBONES`; by default that of the base.
     n_steps : int
-        Optimiser steps of each training. More of them fit the labels more closely.
+        Optimiser steps of each training. More of them fit the labels more closely. Where there
+        are many labels there are more steps, see `n_steps_of`.
     batch_size : int
         Labelled boxes per step, drawn evenly from the classes.
     batch_norm : {"auto", "keep", "adapt"}
@@ -67,9 +72,17 @@ class FineTuneSettings:
         Weights of the two branches in the multi-loss.
     label_smoothing : float
         Share of each target spread over all classes.
+    leave_out_doubtful : bool
+        Do not train on labels which the others contradict clearly (`doubtful_labels`).
     prior : {"picks", "even"}
         Class prior: the estimated shares among the unlabelled picks (`class_shares`), or equal
         for all classes.
+    n_labels : int
+        Maximum number of labels of each class to train on. Where there are more, as after a 2D
+        classification, they are drawn at random, evenly over micrographs; the others serve as
+        unlabelled picks where none are given.
+    n_labelled_micrographs : int
+        Maximum number of micrographs with labels to read.
     n_unlabelled, n_background : int
         Maximum number of unlabelled picks, and of background positions, to read.
     n_unlabelled_micrographs : int
@@ -109,7 +122,10 @@ class FineTuneSettings:
     n_frozen: int = setting(0, least=0)
     branch_weights: tuple[float, float] = setting((1.0, 1.0), least=0)
     label_smoothing: float = setting(0.0, least=0, below=1)
+    leave_out_doubtful: bool = True
     prior: Prior = setting("picks", choices=Prior)
+    n_labels: int = setting(500, least=1)
+    n_labelled_micrographs: int = setting(64, least=1)
     n_unlabelled: int = setting(512, least=0)
     n_background: int = setting(512, least=0)
     n_unlabelled_micrographs: int = setting(8, least=0)
@@ -128,6 +144,20 @@ class FineTuneSettings:
         check_ranges(self)
         if not any(self.branch_weights):
             raise SettingsError("branch_weights must not all be 0.")
+
+    def n_steps_of(self, n_labels: int) -> int:
+        """Return the steps of a training: `n_steps`, and in proportion more for many labels.
+
+        Above `MANY_LABELS`, up to `MOST_LONGER` times as many.
+
+        Examples
+        --------
+        >>> settings = FineTuneSettings(diameter_px=100)
+        >>> [settings.n_steps_of(n) for n in (40, 480, 1000, 5000)]
+        [80, 80, 167, 240]
+        """
+        longer = min(max(n_labels / MANY_LABELS, 1.0), MOST_LONGER)
+        return round(self.n_steps * longer)
 
     @property
     def keeps_batch_norm(self) -> bool:

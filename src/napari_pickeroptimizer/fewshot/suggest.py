@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import CheckpointError, PickFormatError, SettingsError
+from napari_pickeroptimizer.fewshot.doubtful_labels import label_margins
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.fewshot.features import pretrained_features, sample_features
 from napari_pickeroptimizer.fewshot.query_strategies import (
@@ -66,7 +67,8 @@ class SuggestSettings:
     box_px : int
         Box side at the working resolution in pixels, without a model.
     base : str or Path
-        Weights for comparing picks without a model, see `FineTuneSettings`.
+        Weights for comparing picks without a model, and labels with each other; see
+        `FineTuneSettings`.
     n_micrographs, n_pool : int
         Maximum number of micrographs to read, and approximate number of picks to compare.
     n_views : int
@@ -118,8 +120,8 @@ class Suggested:
     n_compared : int
         Number of picks they were chosen from.
     doubtful : Picks
-        Labels that the model contradicts, the largest excess first, with its
-        probabilities. Empty without a model. The model was trained on them, so they are few.
+        Labels that the model or the other labels contradict, the clearest first, with the
+        model's probabilities. Empty without a model.
     progress : float
         1.
     """
@@ -182,8 +184,12 @@ def suggest(
     """
     by = _checked(picks, settings, classifier)
     all_labels = _labelled(picks, labels)
-    network = classifier or pretrained_features(settings.base, settings.boxes, settings.seed)
-    sample = yield from sample_features(micrographs, picks, all_labels, network, settings)
+    box_settings = settings.boxes if classifier is None else classifier.card.boxes
+    first = pretrained_features(settings.base, box_settings, settings.seed)
+    network = classifier or first
+    sample = yield from sample_features(
+        micrographs, picks, all_labels, network, settings, None if network is first else first
+    )
     class_ids = network.card.class_ids
     positions, reasons, scores = _chosen(by, picks, sample, class_ids, settings)
     columns: dict[str, NDArray[Any]] = {
@@ -278,7 +284,11 @@ def _chosen(
 
 
 def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -> Picks:
-    """Return labels for which the model predicts another class, the clearest first."""
+    """Return labels that the model or the other labels contradict, the clearest first.
+
+    The model was trained on most of them, and may have learned a wrong one by heart; what the
+    other labels say of it (`doubtful_labels`) knows nothing of that.
+    """
     classes = labels.labels[sample.label_rows]
     # labels of classes that the model does not have cannot contradict it
     in_model = np.isin(classes, class_ids)
@@ -287,8 +297,10 @@ def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -
     column = np.searchsorted(class_ids, classes)
     of_label = probabilities[np.arange(len(rows)), column]
     excess = probabilities.max(axis=1, initial=0.0) - of_label
-    order = np.argsort(-excess, kind="stable")
-    order = order[excess[order] > 0]
+    margins = label_margins(sample.label_first_features[in_model], classes.astype(np.intp))
+    doubt = np.fmax(excess, -margins)
+    order = np.argsort(-doubt, kind="stable")
+    order = order[doubt[order] > 0]
     return labels.select(rows[order]).with_columns(**_columns(probabilities[order], class_ids))
 
 

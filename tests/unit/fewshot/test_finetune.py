@@ -19,6 +19,7 @@ from napari_pickeroptimizer.fewshot.events import (
     FineTuned,
     FineTuneEvent,
     FoldDone,
+    LabelsLeftOut,
     MicrographSkipped,
     StepDone,
 )
@@ -307,3 +308,48 @@ def test_a_label_outside_its_micrograph_is_refused(spot_project) -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         changed(**wrong)
+
+
+def test_labels_that_the_others_contradict_teach_nothing_and_it_is_said(spot_project) -> None:
+    labels = read_picks(spot_project.labels)
+    classes = labels.labels.copy()
+    classes[[0, 30]] = 3 - classes[[0, 30]]
+    wrong = labels.with_labels(classes)
+    quick = changed(base="bundled", n_steps=2, n_folds=0)
+
+    def left_out(settings: FineTuneSettings, picks: Picks = wrong) -> tuple[list[str], int]:
+        *events, last = finetune(Micrographs.find(spot_project.micrographs), picks, settings)
+        assert isinstance(last, FineTuned)
+        told = [e.reason for e in events if isinstance(e, LabelsLeftOut)]
+        return told, last.model.card.training["n_labels_left_out"]
+
+    told, n = left_out(quick)
+    assert n == 2
+    assert told[0].startswith("2 of 72 labels contradict the others")
+    assert left_out(
+        changed(base="bundled", n_steps=2, n_folds=0, leave_out_doubtful=False)
+    ) == (
+        [],
+        0,
+    )
+    chosen = wrong.with_columns(suggestion=np.ones(len(wrong), dtype=np.int32))
+    assert left_out(quick, chosen) == ([], 0)  # suggested for being unlike the others
+    assert left_out(quick, labels) == ([], 0)
+
+
+def test_many_labels_have_more_steps_up_to_a_limit(
+    spot_project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_pickeroptimizer.fewshot.settings.MANY_LABELS", 36)
+    *_, last_step, tuned = finetune(
+        Micrographs.find(spot_project.micrographs),
+        read_picks(spot_project.labels),  # 72
+        changed(n_folds=0),
+    )
+    assert isinstance(last_step, StepDone)
+    assert last_step.n_steps == last_step.step == 2 * QUICK.n_steps
+    assert isinstance(tuned, FineTuned)
+    # what was asked for, so that it gives the same model again; and what it came to
+    assert tuned.model.card.training["settings"]["n_steps"] == QUICK.n_steps
+    assert tuned.model.card.training["n_steps"] == 2 * QUICK.n_steps
+    assert QUICK.n_steps_of(100_000) == 3 * QUICK.n_steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.fewshot import gather as gathering
-from napari_pickeroptimizer.fewshot.events import LabelsLeftOut
+from napari_pickeroptimizer.fewshot.events import LabelsLeftOut, LabelsSampled
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
@@ -201,3 +202,37 @@ def test_labels_that_all_contradict_each_other_are_refused_for_that(
     clash = concatenate([labels, labels.with_labels(3 - labels.labels)])
     with pytest.raises(LabelError, match="72 places are labelled as two classes"):
         gathered(clash)
+
+
+def test_of_many_labels_a_sample_is_used_and_it_is_said(spot_project, names_read) -> None:
+    settings = FineTuneSettings(diameter_px=24, n_labels=5, n_labelled_micrographs=2)
+    settings = replace(settings, n_unlabelled_micrographs=0)
+    labels = read_picks(spot_project.labels)
+    first, *_, boxes = gather(
+        Micrographs.find(spot_project.micrographs), labels, None, settings
+    )
+    assert first == LabelsSampled(10, 72, 2, 3)
+    assert first.sentence == "A sample of 10 of 72 labels is used, on 2 of 3 micrographs."
+    assert len(names_read) == 2
+    assert isinstance(boxes, TrainingBoxes)
+    assert boxes.sampled == first
+    assert np.bincount(boxes.targets).tolist() == [5, 5]
+    assert sorted(np.bincount(boxes.groups).tolist()) == [5, 5]
+
+
+def test_labels_beyond_the_sample_are_unlabelled_picks_if_no_others_are_given(
+    gathered, spot_project
+) -> None:
+    boxes = gathered(n_labels=5)
+    assert len(boxes.unlabelled) == 72 - 10
+    assert len(boxes.background) > 0
+    assert np.abs(middles(boxes.background)).max() < 2
+    picks = on(read_picks(spot_project.picks), "m0")
+    assert len(gathered(picks=picks, n_labels=5).unlabelled) == 24
+
+
+def test_labels_within_the_limits_are_all_used(gathered) -> None:
+    boxes = gathered(n_labels=36, n_labelled_micrographs=3)
+    assert boxes.sampled is None
+    assert len(boxes.targets) == 72
+    assert len(boxes.unlabelled) == 0

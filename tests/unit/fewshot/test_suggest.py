@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,6 +266,24 @@ def test_a_label_that_the_model_contradicts_is_worth_a_second_look(
     )
     assert found.doubtful.coords_yx_px().tolist() == [some.coords_yx_px()[5].tolist()]
     assert found.doubtful.labels.tolist() == [wrong[5]]
+
+
+def test_a_label_that_the_others_contradict_is_found_though_the_model_does_not_object(
+    micrographs: Micrographs, picks: Picks, truth: Picks, dark_is_particle: Classifier
+) -> None:
+    undecided = copy.deepcopy(dark_is_particle)
+    with torch.no_grad():
+        for head in (undecided.network.linear, undecided.network.halved_linear):
+            head.weight.zero_()
+            head.bias.zero_()
+    wrong = truth.labels.copy()
+    wrong[5] = 3 - wrong[5]
+    settings = replace(QUICK, base="bundled")
+    events = suggest(
+        micrographs, picks, settings, classifier=undecided, labels=truth.with_labels(wrong)
+    )
+    doubtful = result(list(events)).doubtful
+    assert doubtful.coords_yx_px().tolist() == [truth.coords_yx_px()[5].tolist()]
 
 
 def test_picks_on_which_picker_and_model_differ(

@@ -30,6 +30,8 @@ OPTIONS = {
     "base": "--base",
     "backbone": "--backbone",
     "n_steps": "--steps",
+    "n_labels": "--most-labels",
+    "n_labelled_micrographs": "--most-micrographs",
     "n_folds": "--folds",
     "n_repeats": "--repeats",
     "seed": "--seed",

@@ -12,6 +12,7 @@ from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
     FineTuned,
     LabelsLeftOut,
+    LabelsSampled,
     MicrographSkipped,
     StepDone,
 )
@@ -113,6 +114,8 @@ class LearnModel(PanelModel):
                 self._skipped.append(f"Left out {event.micrograph}: {event.reason}")
             case LabelsLeftOut():
                 self._skipped.append(event.reason)
+            case LabelsSampled():
+                self._skipped.append(event.sentence)
             case StepDone():
                 training = "Final model" if event.fold is None else f"Fold {event.fold}"
                 return f"{training}: step {event.step} of {event.n_steps}"
