@@ -84,14 +84,14 @@ def all_targets() -> list[Target]:
 # What the fine-tuning is given beside the defaults.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "no background": {"background_batch_size": 0},
-    # the default of the version before
-    "background is half of the loss": {"background_share": 0.5, "background_left_out": 0.0},
-    "a fifth of the loss, none left out": {"background_left_out": 0.0},
-    "a tenth of the loss, none left out": {
-        "background_share": 0.1,
-        "background_left_out": 0.0,
+    "with background": {"background_batch_size": 16},
+    "statistics adapted, backbone at the full rate": {
+        "batch_norm": "adapt",
+        "backbone_rate": 1.0,
     },
+    "first branch only": {"branch_weights": (1.0, 0.0)},
+    "second branch only": {"branch_weights": (0.0, 1.0)},
+    "doubtful labels kept": {"leave_out_doubtful": False},
 }
 
 # Simpler methods, which know no list of picks: boxes of two diameters, or those of the network.
@@ -146,7 +146,7 @@ def draw(
     return np.concatenate(train), np.sort(np.concatenate(test))
 
 
-def run_draw(root: Path, variants: dict[str, dict[str, Any]], job: Job) -> Row:
+def run_draw(root: Path, job: Job) -> Row:
     """Return the figures of one variant on one draw of one target."""
     target = Target(job["data"], job["pool"], job["picks"])
     data = load(root, target)
@@ -156,14 +156,19 @@ def run_draw(root: Path, variants: dict[str, dict[str, Any]], job: Job) -> Row:
     classes = np.unique(truth)
     if job["variant"] in METHODS:
         probabilities = simpler(
-            job["variant"], data, pool.select(train), pool.select(test), job["seed"]
+            job["variant"],
+            data,
+            pool.select(train),
+            pool.select(test),
+            job["seed"],
+            json.loads(job["settings"]).get("base", "bundled"),
         )
     else:
         settings = FineTuneSettings(
             diameter_px=data.diameter_px,
             n_folds=0,
             seed=job["seed"],
-            **variants[job["variant"]],
+            **json.loads(job["settings"]),
         )
         result = fine_tuned_picks(
             data.micrographs, pool.select(train), data.picks, pool.select(test), settings
@@ -180,7 +185,7 @@ def run_draw(root: Path, variants: dict[str, dict[str, Any]], job: Job) -> Row:
 
 
 def simpler(
-    method: str, data: Loaded, train: Picks, test: Picks, seed: int
+    method: str, data: Loaded, train: Picks, test: Picks, seed: int, base: str
 ) -> NDArray[np.float64]:
     """Return (n, n_classes) probabilities of one of METHODS."""
     boxes = BoxSettings(data.diameter_px)
@@ -193,7 +198,8 @@ def simpler(
         return reference_recipe_probabilities(of_train, class_ids, of_test, seed=seed)
     if method == "radial profiles":
         return radial_profile_probabilities(of_train, class_ids, of_test)
-    return probe_probabilities(base_features(of_train), class_ids, base_features(of_test))
+    features = base_features(of_train, base), base_features(of_test, base)
+    return probe_probabilities(features[0], class_ids, features[1])
 
 
 def print_comparison(rows: list[Row], figure: str) -> None:
@@ -226,6 +232,10 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], help="one variant more: NAME=JSON of settings"
     )
+    parser.add_argument(
+        "--base", action="append", default=[],
+        help="DATA=FILE: weights that have not seen this data set, where the bundled ones have",
+    )  # fmt: skip
     parser.add_argument("--only", nargs="+", help="these targets, by their whole names")
     parser.add_argument("--k", type=int, nargs="+", default=[20])
     parser.add_argument("--seeds", type=int, default=10)
@@ -237,16 +247,22 @@ def main() -> None:
         variants[name] = json.loads(values)
         args.variants.append(name)
     targets = [t for t in all_targets() if not args.only or t.name in args.only]
+    bases = dict(text.split("=", 1) for text in args.base)
+
+    def settings(variant: str, data: str) -> str:
+        base = {"base": bases[data]} if data in bases else {}
+        return json.dumps({**base, **variants[variant]}, sort_keys=True)
+
     jobs: list[Job] = [
         {"data": t.data, "pool": t.pool, "picks": t.picks, "k": k, "variant": v,
-         "settings": json.dumps(variants[v], sort_keys=True), "seed": seed}
+         "settings": settings(v, t.data), "seed": seed}
         for v in dict.fromkeys(args.variants)
         for k in args.k
         for t in targets
         for seed in range(args.first_seed, args.first_seed + args.seeds)
     ]  # fmt: skip
     rows = run_grid(
-        partial(run_draw, args.targets, variants),
+        partial(run_draw, args.targets),
         jobs,
         workers=args.workers,
         output=args.output,

@@ -113,7 +113,7 @@ class FineTuneSettings:
     batch_size: int = setting(24, least=1)
     batch_norm: BatchNorm = setting("auto", choices=BatchNorm)
     unlabelled_batch_size: int = setting(16, least=0)
-    background_batch_size: int = setting(16, least=0)
+    background_batch_size: int = setting(0, least=0)
     background_share: float = setting(0.2, above=0, below=1)
     background_left_out: float = setting(0.25, least=0, below=1)
     learning_rate: float = setting(1e-3, above=0)
