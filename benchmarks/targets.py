@@ -84,7 +84,6 @@ def all_targets() -> list[Target]:
 # What the fine-tuning is given beside the defaults.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "with background": {"background_batch_size": 16},
     "statistics adapted, backbone at the full rate": {
         "batch_norm": "adapt",
         "backbone_rate": 1.0,

@@ -56,8 +56,8 @@ def finetune(
     picks: Annotated[
         list[str] | None,
         typer.Option(
-            help="All picks of the picker: the model adapts to them, and uses positions without "
-            "a pick as background."
+            help="All picks that will be pruned: from them the model estimates how many are "
+            "particles."
         ),
     ] = None,
     diameter_px: DiameterPxOption = None,

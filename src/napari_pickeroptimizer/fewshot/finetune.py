@@ -69,7 +69,7 @@ def finetune(
         Diameter, steps, seed, device, ...
     unlabelled : Picks, optional
         Unlabelled picks of whole micrographs, ideally all that will be scored. They determine
-        the BatchNorm statistics, where background is, and the class shares.
+        the class shares and, with a base that knows no micrographs, the BatchNorm statistics.
 
     Yields
     ------
@@ -132,7 +132,7 @@ def finetune(
     validation = Validation.of(folds, boxes.targets, predictions)
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
-    model.card.training |= {"n_labels_left_out": n_left_out, "n_steps": longer.n_steps}
+    model.card.training.update(n_labels_left_out=n_left_out, n_steps=longer.n_steps)
     yield FineTuned(model, validation)
 
 
@@ -285,7 +285,6 @@ def model_card(
             if name != "progress"
         },
         "n_unlabelled": len(boxes.unlabelled),
-        "n_background": len(boxes.background),
         "shares_of_picks": None
         if shares is None
         else {name: round(float(share), 3) for name, share in zip(names, shares, strict=True)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ from napari_pickeroptimizer.errors import (
     LabelError,
     MicrographNotFoundError,
 )
-from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
     LabelsLeftOut,
@@ -71,8 +69,6 @@ class TrainingBoxes:
         (m, 1, side, side) windows of unlabelled picks.
     unlabelled_groups : (m,) int
         Micrograph of each of them.
-    background : Windows
-        (k, 1, side, side) windows away from all picks.
     pixel_size_ang : float or None
         Median pixel size of the labelled micrographs.
     sampled : LabelsSampled or None
@@ -86,7 +82,6 @@ class TrainingBoxes:
     class_ids: tuple[int, ...]
     unlabelled: Windows
     unlabelled_groups: NDArray[np.intp]
-    background: Windows
     pixel_size_ang: float | None
     sampled: LabelsSampled | None = None
 
@@ -122,13 +117,12 @@ def gather(
     unlabelled: Picks | None,
     settings: FineTuneSettings,
 ) -> Iterator[BoxesRead | MicrographSkipped | LabelsLeftOut | LabelsSampled | TrainingBoxes]:
-    """Cut the windows of labels, of unlabelled picks and of the background; they come last.
+    """Cut the windows of labels and of unlabelled picks; they come last.
 
-    Background is taken only from micrographs with unlabelled picks: on others, a position
-    without a pick may well hold a particle. Each micrograph is read once; one that cannot be
-    read is skipped with an event. So are the labels of a place that is labelled as two
-    classes; one that is labelled twice alike teaches once. Of more labels than the settings'
-    maxima a sample is used; the rest are unlabelled picks where `unlabelled` is None.
+    Each micrograph is read once; one that cannot be read is skipped with an event. So are the
+    labels of a place that is labelled as two classes; one that is labelled twice alike teaches
+    once. Of more labels than the settings' maxima a sample is used; the rest are unlabelled
+    picks where `unlabelled` is None.
 
     Raises
     ------
@@ -162,10 +156,8 @@ def gather(
     sample_rows = _sample_rows(picked_rows, label_rows, settings)
     side = window_side(settings.boxes, settings.augmentation.reach)
     none = np.array([], dtype=np.intp)
-    label_parts, sample_parts, background_parts = [], [], []
+    label_parts, sample_parts = [], []
     kept_rows, groups, sample_groups = [none], [none], [none]
-    rng = np.random.default_rng(settings.seed)
-    n_each = math.ceil(settings.n_background / max(1, len(sample_rows)))
     plan = [
         MicrographRows(micrograph.name, micrograph, label_rows.get(micrograph, none))
         for micrograph in dict.fromkeys([*label_rows, *sample_rows])
@@ -191,12 +183,6 @@ def gather(
             coords = coords[~outside(coords, image.shape_px)]
             sample_parts.append(cut_windows(image, coords, side))
             sample_groups.append(np.full(len(coords), i))
-            if settings.background_batch_size:
-                of_every_label = of_labels[every_label_rows.get(micrograph, none)]
-                taken = np.concatenate([of_picks[picked_rows[micrograph]], of_every_label])
-                diameter_px = settings.boxes.diameter_in(micrograph.pixel_size_ang)
-                coords = background_coords(taken, image.shape_px, diameter_px, n_each, rng)
-                background_parts.append(cut_windows(image, coords, side))
         yield BoxesRead(micrograph.name, event.n_done, event.n_total, progress)
 
     readable = np.concatenate(kept_rows)
@@ -214,7 +200,6 @@ def gather(
         class_ids=class_ids,
         unlabelled=_joined(sample_parts, side),
         unlabelled_groups=np.concatenate(sample_groups),
-        background=_joined(background_parts, side),
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
         sampled=sampled,
     )
@@ -276,8 +261,6 @@ def _sample_rows(
     picked_rows: _RowsByMicrograph, label_rows: _RowsByMicrograph, settings: FineTuneSettings
 ) -> _RowsByMicrograph:
     """Draw unlabelled picks from the labelled micrographs and from a few others."""
-    if settings.unlabelled_batch_size == settings.background_batch_size == 0:
-        return {}
     others = [micrograph for micrograph in picked_rows if micrograph not in label_rows]
     rng = np.random.default_rng(settings.seed)
     order = rng.permutation(len(others))[: settings.n_unlabelled_micrographs]

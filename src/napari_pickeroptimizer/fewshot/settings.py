@@ -53,13 +53,6 @@ class FineTuneSettings:
         kept if the base was trained on boxes of micrographs, else adapted.
     unlabelled_batch_size : int
         Additional unlabelled boxes per step, where BatchNorm is adapted to them; 0 for none.
-    background_batch_size : int
-        Background boxes per step, trained as negatives; 0 for none.
-    background_share : float
-        Share of the background in the loss, whatever its number of boxes.
-    background_left_out : float
-        Share of each step's background that is left out of the loss: the boxes that look most
-        like particles, since a list of picks may lack some.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     backbone_rate : float, optional
@@ -83,8 +76,8 @@ class FineTuneSettings:
         unlabelled picks where none are given.
     n_labelled_micrographs : int
         Maximum number of micrographs with labels to read.
-    n_unlabelled, n_background : int
-        Maximum number of unlabelled picks, and of background positions, to read.
+    n_unlabelled : int
+        Maximum number of unlabelled picks to read.
     n_unlabelled_micrographs : int
         Maximum number of micrographs without labels to read.
     n_folds : int
@@ -113,9 +106,6 @@ class FineTuneSettings:
     batch_size: int = setting(24, least=1)
     batch_norm: BatchNorm = setting("auto", choices=BatchNorm)
     unlabelled_batch_size: int = setting(16, least=0)
-    background_batch_size: int = setting(0, least=0)
-    background_share: float = setting(0.2, above=0, below=1)
-    background_left_out: float = setting(0.25, least=0, below=1)
     learning_rate: float = setting(1e-3, above=0)
     weight_decay: float = setting(1e-2, least=0)
     backbone_rate: float | None = setting(None, least=0)
@@ -127,7 +117,6 @@ class FineTuneSettings:
     n_labels: int = setting(500, least=1)
     n_labelled_micrographs: int = setting(64, least=1)
     n_unlabelled: int = setting(512, least=0)
-    n_background: int = setting(512, least=0)
     n_unlabelled_micrographs: int = setting(8, least=0)
     n_folds: int = setting(3, least=0)
     n_repeats: int = setting(1, least=1)

@@ -1,4 +1,4 @@
-"""The training loop: balanced labels, background, and unlabelled picks without a loss."""
+"""The training loop: balanced labels, and where BatchNorm is adapted, unlabelled picks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.augment import random_views
 from napari_pickeroptimizer.model.network import (
     TwoBranchNet,
@@ -55,20 +54,14 @@ def train(
 ) -> Iterator[tuple[int, tuple[float, ...], float]]:
     """Train `network` in place; yield (step, loss of each branch, batch accuracy).
 
-    Three kinds of boxes go through the network in every batch:
+    Every batch holds labels, the classes in equal parts, so that the trained network treats all
+    classes as equally likely.
 
-    - labels, the classes in equal parts, with the multi-loss;
-    - background, which is taken for no particle, whichever other class it is, but for the
-      boxes that look most like one;
-    - unlabelled picks, without a loss, if BatchNorm is adapted. They contribute to its
-      statistics: twenty labels on three micrographs do not represent the grey levels of all
-      picks to be scored. Replacing the statistics after training instead would shift the
-      probabilities, because the weights were trained with others.
-
-    A base that was trained on boxes keeps its statistics, which are of many more micrographs.
-
-    The logits are adjusted in the loss by the share of each class in a batch (Menon et al.,
-    arXiv:2007.07314), so that the trained network treats all classes as about equally likely.
+    A base that was trained on boxes keeps its BatchNorm statistics, which are of many
+    micrographs. With another base they are adapted, and unlabelled picks go through the network
+    without a loss: twenty labels on three micrographs do not represent the grey levels of all
+    picks to be scored. Replacing the statistics after training instead would shift the
+    probabilities, because the weights were trained with others.
 
     Parameters
     ----------
@@ -94,13 +87,9 @@ def train(
         optimiser, [group["lr"] for group in groups], total_steps=settings.n_steps + 1
     )
     labelled, targets = boxes.labelled[torch.from_numpy(rows)], boxes.targets[rows]
-    n_background, n_extra = settings.background_batch_size, settings.unlabelled_batch_size
-    if PARTICLE not in boxes.class_ids or not len(boxes.background):
-        n_background = 0
-    n_extra = 0 if settings.keeps_batch_norm else min(n_extra, len(boxes.unlabelled))
-    other = torch.tensor([c != PARTICLE for c in boxes.class_ids], device=device)
-    share = settings.background_share if n_background else 0.0
-    adjustment = log_shares(other, share)
+    n_extra = min(settings.unlabelled_batch_size, len(boxes.unlabelled))
+    if settings.keeps_batch_norm:
+        n_extra = 0
 
     def views(windows: Windows, chosen: NDArray[np.intp]) -> torch.Tensor:
         picked = windows[torch.from_numpy(chosen)]
@@ -110,31 +99,19 @@ def train(
     for step in range(1, settings.n_steps + 1):
         batch = next(batches)
         parts = [views(labelled, batch)]
-        if n_background:
-            parts.append(
-                views(boxes.background, rng.integers(len(boxes.background), size=n_background))
-            )
         if n_extra:
             chosen = rng.choice(len(boxes.unlabelled), n_extra, replace=False)
             parts.append(views(boxes.unlabelled, chosen))
         expected = torch.from_numpy(targets[batch]).to(device)
-        logits = network(torch.cat(parts).to(device))
-        adjusted = logits[:, : len(batch) + n_background] + adjustment
-        of_labels = adjusted[:, : len(batch)]
+        logits = network(torch.cat(parts).to(device))[:, : len(batch)]
         loss, by_branch = multi_loss(
-            of_labels, expected, settings.branch_weights, settings.label_smoothing
+            logits, expected, settings.branch_weights, settings.label_smoothing
         )
-        if n_background:
-            background = least_like_particles(
-                adjusted[:, len(batch) :], other, settings.background_left_out
-            )
-            of_background = background_loss(background, other, settings.branch_weights)
-            loss = (1 - share) * loss + share * of_background
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-        hits = class_probabilities(of_labels.detach()).argmax(dim=1) == expected
+        hits = class_probabilities(logits.detach()).argmax(dim=1) == expected
         yield step, tuple(by_branch.tolist()), float(hits.float().mean())
     network.eval()
 
@@ -158,65 +135,3 @@ def parameter_groups(
     rate = settings.learning_rate
     groups = [(branches, rate), (backbone, rate * settings.rate_of_backbone)]
     return [{"params": params, "lr": lr} for params, lr in groups if params]
-
-
-def log_shares(other: torch.Tensor, background_share: float) -> torch.Tensor:
-    """Return the logarithm of each class's share of the loss.
-
-    Parameters
-    ----------
-    other : (n_classes,) bool tensor
-        Classes other than the particle.
-    background_share : float
-        Share of the background, divided evenly among them; the labels, balanced over classes,
-        have the rest.
-
-    Examples
-    --------
-    >>> log_shares(torch.tensor([False, True]), 0.2).exp()
-    tensor([0.4000, 0.6000])
-    """
-    of_labels = torch.full((len(other),), 1 / len(other), device=other.device)
-    shares = (1 - background_share) * of_labels + background_share * other / other.sum()
-    return shares.log()
-
-
-def least_like_particles(
-    logits: torch.Tensor, other: torch.Tensor, left_out: float
-) -> torch.Tensor:
-    """Return the (2, k, n_classes) logits of background without the likeliest particles.
-
-    Where a list of picks is incomplete these are particles; where it is whole there is enough
-    background left. One box at least stays.
-
-    Parameters
-    ----------
-    logits : (2, b, n_classes) tensor
-        Logits of both branches.
-    other : (n_classes,) bool tensor
-        Classes other than the particle.
-    left_out : float
-        Share of the boxes that goes.
-    """
-    particle = class_probabilities(logits.detach())[:, ~other].sum(dim=1)
-    n = max(1, round(logits.shape[1] * (1 - left_out)))
-    return logits[:, particle.argsort()[:n]]
-
-
-def background_loss(
-    logits: torch.Tensor, other: torch.Tensor, branch_weights: tuple[float, float]
-) -> torch.Tensor:
-    """Return the weighted sum over the branches of -log(1 - P(particle)).
-
-    Parameters
-    ----------
-    logits : (2, b, n_classes) tensor
-        Logits of both branches for background boxes.
-    other : (n_classes,) bool tensor
-        Classes other than the particle.
-    branch_weights : tuple of float
-        Weight of each branch.
-    """
-    log_probability = logits.log_softmax(dim=-1)[..., other].logsumexp(dim=-1)  # (2, b)
-    weights = torch.tensor(branch_weights, device=logits.device)
-    return -(weights * log_probability.mean(dim=1)).sum()

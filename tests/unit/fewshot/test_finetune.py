@@ -148,7 +148,6 @@ def test_shares_of_the_classes_among_the_picks_are_in_the_card(
     result = events[-1]
     assert isinstance(result, FineTuned)
     training = result.model.card.training
-    assert training["n_background"] > 0
     shares = training["shares_of_picks"]
     assert list(shares) == ["particle", "contaminant"]
     assert sum(shares.values()) == pytest.approx(1, abs=2e-3)
@@ -163,7 +162,7 @@ def test_without_folds_the_shares_move_the_calibration_and_nothing_else(
     picks = concatenate([bright, bright])  # no pick of them is a particle
 
     def trained(prior: str) -> Classifier:
-        settings = changed(prior=prior, n_folds=0, n_background=0)
+        settings = changed(prior=prior, n_folds=0)
         result = list(finetune(micrographs, labels, settings, picks))[-1]
         assert isinstance(result, FineTuned)
         return result.model
@@ -301,8 +300,8 @@ def test_a_label_outside_its_micrograph_is_refused(spot_project) -> None:
     [
         {"n_steps": 0}, {"batch_size": 0}, {"n_folds": -1}, {"learning_rate": 0.0},
         {"label_smoothing": 1.0}, {"branch_weights": (0.0, 0.0)}, {"backbone": "lenet"},
-        {"diameter_px": None}, {"n_unlabelled": -1}, {"n_background": -1},
-        {"background_batch_size": -1}, {"prior": "uneven"},
+        {"diameter_px": None}, {"n_unlabelled": -1},
+        {"prior": "uneven"},
     ],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:

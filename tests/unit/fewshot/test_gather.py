@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError, SettingsError
-from napari_pickeroptimizer.fewshot import gather as gathering
 from napari_pickeroptimizer.fewshot.events import LabelsLeftOut, LabelsSampled
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
@@ -35,20 +34,6 @@ def gathered(spot_project):
     return run
 
 
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """The picks that background keeps away from, a micrograph each, as they are asked for."""
-    seen: list[np.ndarray] = []
-    original = gathering.background_coords
-
-    def spy(taken_yx_px: np.ndarray, *arguments: object) -> np.ndarray:
-        seen.append(taken_yx_px)
-        return original(taken_yx_px, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(gathering, "background_coords", spy)
-    return seen
-
-
 def on(picks: Picks, *names: str) -> Picks:
     stems = [Path(name).stem for name in picks.table["micrograph"]]
     return picks.select(np.isin(stems, names))
@@ -61,44 +46,20 @@ def middles(windows) -> np.ndarray:
     return pixels[:, half - 3 : half + 3, half - 3 : half + 3].mean(axis=(1, 2))
 
 
-def test_background_shows_no_pick_though_only_some_are_sampled(gathered, spot_project) -> None:
-    boxes = gathered(picks=read_picks(spot_project.picks), n_unlabelled=6, n_background=300)
+def test_no_more_unlabelled_picks_are_read_than_the_settings_say(
+    gathered, spot_project
+) -> None:
+    boxes = gathered(picks=read_picks(spot_project.picks), n_unlabelled=6)
     assert len(boxes.unlabelled) == 6
     assert np.abs(middles(boxes.unlabelled)).min() > 2  # dark and bright discs
-    assert len(boxes.background) >= 200
-    assert np.abs(middles(boxes.background)).max() < 2
 
 
-def test_every_pick_of_a_micrograph_keeps_background_away(
-    gathered, spot_project, taken
-) -> None:
-    labels = read_picks(spot_project.labels)
-    some = labels.select(np.arange(len(labels)) < 4)
-    picks = read_picks(spot_project.picks)
-    gathered(labels=some, picks=picks, n_unlabelled=10)
-    assert 1 <= len(taken) <= 3
-    of_first = picks.coords_yx_px()[picks.rows_by_micrograph()["Micrographs/m0.mrc"]]
-    both = np.concatenate([of_first, some.coords_yx_px()])
-    np.testing.assert_array_equal(taken[0], both)
-    assert all(len(t) == 24 for t in taken[1:])
-
-
-def test_background_comes_only_from_where_the_picker_has_been(
-    gathered, spot_project, taken
-) -> None:
-    picks = on(read_picks(spot_project.picks), "m1")
-    boxes = gathered(picks=picks)  # labels lie on all three
-    assert len(boxes.labelled) == 72
-    assert len(taken) == 1
-    assert {tuple(p) for p in picks.coords_yx_px()} <= {tuple(p) for p in taken[0]}
-
-
-def test_without_unlabelled_picks_there_is_no_background(gathered, spot_project) -> None:
+def test_without_unlabelled_picks_there_are_no_windows_of_them(gathered, spot_project) -> None:
     labels = read_picks(spot_project.labels)
     for picks in (None, labels.select(np.zeros(len(labels), dtype=bool))):
         boxes = gathered(labels, picks)
-        assert len(boxes.background) == len(boxes.unlabelled) == 0
-        assert boxes.background.pixels.shape[1:] == boxes.labelled.pixels.shape[1:]
+        assert len(boxes.unlabelled) == 0
+        assert boxes.unlabelled.pixels.shape[1:] == boxes.labelled.pixels.shape[1:]
 
 
 def test_rows_without_a_label_are_unlabelled_picks(gathered, spot_project) -> None:
@@ -106,20 +67,6 @@ def test_rows_without_a_label_are_unlabelled_picks(gathered, spot_project) -> No
     some = labels.with_labels(np.where(np.arange(len(labels)) < 30, labels.labels, 0))
     boxes = gathered(some)
     assert (len(boxes.labelled), len(boxes.unlabelled)) == (30, 42)
-    assert len(boxes.background) > 0
-
-
-@pytest.mark.parametrize("n", [0, 3, 30])
-def test_the_number_of_background_boxes_is_that_wanted(gathered, spot_project, n: int) -> None:
-    boxes = gathered(picks=read_picks(spot_project.picks), n_background=n)
-    assert len(boxes.background) == n
-
-
-def test_nothing_is_read_that_no_batch_would_use(gathered, spot_project) -> None:
-    boxes = gathered(
-        picks=read_picks(spot_project.picks), unlabelled_batch_size=0, background_batch_size=0
-    )
-    assert len(boxes.background) == len(boxes.unlabelled) == 0
 
 
 def test_unlabelled_picks_come_from_labelled_micrographs_and_a_few_others(
@@ -129,15 +76,6 @@ def test_unlabelled_picks_come_from_labelled_micrographs_and_a_few_others(
     picks = read_picks(spot_project.picks)
     assert len(gathered(labels, picks, n_unlabelled_micrographs=0).unlabelled) == 24
     assert len(gathered(labels, picks, n_unlabelled_micrographs=1).unlabelled) == 48
-
-
-def test_the_seed_decides_where_background_is(gathered, spot_project) -> None:
-    picks = read_picks(spot_project.picks)
-    first, again, other = (
-        gathered(picks=picks, n_background=9, seed=s).background.pixels for s in (0, 0, 1)
-    )
-    assert first.equal(again)
-    assert not first.equal(other)
 
 
 def test_decisions_of_a_pruning_are_no_labels_and_it_is_said(spot_project) -> None:
@@ -170,7 +108,7 @@ def test_a_diameter_that_fits_no_micrograph_is_refused_before_reading(
 
 
 def test_a_place_that_is_labelled_as_two_classes_teaches_neither_and_it_is_said(
-    spot_project, taken
+    spot_project,
 ) -> None:
     labels = read_picks(spot_project.labels)
     again = labels.select(np.arange(len(labels)) < 4)
@@ -185,7 +123,6 @@ def test_a_place_that_is_labelled_as_two_classes_teaches_neither_and_it_is_said(
     boxes = events[-1]
     assert isinstance(boxes, TrainingBoxes)
     assert len(boxes.labelled) == len(boxes.targets) == len(labels) - 4
-    assert {tuple(p) for p in again.coords_yx_px()} <= {tuple(p) for p in taken[0]}
 
 
 def test_a_place_that_is_labelled_twice_alike_teaches_once(gathered, spot_project) -> None:
@@ -225,8 +162,6 @@ def test_labels_beyond_the_sample_are_unlabelled_picks_if_no_others_are_given(
 ) -> None:
     boxes = gathered(n_labels=5)
     assert len(boxes.unlabelled) == 72 - 10
-    assert len(boxes.background) > 0
-    assert np.abs(middles(boxes.background)).max() < 2
     picks = on(read_picks(spot_project.picks), "m0")
     assert len(gathered(picks=picks, n_labels=5).unlabelled) == 24
 

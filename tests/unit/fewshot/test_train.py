@@ -1,4 +1,4 @@
-"""Batches hold the classes in equal parts; views keep the pick in the centre; background helps."""
+"""Batches hold the classes in equal parts; views keep the pick in the centre."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ import torch
 from torch import nn
 
 from napari_pickeroptimizer.boxes import Windows, render
-from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.fewshot.augment import Augmentation, random_views
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import (
-    background_loss,
     balanced_batches,
-    least_like_particles,
-    log_shares,
     parameter_groups,
     train,
 )
@@ -93,7 +90,7 @@ def grey_windows(*greys: float) -> Windows:
 
 
 def grey_boxes(
-    labelled: dict[float, int], unlabelled: tuple[float, ...] = (), background=()
+    labelled: dict[float, int], unlabelled: tuple[float, ...] = ()
 ) -> TrainingBoxes:
     """Training boxes of one grey each; labels as {grey: class}."""
     ids = tuple(sorted(set(labelled.values())))
@@ -105,7 +102,6 @@ def grey_boxes(
         class_ids=ids,
         unlabelled=grey_windows(*unlabelled),
         unlabelled_groups=np.zeros(len(unlabelled), dtype=np.intp),
-        background=grey_windows(*background),
         pixel_size_ang=None,
     )
 
@@ -188,25 +184,7 @@ def test_without_unlabelled_picks_the_labels_alone_do() -> None:
     torch.testing.assert_close(norm.running_mean, dark, atol=0.05, rtol=0.1)
 
 
-def test_background_is_no_particle_though_labels_would_say_so() -> None:
-    labelled = {-1.0: PARTICLE, 1.0: CONTAMINANT}  # so darker still looks like a particle
-    without = trained(grey_boxes(labelled))
-    with_it = trained(grey_boxes(labelled, background=(-6.0,)))
-    assert probabilities(without, -6.0)[0] > 0.9
-    assert probabilities(with_it, -6.0)[0] < 0.2
-    assert probabilities(with_it, -1.0)[0] > 0.5 > probabilities(with_it, 1.0)[0]
-
-
-def test_which_other_class_background_has_is_left_to_the_labels() -> None:
-    labelled = {-1.0: PARTICLE, 1.0: CONTAMINANT, 3.0: CARBON}
-    particle, contaminant, carbon = probabilities(
-        trained(grey_boxes(labelled, background=(5.0,)), n_steps=200), 5.0
-    )
-    assert particle < 0.1
-    assert carbon > contaminant  # 5 is beyond carbon's grey, seen from the contaminant's
-
-
-def test_without_background_the_loss_is_the_plain_multi_loss() -> None:
+def test_the_loss_is_the_multi_loss_of_the_labels() -> None:
     boxes = grey_boxes({-1.0: 1, 0.5: 2, 2.0: 3})
     still = Augmentation(shift=0, scale=0, contrast=0, brightness=0)
     torch.manual_seed(0)
@@ -219,55 +197,8 @@ def test_without_background_the_loss_is_the_plain_multi_loss() -> None:
     assert losses == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-def test_background_is_not_used_where_no_label_is_a_particle() -> None:
-    labelled = {-1.0: CONTAMINANT, 1.0: CARBON}
-    first, second = (
-        trained(grey_boxes(labelled, background=b)).state_dict() for b in ((), (-6.0,))
-    )
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
 def test_a_trained_network_holds_all_classes_for_as_likely() -> None:
-    # nothing tells the boxes apart: only the shares of a batch could
-    boxes = grey_boxes({0.0: PARTICLE, 1e-6: CONTAMINANT}, background=(0.0,))
-    network = trained(boxes, background_batch_size=12, n_steps=300)
-    # four fifths of the loss are of labels, evenly, the rest of background: unadjusted, 0.4
-    assert probabilities(network, 0.0)[0] == pytest.approx(0.5, abs=0.05)
-
-
-def test_shares_are_those_of_the_loss() -> None:
-    other = torch.tensor([False, True, True])
-    torch.testing.assert_close(
-        log_shares(other, 0.5).exp(), torch.tensor([2.0, 5.0, 5.0]) / 12
-    )
-    torch.testing.assert_close(log_shares(other, 0.0).exp(), torch.full((3,), 1 / 3))
-
-
-def test_background_that_looks_most_like_particles_is_left_out() -> None:
-    other = torch.tensor([False, True, True])
-    first = torch.tensor([[5.0, 0, 0], [1, 0, 0], [-2, 0, 0], [0, 0, 0]])
-    logits = torch.stack([first, 0 * first])
-    kept = least_like_particles(logits, other, left_out=0.25)
-    torch.testing.assert_close(kept[0, :, 0], torch.tensor([-2.0, 0.0, 1.0]))
-    assert least_like_particles(logits, other, left_out=0.0).shape == (2, 4, 3)
-    assert least_like_particles(logits[:, :1], other, left_out=0.9).shape == (2, 1, 3)
-
-
-def test_an_incomplete_list_does_not_teach_that_particles_are_background() -> None:
-    # a quarter of the background is particles that the list lacks
-    labelled = {-1.0: PARTICLE, 1.0: CONTAMINANT}
-    boxes = grey_boxes(labelled, background=(-1.0, 3.0, 3.5, 4.0))
-    taught = trained(boxes, background_left_out=0.0, background_share=0.5)
-    assert probabilities(taught, -1.0)[0] < 0.9
-    assert probabilities(trained(boxes), -1.0)[0] > 0.9
-
-
-def test_the_background_loss_is_how_unlikely_it_is_to_be_no_particle() -> None:
-    # P(particle): 1/2 and 1/5 in the first branch, 2/3 and 2/3 in the second
-    first = torch.tensor([[2.0, 1.0, 1.0], [1.0, 3.0, 1.0]]).log()
-    second = torch.tensor([[4.0, 1.0, 1.0], [2.0, 1.0, 0.0]]).log()
-    loss = background_loss(
-        torch.stack([first, second]), torch.tensor([False, True, True]), (1.0, 0.5)
-    )
-    expected = -(math.log(1 / 2) + math.log(4 / 5)) / 2 - 0.5 * math.log(1 / 3)
-    assert float(loss) == pytest.approx(expected, abs=1e-6)
+    # nothing tells the boxes apart, and there are four labels of one class for one of the other
+    greys = [1e-6 * i for i in range(5)]
+    boxes = grey_boxes({g: CONTAMINANT if g else PARTICLE for g in greys})
+    assert probabilities(trained(boxes, n_steps=300), 0.0)[0] == pytest.approx(0.5, abs=0.05)
