@@ -271,7 +271,10 @@ def _training(value: Any, name: str) -> None:
 _HELD_OUT = _or_none(
     _fields(
         {"logits": _each(_number(LOGIT)), "is_particle": _each(_flag)},
-        {"suggested": _each(_flag)},
+        {
+            "suggested": _each(_flag),
+            "micrograph": _or_none(_each(_number(Range(least=0, most=1e9), whole=True))),
+        },
     )
 )
 _CARD = _fields(
