@@ -232,7 +232,7 @@ def head_session(
     for train, held_out in folds:
         fold = head(target, rows[train], truth[train])
         logits[held_out] = match_scale(fold[rows[held_out]], fold[reference], final[reference])
-    evidence = HeldOutScores(logits, truth, suggested)
+    evidence = HeldOutScores(logits, truth, suggested, target.micrograph_of[rows])
     line = fit_calibration(evidence, expit(final[reference]))
     return evidence, line, line.apply(expit(final))
 

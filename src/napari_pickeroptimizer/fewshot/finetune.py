@@ -166,9 +166,7 @@ def finished(
         predicted = uncalibrated.predict(picks)
     scores = noise = None
     if validation is not None:
-        scores = validation.held_out_scores(
-            particle, predicted, boxes.suggested, boxes.groups
-        )
+        scores = validation.held_out_scores(particle, predicted, boxes.suggested, boxes.groups)
         noise = estimate_noise(scores)
         scores = without_noise(scores, noise, np.random.default_rng(settings.seed))
         calibration = fit_calibration(scores, predicted[:, particle], even=even)

@@ -3,8 +3,8 @@
 Whoever labels takes clear cases. If labels were like the picks of their class, about a tenth of
 the particles would score below the lowest tenth of the labels of particles, and a tenth of the
 others above the highest tenth of theirs, whatever the distributions. Where these two ends leave
-a gap, it should hold no more picks than that. Those it holds beyond are like no label, and any
-share of them may be particles.
+a gap, it should hold no more picks than that. Those it holds beyond are like no label: above some
+score in the gap they are particles, and where in it that is, is not known.
 """
 
 from __future__ import annotations
@@ -35,24 +35,25 @@ class PicksBetween:
     ----------
     bins : (b,) bool
         Bins of picks that lie there.
+    rank : (k,) float64
+        Of those bins, the share of the picks there that score lower, 0 to 1.
     share_of_picks : float
-        Share of all picks.
+        Share of all picks that lie there.
     excess : (s,) float64
         Share of them that labels do not explain, for each sample of the posterior.
     """
 
     bins: NDArray[np.bool_]
+    rank: NDArray[np.float64]
     share_of_picks: float
     excess: NDArray[np.float64]
 
     def widened(self, p_particle: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (s, b) P(particle) with any share of particles among the excess."""
-        if not self.bins.any():
-            return p_particle
-        unknown = np.random.default_rng(SEED).uniform(size=len(self.excess))
+        """Return (s, b) P(particle) where the excess begins to be particles at any score."""
+        unknown = np.random.default_rng(SEED).uniform(size=(len(self.excess), 1))
         result = p_particle.copy()
         result[:, self.bins] += self.excess[:, None] * (
-            unknown[:, None] - p_particle[:, self.bins]
+            (self.rank > unknown) - p_particle[:, self.bins]
         )
         return result
 
@@ -103,8 +104,10 @@ def picks_between_labels(
         ends.append(sign * labels[k - 1])
         explained += weight * rng.beta(a, b, len(share))
     bins = (logits > ends[1]) & (logits < ends[0])
-    share_of_picks = float(counts[bins].sum() / counts.sum())
+    between = counts[bins]
+    share_of_picks = float(between.sum() / counts.sum())
     if not share_of_picks:
-        return PicksBetween(bins, 0.0, np.zeros(len(share)))
+        return PicksBetween(bins, between, 0.0, np.zeros(len(share)))
+    rank = (np.cumsum(between) - between / 2) / between.sum()
     excess = np.clip(1 - explained / share_of_picks, 0, 1)
-    return PicksBetween(bins, share_of_picks, excess)
+    return PicksBetween(bins, rank, share_of_picks, excess)

@@ -300,9 +300,7 @@ def forecast_performance(
         recall=recall,
         f1=f1,
         share=Interval(float(share.mean()), float(low), float(high)),
-        warnings=tuple(
-            _too_few(held_out, len(scores)) or between.warnings()
-        ),
+        warnings=tuple(_too_few(held_out, len(scores)) or between.warnings()),
         samples=samples,
     )
 

@@ -91,7 +91,10 @@ def test_a_single_label_of_particles_or_of_all_others_allows_no_folds(
 
 def test_fewer_folds_where_they_keep_micrographs_whole() -> None:
     # both classes are on two of three micrographs
-    targets, groups = np.array([0] * 6 + [1] * 6), np.array([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1])
+    targets, groups = (
+        np.array([0] * 6 + [1] * 6),
+        np.array([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1]),
+    )
     folds, grouped = label_folds(targets, groups, 3, seed=0, particle=0)
     assert grouped
     assert all(set(targets[a]) == {0, 1} for a, _ in folds)

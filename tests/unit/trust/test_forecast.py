@@ -148,7 +148,10 @@ def test_a_labels_micrograph_survives_json_and_may_be_missing() -> None:
         ({"settings": {"n_folds": 0}}, "Fine-tune again with 3 folds"),
         ({}, "at least 10 labels of particles and 10 of others"),
         ({"labels": {"particle": 1, "carbon": 20}}, "1 and 20. Label 9 more of particles and"),
-        ({"labels": {"carbon": 1}}, "0 and 1. Label 10 more of particles and 9 more of others"),
+        (
+            {"labels": {"carbon": 1}},
+            "0 and 1. Label 10 more of particles and 9 more of others",
+        ),
         ({"labels": {"particle": 20, "carbon": 20}}, "Fine-tune again with the same labels"),
     ],
 )
