@@ -153,15 +153,15 @@ def background_of(
 
 
 def features_of(
-    micrographs: Micrographs, picks: Picks, boxes: BoxSettings
+    micrographs: Micrographs, picks: Picks, boxes: BoxSettings, n_views: int = N_VIEWS
 ) -> NDArray[np.float64]:
-    """Return (n, c) features of the bundled network, the mean over four views."""
+    """Return (n, c) features of the bundled network, the mean over turned views."""
     network = initial_network("bundled", None, 2).features.eval()
     pixels = torch.from_numpy(working_boxes(micrographs, picks, boxes))[:, None]
     with torch.inference_mode():
         parts = [
             torch.stack(
-                [network(dihedral_view(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
+                [network(dihedral_view(part, i)).mean((2, 3)) for i in range(n_views)]
             ).mean(dim=0)
             for part in pixels.split(256)
         ]
@@ -232,7 +232,7 @@ def head_session(
     for train, held_out in folds:
         fold = head(target, rows[train], truth[train])
         logits[held_out] = match_scale(fold[rows[held_out]], fold[reference], final[reference])
-    evidence = HeldOutScores(logits, truth, suggested)
+    evidence = HeldOutScores(logits, truth, suggested, target.micrograph_of[rows])
     line = fit_calibration(evidence, expit(final[reference]))
     return evidence, line, line.apply(expit(final))
 

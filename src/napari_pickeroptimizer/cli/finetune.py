@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,6 +33,7 @@ from napari_pickeroptimizer.picks import Picks, concatenate
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuneEvent
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
 
 
 def finetune(
@@ -147,7 +148,7 @@ def finetune(
         )  # fmt: skip
         assert isinstance(result, FineTuned)  # the generator's last event
         result.model.save(output)
-    _report(output, result.model.card.training, skipped, as_json)
+    _report(output, result.model.card, skipped, as_json)
     if skipped:
         raise typer.Exit(code=1)
 
@@ -205,11 +206,10 @@ def read_labels(
     return concatenate(parts)
 
 
-def _report(
-    output: Path, training: dict[str, Any], skipped: dict[str, str], as_json: bool
-) -> None:
+def _report(output: Path, card: ModelCard, skipped: dict[str, str], as_json: bool) -> None:
     from napari_pickeroptimizer.fewshot.events import LabelsSampled
 
+    training = card.training
     if as_json:
         print_json({"model": str(output), "training": training, "unreadable": skipped})
         return
@@ -220,10 +220,9 @@ def _report(
         out.print(LabelsSampled(**training["sampled"]).sentence)
     validation = training["validation"]
     if validation is None:
-        out.print(
-            "Not cross-validated (too few labels of some class, or --folds 0): `prune` will have "
-            "no expected precision."
-        )
+        from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+
+        out.print(no_forecast_reason(card), markup=False)
         return
     held_out = "whole micrographs" if validation["grouped_by_micrograph"] else "single labels"
     out.print(

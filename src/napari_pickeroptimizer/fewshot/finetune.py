@@ -92,7 +92,8 @@ def finetune(
         else:
             yield event
     assert boxes is not None  # gather's last event
-    folds = Folds.of(boxes.targets, boxes.groups, settings)
+    particle = boxes.class_ids.index(PARTICLE) if PARTICLE in boxes.class_ids else None
+    folds = Folds.of(boxes.targets, boxes.groups, settings, particle)
     network = _initial_network(boxes, settings).to(device)
     longer = dataclasses.replace(settings, n_steps=settings.n_steps_of(len(boxes.targets)))
     # before the training, which would learn wrong labels by heart
@@ -165,7 +166,7 @@ def finished(
         predicted = uncalibrated.predict(picks)
     scores = noise = None
     if validation is not None:
-        scores = validation.held_out_scores(particle, predicted, boxes.suggested)
+        scores = validation.held_out_scores(particle, predicted, boxes.suggested, boxes.groups)
         noise = estimate_noise(scores)
         scores = without_noise(scores, noise, np.random.default_rng(settings.seed))
         calibration = fit_calibration(scores, predicted[:, particle], even=even)

@@ -17,8 +17,9 @@ from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import BACKBONES
 from napari_pickeroptimizer.settings import Range
 
-# 2: calibration and held-out scores, called evidence; 3: called held_out_scores
-FORMAT_VERSION = 3
+# 2: calibration and held-out scores, called evidence; 3: called held_out_scores; 4: with the
+# micrographs of their labels
+FORMAT_VERSION = 4
 # Many times what ten thousand labels and the largest network take.
 MOST_CHARACTERS = 8_000_000
 MOST_DIGITS = 20  # those of the largest seed
@@ -271,7 +272,10 @@ def _training(value: Any, name: str) -> None:
 _HELD_OUT = _or_none(
     _fields(
         {"logits": _each(_number(LOGIT)), "is_particle": _each(_flag)},
-        {"suggested": _each(_flag)},
+        {
+            "suggested": _each(_flag),
+            "micrograph": _or_none(_each(_number(Range(least=0, most=1e9), whole=True))),
+        },
     )
 )
 _CARD = _fields(

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.trust.between_labels import picks_between_labels
 from napari_pickeroptimizer.trust.calibration import Calibration, bounded_logit
 from napari_pickeroptimizer.trust.class_shares import particle_share
 from napari_pickeroptimizer.trust.posterior import WEAK_PRIOR, binned, posterior
@@ -23,10 +25,10 @@ N_BINS = 200
 THRESHOLDS = np.linspace(0, 1, 201)
 # Fewer labels of a class do not determine the distribution of its scores.
 LEAST_LABELS = 10
+# Of particles, and of others: with fewer, nothing can be held out.
+LEAST_FOR_FOLDS = 2
 # Fewer picks do not determine the share of particles.
 LEAST_PICKS = 50
-# Scores between these are uncertain.
-UNCERTAIN = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,8 @@ def forecast_performance(
     Labels are no random sample of the picks: users label as many of each class as they like.
     The labels therefore determine the distribution of scores within each class (`posterior`),
     and the picks' own scores the share of each class (`particle_share`); together they give
-    P(particle) of every pick, with an uncertainty that grows as labels get fewer.
+    P(particle) of every pick, with an uncertainty that grows as labels, or their micrographs,
+    get fewer, and where picks lie between the labels of both classes (`picks_between_labels`).
 
     Parameters
     ----------
@@ -283,6 +286,9 @@ def forecast_performance(
     log_ratio = lines.log_ratio(centres)
     share = particle_share(log_ratio, counts)
     p = expit(log_ratio + logit(share)[:, None])
+    between = picks_between_labels(held_out, centres, counts, share)
+    p = between.widened(p)
+    share = p @ counts / counts.sum()
     samples = _Samples(scores, first, _sum_above(p * counts), _sum_above(p * (1 - p) * counts))
     n_kept, precision, recall, f1 = samples.at(THRESHOLDS)
     low, high = np.quantile(share, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -294,9 +300,7 @@ def forecast_performance(
         recall=recall,
         f1=f1,
         share=Interval(float(share.mean()), float(low), float(high)),
-        warnings=tuple(
-            _too_few(held_out, len(scores)) or _too_easy(held_out, calibration, scores, share)
-        ),
+        warnings=tuple(_too_few(held_out, len(scores)) or between.warnings()),
         samples=samples,
     )
 
@@ -329,40 +333,6 @@ def _too_few(held_out: HeldOutScores, n_picks: int) -> list[str]:
     return warnings
 
 
-def _too_easy(
-    held_out: HeldOutScores,
-    calibration: Calibration,
-    scores: NDArray[np.float64],
-    share: NDArray[np.float64],
-) -> list[str]:
-    """Warn where the labels are easier cases than the picks.
-
-    If labels were like the picks of their class, the share of picks with uncertain scores would
-    be that of the labels of both classes, mixed by the class shares. The warning is due where
-    the share is above the 95 % quantile of that mixture, the shares of labels being
-    Beta-distributed.
-    """
-    labels = calibration.apply(expit(held_out.logits))
-    uncertain = (labels > UNCERTAIN[0]) & (labels < UNCERTAIN[1])
-    rng = np.random.default_rng(0)
-    mixed = np.zeros(len(share))
-    for of_class, weight in (
-        (held_out.is_particle, share),
-        (~held_out.is_particle, 1 - share),
-    ):
-        k, n = uncertain[of_class].sum(), of_class.sum()
-        mixed += weight * rng.beta(k + 0.5, n - k + 0.5, len(share))
-    of_picks = float(((scores > UNCERTAIN[0]) & (scores < UNCERTAIN[1])).mean())
-    if of_picks <= np.quantile(mixed, 0.95):
-        return []
-    return [
-        f"{of_picks:.0%} of the picks have scores between {UNCERTAIN[0]:g} and "
-        f"{UNCERTAIN[1]:g}; {mixed.mean():.0%} would be expected from the labels. The labels are "
-        "easier cases than the picks, so the expected precision and recall are too high. Also "
-        "label some picks of both kinds at random."
-    ]
-
-
 def no_forecast_reason(card: ModelCard) -> str:
     """Return why a model without out-of-fold scores has no forecast, and what to do about it."""
     if card.is_before_labels:
@@ -377,8 +347,26 @@ def no_forecast_reason(card: ModelCard) -> str:
             "No expected precision: the model was not cross-validated. Fine-tune again with 3 "
             "folds."
         )
+    labels = card.training.get("labels")
+    if not labels:
+        return (
+            "No expected precision: the model was not cross-validated. Fine-tune again with at "
+            f"least {LEAST_LABELS} labels of particles and {LEAST_LABELS} of others."
+        )
+    n_particles = int(labels.get(card.names.get(PARTICLE), 0))
+    n_others = sum(labels.values()) - n_particles
+    if min(n_particles, n_others) >= LEAST_FOR_FOLDS:
+        return (
+            "No expected precision: the model was not cross-validated, as earlier versions did "
+            "where a class had a single label. Fine-tune again with the same labels."
+        )
+    missing = [
+        f"{LEAST_LABELS - n} more {of}"
+        for n, of in ((n_particles, "of particles"), (n_others, "of others"))
+        if n < LEAST_LABELS
+    ]
     return (
-        "No expected precision: the model was not cross-validated. It is of an earlier version, "
-        "or there were too few labels of a class. Fine-tune again with at least ten labels of "
-        "particles and ten of others."
+        f"No expected precision: holding out labels takes {LEAST_FOR_FOLDS} of particles and "
+        f"{LEAST_FOR_FOLDS} of others at least, and there were {n_particles} and {n_others}. "
+        f"Label {' and '.join(missing)} and fine-tune again."
     )

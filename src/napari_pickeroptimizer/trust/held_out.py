@@ -23,11 +23,14 @@ class HeldOutScores:
     suggested : (n,) bool
         Whether the pick was suggested for labelling, for its score or its features; by default
         none was.
+    micrograph : (n,) int, optional
+        Number of each label's micrograph; files of earlier versions do not tell.
     """
 
     logits: NDArray[np.float64]
     is_particle: NDArray[np.bool_]
     suggested: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    micrograph: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.suggested):
@@ -36,6 +39,11 @@ class HeldOutScores:
             raise ValueError(
                 f"expected arrays of one length, got {len(self.logits)} logits, "
                 f"{len(self.is_particle)} labels and {len(self.suggested)} flags of suggestions"
+            )
+        if self.micrograph is not None and self.micrograph.shape != self.logits.shape:
+            raise ValueError(
+                f"expected a micrograph for each of {len(self.logits)} labels, got "
+                f"{len(self.micrograph)}"
             )
 
     @property
@@ -57,7 +65,11 @@ class HeldOutScores:
         others = ~self.suggested
         if len(np.unique(self.is_particle[others])) < 2:
             return self
-        return HeldOutScores(self.logits[others], self.is_particle[others])
+        return HeldOutScores(
+            self.logits[others],
+            self.is_particle[others],
+            micrograph=None if self.micrograph is None else self.micrograph[others],
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -65,6 +77,7 @@ class HeldOutScores:
             "logits": [round(float(logit), 4) for logit in self.logits],
             "is_particle": self.is_particle.tolist(),
             "suggested": self.suggested.tolist(),
+            "micrograph": None if self.micrograph is None else self.micrograph.tolist(),
         }
 
     @classmethod
@@ -76,10 +89,12 @@ class HeldOutScores:
         ValueError
             They are not of labels of both kinds, from which alone something can be told.
         """
+        micrograph = values.get("micrograph")
         scores = cls(
             np.asarray(values["logits"], dtype=np.float64),
             np.asarray(values["is_particle"], dtype=bool),
             np.asarray(values.get("suggested", []), dtype=bool),
+            None if micrograph is None else np.asarray(micrograph, dtype=np.intp),
         )
         if not (scores.n_particles and scores.n_others):
             raise ValueError(

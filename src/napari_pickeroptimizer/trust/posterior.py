@@ -4,7 +4,8 @@ The densities of the logit among particles and among all other picks are assumed
 the exponential of a line, f1(z) = f0(z) exp(intercept + slope z), as in logistic regression.
 The numbers of labels of each class are the user's choice and do not reflect the picks; the
 likelihood is therefore that of case-control studies (R. Prentice and R. Pyke, Biometrika 66
-(1979) 403-411), in which the number of each class is given. There are two parameters, so a grid
+(1979) 403-411), in which the number of each class is given; labels of one micrograph count less
+than as many of different ones (`label_weights`). There are two parameters, so a grid
 covers the posterior, and no MCMC is needed.
 """
 
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
+
+from napari_pickeroptimizer.trust.design_effect import label_weights
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.trust.held_out import HeldOutScores
@@ -45,14 +48,13 @@ class LinePrior:
 
 
 # For the forecast, which has to hold even for a badly calibrated network: weakly informative.
-# Chosen on simulated sessions, none of them among those that benchmarks/coverage.py reports.
 WEAK_PRIOR = LinePrior(slope_spread=1.0, intercept_spread=2.0)
 # For the calibration, a single line that should be right on average. The networks are nearly
-# calibrated, and forty labels determine the line less well, so it stays close to the identity
-# until there are many labels. Some of the negative training examples are background, which is
-# easy; false picks are harder, so a pick is a little less likely a particle than the network
-# predicts. Chosen on development data, when background was half of the loss.
-INFORMATIVE_PRIOR = LinePrior(slope_spread=0.2, intercept_spread=0.5, intercept=-0.4)
+# calibrated, and forty labels determine the line less well, so it stays closer to the identity
+# until there are many labels. Its intercept is as open to the labels as the targets differ: the
+# background makes the network too pessimistic where false picks resemble particles more than
+# it does (off-centre picks), and too optimistic where it is the easier of the two.
+INFORMATIVE_PRIOR = LinePrior(slope_spread=0.4, intercept_spread=1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +92,11 @@ def posterior(held_out: HeldOutScores, prior: LinePrior, seed: int = 0) -> Poste
         + ((INTERCEPTS - prior.intercept) / prior.intercept_spread)[None] ** 2
     )
     log_odds = np.log(held_out.n_particles / held_out.n_others)
-    for z, is_particle in zip(held_out.logits, held_out.is_particle, strict=True):
+    for z, is_particle, weight in zip(
+        held_out.logits, held_out.is_particle, label_weights(held_out), strict=True
+    ):
         line = INTERCEPTS[None] + SLOPES[:, None] * z + log_odds
-        log_posterior += log_expit(line if is_particle else -line)
+        log_posterior += weight * log_expit(line if is_particle else -line)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
     rng = np.random.default_rng(seed)
     cells = rng.choice(len(weights), N_SAMPLES, p=weights / weights.sum())

@@ -60,6 +60,59 @@ def test_one_label_of_a_class_allows_no_folds() -> None:
     assert label_folds(np.array([0, 0, 0, 1]), np.zeros(4, int), 3, seed=0) == ([], False)
 
 
+def test_the_only_label_of_a_class_prevents_no_folds() -> None:
+    particle, dirt, carbon = 0, 1, 2
+    targets = np.array([particle] * 6 + [dirt] * 5 + [carbon])
+    folds, grouped = label_folds(targets, np.arange(12) % 3, 3, seed=0, particle=particle)
+    assert len(folds) == 3
+    assert sorted(np.concatenate([b for _, b in folds])) == list(range(11))
+    # trained on but for the fold that holds its whole micrograph out
+    assert grouped
+    assert sum(11 in a for a, _ in folds) == 2
+    folds, grouped = label_folds(targets, np.zeros(12, int), 3, seed=0, particle=particle)
+    assert not grouped
+    assert all(11 in a for a, _ in folds)
+
+
+def test_others_of_a_label_each_are_held_out_in_turn() -> None:
+    targets = np.array([0, 0, 0, 1, 2, 3])
+    folds, _ = label_folds(targets, np.zeros(6, int), 3, seed=0, particle=0)
+    assert sorted(np.concatenate([b for _, b in folds])) == list(range(6))
+    assert all((targets[a] == 0).any() and (targets[a] != 0).any() for a, _ in folds)
+
+
+@pytest.mark.parametrize("targets", [[0, 1, 1, 1], [0, 1, 2, 3], [0, 0, 0, 1]])
+def test_a_single_label_of_particles_or_of_all_others_allows_no_folds(
+    targets: list[int],
+) -> None:
+    groups = np.arange(len(targets))
+    assert label_folds(np.array(targets), groups, 3, seed=0, particle=0) == ([], False)
+
+
+def test_fewer_folds_where_they_keep_micrographs_whole() -> None:
+    # both classes are on two of three micrographs
+    targets, groups = (
+        np.array([0] * 6 + [1] * 6),
+        np.array([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1]),
+    )
+    folds, grouped = label_folds(targets, groups, 3, seed=0, particle=0)
+    assert grouped
+    assert all(set(targets[a]) == {0, 1} for a, _ in folds)
+
+
+def test_labels_that_were_never_held_out_are_not_judged() -> None:
+    judged, picks = held_out(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]]))
+    judged[:, 3] = np.nan
+    validation = Validation(halves(True), np.array([0, 0, 1, 1]), judged, picks)
+    assert validation.accuracy == pytest.approx(2 / 3)
+    scores = validation.held_out_scores(
+        0, np.zeros((0, 2), np.float32), np.zeros(4, bool), np.array([4, 5, 6, 7])
+    )
+    assert scores.is_particle.tolist() == [True, True, False]
+    assert scores.micrograph is not None
+    assert scores.micrograph.tolist() == [4, 5, 6]
+
+
 def test_the_summary_of_a_known_case() -> None:
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]], np.float32)
     targets = np.array([0, 0, 1, 1])

@@ -132,6 +132,8 @@ def test_counts_shares_and_lengths_are_not_negative(at: Place) -> None:
         (("held_out_scores", "logits", 0), 1e9),
         (("held_out_scores", "logits"), [1.0]),
         (("held_out_scores", "suggested"), [True]),
+        (("held_out_scores", "micrograph"), [0]),
+        (("held_out_scores", "micrograph"), [0, -1]),
         (("held_out_scores", "is_particle"), [True, True]),
         (("training", "reference", "grey"), FEATURES.to_dict()),
         (("training", "reference", "features", "mean"), [1.0]),
@@ -175,7 +177,7 @@ def test_what_is_missing_is_named(key: str) -> None:
 def test_what_is_unknown_or_there_twice_is_named() -> None:
     refused(json.dumps({**VALUES, "colour": 1}), "'colour' is unknown")
     refused(
-        '{"format_version": 3, ' + CARD.to_json().lstrip("{"),
+        '{"format_version": 4, ' + CARD.to_json().lstrip("{"),
         "'format_version' is there twice",
     )
 

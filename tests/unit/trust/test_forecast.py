@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -19,7 +21,12 @@ from napari_pickeroptimizer.trust import (
     match_scale,
 )
 from napari_pickeroptimizer.trust.class_shares import particle_share
+from napari_pickeroptimizer.trust.design_effect import CORRELATION, label_weights
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.posterior import INFORMATIVE_PRIOR, WEAK_PRIOR, posterior
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import ModelCard
 
 N_PICKS = 3000
 
@@ -29,7 +36,8 @@ def session(
 ) -> tuple[HeldOutScores, NDArray[np.float64], NDArray[np.bool_]]:
     """Labels, raw P(particle) of picks, and which of these are particles.
 
-    Logits are normal in both classes, so that log f1 / f0 is a line: 4 z / scale.
+    Logits are normal in both classes, so that log f1 / f0 is a line: 4 z / scale. Every label
+    is of another micrograph.
     """
     rng = np.random.default_rng(seed)
     is_label = np.arange(sum(n)) < n[0]
@@ -38,7 +46,8 @@ def session(
     def logits(is_particle: NDArray[np.bool_]) -> NDArray[np.float64]:
         return scale * (np.where(is_particle, 2, -2) + rng.normal(size=len(is_particle)))
 
-    return HeldOutScores(logits(is_label), is_label), expit(logits(is_pick)), is_pick
+    labels = HeldOutScores(logits(is_label), is_label, micrograph=np.arange(sum(n)))
+    return labels, expit(logits(is_pick)), is_pick
 
 
 def held(
@@ -77,6 +86,84 @@ def test_more_labels_promise_more() -> None:
         return at.precision.high - at.precision.low
 
     assert width(400) < 0.5 * width(20)
+
+
+def test_labels_of_few_micrographs_promise_less_than_as_many_of_different_ones() -> None:
+    held_out, p, _ = session(0, (60, 60))
+
+    def width(of: HeldOutScores) -> float:
+        at = forecast_performance(of, Calibration(), p).at(0.5)
+        return at.precision.high - at.precision.low
+
+    of_three = replace(held_out, micrograph=np.arange(120) % 3)
+    assert width(of_three) > 1.3 * width(held_out)
+    # a file of an earlier version does not tell: as if they were of three
+    assert width(replace(held_out, micrograph=None)) == pytest.approx(width(of_three), rel=0.1)
+
+
+def test_a_label_counts_less_the_more_there_are_on_its_micrograph() -> None:
+    is_particle = np.array([True] * 6 + [False] * 4)
+    micrograph = np.array([0, 0, 0, 0, 0, 0, 0, 1, 2, 3])
+    weights = label_weights(HeldOutScores(np.zeros(10), is_particle, micrograph=micrograph))
+    np.testing.assert_allclose(weights, [1 / (1 + 5 * CORRELATION)] * 6 + [1.0] * 4)
+
+
+def in_micrographs(seed: int) -> list[bool]:
+    """Whether the truth is held where scores of a micrograph are shifted together."""
+    rng = np.random.default_rng(seed)
+    shifts = rng.normal(0, 0.4, 43)  # a correlation of 0.14 within a class
+
+    def scores(is_particle: NDArray[np.bool_], of: NDArray[np.intp]) -> NDArray[np.float64]:
+        noise = rng.normal(size=len(of))
+        return np.asarray(np.where(is_particle, 1, -1) * 1.5 + noise + shifts[of])
+
+    is_label, of_label = np.arange(100) < 50, np.arange(100) % 3
+    held_out = HeldOutScores(scores(is_label, of_label), is_label, micrograph=of_label)
+    truth = rng.uniform(size=N_PICKS) < 0.6
+    p = expit(scores(truth, rng.integers(3, 43, N_PICKS)))
+    line = fit_calibration(held_out, p)
+    p = line.apply(p)
+    return held(forecast_performance(held_out, line, p), p, truth)
+
+
+def test_the_truth_is_held_where_micrographs_differ() -> None:
+    assert 0.82 <= np.mean([in_micrographs(seed) for seed in range(40)]) <= 0.99
+
+
+def test_a_labels_micrograph_survives_json_and_may_be_missing() -> None:
+    held_out, _, _ = session(0)
+    again = HeldOutScores.from_dict(held_out.to_dict())
+    assert again.micrograph is not None
+    np.testing.assert_array_equal(again.micrograph, np.arange(40))
+    older = held_out.to_dict()
+    del older["micrograph"]
+    assert HeldOutScores.from_dict(older).micrograph is None
+    with pytest.raises(ValueError, match="a micrograph for each of 40 labels, got 1"):
+        HeldOutScores.from_dict(older | {"micrograph": [0]})
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"settings": {"n_folds": 0}}, "Fine-tune again with 3 folds"),
+        ({}, "at least 10 labels of particles and 10 of others"),
+        ({"labels": {"particle": 1, "carbon": 20}}, "1 and 20. Label 9 more of particles and"),
+        (
+            {"labels": {"carbon": 1}},
+            "0 and 1. Label 10 more of particles and 9 more of others",
+        ),
+        ({"labels": {"particle": 20, "carbon": 20}}, "Fine-tune again with the same labels"),
+    ],
+)
+def test_why_there_is_no_forecast_and_which_labels_are_missing(
+    training: dict[str, dict[str, int]], words: str
+) -> None:
+    card = SimpleNamespace(
+        training=training, names={1: "particle", 3: "carbon"}, is_before_labels=False
+    )
+    reason = no_forecast_reason(cast("ModelCard", card))
+    assert reason.startswith("No expected precision")
+    assert words in reason
 
 
 def test_calibration_takes_back_overconfidence_and_brings_in_the_share() -> None:
@@ -173,10 +260,20 @@ def test_labels_of_clear_cases_only_are_noticed() -> None:
     held_out, p, _ = session(3, (100, 100))
     assert forecast_performance(held_out, Calibration(), p).reliable
     clear = np.abs(held_out.logits) > 2
-    of_clear = HeldOutScores(held_out.logits[clear], held_out.is_particle[clear])
-    warnings = forecast_performance(of_clear, Calibration(), p).warnings
-    assert len(warnings) == 1
-    assert "labels are easier cases" in warnings[0]
+    of_clear = HeldOutScores(
+        held_out.logits[clear], held_out.is_particle[clear], micrograph=np.arange(clear.sum())
+    )
+    found = forecast_performance(of_clear, Calibration(), p)
+    assert len(found.warnings) == 1
+    assert "labels are easier cases" in found.warnings[0]
+    assert "at random" in found.warnings[0]
+    # what was left out of the labels is in the picks, and may be anything
+    line = Calibration(slope=4.0)
+    at = forecast_performance(of_clear, line, line.apply(p)).at(0.5)
+    truth_of_picks = session(3, (100, 100))[2]
+    kept = line.apply(p) >= 0.5
+    assert at.precision.low <= truth_of_picks[kept].mean() <= at.precision.high
+    assert at.precision.high - at.precision.low > 0.1
 
 
 def test_labels_drawn_from_the_picks_are_rarely_taken_for_clear_cases() -> None:
@@ -248,6 +345,7 @@ def test_suggested_labels_are_no_evidence_unless_there_are_no_others() -> None:
         np.concatenate([held_out.logits, odd.logits]),
         np.concatenate([held_out.is_particle, odd.is_particle]),
         np.concatenate([held_out.suggested, odd.suggested]),
+        np.arange(50),
     )
     assert forecast_performance(both, Calibration(), p).at(0.5) == forecast_performance(
         held_out, Calibration(), p

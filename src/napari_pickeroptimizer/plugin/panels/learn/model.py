@@ -31,6 +31,7 @@ from napari_pickeroptimizer.plugin.learning_labels import (
 )
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 # With fewer labels of a class the accuracy is too uncertain.
 LEAST_LABELS = 10
@@ -189,11 +190,12 @@ def validation_lines(
     """Return the cross-validation of a new model, by class."""
     validation = tuned.validation
     if validation is None:
-        return ["Done. Not cross-validated, so the accuracy is unknown: use 3 folds."]
-    hits = validation.probabilities.argmax(axis=1) == validation.targets
+        return [f"Done. {no_forecast_reason(tuned.model.card)}"]
+    targets = validation.targets[validation.judged]
+    hits = validation.probabilities.argmax(axis=1) == targets
     by_class = []
     for position, class_id in enumerate(tuned.model.card.class_ids):
-        of_class = validation.targets == position
+        of_class = targets == position
         n_right, n = int(hits[of_class].sum()), int(of_class.sum())
         by_class.append(f"{n_right} of {n} {vocabulary.name(class_id)}")
     lines = [

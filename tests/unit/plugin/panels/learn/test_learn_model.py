@@ -38,6 +38,7 @@ def tuned(targets, predicted, *, grouped=True):
     """Return what fine-tuning says of labels whose folds predicted these classes."""
     validation = SimpleNamespace(
         targets=np.array(targets),
+        judged=np.arange(len(targets)),
         probabilities=np.eye(2)[predicted],
         folds=SimpleNamespace(grouped_by_micrograph=grouped),
     )
@@ -69,8 +70,8 @@ def test_doubts_about_the_outcome_are_told():
     lines = validation_lines(tuned([0, 1], [0, 1], grouped=False))
     assert "The folds share micrographs" in lines[1]
     assert "few labels to judge by" in lines[2]
-    (line,) = validation_lines(SimpleNamespace(validation=None))
-    assert "Not cross-validated" in line
+    (line,) = validation_lines(SimpleNamespace(validation=None, model=some_model()))
+    assert line.startswith("Done. No expected precision: the model was not cross-validated.")
 
 
 @pytest.mark.parametrize(
