@@ -46,12 +46,15 @@ VARIANTS = {
     "second branch only": Variant({"branch_weights": (0.0, 1.0)}),
     "label smoothing 0.1": Variant({"label_smoothing": 0.1}),
     "from random weights": Variant({"base": "none"}),
-    "no background": Variant({"background_batch_size": 0}),
-    "no unlabelled picks, no background": Variant({"n_unlabelled": 0}),
+    "statistics adapted": Variant({"batch_norm": "adapt"}),
+    "statistics adapted, backbone at the full rate": Variant(
+        {"batch_norm": "adapt", "backbone_rate": 1.0}
+    ),
+    "no unlabelled picks": Variant({"n_unlabelled": 0}),
     "all classes as likely": Variant({"prior": "even"}),
     "stem and first stage frozen": Variant({"n_frozen": 5}),
     "all but the last stage frozen": Variant({"n_frozen": 7}),
-    "backbone at a third of the rate": Variant({"backbone_rate": 0.33}),
+    "backbone at the full rate": Variant({"backbone_rate": 1.0}),
     "half the learning rate": Variant({"learning_rate": 5e-4}),
     "160 steps": Variant({"n_steps": 160}),
     "10 % of the labels wrong": Variant(flip_labels=0.1),

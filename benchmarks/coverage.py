@@ -12,7 +12,7 @@ suggested     half of them by class, the others where a first classifier is in d
               known which
 
 Two classifiers: ``head``, a logistic regression on the bundled network's features, labels against
-each other and against background as in fine-tuning, for many sessions; and ``network``, the
+each other, for many sessions; and ``network``, the
 fine-tuning itself with its defaults (minutes of one core a session: --network-sessions).
 """
 
@@ -34,9 +34,8 @@ from simulated_targets import find_structure, simulated
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from napari_pickeroptimizer.boxes import BoxSettings, working_image
+from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.fewshot.background import background_coords
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.validate import label_folds
 from napari_pickeroptimizer.io import read_picks
@@ -61,7 +60,6 @@ N_MICROGRAPHS = 12
 N_LABELLED = 4
 N_FOLDS = 3
 N_VIEWS = 4
-N_BACKGROUND = 40  # a micrograph
 N_REFERENCE = 256
 REGULARISATION = 0.02
 KINDS = ("by class", "at random", "suggested")
@@ -82,15 +80,12 @@ class Target:
         Particle diameter.
     features : (n, c) float64
         Of the picks, scaled to mean 0 and standard deviation 1.
-    background : (m, c) float64
-        Of places away from all picks, scaled likewise.
     """
 
     micrographs: Micrographs
     picks: Picks
     diameter_px: float
     features: NDArray[np.float64]
-    background: NDArray[np.float64]
 
     @property
     def is_particle(self) -> NDArray[np.bool_]:
@@ -122,34 +117,14 @@ def load(work: Path, structures: Path | None, name: str, seed: int) -> Target:
     picks = read_picks(root / "picks_truth.star")
     picks = picks.with_labels(np.where(picks.labels == PARTICLE, PARTICLE, CONTAMINANT))
     boxes = BoxSettings(diameter_px=settings.for_model(project_model(settings)).diameter_px)
-    places = background_of(micrographs, picks, boxes, seed)
     features = features_of(micrographs, picks, boxes)
-    background = features_of(micrographs, places, boxes)
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
     return Target(
         micrographs,
         picks,
         boxes.diameter_in(None),
         (features - mean) / spread,
-        (background - mean) / spread,
     )
-
-
-def background_of(
-    micrographs: Micrographs, picks: Picks, boxes: BoxSettings, seed: int
-) -> Picks:
-    """Return places away from all picks."""
-    rng = np.random.default_rng(seed)
-    names, coords = [], []
-    for name, rows in picks.rows_by_micrograph().items():
-        shape_px = working_image(micrographs.resolve(name).read(), boxes).shape_px
-        taken = picks.coords_yx_px()[rows]
-        diameter_px = boxes.diameter_in(None)
-        found = background_coords(taken, shape_px, diameter_px, N_BACKGROUND, rng)
-        names += [name] * len(found)
-        coords.append(found)
-    yx = np.concatenate(coords)
-    return Picks.from_arrays(names, x=yx[:, 1], y=yx[:, 0])
 
 
 def features_of(
@@ -171,23 +146,14 @@ def features_of(
 def head(
     target: Target, rows: NDArray[np.intp], is_particle: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the logits of all picks by a regression on some labels and the background.
+    """Return the logits of all picks by a regression on some labels.
 
-    As in the fine-tuning's loss: labels of both classes weigh the same, the background as
-    much as all labels, and the logit is adjusted by these shares.
+    As in the fine-tuning's loss, labels of both classes weigh the same.
     """
-    features = np.concatenate([target.features[rows], target.background])
-    n_background = len(target.background)
-    wanted = np.concatenate([is_particle, np.zeros(n_background, dtype=bool)])
-    weights = np.concatenate(
-        [
-            0.5 / np.where(is_particle, is_particle.sum(), (~is_particle).sum()),
-            np.full(n_background, 1 / n_background),
-        ]
-    )
+    weights = 1 / np.where(is_particle, is_particle.sum(), (~is_particle).sum())
     model = LogisticRegression(C=REGULARISATION, max_iter=500)
-    model.fit(features, wanted, sample_weight=len(rows) * weights)
-    return np.asarray(model.decision_function(target.features) + np.log(0.75 / 0.25))
+    model.fit(target.features[rows], is_particle, sample_weight=len(rows) * weights)
+    return np.asarray(model.decision_function(target.features))
 
 
 def draw_rows(

@@ -51,9 +51,7 @@ class LinePrior:
 WEAK_PRIOR = LinePrior(slope_spread=1.0, intercept_spread=2.0)
 # For the calibration, a single line that should be right on average. The networks are nearly
 # calibrated, and forty labels determine the line less well, so it stays closer to the identity
-# until there are many labels. Its intercept is as open to the labels as the targets differ: the
-# background makes the network too pessimistic where false picks resemble particles more than
-# it does (off-centre picks), and too optimistic where it is the easier of the two.
+# until there are many labels. Its intercept is as open to the labels as the targets differ.
 INFORMATIVE_PRIOR = LinePrior(slope_spread=0.4, intercept_spread=1.0)
 
 
