@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from napari_pickeroptimizer.trust.class_shares import particle_share
+from napari_pickeroptimizer.trust.class_shares import LIMITS, particle_share
 from napari_pickeroptimizer.trust.posterior import INFORMATIVE_PRIOR, binned, posterior
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def fit_calibration(
     log_ratio = lines.log_ratio(logits)
     offset = np.zeros(len(log_ratio))
     if len(p_picks) and not even:
-        offset = logit(particle_share(log_ratio, counts))
+        # within the limits of `class_shares`: nearly pure lists are rare, and false picks that
+        # resemble particles more than the labelled ones do look like a pure list
+        offset = logit(particle_share(log_ratio, counts, least=LIMITS[0]))
     p = expit(log_ratio + offset[:, None]).mean(axis=0)
     weights = counts * p * (1 - p)
     slope, intercept = np.polyfit(logits, logit(p), 1, w=np.sqrt(weights))

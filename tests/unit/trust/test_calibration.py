@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.trust import Calibration
+from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration
 from napari_pickeroptimizer.trust.calibration import MAX_LOGIT, bounded_logit
 
 P = np.array([0.001, 0.2, 0.5, 0.9, 0.999])
@@ -51,3 +51,16 @@ def test_without_a_calibration_probabilities_are_handed_through() -> None:
 def test_a_line_that_orders_scores_otherwise_is_none(line: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="slope must be positive"):
         Calibration(*line)
+
+
+def test_a_list_that_looks_pure_is_taken_for_nine_tenths_particles() -> None:
+    rng = np.random.default_rng(0)
+    is_particle = np.arange(400) < 200
+    labels = HeldOutScores(
+        np.where(is_particle, 2, -2) + rng.normal(size=400),
+        is_particle,
+        micrograph=np.arange(400),
+    )
+    line = fit_calibration(labels, 1 / (1 + np.exp(-2 - rng.normal(size=1000))))
+    even = fit_calibration(labels, 1 / (1 + np.exp(-2 - rng.normal(size=1000))), even=True)
+    assert line.intercept - even.intercept == pytest.approx(np.log(0.9 / 0.1), abs=0.3)

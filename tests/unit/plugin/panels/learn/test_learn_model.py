@@ -29,6 +29,7 @@ def some_model(**training):
         class_names=("particle", "carbon"),
         class_ids=(1, 3),
         boxes=BoxSettings(diameter_ang=160),
+        is_before_labels=False,
         training=training,
     )
     return SimpleNamespace(card=card)
