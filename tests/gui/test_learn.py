@@ -88,7 +88,7 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     widget.steps.value, widget.folds.value = 1, 0
     widget.start.click()  # and it can start again
     finish(qtbot, widget)
-    assert "Not cross-validated" in widget.result.text()
+    assert "not cross-validated" in widget.result.text()
 
 
 def test_it_says_what_is_missing(viewer, project, picks_star):

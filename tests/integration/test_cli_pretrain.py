@@ -78,7 +78,7 @@ def test_from_categories_to_a_model_that_fine_tuning_starts_from(
         "-o", tmp_path / "pruned",
     )  # fmt: skip
     assert code == 2
-    assert "a base to start from" in told
+    assert "does not know their size" in told
 
 
 def test_stopped_by_a_signal_the_same_command_goes_on(

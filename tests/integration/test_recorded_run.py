@@ -26,7 +26,7 @@ from napari_pickeroptimizer.reading import group_by_micrograph
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_run"
 SHAPE_PX, PIXEL_SIZE_ANG = (1920, 2048), 1.8
 RULES = PruneSettings(
-    precision=0.97,
+    threshold=0.93,  # a precision's threshold moves as forecasts get better
     min_distance=Length.parse("1.05d"),
     edge_distance=Length.parse("250A"),
     write_fom=True,
