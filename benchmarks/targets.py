@@ -163,11 +163,10 @@ def run_draw(root: Path, job: Job) -> Row:
             json.loads(job["settings"]).get("base", "bundled"),
         )
     else:
+        changed = json.loads(job["settings"])  # which knows no tuples
+        changed = {k: tuple(v) if isinstance(v, list) else v for k, v in changed.items()}
         settings = FineTuneSettings(
-            diameter_px=data.diameter_px,
-            n_folds=0,
-            seed=job["seed"],
-            **json.loads(job["settings"]),
+            diameter_px=data.diameter_px, n_folds=0, seed=job["seed"], **changed
         )
         result = fine_tuned_picks(
             data.micrographs, pool.select(train), data.picks, pool.select(test), settings
