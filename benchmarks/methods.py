@@ -264,7 +264,7 @@ class _Branches(nn.Module):
 
     def __init__(self, network: nn.Module, branches: list[int]) -> None:
         super().__init__()
-        self.network, self.branches = network, branches
+        self.network, self.branches, self.linear = network, branches, network.linear
 
     def logits_and_features(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         logits, features = self.network.logits_and_features(boxes)
