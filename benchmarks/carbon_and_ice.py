@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from empiar10017 import DIAMETER_PX
 from grid import Job, Row, add_grid_arguments, grouped, print_table, run_grid
-from methods import fine_tuned, scored
+from methods import fine_tuned, named_settings, scored
 from numpy.typing import NDArray
 from PIL import Image
 from prune_empiar10017 import inside, share
@@ -110,10 +110,7 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=10)
     args = parser.parse_args()
-    variants: dict[str, dict[str, Any]] = {"default": {}}
-    for text in args.set:
-        name, _, values = text.partition("=")
-        variants[name] = json.loads(values)
+    variants: dict[str, dict[str, Any]] = {"default": {}, **named_settings(args.set)}
     jobs: list[Job] = [
         {"k": args.k, "variant": name, "settings": json.dumps(values, sort_keys=True),
          "seed": seed}

@@ -24,10 +24,9 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from empiar10017 import working_boxes
 from grid import Job, Row, add_grid_arguments, grouped, print_table, run_grid
-from methods import fine_tuned, scored
+from methods import N_VIEWS, base_features, fine_tuned, scored
 from numpy.typing import NDArray
 from scipy.special import expit
 from simulated_targets import find_structure, simulated
@@ -40,8 +39,6 @@ from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.validate import label_folds
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import dihedral_view
-from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
 from napari_pickeroptimizer.simulate.settings import SimulationSettings
@@ -59,7 +56,6 @@ SHAPE = "shape"  # the simulation's own, without a structure
 N_MICROGRAPHS = 12
 N_LABELLED = 4
 N_FOLDS = 3
-N_VIEWS = 4
 N_REFERENCE = 256
 REGULARISATION = 0.02
 KINDS = ("by class", "at random", "suggested")
@@ -131,16 +127,7 @@ def features_of(
     micrographs: Micrographs, picks: Picks, boxes: BoxSettings, n_views: int = N_VIEWS
 ) -> NDArray[np.float64]:
     """Return (n, c) features of the bundled network, the mean over turned views."""
-    network = initial_network("bundled", None, 2).features.eval()
-    pixels = torch.from_numpy(working_boxes(micrographs, picks, boxes))[:, None]
-    with torch.inference_mode():
-        parts = [
-            torch.stack(
-                [network(dihedral_view(part, i)).mean((2, 3)) for i in range(n_views)]
-            ).mean(dim=0)
-            for part in pixels.split(256)
-        ]
-    return torch.cat(parts).double().numpy()
+    return base_features(working_boxes(micrographs, picks, boxes), n_views=n_views)
 
 
 def head(

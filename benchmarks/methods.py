@@ -6,6 +6,7 @@ All get the same training labels; none sees a test box before its settings are f
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -101,6 +102,18 @@ def start_name(base: str | Path, backbone: str) -> str:
 def file_name(path: Path) -> str:
     """Return a file's name with a digest of its content."""
     return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """Return settings from JSON, which knows no tuples."""
+    values = json.loads(text)
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def named_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """Return variants by name from texts such as ``longer={"n_steps": 160}``."""
+    split = (text.partition("=") for text in texts)
+    return {name: settings_of(values) for name, _, values in split}
 
 
 def run_draw(options: Options, job: Job) -> Row:
@@ -303,19 +316,22 @@ def frozen_features(root: Path, base: str, backbone: str) -> NDArray[np.float64]
 
 
 def base_features(
-    boxes: NDArray[np.float32], base: str = "bundled", backbone: str | None = None
+    boxes: NDArray[np.float32],
+    base: str = "bundled",
+    backbone: str | None = None,
+    n_views: int = N_VIEWS,
 ) -> NDArray[np.float64]:
     """Return (n, n_channels) features of a base network that no label has touched.
 
-    The feature map's mean over the (n, box_px, box_px) boxes and over four turned views. A
-    random network (``none``) is the same one for all draws.
+    The feature map's mean over the (n, box_px, box_px) boxes and over turned views. A random
+    network (``none``) is the same one for all draws.
     """
     torch.manual_seed(0)
     features = initial_network(base, backbone, 2).features.eval()
     with torch.inference_mode():
         parts = [
             torch.stack(
-                [features(dihedral_view(part, i)).mean((2, 3)) for i in range(N_VIEWS)]
+                [features(dihedral_view(part, i)).mean((2, 3)) for i in range(n_views)]
             ).mean(0)
             for part in torch.from_numpy(boxes)[:, None].split(256)
         ]

@@ -25,7 +25,7 @@ import numpy as np
 from empiar10017 import flipped
 from grid import Job, Row, add_grid_arguments, grouped, mean_and_worst, print_table, run_grid
 from measures import measures
-from methods import FLIP_STREAM, fine_tuned, scored
+from methods import FLIP_STREAM, fine_tuned, named_settings, scored
 from numpy.typing import NDArray
 from targets import LARGEST_TEST, Loaded, Target, all_targets, draw, load
 
@@ -221,10 +221,9 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=10)
     args = parser.parse_args()
     variants = dict(VARIANTS)
-    for text in args.set:
-        name, _, values = text.partition("=")
-        variants[name] = json.loads(values)
-        args.variants.append(name)
+    more = named_settings(args.set)
+    variants |= more
+    args.variants += more
     by_name = {target.name: target for target in all_targets()}
     for function, names, shares, ks, show, figures in (
         (run_few, args.few, args.flipped_few, args.k, print_few, ("auc", "f1_particle")),

@@ -30,7 +30,7 @@ from baselines import (
 from empiar10017 import as_two_classes, working_boxes
 from grid import Job, Row, add_grid_arguments, grouped, print_table, run_grid
 from measures import measures, typed_measures
-from methods import base_features, fine_tuned_picks
+from methods import base_features, fine_tuned_picks, named_settings, settings_of
 from numpy.typing import NDArray
 from simulated_targets import TARGETS as SIMULATED_TARGETS
 from simulated_targets import on_three_micrographs
@@ -163,10 +163,11 @@ def run_draw(root: Path, job: Job) -> Row:
             json.loads(job["settings"]).get("base", "bundled"),
         )
     else:
-        changed = json.loads(job["settings"])  # which knows no tuples
-        changed = {k: tuple(v) if isinstance(v, list) else v for k, v in changed.items()}
         settings = FineTuneSettings(
-            diameter_px=data.diameter_px, n_folds=0, seed=job["seed"], **changed
+            diameter_px=data.diameter_px,
+            n_folds=0,
+            seed=job["seed"],
+            **settings_of(job["settings"]),
         )
         result = fine_tuned_picks(
             data.micrographs, pool.select(train), data.picks, pool.select(test), settings
@@ -240,10 +241,9 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     args = parser.parse_args()
     variants = {**VARIANTS, **{method: {} for method in METHODS}}
-    for text in args.set:
-        name, _, values = text.partition("=")
-        variants[name] = json.loads(values)
-        args.variants.append(name)
+    more = named_settings(args.set)
+    variants |= more
+    args.variants += more
     targets = [t for t in all_targets() if not args.only or t.name in args.only]
     bases = dict(text.split("=", 1) for text in args.base)
 

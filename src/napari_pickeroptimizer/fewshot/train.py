@@ -87,9 +87,9 @@ def train(
         optimiser, [group["lr"] for group in groups], total_steps=settings.n_steps + 1
     )
     labelled, targets = boxes.labelled[torch.from_numpy(rows)], boxes.targets[rows]
-    n_extra = min(settings.unlabelled_batch_size, len(boxes.unlabelled))
-    if settings.keeps_batch_norm:
-        n_extra = 0
+    n_extra = 0
+    if not settings.keeps_batch_norm:
+        n_extra = min(settings.unlabelled_batch_size, len(boxes.unlabelled))
 
     def views(windows: Windows, chosen: NDArray[np.intp]) -> torch.Tensor:
         picked = windows[torch.from_numpy(chosen)]
