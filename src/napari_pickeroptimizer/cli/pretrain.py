@@ -78,6 +78,16 @@ def pretrain(
         int, typer.Option(help="Steps between validations on held-out boxes.")
     ] = 500,
     save_every: Annotated[int, typer.Option(help="Steps between saved states.")] = 500,
+    rehearse: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Category of false picks (carbon, ice) that fine-tunings shall see again: some "
+            "of its boxes go into the model. May be repeated."
+        ),
+    ] = None,
+    rehearsal_boxes: Annotated[
+        int, typer.Option(help="Boxes of each of these categories.")
+    ] = 40,
     half: Annotated[
         bool, typer.Option("--half/--full", help="Write float16 or float32 weights.")
     ] = True,
@@ -116,6 +126,8 @@ def pretrain(
         validation_share=validation_share,
         report_every=report_every,
         save_every=save_every,
+        rehearse=tuple(rehearse or ()),
+        n_rehearsal=rehearsal_boxes,
         half=half,
         amp=amp,
         seed=seed,

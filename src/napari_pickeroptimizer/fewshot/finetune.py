@@ -24,6 +24,7 @@ from napari_pickeroptimizer.fewshot.events import (
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.label_digest import labels_digest
+from napari_pickeroptimizer.fewshot.rehearsal import Rehearsal, rehearsal_for
 from napari_pickeroptimizer.fewshot.side_by_side import side_by_side
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
@@ -94,7 +95,8 @@ def finetune(
     assert boxes is not None  # gather's last event
     particle = boxes.class_ids.index(PARTICLE) if PARTICLE in boxes.class_ids else None
     folds = Folds.of(boxes.targets, boxes.groups, settings, particle)
-    network = _initial_network(boxes, settings).to(device)
+    rehearsal = rehearsal_for(boxes.class_ids, settings)
+    network = _initial_network(boxes, settings, rehearsal).to(device)
     longer = dataclasses.replace(settings, n_steps=settings.n_steps_of(len(boxes.targets)))
     # before the training, which would learn wrong labels by heart
     features = _label_features(network, boxes, settings)
@@ -106,7 +108,7 @@ def finetune(
     predictions: dict[int, FoldPredictions] = {}
     n_steps = longer.n_steps * (len(folds) + 1)
     trainings: list[Generator[StepDone | FoldPredictions, None, None]] = [
-        _training(network, boxes, taught, longer, device),
+        _training(network, boxes, taught, longer, device, rehearsal),
         *(
             # copied before the first training begins
             _fold_training(
@@ -116,6 +118,7 @@ def finetune(
                 boxes,
                 longer,
                 device,
+                rehearsal,
             )
             for i, (train_rows, test_rows) in enumerate(folds)
         ),
@@ -133,7 +136,9 @@ def finetune(
     validation = Validation.of(folds, boxes.targets, predictions)
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
-    model.card.training.update(n_labels_left_out=n_left_out, n_steps=longer.n_steps)
+    model.card.training.update(
+        n_labels_left_out=n_left_out, n_steps=longer.n_steps, n_rehearsal=len(rehearsal)
+    )
     yield FineTuned(model, validation)
 
 
@@ -180,7 +185,12 @@ def finished(
     reference = measure_reference(picks.numpy(), features, calibrated[:, particle], groups)
     card.training["reference"] = None if reference is None else reference.to_dict()
     card.training["wrong_labels"] = None if noise is None else noise.to_dict()
-    card = dataclasses.replace(card, calibration=calibration, held_out_scores=scores)
+    card = dataclasses.replace(
+        card,
+        calibration=calibration,
+        held_out_scores=scores,
+        output_classes=tuple(boxes.class_ids[c] for c in network.class_of_output),
+    )
     return Classifier(network.to("cpu"), card)
 
 
@@ -220,10 +230,14 @@ def _left_out_note(n: int, n_labels: int) -> str:
     )
 
 
-def _initial_network(boxes: TrainingBoxes, settings: FineTuneSettings) -> TwoBranchNet:
+def _initial_network(
+    boxes: TrainingBoxes, settings: FineTuneSettings, rehearsal: Rehearsal
+) -> TwoBranchNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return initial_network(settings.base, settings.backbone, len(boxes.class_ids))
+        return initial_network(
+            settings.base, settings.backbone, len(boxes.class_ids), rehearsal.class_of_output
+        )
 
 
 def _training(
@@ -232,10 +246,11 @@ def _training(
     rows: NDArray[np.intp],
     settings: FineTuneSettings,
     device: torch.device,
+    rehearsal: Rehearsal,
     fold: int | None = None,
 ) -> Generator[StepDone, None, None]:
     """Train `network` in place on some of the labels."""
-    for step, losses, accuracy in train(network, boxes, rows, settings, device):
+    for step, losses, accuracy in train(network, boxes, rows, settings, device, rehearsal):
         yield StepDone(fold, step, settings.n_steps, losses, accuracy, 0.0)
 
 
@@ -246,10 +261,11 @@ def _fold_training(
     boxes: TrainingBoxes,
     settings: FineTuneSettings,
     device: torch.device,
+    rehearsal: Rehearsal,
 ) -> Generator[StepDone | FoldPredictions, None, None]:
     """Train on the first rows of a split; yield the predictions for the second last."""
     train_rows, test_rows = split
-    yield from _training(network, boxes, train_rows, settings, device, i + 1)
+    yield from _training(network, boxes, train_rows, settings, device, rehearsal, i + 1)
     model = Classifier(network, model_card(boxes, settings))
     predicted = np.full((len(boxes.targets), len(boxes.class_ids)), np.nan, dtype=np.float32)
     held_out = boxes.labelled[torch.from_numpy(test_rows)]

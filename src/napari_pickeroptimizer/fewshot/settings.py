@@ -53,6 +53,11 @@ class FineTuneSettings:
         kept if the base was trained on boxes of micrographs, else adapted.
     unlabelled_batch_size : int
         Additional unlabelled boxes per step, where BatchNorm is adapted to them; 0 for none.
+    rehearsal_batch_size : int
+        Additional boxes per step of false picks that the base knows (carbon, ice, dirt), so that
+        they are not forgotten; 0 for none. A base may have none.
+    rehearsal_weight : float
+        Weight of their loss; that of the labels has 1.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     backbone_rate : float, optional
@@ -106,6 +111,8 @@ class FineTuneSettings:
     batch_size: int = setting(24, least=1)
     batch_norm: BatchNorm = setting("auto", choices=BatchNorm)
     unlabelled_batch_size: int = setting(16, least=0)
+    rehearsal_batch_size: int = setting(16, least=0)
+    rehearsal_weight: float = setting(0.5, least=0)
     learning_rate: float = setting(1e-3, above=0)
     weight_decay: float = setting(1e-2, least=0)
     backbone_rate: float | None = setting(None, least=0)

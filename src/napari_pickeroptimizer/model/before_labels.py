@@ -10,7 +10,6 @@ the picks, which may be nearly all particles, made it much worse.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,40 +19,10 @@ from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.model.card_schema import BEFORE_LABELS
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.model.rehearsal import is_of
 from napari_pickeroptimizer.model.weights import BUNDLED
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 BUNDLED_NAME = "bundled"
-
-
-class ParticleOrNot(TwoBranchNet):
-    """A pretrained network whose categories are added up: particles, and all others.
-
-    Parameters
-    ----------
-    pretrained : TwoBranchNet
-        The network; its modules are shared.
-    is_particle : (n_categories,) bool tensor
-        Which of its categories are particles.
-    """
-
-    is_particle: Tensor
-
-    def __init__(self, pretrained: TwoBranchNet, is_particle: Tensor) -> None:
-        with torch.random.fork_rng(devices=[]):  # as if nothing had been drawn
-            super().__init__(pretrained.features, len(is_particle))
-        self.linear = pretrained.linear
-        self.halve, self.halved_linear = pretrained.halve, pretrained.halved_linear
-        self.register_buffer("is_particle", is_particle)
-
-    def logits_and_features(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the (2, b, 2) log-probabilities, and the (b, c) means of the feature map."""
-        logits, pooled = super().logits_and_features(boxes)
-        log_p = logits.log_softmax(dim=-1)  # (2, b, n_categories)
-        groups = (self.is_particle, ~self.is_particle)
-        return torch.stack([log_p[..., g].logsumexp(dim=-1) for g in groups], dim=-1), pooled
 
 
 def model_before_labels(
@@ -136,8 +105,8 @@ def _two_classes(
 ) -> Classifier:
     card = pretrained.card
     prefix = f"{class_name(PARTICLE)}_"
-    is_particle = torch.tensor([name.startswith(prefix) for name in card.class_names])
-    if not card.is_pretrained or is_particle.all() or not is_particle.any():
+    is_particle = [is_of(PARTICLE, name) for name in card.class_names]
+    if not card.is_pretrained or all(is_particle) or not any(is_particle):
         raise CheckpointError(
             f"{base} cannot score picks without labels: expected a pretrained model with "
             f"categories {prefix}* and others, such as the bundled one, got "
@@ -150,8 +119,16 @@ def _two_classes(
         box_px=card.boxes.box_px,
     )
     classes = (PARTICLE, CONTAMINANT)
+    output_classes = tuple(PARTICLE if is_one else CONTAMINANT for is_one in is_particle)
+    with torch.random.fork_rng(devices=[]):  # as if nothing had been drawn
+        network = TwoBranchNet(
+            pretrained.network.features,
+            len(classes),
+            [classes.index(c) for c in output_classes],
+        )
+    network.load_state_dict(pretrained.network.state_dict())
     return Classifier(
-        ParticleOrNot(pretrained.network, is_particle).eval(),
+        network.eval(),
         ModelCard(
             class_ids=classes,
             class_names=tuple(map(class_name, classes)),
@@ -159,5 +136,6 @@ def _two_classes(
             boxes=boxes,
             training={"kind": BEFORE_LABELS, "settings": {"base": str(base)}},
             versions=card.versions,
+            output_classes=output_classes,
         ),
     )

@@ -24,6 +24,7 @@ from napari_pickeroptimizer.model.card_schema import (
 )
 from napari_pickeroptimizer.model.model_file import read_model_file, write_model_file
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
+from napari_pickeroptimizer.model.rehearsal import RehearsalBoxes, taken_rehearsal
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores
 from napari_pickeroptimizer.trust.reference import Reference
 
@@ -60,6 +61,8 @@ class ModelCard:
         Applied by `Classifier.predict` to the network's P(particle).
     held_out_scores : HeldOutScores or None
         Out-of-fold scores of the labels; None where nothing was cross-validated.
+    output_classes : tuple of int
+        Class for which each output of the network counts; empty for one output a class.
     """
 
     class_ids: tuple[int, ...]
@@ -71,6 +74,12 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
     held_out_scores: HeldOutScores | None = None
+    output_classes: tuple[int, ...] = ()
+
+    @property
+    def class_of_output(self) -> tuple[int, ...]:
+        """Position in `class_ids` of the class of each output, as of `TwoBranchNet`."""
+        return tuple(map(self.class_ids.index, self.output_classes or self.class_ids))
 
     @property
     def names(self) -> dict[int, str]:
@@ -110,6 +119,7 @@ class ModelCard:
             values["boxes"] = BoxSettings(**values["boxes"])
             values["class_ids"] = tuple(values["class_ids"])
             values["class_names"] = tuple(values["class_names"])
+            values["output_classes"] = tuple(values.get("output_classes", ()))
             values["calibration"] = Calibration(**values.get("calibration", {}))
             values["held_out_scores"] = scores and HeldOutScores.from_dict(scores)
             if reference := values.get("training", {}).get("reference"):
@@ -129,10 +139,13 @@ class Classifier:
         The network, in evaluation mode.
     card : ModelCard
         Classes, box size and origin.
+    rehearsal : RehearsalBoxes or None
+        Known false picks that a pretrained model carries for fine-tuning.
     """
 
     network: TwoBranchNet
     card: ModelCard
+    rehearsal: RehearsalBoxes | None = None
 
     def to(self, device: torch.device) -> Self:
         """Move the network to a device and return the classifier."""
@@ -213,6 +226,8 @@ class Classifier:
         state = {
             k: _halved(v) if k in learned else v for k, v in self.network.state_dict().items()
         }
+        if self.rehearsal is not None:
+            state |= self.rehearsal.to_tensors()
         state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
         card = self.card.to_json()
         try:
@@ -237,14 +252,15 @@ class Classifier:
         text, state = read_model_file(path)
         try:
             card = ModelCard.from_json(text)
+            rehearsal = taken_rehearsal(state, card.class_names)
             check_fit(state, card)
             check_finite(state)
-            network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids)).eval()
+            network = _network_of(card).eval()
             network.load_state_dict(state)  # float16 weights become float32 ones here
             check_outputs(network, card.boxes.box_px)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        return cls(network, card)
+        return cls(network, card, rehearsal)
 
 
 def check_fit(state: dict[str, torch.Tensor], card: ModelCard) -> None:
@@ -258,7 +274,7 @@ def check_fit(state: dict[str, torch.Tensor], card: ModelCard) -> None:
     # RegNets compute their widths with tensors, so need real ones; they are small
     device = torch.device("cpu" if card.backbone in REGNETS else "meta")
     with torch.random.fork_rng(devices=[]), device:
-        network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids))
+        network = _network_of(card)
     expected = network.state_dict()
     problems = [f"{name} is missing" for name in expected.keys() - state.keys()]
     problems += [f"{name} is unknown" for name in state.keys() - expected.keys()]
@@ -317,6 +333,11 @@ def check_outputs(network: TwoBranchNet, box_px: int) -> None:
             "the network answers a box with values that are no numbers: its weights are too "
             "large, as of a training that diverged. Fine-tune again."
         )
+
+
+def _network_of(card: ModelCard) -> TwoBranchNet:
+    n_classes = len(card.class_ids)
+    return TwoBranchNet(build_backbone(card.backbone), n_classes, card.class_of_output)
 
 
 def _kind(tensor: torch.Tensor) -> str:
