@@ -15,6 +15,7 @@ from napari_pickeroptimizer.boxes import Windows, render
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.fewshot.augment import Augmentation, random_views
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
+from napari_pickeroptimizer.fewshot.rehearsal import Rehearsal
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import (
     balanced_batches,
@@ -106,12 +107,18 @@ def grey_boxes(
     )
 
 
-def trained(boxes: TrainingBoxes, **changes: object) -> TwoBranchNet:
+def trained(
+    boxes: TrainingBoxes, rehearsal: Rehearsal | None = None, **changes: object
+) -> TwoBranchNet:
     """Train a network without BatchNorm, from the same weights every time."""
     torch.manual_seed(0)
-    network = TwoBranchNet(nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU()), len(boxes.class_ids))
+    n_classes = len(boxes.class_ids)
+    rehearsal = rehearsal or Rehearsal.none(n_classes)
+    features = nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU())
+    network = TwoBranchNet(features, n_classes, rehearsal.class_of_output)
     rows = np.arange(len(boxes.targets))
-    list(train(network, boxes, rows, replace(SMALL, learning_rate=0.05, **changes), CPU))
+    settings = replace(SMALL, learning_rate=0.05, **changes)
+    list(train(network, boxes, rows, settings, CPU, rehearsal))
     return network
 
 
@@ -128,7 +135,8 @@ def trained_norm(*unlabelled: float, **changes: object) -> tuple[nn.BatchNorm2d,
         parameter.requires_grad_(False)
     network = TwoBranchNet(features, 2)
     boxes = replace(grey_boxes({0.0: 1, 0.001: 2}), unlabelled=grey_windows(*unlabelled))
-    list(train(network, boxes, np.array([0, 1]), replace(SMALL, **changes), CPU))
+    settings = replace(SMALL, **changes)
+    list(train(network, boxes, np.array([0, 1]), settings, CPU, Rehearsal.none(2)))
     assert not network.training
     return features[1], features[0]
 
@@ -192,7 +200,7 @@ def test_the_loss_is_the_multi_loss_of_the_labels() -> None:
     views = torch.tensor([-1.0, 0.5, 2.0]).reshape(3, 1, 1, 1).expand(3, 1, 8, 8)
     _, expected = multi_loss(network(views), torch.tensor([0, 1, 2]))
     settings = replace(SMALL, batch_size=6, n_steps=1, augmentation=still)
-    [(step, losses, _)] = train(network, boxes, np.arange(3), settings, CPU)
+    [(step, losses, _)] = train(network, boxes, np.arange(3), settings, CPU, Rehearsal.none(3))
     assert step == 1
     assert losses == pytest.approx(expected.tolist(), abs=1e-5)
 
@@ -202,3 +210,15 @@ def test_a_trained_network_holds_all_classes_for_as_likely() -> None:
     greys = [1e-6 * i for i in range(5)]
     boxes = grey_boxes({g: CONTAMINANT if g else PARTICLE for g in greys})
     assert probabilities(trained(boxes, n_steps=300), 0.0)[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_false_picks_that_the_base_knows_are_not_taken_for_particles() -> None:
+    boxes = grey_boxes({-1.0: PARTICLE, 1.0: CONTAMINANT})
+    dark = Rehearsal(grey_windows(-4.0, -4.1), np.array([2, 2]), class_of_output=(0, 1, 1))
+    assert probabilities(trained(boxes), -4.0)[0] > 0.9  # beyond the particles
+    network = trained(boxes, dark, n_steps=300)
+    assert probabilities(network, -4.0)[0] < 0.1
+    assert probabilities(network, -1.0)[0] > 0.9
+    assert probabilities(network, 1.0)[0] < 0.1
+    off = trained(boxes, dark, n_steps=300, rehearsal_batch_size=0)
+    assert probabilities(off, -4.0)[0] > 0.9

@@ -120,5 +120,6 @@ def test_categories_that_are_not_particles_and_others_are_refused(
 def test_the_bundled_network_has_categories_of_particles_and_others() -> None:
     model = model_before_labels(diameter_px=108)
     names = Classifier.load(BUNDLED).card.class_names
-    assert model.network.is_particle.tolist() == [n.startswith("particle_") for n in names]
+    expected = tuple(0 if n.startswith("particle_") else 1 for n in names)
+    assert model.network.class_of_output == expected
     assert model.card.training["settings"] == {"base": "bundled"}

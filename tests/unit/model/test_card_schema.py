@@ -177,7 +177,7 @@ def test_what_is_missing_is_named(key: str) -> None:
 def test_what_is_unknown_or_there_twice_is_named() -> None:
     refused(json.dumps({**VALUES, "colour": 1}), "'colour' is unknown")
     refused(
-        '{"format_version": 4, ' + CARD.to_json().lstrip("{"),
+        '{"format_version": 5, ' + CARD.to_json().lstrip("{"),
         "'format_version' is there twice",
     )
 

@@ -157,7 +157,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_of_a_newer_version_is_refused_with_the_remedy() -> None:
-    newer = CARD.to_json().replace('"format_version": 4', '"format_version": 5')
+    newer = CARD.to_json().replace('"format_version": 5', '"format_version": 6')
     with pytest.raises(CheckpointError, match="newer version.*update"):
         ModelCard.from_json(newer)
 

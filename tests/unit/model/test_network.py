@@ -85,3 +85,18 @@ def test_shifting_by_the_shares_is_bayes_rule() -> None:
     network.shift_logits(np.log([2 * 0.8, 2 * 0.2]))
     probabilities = class_probabilities(network(torch.randn(3, 1, 4, 4)))
     torch.testing.assert_close(probabilities, torch.tensor([[0.8, 0.2]] * 3))
+
+
+def test_a_class_is_as_likely_as_all_its_outputs_together() -> None:
+    network = TwoBranchNet(nn.Conv2d(1, 4, 1), 2, class_of_output=(0, 1, 1))
+    for head in (network.linear, network.halved_linear):
+        assert head.out_features == 3
+        nn.init.zeros_(head.weight)
+        with torch.no_grad():
+            head.bias.copy_(torch.tensor([0.5, 0.2, 0.3]).log())
+    boxes = torch.randn(3, 1, 4, 4)
+    expected = torch.tensor([[0.5, 0.5]] * 3)
+    torch.testing.assert_close(class_probabilities(network(boxes)), expected)
+    network.shift_logits(np.log([3.0, 1.0]))
+    expected = torch.tensor([[0.75, 0.25]] * 3)
+    torch.testing.assert_close(class_probabilities(network(boxes)), expected)
