@@ -45,7 +45,6 @@ from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.finetune import finished
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.query_strategies import diverse, mixed, uncertain
-from napari_pickeroptimizer.fewshot.rehearsal import rehearsal_for
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.suggest import By
 from napari_pickeroptimizer.fewshot.train import train
@@ -159,13 +158,9 @@ class FineTuning(Learner):
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            rehearsal = rehearsal_for(boxes.class_ids, self.settings)
-            network = initial_network(
-                self.settings.base, None, len(boxes.class_ids), rehearsal.class_of_output
-            )
+            network = initial_network(self.settings.base, None, len(boxes.class_ids))
         device = choose_device(self.settings.device)
-        every = np.arange(len(rows))
-        for _ in train(network, boxes, every, self.settings, device, rehearsal):
+        for _ in train(network, boxes, np.arange(len(rows)), self.settings, device):
             pass
         model = finished(network, boxes, self.settings, None)
         p, self.features = model.predict_with_features(self.boxes)

@@ -78,14 +78,14 @@ def pretrain(
         int, typer.Option(help="Steps between validations on held-out boxes.")
     ] = 500,
     save_every: Annotated[int, typer.Option(help="Steps between saved states.")] = 500,
-    rehearse: Annotated[
+    known_false: Annotated[
         list[str] | None,
         typer.Option(
-            help="Category of false picks (carbon, ice) that fine-tunings shall see again: some "
-            "of its boxes go into the model. May be repeated."
+            help="Category of false picks (carbon) that fine-tunings shall know without a label: "
+            "some of its boxes go into the model. May be repeated."
         ),
     ] = None,
-    rehearsal_boxes: Annotated[
+    known_false_boxes: Annotated[
         int, typer.Option(help="Boxes of each of these categories.")
     ] = 40,
     half: Annotated[
@@ -126,8 +126,8 @@ def pretrain(
         validation_share=validation_share,
         report_every=report_every,
         save_every=save_every,
-        rehearse=tuple(rehearse or ()),
-        n_rehearsal=rehearsal_boxes,
+        known_false_categories=tuple(known_false or ()),
+        n_known_false=known_false_boxes,
         half=half,
         amp=amp,
         seed=seed,

@@ -23,8 +23,8 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.fewshot.gather import READING_SHARE, TrainingBoxes, gather
+from napari_pickeroptimizer.fewshot.known_false import add_known_false, known_false_boxes
 from napari_pickeroptimizer.fewshot.label_digest import labels_digest
-from napari_pickeroptimizer.fewshot.rehearsal import Rehearsal, rehearsal_for
 from napari_pickeroptimizer.fewshot.side_by_side import side_by_side
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.model.known_false import KnownFalseBoxes
     from napari_pickeroptimizer.model.network import TwoBranchNet
     from napari_pickeroptimizer.picks import Picks
 
@@ -95,8 +96,7 @@ def finetune(
     assert boxes is not None  # gather's last event
     particle = boxes.class_ids.index(PARTICLE) if PARTICLE in boxes.class_ids else None
     folds = Folds.of(boxes.targets, boxes.groups, settings, particle)
-    rehearsal = rehearsal_for(boxes.class_ids, settings)
-    network = _initial_network(boxes, settings, rehearsal).to(device)
+    network = _initial_network(boxes, settings).to(device)
     longer = dataclasses.replace(settings, n_steps=settings.n_steps_of(len(boxes.targets)))
     # before the training, which would learn wrong labels by heart
     features = _label_features(network, boxes, settings)
@@ -107,8 +107,9 @@ def finetune(
         yield LabelsLeftOut(_left_out_note(n_left_out, len(every_row)), READING_SHARE)
     predictions: dict[int, FoldPredictions] = {}
     n_steps = longer.n_steps * (len(folds) + 1)
+    known = known_false_boxes(boxes.class_ids, settings)
     trainings: list[Generator[StepDone | FoldPredictions, None, None]] = [
-        _training(network, boxes, taught, longer, device, rehearsal),
+        _training(network, boxes, taught, longer, device, known),
         *(
             # copied before the first training begins
             _fold_training(
@@ -118,7 +119,7 @@ def finetune(
                 boxes,
                 longer,
                 device,
-                rehearsal,
+                known,
             )
             for i, (train_rows, test_rows) in enumerate(folds)
         ),
@@ -136,9 +137,7 @@ def finetune(
     validation = Validation.of(folds, boxes.targets, predictions)
     model = finished(network, boxes, settings, validation)
     model.card.training["labels_digest"] = labels_digest(labels)
-    model.card.training.update(
-        n_labels_left_out=n_left_out, n_steps=longer.n_steps, n_rehearsal=len(rehearsal)
-    )
+    model.card.training.update(n_labels_left_out=n_left_out, n_steps=longer.n_steps)
     yield FineTuned(model, validation)
 
 
@@ -158,12 +157,10 @@ def finished(
     particle = boxes.class_ids.index(PARTICLE)
     rows = _reference_rows(boxes)
     picks = render(boxes.unlabelled[rows], settings.box_px)
-    even = settings.prior == "even" or len(picks) < LEAST_UNLABELLED
+    even = _is_even(boxes, settings)
     uncalibrated = Classifier(network, model_card(boxes, settings))
     predicted, features = uncalibrated.predict_with_features(picks)
-    shares = np.full(len(boxes.class_ids), 1 / len(boxes.class_ids))
-    if not even:
-        shares = class_shares(predicted)
+    shares = _shares(predicted, even)
     others = np.arange(len(shares)) != particle
     if others.sum() > 1:
         # particles against all others evenly, the others by their estimated shares
@@ -189,9 +186,20 @@ def finished(
         card,
         calibration=calibration,
         held_out_scores=scores,
-        output_classes=tuple(boxes.class_ids[c] for c in network.class_of_output),
+        has_known_false=network.known_false is not None,
     )
     return Classifier(network.to("cpu"), card)
+
+
+def _is_even(boxes: TrainingBoxes, settings: FineTuneSettings) -> bool:
+    """Whether all classes are taken for as likely."""
+    return settings.prior == "even" or len(boxes.unlabelled) < LEAST_UNLABELLED
+
+
+def _shares(predicted: NDArray[np.float32], even: bool) -> NDArray[np.float64]:
+    """Return the share of each class among picks, from their (n, n_classes) probabilities."""
+    n_classes = predicted.shape[1]
+    return np.full(n_classes, 1 / n_classes) if even else class_shares(predicted)
 
 
 def _reference_rows(boxes: TrainingBoxes) -> torch.Tensor:
@@ -230,14 +238,10 @@ def _left_out_note(n: int, n_labels: int) -> str:
     )
 
 
-def _initial_network(
-    boxes: TrainingBoxes, settings: FineTuneSettings, rehearsal: Rehearsal
-) -> TwoBranchNet:
+def _initial_network(boxes: TrainingBoxes, settings: FineTuneSettings) -> TwoBranchNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return initial_network(
-            settings.base, settings.backbone, len(boxes.class_ids), rehearsal.class_of_output
-        )
+        return initial_network(settings.base, settings.backbone, len(boxes.class_ids))
 
 
 def _training(
@@ -246,12 +250,34 @@ def _training(
     rows: NDArray[np.intp],
     settings: FineTuneSettings,
     device: torch.device,
-    rehearsal: Rehearsal,
+    known: KnownFalseBoxes | None,
     fold: int | None = None,
 ) -> Generator[StepDone, None, None]:
     """Train `network` in place on some of the labels."""
-    for step, losses, accuracy in train(network, boxes, rows, settings, device, rehearsal):
+    for step, losses, accuracy in train(network, boxes, rows, settings, device):
         yield StepDone(fold, step, settings.n_steps, losses, accuracy, 0.0)
+    if known is not None:
+        _set_against(known, network, boxes, rows, settings)
+
+
+def _set_against(
+    known: KnownFalseBoxes,
+    network: TwoBranchNet,
+    boxes: TrainingBoxes,
+    rows: NDArray[np.intp],
+    settings: FineTuneSettings,
+) -> None:
+    """Add the odds of known false picks to a network trained on some of the labels."""
+    model = Classifier(network, model_card(boxes, settings))
+    position = boxes.class_ids.index(PARTICLE)
+    picks = render(boxes.unlabelled[_reference_rows(boxes)], settings.box_px)
+    particles = boxes.labelled[torch.from_numpy(rows[boxes.targets[rows] == position])]
+    add_known_false(
+        network,
+        model.predict_with_features(known.boxes())[1],
+        model.predict_with_features(render(particles, settings.box_px))[1],
+        _shares(model.predict(picks), _is_even(boxes, settings))[position],
+    )
 
 
 def _fold_training(
@@ -261,11 +287,11 @@ def _fold_training(
     boxes: TrainingBoxes,
     settings: FineTuneSettings,
     device: torch.device,
-    rehearsal: Rehearsal,
+    known: KnownFalseBoxes | None,
 ) -> Generator[StepDone | FoldPredictions, None, None]:
     """Train on the first rows of a split; yield the predictions for the second last."""
     train_rows, test_rows = split
-    yield from _training(network, boxes, train_rows, settings, device, rehearsal, i + 1)
+    yield from _training(network, boxes, train_rows, settings, device, known, i + 1)
     model = Classifier(network, model_card(boxes, settings))
     predicted = np.full((len(boxes.targets), len(boxes.class_ids)), np.nan, dtype=np.float32)
     held_out = boxes.labelled[torch.from_numpy(test_rows)]

@@ -53,11 +53,6 @@ class FineTuneSettings:
         kept if the base was trained on boxes of micrographs, else adapted.
     unlabelled_batch_size : int
         Additional unlabelled boxes per step, where BatchNorm is adapted to them; 0 for none.
-    rehearsal_batch_size : int
-        Additional boxes per step of false picks that the base knows (carbon, ice, dirt), so that
-        they are not forgotten; 0 for none. A base may have none.
-    rehearsal_weight : float
-        Weight of their loss; that of the labels has 1.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate follows one cycle.
     backbone_rate : float, optional
@@ -72,6 +67,9 @@ class FineTuneSettings:
         Share of each target spread over all classes.
     leave_out_doubtful : bool
         Do not train on labels which the others contradict clearly (`doubtful_labels`).
+    known_false : bool
+        Set false picks that the base knows, such as carbon, against the labelled particles
+        (`known_false`), so that they are removed also where none of them is labelled.
     prior : {"picks", "even"}
         Class prior: the estimated shares among the unlabelled picks (`class_shares`), or equal
         for all classes.
@@ -111,8 +109,6 @@ class FineTuneSettings:
     batch_size: int = setting(24, least=1)
     batch_norm: BatchNorm = setting("auto", choices=BatchNorm)
     unlabelled_batch_size: int = setting(16, least=0)
-    rehearsal_batch_size: int = setting(16, least=0)
-    rehearsal_weight: float = setting(0.5, least=0)
     learning_rate: float = setting(1e-3, above=0)
     weight_decay: float = setting(1e-2, least=0)
     backbone_rate: float | None = setting(None, least=0)
@@ -120,6 +116,7 @@ class FineTuneSettings:
     branch_weights: tuple[float, float] = setting((1.0, 1.0), least=0)
     label_smoothing: float = setting(0.0, least=0, below=1)
     leave_out_doubtful: bool = True
+    known_false: bool = True
     prior: Prior = setting("picks", choices=Prior)
     n_labels: int = setting(500, least=1)
     n_labelled_micrographs: int = setting(64, least=1)

@@ -1,7 +1,4 @@
-"""The training loop: balanced labels, and known false picks that the base rehearses.
-
-Where BatchNorm is adapted, unlabelled picks too.
-"""
+"""The training loop: balanced labels, and where BatchNorm is adapted, unlabelled picks."""
 
 from __future__ import annotations
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
     from napari_pickeroptimizer.boxes import Windows
     from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
-    from napari_pickeroptimizer.fewshot.rehearsal import Rehearsal
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
 
@@ -55,7 +51,6 @@ def train(
     rows: NDArray[np.intp],
     settings: FineTuneSettings,
     device: torch.device,
-    rehearsal: Rehearsal,
 ) -> Iterator[tuple[int, tuple[float, ...], float]]:
     """Train `network` in place; yield (step, loss of each branch, batch accuracy).
 
@@ -80,8 +75,6 @@ def train(
         Steps, batch sizes, learning rate, seed, ...
     device : torch.device
         Where to train.
-    rehearsal : Rehearsal
-        Known false picks to train on beside the labels; their loss is not among those yielded.
     """
     rng = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -97,7 +90,6 @@ def train(
     n_extra = 0
     if not settings.keeps_batch_norm:
         n_extra = min(settings.unlabelled_batch_size, len(boxes.unlabelled))
-    n_known = min(settings.rehearsal_batch_size, len(rehearsal))
 
     def views(windows: Windows, chosen: NDArray[np.intp]) -> torch.Tensor:
         picked = windows[torch.from_numpy(chosen)]
@@ -110,19 +102,11 @@ def train(
         if n_extra:
             chosen = rng.choice(len(boxes.unlabelled), n_extra, replace=False)
             parts.append(views(boxes.unlabelled, chosen))
-        if n_known:
-            known = rng.choice(len(rehearsal), n_known, replace=False)
-            parts.append(views(rehearsal.windows, known))
         expected = torch.from_numpy(targets[batch]).to(device)
-        outputs = network.outputs_and_features(torch.cat(parts).to(device))[0]
-        logits = network.class_logits(outputs[:, : len(batch)])
+        logits = network(torch.cat(parts).to(device))[:, : len(batch)]
         loss, by_branch = multi_loss(
             logits, expected, settings.branch_weights, settings.label_smoothing
         )
-        if n_known:
-            kinds = torch.from_numpy(rehearsal.outputs[known]).to(device)
-            of_known, _ = multi_loss(outputs[:, -n_known:], kinds, settings.branch_weights)
-            loss = loss + settings.rehearsal_weight * of_known
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -18,8 +18,8 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, class_name
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.model.card_schema import BEFORE_LABELS
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.known_false import is_of
 from napari_pickeroptimizer.model.network import TwoBranchNet
-from napari_pickeroptimizer.model.rehearsal import is_of
 from napari_pickeroptimizer.model.weights import BUNDLED
 
 BUNDLED_NAME = "bundled"
@@ -119,12 +119,11 @@ def _two_classes(
         box_px=card.boxes.box_px,
     )
     classes = (PARTICLE, CONTAMINANT)
-    output_classes = tuple(PARTICLE if is_one else CONTAMINANT for is_one in is_particle)
     with torch.random.fork_rng(devices=[]):  # as if nothing had been drawn
         network = TwoBranchNet(
             pretrained.network.features,
             len(classes),
-            [classes.index(c) for c in output_classes],
+            [classes.index(PARTICLE if is_one else CONTAMINANT) for is_one in is_particle],
         )
     network.load_state_dict(pretrained.network.state_dict())
     return Classifier(
@@ -136,6 +135,5 @@ def _two_classes(
             boxes=boxes,
             training={"kind": BEFORE_LABELS, "settings": {"base": str(base)}},
             versions=card.versions,
-            output_classes=output_classes,
         ),
     )

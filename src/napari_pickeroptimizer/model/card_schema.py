@@ -18,7 +18,7 @@ from napari_pickeroptimizer.model.backbone import BACKBONES
 from napari_pickeroptimizer.settings import Range
 
 # 2: calibration and held-out scores, called evidence; 3: called held_out_scores; 4: with the
-# micrographs of their labels; 5: outputs that count for the class of another, boxes to rehearse
+# micrographs of their labels; 5: known false picks
 FORMAT_VERSION = 5
 # Many times what ten thousand labels and the largest network take.
 MOST_CHARACTERS = 8_000_000
@@ -241,7 +241,7 @@ _TRAINING = _fields(
                 "branch_weights": _each(_number(COUNT), 2, 2),
                 "class_names": _values(_one_line),
                 "n_folds": _number(COUNT, whole=True),
-                "rehearse": _each(_one_line, 0, MOST_CATEGORIES),
+                "known_false_categories": _each(_one_line, 0, MOST_CATEGORIES),
             },
             others=_plain,
         ),
@@ -295,7 +295,7 @@ _CARD = _fields(
             {},
             {"slope": _number(Range(above=0, most=1000)), "intercept": _number(LOGIT)},
         ),
-        "output_classes": _each(_number(Range(least=1), whole=True), 0, MOST_CATEGORIES),
+        "has_known_false": _flag,
         "held_out_scores": _HELD_OUT,
         "evidence": _HELD_OUT,
     },
@@ -309,10 +309,5 @@ def _check_classes(values: dict[str, Any]) -> None:
     most = len(ids) if is_pretrained else MAX_CLASS
     if len(set(ids)) < len(ids) or max(ids) > most:
         _refuse("class_ids", f"different numbers from 1 to {most}", ids)
-    of_outputs = values.get("output_classes") or ids
-    if set(of_outputs) != set(ids):
-        _refuse(
-            "output_classes", f"empty, or the classes {ids}, each at least once", of_outputs
-        )
     if len(names) != len(ids) or len(set(names)) < len(names):
         _refuse("class_names", f"{len(ids)} different names", names)

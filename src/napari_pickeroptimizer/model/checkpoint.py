@@ -22,9 +22,9 @@ from napari_pickeroptimizer.model.card_schema import (
     PRETRAINING,
     checked_card,
 )
+from napari_pickeroptimizer.model.known_false import TENSOR, KnownFalseBoxes, taken_known_false
 from napari_pickeroptimizer.model.model_file import read_model_file, write_model_file
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
-from napari_pickeroptimizer.model.rehearsal import RehearsalBoxes, taken_rehearsal
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores
 from napari_pickeroptimizer.trust.reference import Reference
 
@@ -61,8 +61,8 @@ class ModelCard:
         Applied by `Classifier.predict` to the network's P(particle).
     held_out_scores : HeldOutScores or None
         Out-of-fold scores of the labels; None where nothing was cross-validated.
-    output_classes : tuple of int
-        Class for which each output of the network counts; empty for one output a class.
+    has_known_false : bool
+        Whether the network adds the odds of known false picks (`fewshot.known_false`).
     """
 
     class_ids: tuple[int, ...]
@@ -74,12 +74,7 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
     held_out_scores: HeldOutScores | None = None
-    output_classes: tuple[int, ...] = ()
-
-    @property
-    def class_of_output(self) -> tuple[int, ...]:
-        """Position in `class_ids` of the class of each output, as of `TwoBranchNet`."""
-        return tuple(map(self.class_ids.index, self.output_classes or self.class_ids))
+    has_known_false: bool = False
 
     @property
     def names(self) -> dict[int, str]:
@@ -119,7 +114,6 @@ class ModelCard:
             values["boxes"] = BoxSettings(**values["boxes"])
             values["class_ids"] = tuple(values["class_ids"])
             values["class_names"] = tuple(values["class_names"])
-            values["output_classes"] = tuple(values.get("output_classes", ()))
             values["calibration"] = Calibration(**values.get("calibration", {}))
             values["held_out_scores"] = scores and HeldOutScores.from_dict(scores)
             if reference := values.get("training", {}).get("reference"):
@@ -139,13 +133,13 @@ class Classifier:
         The network, in evaluation mode.
     card : ModelCard
         Classes, box size and origin.
-    rehearsal : RehearsalBoxes or None
-        Known false picks that a pretrained model carries for fine-tuning.
+    known_false : KnownFalseBoxes or None
+        Boxes of false picks that a pretrained model carries for fine-tuning.
     """
 
     network: TwoBranchNet
     card: ModelCard
-    rehearsal: RehearsalBoxes | None = None
+    known_false: KnownFalseBoxes | None = None
 
     def to(self, device: torch.device) -> Self:
         """Move the network to a device and return the classifier."""
@@ -226,8 +220,8 @@ class Classifier:
         state = {
             k: _halved(v) if k in learned else v for k, v in self.network.state_dict().items()
         }
-        if self.rehearsal is not None:
-            state |= self.rehearsal.to_tensors()
+        if self.known_false is not None:
+            state[TENSOR] = torch.from_numpy(self.known_false.pixels)
         state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
         card = self.card.to_json()
         try:
@@ -252,7 +246,7 @@ class Classifier:
         text, state = read_model_file(path)
         try:
             card = ModelCard.from_json(text)
-            rehearsal = taken_rehearsal(state, card.class_names)
+            known_false = taken_known_false(state, card.boxes.box_px)
             check_fit(state, card)
             check_finite(state)
             network = _network_of(card).eval()
@@ -260,7 +254,7 @@ class Classifier:
             check_outputs(network, card.boxes.box_px)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        return cls(network, card, rehearsal)
+        return cls(network, card, known_false)
 
 
 def check_fit(state: dict[str, torch.Tensor], card: ModelCard) -> None:
@@ -336,8 +330,10 @@ def check_outputs(network: TwoBranchNet, box_px: int) -> None:
 
 
 def _network_of(card: ModelCard) -> TwoBranchNet:
-    n_classes = len(card.class_ids)
-    return TwoBranchNet(build_backbone(card.backbone), n_classes, card.class_of_output)
+    network = TwoBranchNet(build_backbone(card.backbone), len(card.class_ids))
+    if card.has_known_false:
+        network.add_known_false(torch.zeros(network.linear.in_features), 0.0)
+    return network
 
 
 def _kind(tensor: torch.Tensor) -> str:

@@ -59,6 +59,7 @@ class TwoBranchNet(nn.Module):
         # would be a linear layer again.
         self.halve = nn.Sequential(nn.Conv2d(channels, channels // 2, 1), nn.ReLU())
         self.halved_linear = nn.Linear(channels // 2, n_outputs)
+        self.known_false: nn.Linear | None = None
         self.to(memory_format=torch.channels_last)  # a third faster on CPUs, same results
 
     def forward(self, boxes: torch.Tensor) -> torch.Tensor:
@@ -67,25 +68,44 @@ class TwoBranchNet(nn.Module):
 
     def logits_and_features(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the (2, b, n_classes) logits, and the (b, c) means of the feature map."""
-        outputs, pooled = self.outputs_and_features(boxes)
-        return self.class_logits(outputs), pooled
-
-    def outputs_and_features(self, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the (2, b, n_outputs) outputs, and the (b, c) means of the feature map."""
         boxes = boxes.contiguous(memory_format=torch.channels_last)
         feature_map = self.features(boxes)  # (b, c, h', w')
         pooled = feature_map.mean(dim=(2, 3))
         direct = self.linear(pooled)
         halved = self.halved_linear(self.halve(feature_map).mean(dim=(2, 3)))
-        return torch.stack([direct, halved]), pooled
+        logits = self._class_logits(torch.stack([direct, halved]))
+        if self.known_false is not None:
+            particle, others = logits[..., :1], logits[..., 1:]
+            before = others.logsumexp(dim=-1, keepdim=True)
+            after = torch.logaddexp(before, particle + self.known_false(pooled))
+            logits = torch.cat([particle, others + (after - before)], dim=-1)
+        return logits, pooled
 
-    def class_logits(self, outputs: torch.Tensor) -> torch.Tensor:
+    def _class_logits(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the (..., n_classes) logits of (..., n_outputs) outputs."""
         n_classes = len(self.counts_for)
         if self.class_of_output == tuple(range(n_classes)):
             return outputs
         of_class = outputs.unsqueeze(-2).masked_fill(~self.counts_for, -math.inf)
         return of_class.logsumexp(dim=-1)
+
+    def add_known_false(self, weight: torch.Tensor, bias: float) -> None:
+        """Add the odds of known false picks to those against the first class, particles.
+
+        The other classes keep their shares among each other.
+
+        Parameters
+        ----------
+        weight : (c,) tensor
+            With `bias`, the log of the odds of a known false pick against a particle, by the
+            means of the feature map.
+        bias : float
+            See `weight`.
+        """
+        device = self.linear.weight.device
+        self.known_false = nn.Linear(len(weight), 1).to(device).requires_grad_(False)
+        self.known_false.weight.copy_(weight[None])
+        self.known_false.bias.fill_(bias)
 
     def shift_logits(self, by: NDArray[np.float64]) -> None:
         """Add (n_classes,) constants to the logits of both branches, in place."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 import torch
@@ -13,9 +12,6 @@ from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TORCH_SUFFIXES = (".pth", ".pt")
 BUNDLED = Path(__file__).with_name("bundled.safetensors")
@@ -36,12 +32,7 @@ def backbone_of(base: str | Path, backbone: str | None = None) -> str:
     return Classifier.load(_model_file(base)).card.backbone
 
 
-def initial_network(
-    base: str | Path,
-    backbone: str | None,
-    n_classes: int,
-    class_of_output: Sequence[int] = (),
-) -> TwoBranchNet:
+def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> TwoBranchNet:
     """Return a network to fine-tune, its backbone initialised from `base`.
 
     Parameters
@@ -55,8 +46,6 @@ def initial_network(
         Name of the backbone; by default that of the base, see `backbone_of`.
     n_classes : int
         Number of classes of the new heads.
-    class_of_output : sequence of int, optional
-        As of `TwoBranchNet`.
 
     Raises
     ------
@@ -65,18 +54,16 @@ def initial_network(
     """
     base = str(base)
     if base == "none":
-        features = build_backbone(backbone_of(base, backbone))
-        return TwoBranchNet(features, n_classes, class_of_output)
+        return TwoBranchNet(build_backbone(backbone_of(base, backbone)), n_classes)
     if _is_imagenet(base):
-        features = _from_imagenet(base, backbone_of(base, backbone))
-        return TwoBranchNet(features, n_classes, class_of_output)
+        return TwoBranchNet(_from_imagenet(base, backbone_of(base, backbone)), n_classes)
     start = Classifier.load(_model_file(base))
     if backbone not in (None, start.card.backbone):
         raise CheckpointError(
             f"--base {base} holds a {start.card.backbone}, not the {backbone} of --backbone: "
             "leave --backbone out."
         )
-    return TwoBranchNet(start.network.features, n_classes, class_of_output)
+    return TwoBranchNet(start.network.features, n_classes)
 
 
 def pretrained_model(base: str | Path) -> Classifier | None:

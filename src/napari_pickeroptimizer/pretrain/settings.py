@@ -15,7 +15,14 @@ from napari_pickeroptimizer.settings import check_ranges, setting
 
 Balance = Literal["category", "class", "row"]
 # These change where and in which form results are saved, not what is learned.
-WITHOUT_EFFECT = ("device", "save_every", "report_every", "half", "rehearse", "n_rehearsal")
+WITHOUT_EFFECT = (
+    "device",
+    "save_every",
+    "report_every",
+    "half",
+    "known_false_categories",
+    "n_known_false",
+)
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,10 @@ class PretrainSettings:
         Steps between two looks at the held-out boxes.
     save_every : int
         Steps between two saved states.
-    rehearse : tuple of str
-        Categories of false picks of which boxes go into the model file, for fine-tunings to
-        rehearse (`model.rehearsal`).
-    n_rehearsal : int
+    known_false_categories : tuple of str
+        Categories of false picks of which boxes go into the model file: fine-tunings set them
+        against the labelled particles (`fewshot.known_false`).
+    n_known_false : int
         Boxes of each of them.
     half : bool
         Round the weights of the result to float16.
@@ -86,8 +93,8 @@ class PretrainSettings:
     validation_share: float = setting(0.02, least=0, below=1)
     report_every: int = setting(500, least=1)
     save_every: int = setting(500, least=1)
-    rehearse: tuple[str, ...] = ()
-    n_rehearsal: int = setting(40, least=1)
+    known_false_categories: tuple[str, ...] = ()
+    n_known_false: int = setting(40, least=1)
     half: bool = True
     amp: bool = False
     seed: int = setting(0, least=0)

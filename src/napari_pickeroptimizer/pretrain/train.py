@@ -27,7 +27,7 @@ from napari_pickeroptimizer.pretrain.events import (
     StepDone,
     Validated,
 )
-from napari_pickeroptimizer.pretrain.rehearsal import drawn_rehearsal
+from napari_pickeroptimizer.pretrain.known_false import drawn_known_false
 from napari_pickeroptimizer.pretrain.resume import ResumeFile, interrupts_deferred
 from napari_pickeroptimizer.pretrain.rows import RowSampler, split_rows, step_seed
 from napari_pickeroptimizer.pretrain.settings import WITHOUT_EFFECT
@@ -78,7 +78,7 @@ def pretrain(
     """
     output = Path(output)
     settings.checked_side(categories.side)
-    rehearsal = drawn_rehearsal(categories, settings)
+    known_false = drawn_known_false(categories, settings)
     train_rows, held_out = split_rows(
         categories.targets, settings.validation_share, settings.seed
     )
@@ -109,7 +109,7 @@ def pretrain(
             resume.save(trainer.state())
         raise
     card = model_card(categories, settings, len(train_rows), validation)
-    model = Classifier(trainer.network.to("cpu").eval(), card, rehearsal)
+    model = Classifier(trainer.network.to("cpu").eval(), card, known_false)
     model.save(output, half=settings.half)
     resume.remove()
     yield Pretrained(model, output, validation)

@@ -15,7 +15,6 @@ from napari_pickeroptimizer.boxes import Windows, render
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.fewshot.augment import Augmentation, random_views
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
-from napari_pickeroptimizer.fewshot.rehearsal import Rehearsal
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import (
     balanced_batches,
@@ -107,18 +106,12 @@ def grey_boxes(
     )
 
 
-def trained(
-    boxes: TrainingBoxes, rehearsal: Rehearsal | None = None, **changes: object
-) -> TwoBranchNet:
+def trained(boxes: TrainingBoxes, **changes: object) -> TwoBranchNet:
     """Train a network without BatchNorm, from the same weights every time."""
     torch.manual_seed(0)
-    n_classes = len(boxes.class_ids)
-    rehearsal = rehearsal or Rehearsal.none(n_classes)
-    features = nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU())
-    network = TwoBranchNet(features, n_classes, rehearsal.class_of_output)
+    network = TwoBranchNet(nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU()), len(boxes.class_ids))
     rows = np.arange(len(boxes.targets))
-    settings = replace(SMALL, learning_rate=0.05, **changes)
-    list(train(network, boxes, rows, settings, CPU, rehearsal))
+    list(train(network, boxes, rows, replace(SMALL, learning_rate=0.05, **changes), CPU))
     return network
 
 
@@ -135,8 +128,7 @@ def trained_norm(*unlabelled: float, **changes: object) -> tuple[nn.BatchNorm2d,
         parameter.requires_grad_(False)
     network = TwoBranchNet(features, 2)
     boxes = replace(grey_boxes({0.0: 1, 0.001: 2}), unlabelled=grey_windows(*unlabelled))
-    settings = replace(SMALL, **changes)
-    list(train(network, boxes, np.array([0, 1]), settings, CPU, Rehearsal.none(2)))
+    list(train(network, boxes, np.array([0, 1]), replace(SMALL, **changes), CPU))
     assert not network.training
     return features[1], features[0]
 
@@ -200,7 +192,7 @@ def test_the_loss_is_the_multi_loss_of_the_labels() -> None:
     views = torch.tensor([-1.0, 0.5, 2.0]).reshape(3, 1, 1, 1).expand(3, 1, 8, 8)
     _, expected = multi_loss(network(views), torch.tensor([0, 1, 2]))
     settings = replace(SMALL, batch_size=6, n_steps=1, augmentation=still)
-    [(step, losses, _)] = train(network, boxes, np.arange(3), settings, CPU, Rehearsal.none(3))
+    [(step, losses, _)] = train(network, boxes, np.arange(3), settings, CPU)
     assert step == 1
     assert losses == pytest.approx(expected.tolist(), abs=1e-5)
 
@@ -210,15 +202,3 @@ def test_a_trained_network_holds_all_classes_for_as_likely() -> None:
     greys = [1e-6 * i for i in range(5)]
     boxes = grey_boxes({g: CONTAMINANT if g else PARTICLE for g in greys})
     assert probabilities(trained(boxes, n_steps=300), 0.0)[0] == pytest.approx(0.5, abs=0.05)
-
-
-def test_false_picks_that_the_base_knows_are_not_taken_for_particles() -> None:
-    boxes = grey_boxes({-1.0: PARTICLE, 1.0: CONTAMINANT})
-    dark = Rehearsal(grey_windows(-4.0, -4.1), np.array([2, 2]), class_of_output=(0, 1, 1))
-    assert probabilities(trained(boxes), -4.0)[0] > 0.9  # beyond the particles
-    network = trained(boxes, dark, n_steps=300)
-    assert probabilities(network, -4.0)[0] < 0.1
-    assert probabilities(network, -1.0)[0] > 0.9
-    assert probabilities(network, 1.0)[0] < 0.1
-    off = trained(boxes, dark, n_steps=300, rehearsal_batch_size=0)
-    assert probabilities(off, -4.0)[0] > 0.9

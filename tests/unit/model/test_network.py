@@ -100,3 +100,19 @@ def test_a_class_is_as_likely_as_all_its_outputs_together() -> None:
     network.shift_logits(np.log([3.0, 1.0]))
     expected = torch.tensor([[0.75, 0.25]] * 3)
     torch.testing.assert_close(class_probabilities(network(boxes)), expected)
+
+
+def test_known_false_picks_count_against_particles_and_leave_the_other_classes_shares() -> (
+    None
+):
+    network = TwoBranchNet(nn.Conv2d(1, 4, 1), 3)
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    with torch.no_grad():
+        for head in (network.linear, network.halved_linear):
+            head.bias.copy_(torch.tensor([0.5, 0.4, 0.1]).log() + 7.0)
+    boxes = torch.randn(3, 1, 4, 4)
+    network.add_known_false(torch.zeros(4), math.log(2.0))
+    # odds of 1 + 2 against a particle
+    expected = torch.tensor([[0.25, 0.75 * 0.8, 0.75 * 0.2]] * 3)
+    torch.testing.assert_close(class_probabilities(network(boxes)), expected)

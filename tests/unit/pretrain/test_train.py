@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.fewshot.augment import Augmentation
 from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -221,24 +222,26 @@ def test_boxes_of_named_categories_go_into_the_model(
     categories: CategorySet, whole_run: list[events.PretrainEvent], tmp_path: Path
 ) -> None:
     output = tmp_path / "m.safetensors"
-    settings = dataclasses.replace(SMALL, rehearse=("carbon_noise",), n_rehearsal=7)
+    settings = dataclasses.replace(
+        SMALL, known_false_categories=("carbon_noise",), n_known_false=7
+    )
     list(pretrain(categories, settings, output))
-    boxes = Classifier.load(output).rehearsal
-    assert boxes is not None
-    assert boxes.category.tolist() == [0] * 7
-    there = categories.draw(np.flatnonzero(categories.targets == 0)).pixels
-    distances = torch.cdist(boxes.windows().pixels.flatten(1), there.flatten(1))
-    nearest = distances.argmin(dim=1)
+    stored = Classifier.load(output).known_false
+    assert stored is not None
+    boxes = stored.boxes()
+    rows = np.flatnonzero(categories.targets == 0)
+    there = render(categories.draw(rows), settings.boxes.box_px)
+    nearest = torch.cdist(boxes.flatten(1), there.flatten(1)).argmin(dim=1)
     assert len(set(nearest.tolist())) == 7
-    torch.testing.assert_close(boxes.windows().pixels, there[nearest], atol=0.1, rtol=0)
+    torch.testing.assert_close(boxes, there[nearest], atol=0.1, rtol=0)
     assert_same_weights(output, whole_run[-1].path)  # they change nothing that is learned
 
 
 @pytest.mark.parametrize("name", ["carbon_film", "particle_dark"])
-def test_only_false_picks_that_are_there_can_be_rehearsed(
+def test_only_false_picks_that_are_there_can_be_known(
     name: str, categories: CategorySet, tmp_path: Path
 ) -> None:
-    settings = dataclasses.replace(SMALL, rehearse=(name,))
-    with pytest.raises(SettingsError, match=f"{name} cannot be rehearsed: .*carbon_noise"):
+    settings = dataclasses.replace(SMALL, known_false_categories=(name,))
+    with pytest.raises(SettingsError, match=f"{name} cannot be a known .*carbon_noise"):
         list(pretrain(categories, settings, tmp_path / "m.safetensors"))
     assert not list(tmp_path.iterdir())

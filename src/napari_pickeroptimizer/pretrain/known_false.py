@@ -1,4 +1,4 @@
-"""Boxes of false picks that a pretrained model carries for fine-tunings to rehearse."""
+"""Boxes of false picks that a pretrained model carries for fine-tunings."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.model.rehearsal import RehearsalBoxes, is_of
+from napari_pickeroptimizer.model.known_false import KnownFalseBoxes, is_of
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.pretrain.categories import CategorySet
     from napari_pickeroptimizer.pretrain.settings import PretrainSettings
 
 
-def drawn_rehearsal(
+def drawn_known_false(
     categories: CategorySet, settings: PretrainSettings
-) -> RehearsalBoxes | None:
+) -> KnownFalseBoxes | None:
     """Draw boxes of each category that `settings` names; None if it names none.
 
     Raises
@@ -26,19 +27,19 @@ def drawn_rehearsal(
         A category is not there, or is one of particles.
     """
     allowed = [name for name in categories.names if not is_of(PARTICLE, name)]
-    for name in settings.rehearse:
+    for name in settings.known_false_categories:
         if name not in allowed:
             raise SettingsError(
-                f"{name} cannot be rehearsed: expected categories of false picks that are in "
-                f"this set, such as {', '.join(allowed[:4])}."
+                f"{name} cannot be a known false pick: expected categories of false picks that "
+                f"are in this set, such as {', '.join(allowed[:4])}."
             )
-    if not settings.rehearse:
+    if not settings.known_false_categories:
         return None
     rng = np.random.default_rng(settings.seed)
     parts = []
-    for name in settings.rehearse:
+    for name in settings.known_false_categories:
         rows = np.flatnonzero(categories.targets == categories.names.index(name))
-        n = min(settings.n_rehearsal, len(rows))
+        n = min(settings.n_known_false, len(rows))
         parts.append(np.sort(rng.choice(rows, n, replace=False)))
-    rows = np.concatenate(parts)
-    return RehearsalBoxes.of(categories.draw(rows), categories.targets[rows])
+    windows = categories.draw(np.concatenate(parts))
+    return KnownFalseBoxes.of(render(windows, settings.boxes.box_px))
