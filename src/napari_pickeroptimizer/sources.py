@@ -45,9 +45,16 @@ class PickSource(ABC):
     holds_columns: ClassVar[bool] = True
     """Whether the format has room for extra columns (STAR and CSV do, .box does not)."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that were read, `path` among them."""
+        return (self.path,)
+
     @abstractmethod
-    def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
-        """Return the file's text with only `rows`, and `columns` added or replaced.
+    def render(
+        self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]
+    ) -> str | bytes:
+        """Return the file's content with only `rows`, and `columns` added or replaced.
 
         `rows` ascend. `columns` maps a STAR label without underscore
         (``rlnParticleSelectionType``) to one value for each of `rows`. A format without

@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import format_values, parse_fields, replace_fields
-from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
+from napari_pickeroptimizer.io.outputs import write_each_micrograph
+from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
 from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers, as_optional_numbers
 from napari_pickeroptimizer.sources import PickSource
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from napari_pickeroptimizer.picks import Picks
 
 WIDTHS = (4, 5)
 _SCORE_POSITION = 4
@@ -106,6 +109,33 @@ def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
     )
 
 
+def write_boxes(picks: Picks, output: Path, given: Given) -> list[Path]:
+    """Write picks of any origin to new ``.box`` files, as for `PickFormat`.
+
+    Corners are whole numbers, as EMAN writes them: RELION cuts decimals off, others stop at
+    them. The size is even, so that half of it is a whole number, too.
+    """
+    size = given.box_px
+    if size is None or size < 2 or size % 2:
+        raise PickFormatError(
+            f"cannot write {output}: a .box file gives the corners of boxes, so it needs their "
+            "size: an even number of pixels of the micrograph"
+            + ("." if size is None else f", not {size:g}.")
+        )
+
+    def text_of(part: Picks) -> str:
+        corners = np.rint(part.coords_yx_px() - size / 2).astype(np.int64)
+        sizes = np.full(len(part), int(size))
+        fields = [format_values(v) for v in (corners[:, 1], corners[:, 0], sizes, sizes)]
+        if PICKER_SCORE.name in part.table:
+            scores = part.values(PICKER_SCORE)
+            _refuse_helices(scores, lambda row: f"{output}, row {row + 1}")
+            fields.append(format_values(scores))
+        return "".join("\t".join(row) + "\n" for row in zip(*fields, strict=True))
+
+    return write_each_micrograph(picks, output, ".box", text_of)
+
+
 def _refuse_helices(codes: NDArray[np.float64], where: Callable[[int], str]) -> None:
     ends = np.isin(codes, _HELIX_ENDS)
     if ends.any() and np.isin(codes[~ends], _BOX_CODES).all():
@@ -123,4 +153,12 @@ FORMAT = PickFormat(
     holds_picks=lambda head: True,
     read=read_box,
     cannot_hold="classes and probabilities: a STAR is written for those",
+    write=write_boxes,
+    room=Room(
+        columns=(PICKER_SCORE,),
+        one_file_a_micrograph=True,
+        anchor="corner",
+        whole_pixels=True,
+        needs=("box_px",),
+    ),
 )
