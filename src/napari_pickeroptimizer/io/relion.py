@@ -210,8 +210,6 @@ def _what_instead(document: StarDocument) -> str:
     if "rlnImageName" in columns:
         return f"lists particles without their places in the micrographs: {expected}."
     if "CoordinateX" in columns:
-        return (
-            "seems to be a crYOLO .cbox, which is not read yet: pass the .box or .star files."
-        )
+        return "seems to be a crYOLO .cbox under another name: give it a name ending in .cbox."
     shown = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
     return f"holds no picks: {expected}; found {shown or 'no columns'}."

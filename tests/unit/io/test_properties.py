@@ -63,6 +63,11 @@ SEEDS = {
     "helix.box": b"10 20 100 100 -1\n30 40 100 100 -2\n",
     "a.csv": b"micrograph,x,y,label,score\na.mrc,1,2,particle,0.5\n'b.mrc',3.5,4,,\n",
     "b.csv": b'\xef\xbb\xbfx;y;probability;decided_by\r\n1;2;0.5;score\r\n"3";4;;label\r\n',
+    "a.cbox": b"\ndata_global\n\n_cbox_format_version 1.0\n\ndata_cryolo\n\nloop_\n"
+    b"_CoordinateX #1\n_CoordinateY #2\n_CoordinateZ #3\n_Width #4\n_Height #5\n_Depth #6\n"
+    b"_Confidence #7\n_filamentid #8\n1.5 2 <NA> 220.0 220 <NA> 0.8 <NA>\n"
+    b"3 4 <NA> 10 10 <NA> nan <NA>\n\ndata_cryolo_include\n\nloop_\n_slice_index #1\n",
+    "old.cbox": b"2038.9\t3839.5\t200\t200\t0.125\t211\t190\n1\t2\t4\t4\t<NA>\t4\t4\n",
     "napari.csv": b"index,axis-0,axis-1\n0.0,20.0,10.0\n1.0,5.5,6.5\n",
 }
 TOKENS = [

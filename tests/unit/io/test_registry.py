@@ -26,6 +26,7 @@ SMALL = {
     ".star": "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n1.50 2\n3 4\n",
     ".box": "1 2 4 4\n3 4 4 4\n",
     ".csv": "x,y\n1.50,2\n3,4\n",
+    ".cbox": "1\t2\t4\t4\t0.5\n3\t4\t4\t4\t0.25\n",
 }
 
 
@@ -90,7 +91,7 @@ def test_every_format_that_is_read_is_recognised_and_comes_back(
 
 
 def test_dialogs_offer_what_can_be_read() -> None:
-    assert dialog_filter() == "Picks (*.star *.box *.csv);;All files (*)"
+    assert dialog_filter() == "Picks (*.star *.box *.csv *.cbox);;All files (*)"
 
 
 @pytest.mark.parametrize("suffix", [".star", ".csv"])
