@@ -292,5 +292,8 @@ def not_picks(folder: Path) -> dict[str, tuple[Path, str]]:
             _write(folder / "a.cbox", "data_global\n\n_cbox_format_version 1.0\n"),
             "no table has the columns CoordinateX",
         ),
-        "cryoSPARC's own": (_write(folder / "a.cs", "\x93NUMPY"), "which is not read yet"),
+        "cryoSPARC's own, damaged": (
+            _write(folder / "a.cs", "\x93NUMPY"),
+            "is no table of cryoSPARC",
+        ),
     }

@@ -62,6 +62,15 @@ class PickSource(ABC):
         ignores the rest.
         """
 
+    def contents(
+        self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], name: str
+    ) -> dict[str, str | bytes]:
+        """Return what `render` does for an output called `name`, and files that go beside it.
+
+        By file name, that of the output last.
+        """
+        return {name: self.render(rows, columns)}
+
     def blocks(self) -> tuple[dict[str, Any], str] | None:
         """Return the blocks of a STAR as ``starfile.read`` would, and the name of the picks'.
 

@@ -184,7 +184,7 @@ def read_suffix_file(path: Path) -> SuffixFile:
 
 
 def list_in(folder: Path) -> Path | None:
-    """Return the list file, suffix file or particles STAR that holds all picks of a folder.
+    """Return the list file, suffix file, particles STAR or group that has all picks of a folder.
 
     Raises
     ------
@@ -201,6 +201,7 @@ def list_in(folder: Path) -> Path | None:
                 lists.append(star)
     lists = lists or [f for f in stars if suffix_of(f) is not None]
     lists = lists or [f for f in stars if f.name == "particles.star"]
+    lists = lists or sorted(f for f in folder.glob("[!.]*.csg") if f.is_file())
     if len(lists) > 1:
         raise PickFormatError(
             f"{folder} holds several lists of picks ({', '.join(f.name for f in lists)}): "

@@ -178,7 +178,9 @@ def _write_file(
             f"{suffix}" + ("." if suffix == ".star" else " or .star.")
         )
     (part,) = _parts(picks)
-    return [_write_part(source, part, columns, output)]
+    contents = _contents(source, part, columns, output)
+    refuse_inputs(picks, [final.parent / path.name for path in contents])
+    return [write_content(path, c, source.encoding) for path, c in contents.items()]
 
 
 def _write_tree(
@@ -208,10 +210,15 @@ def _write_tree(
         )
     lists = {} if file_list is None else file_list.render(listed)
     refuse_inputs(picks, [final / name for name in lists])
-    written = [
-        _write_part(source, part, columns, output / place_of[source.path])
-        for source, part in parts
-    ]
+    written: list[Path] = []
+    for source, part in parts:
+        contents = _contents(source, part, columns, output / place_of[source.path])
+        twice = contents.keys() & set(written)
+        if twice:
+            raise PickFormatError(
+                f"two of these inputs would be written to {min(twice)}: pass them one by one."
+            )
+        written += [write_content(path, c, source.encoding) for path, c in contents.items()]
     for path in place_of.keys() - listed.keys():
         (output / place_of[path]).unlink(missing_ok=True)
     list_files = [write_content(output / name, text) for name, text in lists.items()]
@@ -237,9 +244,10 @@ def _parts(picks: Picks) -> list[_Part]:
     return parts[: len(picks.sources)]  # none of an empty list
 
 
-def _write_part(
+def _contents(
     source: PickSource, part: _Part, columns: Mapping[str, NDArray[Any]], output: Path
-) -> Path:
+) -> dict[Path, str | bytes]:
+    """Return the content of the output, and of files beside it: by path."""
     of_part = {label: np.asarray(values)[part.positions] for label, values in columns.items()}
-    content = source.render(part.rows, of_part)
-    return write_content(output, content, source.encoding)
+    contents = source.contents(part.rows, of_part, output.name)
+    return {output.with_name(name): content for name, content in contents.items()}

@@ -14,13 +14,14 @@ from napari_pickeroptimizer.io.pick_format import Given, PickFormat
 from napari_pickeroptimizer.io.registry import FORMATS, format_of
 from napari_pickeroptimizer.picks import Picks
 
-GIVEN = Given(box_px=8, shapes_yx_px={"Movies/a.mrc": (64, 128), "Movies/b.mrc": (64, 128)})
+A, B = (f"Movies/{i:021d}_{name}.mrc" for i, name in enumerate("ab", start=1))
+GIVEN = Given(box_px=8, shapes_yx_px={A: (64, 128), B: (64, 128)})
 WRITABLE = [f for f in FORMATS if f.write is not None]
 
 
 @pytest.fixture
 def picks() -> Picks:
-    names = ["Movies/a.mrc", "Movies/b.mrc", "Movies/a.mrc"]
+    names = [A, B, A]
     return Picks.from_arrays(
         names, [10, 20, 31], [50, 40, 30], label=[1, 0, 3], picker_score=[0.5, -7, 0.25]
     )
@@ -70,9 +71,9 @@ def test_the_columns_of_a_star_are_all_in_a_csv(picks: Picks, tmp_path: Path) ->
     (path,) = write_as(picks, tmp_path / "a.csv", fmt(".csv"))
     assert path.read_text() == (
         "micrograph,x,y,score,label\n"
-        "Movies/a.mrc,10.000000,50.000000,0.500000,1\n"
-        "Movies/b.mrc,20.000000,40.000000,-7.000000,0\n"
-        "Movies/a.mrc,31.000000,30.000000,0.250000,3\n"
+        f"{A},10.000000,50.000000,0.500000,1\n"
+        f"{B},20.000000,40.000000,-7.000000,0\n"
+        f"{A},31.000000,30.000000,0.250000,3\n"
     )
 
 
@@ -88,7 +89,7 @@ def test_boxes_are_whole_corners_in_the_folders_of_their_micrographs(
     picks: Picks, tmp_path: Path
 ) -> None:
     written = write_as(picks, tmp_path / "new", fmt(".box"), GIVEN)
-    assert written == [tmp_path / "new/Movies/a.box", tmp_path / "new/Movies/b.box"]
+    assert written == [(tmp_path / "new" / name).with_suffix(".box") for name in (A, B)]
     assert written[0].read_text() == "6\t46\t8\t8\t0.500000\n27\t26\t8\t8\t0.250000\n"
 
 
