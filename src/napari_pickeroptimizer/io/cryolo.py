@@ -183,3 +183,10 @@ FORMAT = PickFormat(
         needs=("box_px",),
     ),
 )
+TOMOGRAM = PickFormat(
+    name="TLOC",
+    title="places in tomograms, of TomoTwin and crYOLO",
+    suffixes=(".tloc", ".coords"),
+    holds_picks=lambda head: False,
+    instead="of a tomogram. This package prunes picks on two-dimensional micrographs",
+)

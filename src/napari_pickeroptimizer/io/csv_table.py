@@ -86,7 +86,7 @@ class CsvSource(PickSource):
         kept = self.row_lines[rows].tolist()
         for label, values in columns.items():
             name, position = self._place(label)
-            fields = _csv_fields(values, self.delimiter)
+            fields = csv_fields(values, self.delimiter)
             if position is None:
                 lines[self.header_line] = self._appended(lines[self.header_line], name)
             elif position == self.positions.get(LABEL.name) and self.names_labels:
@@ -180,7 +180,7 @@ def write_csv(picks: Picks, output: Path, given: Given) -> list[Path]:
     columns = {**picks.place_columns(), **picks.all_columns()}
     known = [(column_of(label), label) for label in columns]
     header = [label if column is None else column.csv_name for column, label in known]
-    fields = [_csv_fields(values, ",") for values in columns.values()]
+    fields = [csv_fields(values, ",") for values in columns.values()]
     rows = [",".join(row) for row in zip(*fields, strict=True)]
     return [write_content(output, "\n".join([",".join(header), *rows, ""]))]
 
@@ -284,7 +284,8 @@ def _label_ids(
     return np.array([ids[v] for v in values.tolist()], dtype=object)
 
 
-def _csv_fields(values: NDArray[Any], delimiter: str) -> list[str]:
+def csv_fields(values: NDArray[Any], delimiter: str) -> list[str]:
+    """Format values as fields of a row: text in quotes where it holds a quote or the delimiter."""
     if values.dtype.kind in "fiu":
         return format_values(values)
     special = f'{delimiter}"'

@@ -61,7 +61,12 @@ def refuse_inputs(picks: Picks, outputs: Iterable[Path]) -> None:
 
 
 def write_each_micrograph(
-    picks: Picks, output: Path, suffix: str, text_of: Callable[[Picks], str]
+    picks: Picks,
+    output: Path,
+    suffix: str,
+    text_of: Callable[[Picks], str],
+    *,
+    ending: str = "",
 ) -> list[Path]:
     """Write one file a micrograph; return the files.
 
@@ -76,6 +81,8 @@ def write_each_micrograph(
         Of the files, with the dot.
     text_of : callable
         Makes the text of the picks of one micrograph.
+    ending : str
+        What stands between the micrograph's name and `suffix` in a folder.
 
     Raises
     ------
@@ -83,29 +90,30 @@ def write_each_micrograph(
         `output` is a file, and there are several micrographs; or the names of two lead to one
         file; or a pick tells no micrograph. Nothing is written.
     """
-    is_file = output.name.lower().endswith(suffix)
-    places = dict(_places(picks, output, suffix, is_file=is_file))
+    if output.name.lower().endswith(suffix):
+        places = {_only_place(picks, output, suffix): picks}
+    else:
+        places = dict(_places(picks, output, ending + suffix))
     refuse_inputs(picks, places)
     texts = {place: text_of(part) for place, part in places.items()}
     return [write_content(place, text) for place, text in texts.items()]
 
 
-def _places(
-    picks: Picks, output: Path, suffix: str, *, is_file: bool
-) -> Iterator[tuple[Path, Picks]]:
-    rows = picks.rows_by_micrograph()
-    if is_file:
-        if len(rows) > 1:
-            raise PickFormatError(
-                f"these picks are of {len(rows)} micrographs, and a {suffix} file holds those of "
-                f"one: {output} must be a folder, without {suffix} at the end of its name."
-            )
-        yield output, picks
-        return
+def _only_place(picks: Picks, output: Path, suffix: str) -> Path:
+    n = picks.table["micrograph"].nunique()
+    if n > 1:
+        raise PickFormatError(
+            f"these picks are of {n} micrographs, and a {suffix} file holds those of one: "
+            f"{output} must be a folder, without {suffix} at the end of its name."
+        )
+    return output
+
+
+def _places(picks: Picks, output: Path, suffix: str) -> Iterator[tuple[Path, Picks]]:
     if output.is_file():
         raise PickFormatError(f"{output} is a file where a folder was expected.")
     taken: dict[Path, str] = {}
-    for name, positions in rows.items():
+    for name, positions in picks.rows_by_micrograph().items():
         place = output / f"{place_of(name)}{suffix}"
         if taken.setdefault(place, name) != name:
             raise PickFormatError(

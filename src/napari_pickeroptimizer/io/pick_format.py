@@ -137,6 +137,9 @@ class PickFormat:
         What is lost in this format, for documents; empty if nothing.
     instead : str
         For formats that are recognised but not read: what the file is and what to pass instead.
+    is_common_suffix : bool
+        Whether many files with this suffix are of other kinds: those in a folder are read only
+        if they hold picks by their beginning.
     write : callable or None
         Writes picks of any origin as new files: ``write(picks, output, given)`` returns these.
         Called by `write.write_as`, which checks the output. `output` is a file; of a format of
@@ -153,5 +156,6 @@ class PickFormat:
     read: Callable[[Path, str | None], FilePicks | CoordinateList] | None = None
     cannot_hold: str = ""
     instead: str = ""
+    is_common_suffix: bool = False
     write: Write | None = None
     room: Room = Room()

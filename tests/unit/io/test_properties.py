@@ -88,6 +88,12 @@ SEEDS = {
     b"_Confidence #7\n_filamentid #8\n1.5 2 <NA> 220.0 220 <NA> 0.8 <NA>\n"
     b"3 4 <NA> 10 10 <NA> nan <NA>\n\ndata_cryolo_include\n\nloop_\n_slice_index #1\n",
     "old.cbox": b"2038.9\t3839.5\t200\t200\t0.125\t211\t190\n1\t2\t4\t4\t<NA>\t4\t4\n",
+    "a_info.json": b'{\n"apix": 1.5,\n"boxes": [\n[1, 2.5, "manual"],\n[3, 4, "auto_x", -0.5]\n],\n'
+    b'"ctf": {"a": [1, null, true, "x\\u00e9"]}\n}\n',
+    "topaz.txt": b"image_name\tx_coord\ty_coord\tscore\na\t1\t2\t-0.5\nb c\t3\t4\tnan\n",
+    "a.pos": b"# XMIPP_STAR_1 * \n#\ndata_header\nloop_\n _pickingMicrographState\nSupervised\n"
+    b"data_particles\nloop_\n _xcoor\n _ycoor\n 1 2 \n"
+    b"data_particles_auto\nloop_\n _enabled\n _xcoor\n _ycoor\n _cost\n 1 3 4 0.5 \n -1 5 6 0.25 \n 1 7 8 nan\n",
     "picks.cs": CS,
     "picks.csg": GROUP,
     "napari.csv": b"index,axis-0,axis-1\n0.0,20.0,10.0\n1.0,5.5,6.5\n",

@@ -44,6 +44,9 @@ SMALL: dict[str, bytes] = {
     ".cbox": b"1\t2\t4\t4\t0.5\n3\t4\t4\t4\t0.25\n",
     ".cs": small_cs(),
     ".csg": b"results:\n  location:\n    metafile: '>beside.cs'\n    num_items: 2\n",
+    ".json": b'{\n"boxes": [\n[1, 2, "manual"],\n[3.5, 4, "auto_local", 0.5]\n],\n"ctf": [1]\n}\n',
+    ".txt": b"image_name\tx_coord\ty_coord\tscore\na\t1\t2\t-0.5\na\t3\t4\t1.5\n",
+    ".pos": b"# XMIPP_STAR_1 *\ndata_particles\nloop_\n _xcoor\n _ycoor\n 1 2 \n 3 4 \n",
 }
 
 
@@ -110,7 +113,9 @@ def test_every_format_that_is_read_is_recognised_and_comes_back(
 
 
 def test_dialogs_offer_what_can_be_read() -> None:
-    assert dialog_filter() == ("Picks (*.star *.box *.csv *.cbox *.cs *.csg);;All files (*)")
+    assert dialog_filter() == (
+        "Picks (*.star *.box *.csv *.cbox *.cs *.csg *.json *.txt *.pos);;All files (*)"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".star", ".csv"])
