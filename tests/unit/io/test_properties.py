@@ -93,7 +93,8 @@ SEEDS = {
     "topaz.txt": b"image_name\tx_coord\ty_coord\tscore\na\t1\t2\t-0.5\nb c\t3\t4\tnan\n",
     "a.pos": b"# XMIPP_STAR_1 * \n#\ndata_header\nloop_\n _pickingMicrographState\nSupervised\n"
     b"data_particles\nloop_\n _xcoor\n _ycoor\n 1 2 \n"
-    b"data_particles_auto\nloop_\n _enabled\n _xcoor\n _ycoor\n _cost\n 1 3 4 0.5 \n -1 5 6 0.25 \n 1 7 8 nan\n",
+    b"data_particles_auto\nloop_\n _enabled\n _xcoor\n _ycoor\n _cost\n"
+    b" 1 3 4 0.5 \n -1 5 6 0.25 \n 1 7 8 nan\n",
     "picks.cs": CS,
     "picks.csg": GROUP,
     "napari.csv": b"index,axis-0,axis-1\n0.0,20.0,10.0\n1.0,5.5,6.5\n",
