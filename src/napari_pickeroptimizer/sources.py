@@ -18,6 +18,7 @@ from napari_pickeroptimizer.schema import (
     SELECTION_TYPE,
     X,
     Y,
+    refuse_filaments,
     refuse_tomogram,
 )
 
@@ -123,6 +124,7 @@ class FrameSource(PickSource):
         frames = {name: b for name, b in named.items() if isinstance(b, pd.DataFrame)}
         for name, frame in frames.items():
             refuse_tomogram(frame.columns, f"block {name!r}")
+            refuse_filaments(frame.columns, f"block {name!r}")
         labels = {X.star, Y.star}
         names = [name for name, frame in frames.items() if labels <= set(frame.columns)]
         if len(names) > 1 and "particles" in names:

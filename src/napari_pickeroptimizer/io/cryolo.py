@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 OLD_WIDTHS = (5, 7)
 _BOX = ("CoordinateX", "CoordinateY", "Width", "Height")
 _CONFIDENCE = "Confidence"
-_THIRD_AXIS = ("CoordinateZ", "Depth")
+# In tomograms; a Depth of 1 is that of a micrograph's box, too.
+_THIRD_AXIS = "CoordinateZ"
 _FILAMENT = "filamentid"
 _COLUMNS = (
     *_BOX[:2], "CoordinateZ", *_BOX[2:], "Depth", "EstWidth", "EstHeight", _CONFIDENCE,
@@ -157,15 +158,14 @@ def _refuse_filaments(document: StarDocument, block: StarBlock) -> None:
 
 
 def _refuse_third_axis(document: StarDocument, block: StarBlock) -> None:
-    for label in _THIRD_AXIS:
-        if label in block.columns:
-            has = ~np.isnan(_optional(document, block, label))
-            if has.any():
-                raise PickFormatError(
-                    f"{document.where(block)(int(has.argmax()))}: the box is of a tomogram "
-                    f"(it has a {label}). This package prunes picks on two-dimensional "
-                    "micrographs."
-                )
+    if _THIRD_AXIS not in block.columns:
+        return
+    has = ~np.isnan(_optional(document, block, _THIRD_AXIS))
+    if has.any():
+        raise PickFormatError(
+            f"{document.where(block)(int(has.argmax()))}: the box is of a tomogram (it has a "
+            f"{_THIRD_AXIS}). This package prunes picks on two-dimensional micrographs."
+        )
 
 
 FORMAT = PickFormat(

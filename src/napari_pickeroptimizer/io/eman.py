@@ -123,7 +123,9 @@ def read_corners(
     )
     rows = [lines[i] for i in row_lines.tolist()]
     if not rows and not may_be_empty:
-        raise PickFormatError(f"{path} is an empty file.")
+        raise PickFormatError(
+            f"{path} is an empty file: leave it out, or pass the folder of all micrographs."
+        )
 
     where = row_namer(path, row_lines)
     n_columns = len(rows[0].split()) if rows else widths[0]

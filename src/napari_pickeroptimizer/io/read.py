@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # A file's beginning, by which it is known whether it is one of picks.
 _HEAD_BYTES = 1 << 16
+# crYOLO's folders of filaments: start and end alternate, which the files do not tell.
+_OF_FILAMENTS = ("STAR_START_END", "EMAN_START_END", "EMAN_HELIX_SEGMENTED")
 # What RELION puts into every job folder beside the results.
 _BOOKKEEPING = ("job.star", "RELION_OUTPUT_NODES.star")
 
@@ -182,6 +184,11 @@ def _parse(path: Path, micrograph: str | None) -> FilePicks | CoordinateList:
         raise PickFormatError(f"{path} is no pick file: expected {EXPECTED}.")
     if pick_format.read is None:
         raise PickFormatError(f"{path} is {pick_format.instead}.")
+    if absolute(path).parent.name in _OF_FILAMENTS:
+        raise PickFormatError(
+            f"{path} holds ends or segments of filaments, by crYOLO's name of its folder. This "
+            "package prunes picks of single particles."
+        )
     return pick_format.read(path, micrograph)
 
 

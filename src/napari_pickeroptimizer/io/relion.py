@@ -30,6 +30,7 @@ from napari_pickeroptimizer.schema import (
     Y,
     as_column,
     columns_in,
+    refuse_filaments,
     refuse_tomogram,
 )
 from napari_pickeroptimizer.sources import PickSource, with_partial_label
@@ -180,6 +181,7 @@ def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
 def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlock | None:
     for block in document.blocks:
         refuse_tomogram(block.columns, f"{document.path}: {block.title}")
+        refuse_filaments(block.columns, f"{document.path}: {block.title}")
     candidates = document.blocks_with(X.star, Y.star)
     if len(candidates) > 1:
         named = [b for b in candidates if b.name == "particles"]

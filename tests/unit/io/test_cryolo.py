@@ -79,7 +79,6 @@ def test_old_files_are_columns_alone(tmp_path: Path) -> None:
     ("row", "problem"),
     [
         ("1 2 3 220 220 1 <NA> <NA> 1.0 <NA> <NA>\n", "row 3 .line 22.: .*of a tomogram"),
-        ("1 2 <NA> 220 220 25 <NA> <NA> 1 <NA> <NA>\n", "of a tomogram .it has a Depth"),
         ("<NA> 2 <NA> 220 220 <NA> <NA> <NA> 1 <NA> <NA>\n", "row 3 .*no number"),
         ("1 nan <NA> 220 220 <NA> <NA> <NA> 1 <NA> <NA>\n", "row 3 .*finite"),
         ("1 2 <NA> 220\n", "row 3 .line 22.: 4 values in the row where 11"),
@@ -92,6 +91,11 @@ def test_what_is_no_box_of_a_micrograph_is_refused_by_its_row(
     with pytest.raises(PickFormatError, match=problem) as raised:
         read_picks(path)
     assert str(path) in str(raised.value)
+
+
+def test_a_box_of_a_micrograph_may_have_a_depth(tmp_path: Path) -> None:
+    rows = "166.0 3895.0 <NA> 220.0 220.0 1.0 <NA> <NA> 1.0 1.0 <NA>\n"
+    assert read_picks(cbox(tmp_path, rows)).coords_yx_px().tolist() == [[4005.0, 276.0]]
 
 
 def test_boxes_along_filaments_are_refused(tmp_path: Path) -> None:
