@@ -288,9 +288,12 @@ def not_picks(folder: Path) -> dict[str, tuple[Path, str]]:
         "columns of a box": (_write(folder / "ragged.box", "1 2 8 8\n1 2 8\n"), "ragged.box"),
         "empty box": (_write(folder / "empty.box", ""), "is an empty file"),
         "link that became a text": (_write(folder / "link.box", "../other.box"), "link.box"),
-        "crYOLO's own": (
+        "crYOLO's own without its boxes": (
             _write(folder / "a.cbox", "data_global\n\n_cbox_format_version 1.0\n"),
-            "which is not read yet",
+            "no table has the columns CoordinateX",
         ),
-        "cryoSPARC's own": (_write(folder / "a.cs", "\x93NUMPY"), "which is not read yet"),
+        "cryoSPARC's own, damaged": (
+            _write(folder / "a.cs", "\x93NUMPY"),
+            "is no table of cryoSPARC",
+        ),
     }

@@ -45,7 +45,7 @@ def page(text: str) -> str:
             (
                 f.title,
                 ", ".join(f"`{suffix}`" for suffix in f.suffixes),
-                "yes" if f.read is not None else "not yet",
+                "yes" if f.read is not None else "no",
                 f.cannot_hold or "–",
             )
             for f in FORMATS

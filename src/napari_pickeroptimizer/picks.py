@@ -246,6 +246,17 @@ class Picks:
         added = {c: self.values(c) for c in COLUMNS if c.is_added}
         return {c.star: v for c, v in added.items() if not c.is_missing(v).all()}
 
+    def all_columns(self) -> dict[str, NDArray[Any]]:
+        """Return `star_columns` and all other `schema.COLUMNS` where a pick has a value."""
+        columns = self.star_columns()
+        named = {label for column in columns_in(columns) for label in column[0].star_labels}
+        for column in COLUMNS:
+            if column.star and column.star not in named and column.name in self.table:
+                values = self.values(column)
+                if not column.is_missing(values).all():
+                    columns[column.star] = values
+        return columns
+
     def place_columns(self) -> dict[str, NDArray[Any]]:
         """Return micrograph, x, y, the picker's score where known, and features: by STAR label.
 

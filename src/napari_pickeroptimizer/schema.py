@@ -236,6 +236,26 @@ def refuse_tomogram(labels: Iterable[str], title: str) -> None:
             )
 
 
+def refuse_filaments(labels: Iterable[str], title: str) -> None:
+    """Refuse a table with a STAR label that only segments of filaments have.
+
+    Raises
+    ------
+    PickFormatError
+        There is one; `title` names the table.
+    """
+    for label in labels:
+        if label in (
+            "rlnHelicalTubeID",
+            "rlnHelicalTrackLength",
+            "rlnHelicalTrackLengthAngst",
+        ):
+            raise PickFormatError(
+                f"{title} holds segments of filaments ({label}), of which one cannot go without "
+                "the others. This package prunes picks of single particles."
+            )
+
+
 def parse_columns(
     values: Mapping[str, tuple[str, NDArray[Any]]], where: Callable[[int], str]
 ) -> dict[str, NDArray[Any]]:

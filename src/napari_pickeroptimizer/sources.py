@@ -18,6 +18,7 @@ from napari_pickeroptimizer.schema import (
     SELECTION_TYPE,
     X,
     Y,
+    refuse_filaments,
     refuse_tomogram,
 )
 
@@ -45,15 +46,31 @@ class PickSource(ABC):
     holds_columns: ClassVar[bool] = True
     """Whether the format has room for extra columns (STAR and CSV do, .box does not)."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that were read, `path` among them."""
+        return (self.path,)
+
     @abstractmethod
-    def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
-        """Return the file's text with only `rows`, and `columns` added or replaced.
+    def render(
+        self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]
+    ) -> str | bytes:
+        """Return the file's content with only `rows`, and `columns` added or replaced.
 
         `rows` ascend. `columns` maps a STAR label without underscore
         (``rlnParticleSelectionType``) to one value for each of `rows`. A format without
         named columns uses ``rlnAutopickFigureOfMerit`` as its score where it has one, and
         ignores the rest.
         """
+
+    def contents(
+        self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], name: str
+    ) -> dict[str, str | bytes]:
+        """Return what `render` does for an output called `name`, and files that go beside it.
+
+        By file name, that of the output last.
+        """
+        return {name: self.render(rows, columns)}
 
     def blocks(self) -> tuple[dict[str, Any], str] | None:
         """Return the blocks of a STAR as ``starfile.read`` would, and the name of the picks'.
@@ -107,6 +124,7 @@ class FrameSource(PickSource):
         frames = {name: b for name, b in named.items() if isinstance(b, pd.DataFrame)}
         for name, frame in frames.items():
             refuse_tomogram(frame.columns, f"block {name!r}")
+            refuse_filaments(frame.columns, f"block {name!r}")
         labels = {X.star, Y.star}
         names = [name for name, frame in frames.items() if labels <= set(frame.columns)]
         if len(names) > 1 and "particles" in names:

@@ -75,14 +75,6 @@ def test_every_star_survives_as_a_document(formats: Path) -> None:
                 assert document.render(block, rows) == document.text(), file
 
 
-def test_cryolo_and_cryosparc_are_recognised(formats: Path) -> None:
-    files = [*formats.rglob("*.cbox"), *formats.rglob("*.cs")]
-    assert len(files) > 10
-    for file in files:
-        with pytest.raises(PickFormatError, match="which is not read yet"):
-            read_picks(file)
-
-
 def test_values_of_files_that_differ_in_everything(formats: Path) -> None:
     relion = read_picks(formats / "roodmus/analysis_test_inputs/relion_subset/Extract/job007")
     assert len(relion) == 269

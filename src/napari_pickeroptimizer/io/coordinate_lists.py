@@ -13,6 +13,7 @@ import numpy as np
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.files import is_file
 from napari_pickeroptimizer.io.micrographs_star import read_micrographs_star
+from napari_pickeroptimizer.io.outputs import JOB_FOLDER
 from napari_pickeroptimizer.io.project import ProjectPaths, common_folder
 from napari_pickeroptimizer.io.star import new_star
 from napari_pickeroptimizer.io.text import read_text
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 COORDINATE_FILE = "rlnMicrographCoordinates"
 _SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
-# "MotionCorr/job002/Movies/a.mrc" is "Movies/a.mrc" in every later job
-_JOB_FOLDER = re.compile(r"^.*?/job\d{3}[^/]*/")
 _EXTENSION = re.compile(r"\.[^./]*$")
 
 
@@ -171,7 +170,7 @@ def read_suffix_file(path: Path) -> SuffixFile:
     files = [
         ListedFile(
             row.name,
-            root / f"{_EXTENSION.sub('', _JOB_FOLDER.sub('', row.name))}_{suffix}.star",
+            root / f"{_EXTENSION.sub('', JOB_FOLDER.sub('', row.name))}_{suffix}.star",
         )
         for row in read_micrographs_star(star)
     ]
@@ -185,7 +184,7 @@ def read_suffix_file(path: Path) -> SuffixFile:
 
 
 def list_in(folder: Path) -> Path | None:
-    """Return the list file, suffix file or particles STAR that holds all picks of a folder.
+    """Return the list file, suffix file, particles STAR or group that has all picks of a folder.
 
     Raises
     ------
@@ -202,6 +201,7 @@ def list_in(folder: Path) -> Path | None:
                 lists.append(star)
     lists = lists or [f for f in stars if suffix_of(f) is not None]
     lists = lists or [f for f in stars if f.name == "particles.star"]
+    lists = lists or sorted(f for f in folder.glob("[!.]*.csg") if f.is_file())
     if len(lists) > 1:
         raise PickFormatError(
             f"{folder} holds several lists of picks ({', '.join(f.name for f in lists)}): "

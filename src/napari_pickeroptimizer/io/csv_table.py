@@ -19,7 +19,8 @@ from napari_pickeroptimizer.classes import (
 )
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import BLANKS, format_values
-from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
+from napari_pickeroptimizer.io.outputs import write_content
+from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
 from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.quoting import without_controls
 from napari_pickeroptimizer.schema import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_pickeroptimizer.picks import Picks
 
 # Columns that napari writes of a Shapes layer, and of points in a stack of images.
 _NAPARI_SHAPES = {"shapetype", "vertexindex"}
@@ -83,7 +86,7 @@ class CsvSource(PickSource):
         kept = self.row_lines[rows].tolist()
         for label, values in columns.items():
             name, position = self._place(label)
-            fields = _csv_fields(values, self.delimiter)
+            fields = csv_fields(values, self.delimiter)
             if position is None:
                 lines[self.header_line] = self._appended(lines[self.header_line], name)
             elif position == self.positions.get(LABEL.name) and self.names_labels:
@@ -172,6 +175,16 @@ def read_csv(path: Path, micrograph: str | None = None) -> FilePicks:
     )  # fmt: skip
 
 
+def write_csv(picks: Picks, output: Path, given: Given) -> list[Path]:
+    """Write picks of any origin to one new CSV, as for `PickFormat`."""
+    columns = {**picks.place_columns(), **picks.all_columns()}
+    known = [(column_of(label), label) for label in columns]
+    header = [label if column is None else column.csv_name for column, label in known]
+    fields = [csv_fields(values, ",") for values in columns.values()]
+    rows = [",".join(row) for row in zip(*fields, strict=True)]
+    return [write_content(output, "\n".join([",".join(header), *rows, ""]))]
+
+
 def _holds_picks(head: str) -> bool:
     header = head.partition("\n")[0].lower()
     columns = {name.strip(" \"'") for name in header.split(",")}
@@ -185,6 +198,8 @@ FORMAT = PickFormat(
     suffixes=(".csv",),
     holds_picks=_holds_picks,
     read=read_csv,
+    write=write_csv,
+    room=Room(columns=COLUMNS, other_columns=True),
 )
 
 
@@ -269,7 +284,8 @@ def _label_ids(
     return np.array([ids[v] for v in values.tolist()], dtype=object)
 
 
-def _csv_fields(values: NDArray[Any], delimiter: str) -> list[str]:
+def csv_fields(values: NDArray[Any], delimiter: str) -> list[str]:
+    """Format values as fields of a row: text in quotes where it holds a quote or the delimiter."""
     if values.dtype.kind in "fiu":
         return format_values(values)
     special = f'{delimiter}"'

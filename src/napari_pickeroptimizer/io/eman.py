@@ -10,15 +10,18 @@ import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.fields import format_values, parse_fields, replace_fields
-from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
+from napari_pickeroptimizer.io.outputs import write_each_micrograph
+from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
 from napari_pickeroptimizer.io.text import kept_text, read_text, row_namer
 from napari_pickeroptimizer.schema import PICKER_SCORE, X, Y, as_numbers, as_optional_numbers
 from napari_pickeroptimizer.sources import PickSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_pickeroptimizer.picks import Picks
 
 WIDTHS = (4, 5)
 _SCORE_POSITION = 4
@@ -71,6 +74,47 @@ def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
         The file is empty, or a row has not 4 or 5 numbers; file, row and line are named. Or
         its boxes are the ends of filaments.
     """
+    return read_corners(
+        path,
+        path.stem if micrograph is None else micrograph,
+        WIDTHS,
+        "an EMAN .box has 4 (x, y of the corner, width, height) or 5 (and a score)",
+        may_be_empty=micrograph is not None,
+        refuse=_refuse_helices,
+    )
+
+
+def read_corners(
+    path: Path,
+    micrograph: str,
+    widths: Sequence[int],
+    expected: str,
+    *,
+    may_be_empty: bool,
+    refuse: Callable[[NDArray[np.float64], Callable[[int], str]], None] | None = None,
+) -> FilePicks:
+    """Read rows of x, y of the corner, width, height, and where there are more, a score.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    micrograph : str
+        Its micrograph's name.
+    widths : sequence of int
+        How many values a row may have.
+    expected : str
+        What these are, for a message.
+    may_be_empty : bool
+        Whether a file without rows has no picks; otherwise it is an error.
+    refuse : callable, optional
+        Refuses scores that are none, given what names their rows.
+
+    Raises
+    ------
+    PicksNotFoundError, PickFormatError
+        As for `read_box`.
+    """
     text, encoding = read_text(path)
     lines = text.split("\n")
     row_lines = np.array(
@@ -78,32 +122,59 @@ def read_box(path: Path, micrograph: str | None = None) -> FilePicks:
         dtype=np.int64,
     )
     rows = [lines[i] for i in row_lines.tolist()]
-    if not rows and micrograph is None:
-        raise PickFormatError(f"{path} is an empty file.")
+    if not rows and not may_be_empty:
+        raise PickFormatError(
+            f"{path} is an empty file: leave it out, or pass the folder of all micrographs."
+        )
 
     where = row_namer(path, row_lines)
-    n_columns = len(rows[0].split()) if rows else WIDTHS[0]
-    if n_columns not in WIDTHS:
-        raise PickFormatError(
-            f"{where(0)}: {n_columns} values in the row; an EMAN .box has 4 (x, y of the "
-            "corner, width, height) or 5 (and a score)."
-        )
-    values = parse_fields(rows, n_columns, range(n_columns), where)
-    titles = ("x", "y", "width", "height", "score")
+    n_columns = len(rows[0].split()) if rows else widths[0]
+    if n_columns not in widths:
+        raise PickFormatError(f"{where(0)}: {n_columns} values in the row; {expected}.")
+    titles = ("x", "y", "width", "height", "score")[:n_columns]
+    values = parse_fields(rows, n_columns, range(len(titles)), where)
     x_corner, y_corner, width, height = (
         as_numbers(t, v, where) for v, t in zip(values[:4], titles[:4], strict=True)
     )
     columns = {X.name: x_corner + width / 2, Y.name: y_corner + height / 2}
     if n_columns > _SCORE_POSITION:
         score = as_optional_numbers(titles[_SCORE_POSITION], values[_SCORE_POSITION], where)
-        _refuse_helices(score, where)
+        if refuse is not None:
+            refuse(score, where)
         columns[PICKER_SCORE.name] = score
     return FilePicks.parsed(
         BoxSource(path, encoding, lines, row_lines, n_columns),
         {name: (name, v) for name, v in columns.items()},
         where,
-        path.stem if micrograph is None else micrograph,
+        micrograph,
     )
+
+
+def write_boxes(picks: Picks, output: Path, given: Given) -> list[Path]:
+    """Write picks of any origin to new ``.box`` files, as for `PickFormat`.
+
+    Corners are whole numbers, as EMAN writes them: RELION cuts decimals off, others stop at
+    them. The size is even, so that half of it is a whole number, too.
+    """
+    size = given.box_px
+    if size is None or size < 2 or size % 2:
+        raise PickFormatError(
+            f"cannot write {output}: a .box file gives the corners of boxes, so it needs their "
+            "size: an even number of pixels of the micrograph"
+            + ("." if size is None else f", not {size:g}.")
+        )
+
+    def text_of(part: Picks) -> str:
+        corners = np.rint(part.coords_yx_px() - size / 2).astype(np.int64)
+        sizes = np.full(len(part), int(size))
+        fields = [format_values(v) for v in (corners[:, 1], corners[:, 0], sizes, sizes)]
+        if PICKER_SCORE.name in part.table:
+            scores = part.values(PICKER_SCORE)
+            _refuse_helices(scores, lambda row: f"{output}, row {row + 1}")
+            fields.append(format_values(scores))
+        return "".join("\t".join(row) + "\n" for row in zip(*fields, strict=True))
+
+    return write_each_micrograph(picks, output, ".box", text_of)
 
 
 def _refuse_helices(codes: NDArray[np.float64], where: Callable[[int], str]) -> None:
@@ -123,4 +194,12 @@ FORMAT = PickFormat(
     holds_picks=lambda head: True,
     read=read_box,
     cannot_hold="classes and probabilities: a STAR is written for those",
+    write=write_boxes,
+    room=Room(
+        columns=(PICKER_SCORE,),
+        one_file_a_micrograph=True,
+        anchor="corner",
+        whole_pixels=True,
+        needs=("box_px",),
+    ),
 )

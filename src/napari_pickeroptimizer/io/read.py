@@ -26,6 +26,10 @@ from napari_pickeroptimizer.schema import COLUMNS, LABEL, MICROGRAPH, X, Y
 if TYPE_CHECKING:
     from napari_pickeroptimizer.sources import FileList
 
+# A file's beginning, by which it is known whether it is one of picks.
+_HEAD_BYTES = 1 << 16
+# crYOLO's folders of filaments: start and end alternate, which the files do not tell.
+_OF_FILAMENTS = ("STAR_START_END", "EMAN_START_END", "EMAN_HELIX_SEGMENTED")
 # What RELION puts into every job folder beside the results.
 _BOOKKEEPING = ("job.star", "RELION_OUTPUT_NODES.star")
 
@@ -43,7 +47,7 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
         - a RELION STAR: particles, or the coordinates of one micrograph;
         - a list of coordinate files: ``autopick.star`` and its like (RELION 4, 5), or
           ``coords_suffix_autopick.star`` (RELION 3);
-        - an EMAN ``.box`` or a CSV (see `read_box`, `read_csv`);
+        - a pick file of another program: any of `registry.FORMATS`;
         - a folder: its list file, else its ``particles.star``, else all pick files in it
           and below, each named by its place in the folder;
         - a glob of such files.
@@ -180,6 +184,11 @@ def _parse(path: Path, micrograph: str | None) -> FilePicks | CoordinateList:
         raise PickFormatError(f"{path} is no pick file: expected {EXPECTED}.")
     if pick_format.read is None:
         raise PickFormatError(f"{path} is {pick_format.instead}.")
+    if absolute(path).parent.name in _OF_FILAMENTS:
+        raise PickFormatError(
+            f"{path} holds ends or segments of filaments, by crYOLO's name of its folder. This "
+            "package prunes picks of single particles."
+        )
     return pick_format.read(path, micrograph)
 
 
@@ -189,7 +198,8 @@ def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
         return _read_file(list_file)
     below = [f for f in files_below(folder, SUFFIXES) if not _is_aside(f.name)]
     # a file before the links to it
-    files = _each_once(sorted(_no_special(below), key=Path.is_symlink))
+    found = _each_once(sorted(_no_special(below), key=Path.is_symlink))
+    files = [f for f in found if not _is_of_another_kind(f)]
     if not files:
         raise PicksNotFoundError(
             f"no picks in {folder}: expected {EXPECTED} files in it or below."
@@ -215,6 +225,19 @@ def _no_special(files: Iterable[Path]) -> list[Path]:
         else:
             regular.append(file)
     return regular
+
+
+def _is_of_another_kind(file: Path) -> bool:
+    """Whether a file of a common suffix, as .txt, is none of picks by its beginning."""
+    pick_format = format_of(file)
+    if pick_format is None or not pick_format.is_common_suffix:
+        return False
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return False  # reading it says why
+    return not pick_format.holds_picks(head)
 
 
 def _is_aside(name: str) -> bool:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pickeroptimizer.io import cryolo, cryosparc, csv_table, eman, relion
+from napari_pickeroptimizer.io import (
+    cryolo,
+    cryosparc,
+    csv_table,
+    eman,
+    eman2,
+    relion,
+    topaz,
+    xmipp,
+)
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.io.pick_format import PickFormat
@@ -17,6 +26,11 @@ FORMATS: tuple[PickFormat, ...] = (
     cryolo.FORMAT,
     cryosparc.FORMAT,
     cryosparc.GROUP,
+    eman2.FORMAT,
+    topaz.FORMAT,
+    xmipp.FORMAT,
+    xmipp.METADATA,
+    cryolo.TOMOGRAM,
 )
 READABLE = tuple(f for f in FORMATS if f.read is not None)
 # Of files that are read and written, and of all that are recognised.

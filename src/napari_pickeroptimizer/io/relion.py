@@ -20,20 +20,25 @@ from napari_pickeroptimizer.io.coordinate_lists import (
     suffix_of,
 )
 from napari_pickeroptimizer.io.fields import format_values
-from napari_pickeroptimizer.io.pick_format import FilePicks, PickFormat
-from napari_pickeroptimizer.io.star import StarBlock, StarDocument
+from napari_pickeroptimizer.io.outputs import write_content
+from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
+from napari_pickeroptimizer.io.star import StarBlock, StarDocument, new_star
 from napari_pickeroptimizer.schema import (
+    COLUMNS,
     MICROGRAPH,
     X,
     Y,
     as_column,
     columns_in,
+    refuse_filaments,
     refuse_tomogram,
 )
 from napari_pickeroptimizer.sources import PickSource, with_partial_label
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from napari_pickeroptimizer.picks import Picks
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +116,17 @@ def read_star(path: Path, micrograph: str | None = None) -> FilePicks | Coordina
     return read_list_file(document, lists[0]) if lists else _picks_of(document, micrograph)
 
 
+def new_star_of(picks: Picks, columns: Mapping[str, NDArray[Any]] | None = None) -> str:
+    """Return the text of one new table: places, and `columns` (by default `star_columns`)."""
+    added = picks.star_columns() if columns is None else columns
+    return new_star("", {**picks.place_columns(), **added})
+
+
+def write_star(picks: Picks, output: Path, given: Given) -> list[Path]:
+    """Write picks of any origin to one new STAR table, as for `PickFormat`."""
+    return [write_content(output, new_star_of(picks, picks.all_columns()))]
+
+
 def _holds_picks(head: str) -> bool:
     """Whether a STAR with this beginning holds 2-D picks, or lists files of them."""
     if "_rlnTomoName" in head:
@@ -128,6 +144,8 @@ FORMAT = PickFormat(
     suffixes=(".star",),
     holds_picks=_holds_picks,
     read=read_star,
+    write=write_star,
+    room=Room(columns=COLUMNS, other_columns=True),
 )
 
 
@@ -163,6 +181,7 @@ def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
 def _coordinates_block(document: StarDocument, *, may_be_empty: bool) -> StarBlock | None:
     for block in document.blocks:
         refuse_tomogram(block.columns, f"{document.path}: {block.title}")
+        refuse_filaments(block.columns, f"{document.path}: {block.title}")
     candidates = document.blocks_with(X.star, Y.star)
     if len(candidates) > 1:
         named = [b for b in candidates if b.name == "particles"]
@@ -193,8 +212,6 @@ def _what_instead(document: StarDocument) -> str:
     if "rlnImageName" in columns:
         return f"lists particles without their places in the micrographs: {expected}."
     if "CoordinateX" in columns:
-        return (
-            "seems to be a crYOLO .cbox, which is not read yet: pass the .box or .star files."
-        )
+        return "seems to be a crYOLO .cbox under another name: give it a name ending in .cbox."
     shown = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
     return f"holds no picks: {expected}; found {shown or 'no columns'}."

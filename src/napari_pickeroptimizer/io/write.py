@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.atomic import write_text_atomic
+from napari_pickeroptimizer.io.outputs import (
+    check_output_file,
+    refuse_inputs,
+    write_content,
+)
+from napari_pickeroptimizer.io.pick_format import Given, PickFormat
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
-from napari_pickeroptimizer.io.star import new_star
+from napari_pickeroptimizer.io.relion import new_star_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -69,7 +73,7 @@ def write_picks(
     is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
     if not is_tree and (not picks.sources or (is_new.all() and len(picks))):
-        _refuse_inputs(picks, [final])
+        refuse_inputs(picks, [final])
         return [write_new_star(picks, output, columns=columns)]
     write = _write_tree if is_tree else _write_file
     if not is_new.any():
@@ -104,21 +108,66 @@ def write_new_star(
         `output` does not end in .star, or is a folder or one of the files read.
     """
     output = Path(output).expanduser()
-    _check_output_file(picks, output)
+    check_output_file(picks, output)
     if output.suffix.lower() != ".star":
         raise PickFormatError(
             f"cannot write these picks to {output}: give a name ending in .star."
         )
-    values = picks.place_columns()
-    values.update(picks.star_columns() if columns is None else columns)
-    return _write_text(output, new_star("", values))
+    return write_content(output, new_star_of(picks, columns))
+
+
+def write_as(
+    picks: Picks,
+    output: str | Path,
+    pick_format: PickFormat,
+    given: Given | None = None,
+) -> list[Path]:
+    """Write picks of any origin as new files of a format; return the files.
+
+    The files have what `pick_format.room` tells, and nothing else of those that the picks came
+    from. Those of the same format lose nothing in `write_picks`.
+
+    Parameters
+    ----------
+    picks : Picks
+        From anywhere.
+    output : str or Path
+        The file to write; of a format of one file a micrograph a folder, or the file of the
+        only micrograph.
+    pick_format : PickFormat
+        The format, for instance ``registry.format_of(output)``.
+    given : Given, optional
+        What the format needs and picks do not tell.
+
+    Raises
+    ------
+    PickFormatError
+        New files of the format are not written, something that it needs is not given, a value
+        has no place in it, or `output` is one of the files read, or a folder where a file is
+        needed or the reverse. Nothing is written.
+    """
+    output, given = Path(output).expanduser(), Given() if given is None else given
+    if pick_format.write is None:
+        raise PickFormatError(
+            f"cannot write {output}: picks of other formats are not written as "
+            f"{pick_format.name}."
+        )
+    has_suffix = output.name.lower().endswith(pick_format.suffixes)
+    if has_suffix or not pick_format.room.one_file_a_micrograph:
+        check_output_file(picks, output)
+        if not has_suffix:
+            raise PickFormatError(
+                f"cannot write {pick_format.name} to {output}: give a name ending in "
+                f"{' or '.join(pick_format.suffixes)}."
+            )
+    return pick_format.write(picks, output, given)
 
 
 def _write_file(
     picks: Picks, output: Path, columns: Mapping[str, NDArray[Any]], final: Path
 ) -> list[Path]:
-    _check_output_file(picks, output)
-    _refuse_inputs(picks, [final])
+    check_output_file(picks, output)
+    refuse_inputs(picks, [final])
     (source,) = picks.sources
     suffix = source.path.suffix
     if output.suffix.lower() != suffix.lower():
@@ -129,7 +178,9 @@ def _write_file(
             f"{suffix}" + ("." if suffix == ".star" else " or .star.")
         )
     (part,) = _parts(picks)
-    return [_write_part(source, part, columns, output)]
+    contents = _contents(source, part, columns, output)
+    refuse_inputs(picks, [final.parent / path.name for path in contents])
+    return [write_content(path, c, source.encoding) for path, c in contents.items()]
 
 
 def _write_tree(
@@ -145,7 +196,7 @@ def _write_tree(
     )
     root = absolute(root)
     place_of = {s.path: absolute(s.path).relative_to(root) for s in picks.sources}
-    _refuse_inputs(picks, [final / place for place in place_of.values()])
+    refuse_inputs(picks, [final / place for place in place_of.values()])
     parts = [
         (source, part)
         for source, part in zip(picks.sources, _parts(picks), strict=True)
@@ -158,14 +209,19 @@ def _write_tree(
             "in one call of read_picks."
         )
     lists = {} if file_list is None else file_list.render(listed)
-    _refuse_inputs(picks, [final / name for name in lists])
-    written = [
-        _write_part(source, part, columns, output / place_of[source.path])
-        for source, part in parts
-    ]
+    refuse_inputs(picks, [final / name for name in lists])
+    written: list[Path] = []
+    for source, part in parts:
+        contents = _contents(source, part, columns, output / place_of[source.path])
+        twice = contents.keys() & set(written)
+        if twice:
+            raise PickFormatError(
+                f"two of these inputs would be written to {min(twice)}: pass them one by one."
+            )
+        written += [write_content(path, c, source.encoding) for path, c in contents.items()]
     for path in place_of.keys() - listed.keys():
         (output / place_of[path]).unlink(missing_ok=True)
-    list_files = [_write_text(output / name, text) for name, text in lists.items()]
+    list_files = [write_content(output / name, text) for name, text in lists.items()]
     return [*written, *list_files]
 
 
@@ -188,37 +244,10 @@ def _parts(picks: Picks) -> list[_Part]:
     return parts[: len(picks.sources)]  # none of an empty list
 
 
-def _write_part(
+def _contents(
     source: PickSource, part: _Part, columns: Mapping[str, NDArray[Any]], output: Path
-) -> Path:
+) -> dict[Path, str | bytes]:
+    """Return the content of the output, and of files beside it: by path."""
     of_part = {label: np.asarray(values)[part.positions] for label, values in columns.items()}
-    text = source.render(part.rows, of_part)
-    return _write_text(output, text, source.encoding)
-
-
-def _write_text(output: Path, text: str, encoding: str = "utf-8") -> Path:
-    try:
-        return write_text_atomic(output, text, encoding=encoding)
-    except UnicodeEncodeError as error:
-        character = error.object[error.start]
-        raise PickFormatError(
-            f"cannot write {output}: there is no {character!a} in its encoding, {encoding}. "
-            "Rename the file or folder that has it in its name."
-        ) from None
-
-
-def _check_output_file(picks: Picks, output: Path) -> None:
-    if output.is_dir():
-        raise PickFormatError(f"{output} is a folder: give the name of the file to write.")
-    _refuse_inputs(picks, [output])
-
-
-def _refuse_inputs(picks: Picks, outputs: Sequence[Path]) -> None:
-    inputs = {os.path.realpath(s.path) for s in picks.sources}
-    if picks.file_list is not None:
-        inputs.add(os.path.realpath(picks.file_list.path))
-    for output in outputs:
-        if os.path.realpath(output) in inputs:
-            raise PickFormatError(
-                f"{output} is one of the files these picks were read from: write elsewhere."
-            )
+    contents = source.contents(part.rows, of_part, output.name)
+    return {output.with_name(name): content for name, content in contents.items()}

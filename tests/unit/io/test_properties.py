@@ -5,6 +5,7 @@ The number of inputs is that of `fuzzing.py`.
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +54,25 @@ LIST = (
     b"Movies/a.mrc a.star\nMovies/b.mrc b.star\n"
 )
 NAMES = b"data_micrographs\n\nloop_\n_rlnMicrographName #1\na.mrc\ndata_1.mrc\n'_b.mrc'\n"
+CS_FIELDS = [
+    ("uid", "<u8"), ("location/micrograph_path", "S8"), ("location/micrograph_shape", "<u4", (2,)),
+    ("location/center_x_frac", "<f4"), ("location/center_y_frac", "<f4"),
+    ("pick_stats/ncc_score", "<f4"),
+]  # fmt: skip
+
+
+def cs_table(rows: list) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(rows, dtype=CS_FIELDS))
+    return buffer.getvalue()
+
+
+CS = cs_table([(1, b"a.mrc", (8, 9), 0.5, 0.25, 0.5), (2, b"b.mrc", (8, 9), 0.125, 0.75, -3)])
+GROUP = (
+    b"group:\n  name: picks\nresults:\n  location:\n    metafile: '>member.cs'\n"
+    b"    num_items: 2\n    type: particle.location\n  ctf:\n    metafile: '>member.cs'\n"
+    b"    num_items: 2\n"
+)
 SEEDS = {
     "particles.star": PARTICLES,
     "a_autopick.star": COORDINATES,
@@ -63,6 +83,20 @@ SEEDS = {
     "helix.box": b"10 20 100 100 -1\n30 40 100 100 -2\n",
     "a.csv": b"micrograph,x,y,label,score\na.mrc,1,2,particle,0.5\n'b.mrc',3.5,4,,\n",
     "b.csv": b'\xef\xbb\xbfx;y;probability;decided_by\r\n1;2;0.5;score\r\n"3";4;;label\r\n',
+    "a.cbox": b"\ndata_global\n\n_cbox_format_version 1.0\n\ndata_cryolo\n\nloop_\n"
+    b"_CoordinateX #1\n_CoordinateY #2\n_CoordinateZ #3\n_Width #4\n_Height #5\n_Depth #6\n"
+    b"_Confidence #7\n_filamentid #8\n1.5 2 <NA> 220.0 220 <NA> 0.8 <NA>\n"
+    b"3 4 <NA> 10 10 <NA> nan <NA>\n\ndata_cryolo_include\n\nloop_\n_slice_index #1\n",
+    "old.cbox": b"2038.9\t3839.5\t200\t200\t0.125\t211\t190\n1\t2\t4\t4\t<NA>\t4\t4\n",
+    "a_info.json": b'{\n"apix": 1.5,\n"boxes": [\n[1, 2.5, "manual"],\n[3, 4, "auto_x", -0.5]\n],\n'
+    b'"ctf": {"a": [1, null, true, "x\\u00e9"]}\n}\n',
+    "topaz.txt": b"image_name\tx_coord\ty_coord\tscore\na\t1\t2\t-0.5\nb c\t3\t4\tnan\n",
+    "a.pos": b"# XMIPP_STAR_1 * \n#\ndata_header\nloop_\n _pickingMicrographState\nSupervised\n"
+    b"data_particles\nloop_\n _xcoor\n _ycoor\n 1 2 \n"
+    b"data_particles_auto\nloop_\n _enabled\n _xcoor\n _ycoor\n _cost\n"
+    b" 1 3 4 0.5 \n -1 5 6 0.25 \n 1 7 8 nan\n",
+    "picks.cs": CS,
+    "picks.csg": GROUP,
     "napari.csv": b"index,axis-0,axis-1\n0.0,20.0,10.0\n1.0,5.5,6.5\n",
 }
 TOKENS = [
@@ -92,6 +126,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "Micrographs" / "micrographs.star").write_bytes(NAMES)
     for name in ("a", "b", "a_autopick", "data_1_autopick"):
         (root / f"{name}.star").write_bytes(COORDINATES)
+    (root / "member.cs").write_bytes(CS)
     return root
 
 

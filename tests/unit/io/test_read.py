@@ -13,10 +13,9 @@ from napari_pickeroptimizer.io import read_picks
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.cbox", "is a crYOLO .cbox file, which is not read yet: pass crYOLO's EMAN/.*box"),
-        ("a.cs", "is a cryoSPARC file, which is not read yet: convert it to .star"),
-        ("a.csg", "is a cryoSPARC group, which is not read yet"),
-        ("a.json", "is no pick file: expected .star, .box, .csv"),
+        ("a.xmd", r"is metadata of Xmipp .* not read: pass the \.pos files"),
+        ("a.tloc", "is of a tomogram"),
+        ("a.yaml", "is no pick file: expected .star, .box, .csv"),
     ],
 )
 def test_other_formats_are_recognised_and_refused(

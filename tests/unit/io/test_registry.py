@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 from types import ModuleType
 
@@ -22,10 +23,30 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.schema import COLUMNS
 
 ROOT = Path(__file__).parents[3]
-SMALL = {
-    ".star": "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n1.50 2\n3 4\n",
-    ".box": "1 2 4 4\n3 4 4 4\n",
-    ".csv": "x,y\n1.50,2\n3,4\n",
+CS_FIELDS = [
+    ("uid", "<u8"), ("location/micrograph_path", "S8"), ("location/micrograph_shape", "<u4", (2,)),
+    ("location/center_x_frac", "<f4"), ("location/center_y_frac", "<f4"),
+]  # fmt: skip
+
+
+def small_cs() -> bytes:
+    buffer = io.BytesIO()
+    rows = [(1, b"a.mrc", (8, 8), 0.5, 0.25), (2, b"a.mrc", (8, 8), 0.125, 0.75)]
+    np.save(buffer, np.array(rows, dtype=CS_FIELDS))
+    return buffer.getvalue()
+
+
+# two picks in each format
+SMALL: dict[str, bytes] = {
+    ".star": b"data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n1.50 2\n3 4\n",
+    ".box": b"1 2 4 4\n3 4 4 4\n",
+    ".csv": b"x,y\n1.50,2\n3,4\n",
+    ".cbox": b"1\t2\t4\t4\t0.5\n3\t4\t4\t4\t0.25\n",
+    ".cs": small_cs(),
+    ".csg": b"results:\n  location:\n    metafile: '>beside.cs'\n    num_items: 2\n",
+    ".json": b'{\n"boxes": [\n[1, 2, "manual"],\n[3.5, 4, "auto_local", 0.5]\n],\n"ctf": [1]\n}\n',
+    ".txt": b"image_name\tx_coord\ty_coord\tscore\na\t1\t2\t-0.5\na\t3\t4\t1.5\n",
+    ".pos": b"# XMIPP_STAR_1 *\ndata_particles\nloop_\n _xcoor\n _ycoor\n 1 2 \n 3 4 \n",
 }
 
 
@@ -75,28 +96,32 @@ def test_a_format_is_read_or_says_what_to_pass_instead(pick_format: object) -> N
 def test_every_format_that_is_read_is_recognised_and_comes_back(
     tmp_path: Path, suffix: str
 ) -> None:
-    text = SMALL[suffix]  # a new format: give it a small file
+    content = SMALL[suffix]  # a new format: give it a small file
     pick_format = format_of(f"a{suffix}")
     assert pick_format is not None
-    assert pick_format.holds_picks(text)
+    assert pick_format.holds_picks(content.decode("latin-1"))
+    (tmp_path / "beside.cs").write_bytes(SMALL[".cs"])
     source = tmp_path / f"a{suffix}"
-    source.write_text(text)
+    source.write_bytes(content)
     picks = read_picks(source)
-    (path,) = write_picks(picks, tmp_path / f"b{suffix}")
-    assert path.read_text() == text
-    (path,) = write_picks(picks.select(np.array([1])), tmp_path / f"c{suffix}")
+    assert len(picks) == 2
+    *_, path = write_picks(picks, tmp_path / "all" / f"a{suffix}")
+    assert path.read_bytes() == content
+    *_, path = write_picks(picks.select(np.array([1])), tmp_path / f"c{suffix}")
     kept = read_picks(path)
     assert kept.coords_yx_px().tolist() == picks.coords_yx_px()[1:].tolist()
 
 
 def test_dialogs_offer_what_can_be_read() -> None:
-    assert dialog_filter() == "Picks (*.star *.box *.csv);;All files (*)"
+    assert dialog_filter() == (
+        "Picks (*.star *.box *.csv *.cbox *.cs *.csg *.json *.txt *.pos);;All files (*)"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".star", ".csv"])
 def test_every_column_that_is_added_comes_back(tmp_path: Path, suffix: str) -> None:
     source = tmp_path / f"a{suffix}"
-    source.write_text(SMALL[suffix])
+    source.write_bytes(SMALL[suffix])
     values: dict[str, object] = {
         "predicted": np.array([1, 2], np.int8),
         "decided_by": ["score", "edge"],
@@ -114,10 +139,10 @@ def test_every_column_that_is_added_comes_back(tmp_path: Path, suffix: str) -> N
 
 def test_columns_that_nobody_declared_are_not_written(tmp_path: Path) -> None:
     source = tmp_path / "a.star"
-    source.write_text(SMALL[".star"])
+    source.write_bytes(SMALL[".star"])
     picks = read_picks(source).with_columns(colour=["red", "blue"], rank=[1.0, 2.0])
     (path,) = write_picks(picks, tmp_path / "b.star")
-    assert path.read_text() == SMALL[".star"]
+    assert path.read_bytes() == SMALL[".star"]
     new = Picks(picks.table.assign(source=-1))
     (path,) = write_picks(new, tmp_path / "c.star")
     assert "colour" not in path.read_text()

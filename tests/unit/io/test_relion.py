@@ -219,3 +219,26 @@ def test_other_text_in_a_score_is_refused(tmp_path: Path) -> None:
     text = coordinates("1 2 good").replace("Y #2\n", "Y #2\n_rlnAutopickFigureOfMerit #3\n")
     with pytest.raises(PickFormatError, match="row 1 .*'good', which is no number"):
         read_picks(star(tmp_path, text))
+
+
+def test_segments_of_filaments_are_refused_not_pruned_one_by_one(tmp_path: Path) -> None:
+    labels = ("rlnCoordinateX", "rlnCoordinateY", "rlnHelicalTubeID")
+    header = "".join(f"_{label} #{i}\n" for i, label in enumerate(labels, start=1))
+    path = tmp_path / "particles.star"
+    path.write_text(f"data_particles\n\nloop_\n{header}1 2 1\n3 4 1\n")
+    with pytest.raises(
+        PickFormatError, match=r"segments of filaments .rlnHelicalTubeID."
+    ) as e:
+        read_picks(path)
+    assert str(path) in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "folder", ["STAR_START_END", "EMAN_START_END", "EMAN_HELIX_SEGMENTED"]
+)
+def test_filaments_of_cryolo_are_known_by_their_folder(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.box").write_text("1 2 4 4\n3 4 4 4\n")
+    for where in (tmp_path, tmp_path / folder / "a.box"):
+        with pytest.raises(PickFormatError, match="ends or segments of filaments"):
+            read_picks(where)

@@ -1,0 +1,317 @@
+"""cryoSPARC's .cs and .csg: places as fractions, tables joined by uid, all of them rewritten."""
+
+from __future__ import annotations
+
+import builtins
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
+from napari_pickeroptimizer.io import read_picks, write_as, write_picks
+from napari_pickeroptimizer.io.cryosparc import FORMAT, GROUP
+from napari_pickeroptimizer.io.pick_format import Given
+from napari_pickeroptimizer.picks import Picks
+
+PICK_FIELDS = [
+    ("uid", "<u8"),
+    ("location/micrograph_uid", "<u8"),
+    ("location/micrograph_path", "S32"),
+    ("location/micrograph_shape", "<u4", (2,)),
+    ("location/center_x_frac", "<f4"),
+    ("location/center_y_frac", "<f4"),
+    ("pick_stats/ncc_score", "<f4"),
+    ("note", "S4"),
+]
+PICKS = [
+    (7, 1, b">J1/a.mrc", (100, 200), 0.25, 0.75, 0.5, b"one"),
+    (5, 1, b"J1/a.mrc", (100, 200), 0.0, 1.0, 0.25, b"two"),
+    (9, 2, b"J1/b.mrc", (100, 200), 0.5, 0.5, -1.0, b"3"),
+]
+GROUP_TEXT = """created: 2024-01-02 03:04:05.678
+group:
+  description: All picks  # with a remark
+  name: particles
+  type: particle
+results:
+  ctf:
+    metafile: '>J2_passthrough_particles.cs'
+    num_items: 3
+    type: particle.ctf
+  location:
+    metafile: '>picked.cs'
+    num_items: 3
+    type: particle.location
+  pick_stats:
+    metafile: ">picked.cs"
+    num_items: 3
+    type: particle.pick_stats
+version: v4.4.0
+"""
+
+
+def cs(path: Path, fields: list = PICK_FIELDS, rows: list = PICKS) -> Path:
+    with path.open("wb") as file:
+        np.save(file, np.array(rows, dtype=fields))
+    return path
+
+
+def names_of(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Path:
+    folder = tmp_path / "J2"
+    folder.mkdir()
+    cs(folder / "picked.cs")
+    # in another order, and with a row of no pick
+    ctf = [(9, 3.0), (5, 2.0), (7, 1.0), (4, 0.0)]
+    cs(folder / "J2_passthrough_particles.cs", [("uid", "<u8"), ("ctf/df1_A", "<f4")], ctf)
+    (folder / "picked.csg").write_text(GROUP_TEXT)
+    return folder / "picked.csg"
+
+
+def test_fractions_are_of_columns_and_rows_from_the_first_row(tmp_path: Path) -> None:
+    picks = read_picks(cs(tmp_path / "picked.cs"))
+    assert picks.coords_yx_px().tolist() == [[75.0, 50.0], [100.0, 0.0], [50.0, 100.0]]
+    assert picks.table["micrograph"].tolist() == ["J1/a.mrc", "J1/a.mrc", "J1/b.mrc"]
+    assert picks.table["picker_score"].tolist() == [0.5, 0.25, -1.0]
+
+
+def test_rows_go_and_columns_keep_type_and_order(tmp_path: Path) -> None:
+    path = cs(tmp_path / "picked.cs")
+    picks = read_picks(path)
+    write_picks(picks, tmp_path / "all.cs", columns={})
+    assert (tmp_path / "all.cs").read_bytes() == path.read_bytes()
+    columns = {"rlnAutopickFigureOfMerit": np.array([0.75])}
+    write_picks(picks.select(np.array([2])), tmp_path / "kept.cs", columns=columns)
+    kept = np.load(tmp_path / "kept.cs", allow_pickle=False)
+    expected = np.array([(*PICKS[2][:6], 0.75, b"3")], dtype=PICK_FIELDS)
+    assert kept.dtype == expected.dtype
+    np.testing.assert_array_equal(kept, expected)
+
+
+def test_headers_longer_than_numpy_allows_are_read(tmp_path: Path) -> None:
+    more = [(f"alignments_class_{i}/posterior", "<f4") for i in range(400)]
+    rows = [(*row, *[0.0] * 400) for row in PICKS]
+    path = cs(tmp_path / "picked.cs", PICK_FIELDS + more, rows)
+    with pytest.raises(ValueError, match="header"):
+        np.load(path)
+    assert len(read_picks(path)) == 3
+
+
+def test_a_group_joins_its_tables_and_writes_all_of_them(group: Path, tmp_path: Path) -> None:
+    picks = read_picks(group)
+    assert picks.table["picker_score"].tolist() == [0.5, 0.25, -1.0]
+    written = write_picks(picks.select(np.array([0, 2])), tmp_path / "out" / "kept.csg")
+    assert [path.name for path in written] == [
+        "kept_J2_passthrough_particles.cs", "kept_picked.cs", "kept.csg",
+    ]  # fmt: skip
+    assert np.load(written[0]).tolist() == [(9, 3.0), (7, 1.0), (4, 0.0)]
+    assert np.load(written[1])["uid"].tolist() == [7, 9]
+    text = GROUP_TEXT.replace('">picked.cs"', "'>picked.cs'").replace("'>", "'>kept_")
+    passthrough, rest = text.split("  location:")
+    assert written[2].read_text() == (
+        passthrough + "  location:" + rest.replace("items: 3", "items: 2")
+    )
+
+
+def test_a_group_without_a_pick_gone_is_the_same_but_for_names(
+    group: Path, tmp_path: Path
+) -> None:
+    picks = read_picks(group)
+    written = write_picks(picks, tmp_path / "same" / "picked.csg", columns={})
+    assert names_of(tmp_path / "same") == names_of(group.parent)
+    for path in written[:2]:
+        assert path.read_bytes() == (group.parent / path.name).read_bytes()
+    expected = GROUP_TEXT.replace("num_items: 3", "num_items: 4", 1)  # as many as there are
+    assert written[2].read_text() == expected
+
+
+def test_kept_and_rejected_groups_lie_in_one_folder(group: Path, tmp_path: Path) -> None:
+    picks = read_picks(group)
+    for name, rows in (("kept", [0]), ("rejected", [1, 2])):
+        write_picks(picks.select(np.array(rows)), tmp_path / "out" / f"{name}.csg")
+    kept, rejected = (read_picks(tmp_path / "out" / f"{n}.csg") for n in ("kept", "rejected"))
+    assert kept.coords_yx_px().tolist() == picks.coords_yx_px()[:1].tolist()
+    assert rejected.coords_yx_px().tolist() == picks.coords_yx_px()[1:].tolist()
+
+
+def test_scores_of_a_group_are_replaced_in_its_table(group: Path, tmp_path: Path) -> None:
+    columns = {"rlnAutopickFigureOfMerit": np.array([0.125, 0.625])}
+    picks = read_picks(group).select(np.array([1, 2]))
+    write_picks(picks, tmp_path / "kept.csg", columns=columns)
+    assert np.load(tmp_path / "kept_picked.cs")["pick_stats/ncc_score"].tolist() == [
+        0.125, 0.625,
+    ]  # fmt: skip
+
+
+def test_no_input_is_overwritten_by_a_table_beside_the_output(group: Path) -> None:
+    picks = read_picks(group)
+    (group.parent / "x_picked.cs").symlink_to(group.parent / "picked.cs")
+    before = (group.parent / "picked.cs").read_bytes()
+    with pytest.raises(PickFormatError, match=r"x_picked\.cs is one of the files"):
+        write_picks(picks.select(np.array([0])), group.parent / "x.csg")
+    assert (group.parent / "picked.cs").read_bytes() == before
+
+
+def test_a_job_folder_is_its_group(group: Path) -> None:
+    assert len(read_picks(group.parent)) == 3
+    (group.parent / "excluded.csg").write_text(GROUP_TEXT)
+    with pytest.raises(PickFormatError, match="holds several lists of picks"):
+        read_picks(group.parent)
+
+
+def test_places_in_another_table_are_asked_for(group: Path) -> None:
+    with pytest.raises(PickFormatError, match=r"no places of picks.*Pass the job's \.csg"):
+        read_picks(group.parent / "J2_passthrough_particles.cs")
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([(9, 3.0), (5, 2.0)], "has no row of the uid 7, which the picks have .1 such."),
+        ([], "has no row of the uid 7"),
+        ([(9, 3.0), (9, 2.0), (7, 1.0), (5, 1.0)], "the uid 9 is there twice"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(group: Path, rows: list, problem: str) -> None:
+    path = group.parent / "J2_passthrough_particles.cs"
+    cs(path, [("uid", "<u8"), ("ctf/df1_A", "<f4")], rows)
+    with pytest.raises(PickFormatError, match=problem) as raised:
+        read_picks(group)
+    assert str(path) in str(raised.value)
+
+
+def test_a_group_says_which_table_is_missing(group: Path) -> None:
+    (group.parent / "picked.cs").unlink()
+    with pytest.raises(PicksNotFoundError, match=r"picked\.cs does not exist"):
+        read_picks(group)
+
+
+@pytest.mark.parametrize("text", ["created: now\n", "{results: {}}\n", "results:\n  a:\n"])
+def test_other_text_is_no_group(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csg").write_text(text)
+    with pytest.raises(PickFormatError, match="no result group of cryoSPARC"):
+        read_picks(tmp_path / "a.csg")
+
+
+def changed(field: str, value: object) -> list:
+    position = [name for name, *_ in PICK_FIELDS].index(field)
+    return [PICKS[0], (*PICKS[1][:position], value, *PICKS[1][position + 1 :])]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        (
+            "location/micrograph_shape",
+            (0, 200),
+            "row 2: location/micrograph_shape is not known",
+        ),
+        ("location/center_x_frac", np.nan, "row 2: the coordinates are x = nan, y = 100.0"),
+        ("location/micrograph_path", b"\xff.mrc", "row 2: .*which is no UTF-8 text"),
+    ],
+)
+def test_values_that_make_no_sense_are_named_by_their_row(
+    tmp_path: Path, field: str, value: object, problem: str
+) -> None:
+    path = cs(tmp_path / "a.cs", rows=changed(field, value))
+    with pytest.raises(PickFormatError, match=problem) as raised:
+        read_picks(path)
+    assert str(path) in str(raised.value)
+
+
+def test_picks_along_filaments_are_refused(tmp_path: Path) -> None:
+    fields = [*PICK_FIELDS, ("filament/filament_uid", "<u8")]
+    path = cs(tmp_path / "a.cs", fields, [(*row, 1) for row in PICKS])
+    with pytest.raises(PickFormatError, match=r"lie along filaments .filament/filament_uid."):
+        read_picks(path)
+
+
+def saved(array: np.ndarray, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+WHOLE = saved(np.array(PICKS, dtype=PICK_FIELDS))
+CYCLE = np.array([{"a": 1}], dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "is an empty file"),
+        (b"data_\n", "is no table of cryoSPARC: a .cs begins with"),
+        (WHOLE[:-1], "is cut off: its header tells of 3 rows of 72 bytes"),
+        (WHOLE[:40], "its header cannot be read"),
+        (WHOLE.replace(b"(3,)", b"(3e"), "its header cannot be read"),
+        (WHOLE.replace(b"'shape': (3,)", b"'shape': (-3,)").replace(b"  \n", b" \n"), "is cut off"),
+        (saved(np.zeros((2, 2))), "is a NumPy array of float64 and shape"),
+        (saved(CYCLE, allow_pickle=True), "holds pickled objects, which are not read"),
+    ],
+    ids=["empty", "text", "cut", "cut header", "bad header", "negative", "plain", "pickle"],
+)  # fmt: skip
+def test_what_is_no_table_is_refused(tmp_path: Path, data: bytes, problem: str) -> None:
+    (tmp_path / "a.cs").write_bytes(data)
+    with pytest.raises(PickFormatError, match=problem):
+        read_picks(tmp_path / "a.cs")
+
+
+def test_a_compressed_table_asks_for_the_package_that_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = builtins.__import__
+
+    def without_cryosparc(name: str, *args: object) -> object:
+        if name.startswith("cryosparc"):
+            raise ImportError(name)
+        return really(name, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without_cryosparc)
+    (tmp_path / "a.cs").write_bytes(b"\x95CSDAT\x01")
+    with pytest.raises(PickFormatError, match="pip install cryosparc-tools"):
+        read_picks(tmp_path / "a.cs")
+
+
+def test_a_compressed_table_is_read_and_becomes_an_ordinary_one(tmp_path: Path) -> None:
+    dataset = pytest.importorskip("cryosparc.dataset")
+    path = tmp_path / "a.cs"
+    table = np.array(PICKS, dtype=PICK_FIELDS)
+    dataset.Dataset(table).save(path, format=dataset.CSDAT_FORMAT)
+    picks = read_picks(path)
+    assert picks.coords_yx_px().tolist() == [[75.0, 50.0], [100.0, 0.0], [50.0, 100.0]]
+    write_picks(picks, tmp_path / "all.cs", columns={})
+    assert (tmp_path / "all.cs").read_bytes() == path.read_bytes()
+    write_picks(picks.select(np.array([1])), tmp_path / "kept.cs")
+    assert np.load(tmp_path / "kept.cs")["uid"].tolist() == [5]
+
+
+def test_new_files_are_those_of_a_result_group(tmp_path: Path) -> None:
+    name = "J1/imported/000000000000000000012_a.mrc"
+    picks = Picks.from_arrays(name, [50.0], [75.0], picker_score=[0.5])
+    given = Given(shapes_yx_px={name: (100, 200)})
+    table, text = write_as(picks, tmp_path / "new.csg", GROUP, given)
+    row = np.load(table)[0]
+    assert row["location/micrograph_uid"] == 12
+    assert row["location/micrograph_shape"].tolist() == [100, 200]
+    assert (row["location/center_x_frac"], row["location/center_y_frac"]) == (0.25, 0.75)
+    assert text.read_text().count("num_items: 1\n") == 2
+    again = read_picks(text).table
+    assert again[["micrograph", "x", "y", "picker_score"]].to_numpy().tolist() == [
+        [name, 50.0, 75.0, 0.5]
+    ]
+
+
+def test_new_files_need_shapes_and_uids(tmp_path: Path) -> None:
+    name = "000000000000000000012_a.mrc"
+    with pytest.raises(PickFormatError, match="shape of 0+12_a.mrc is needed"):
+        write_as(Picks.from_arrays(name, [1], [2]), tmp_path / "a.cs", FORMAT)
+    given = Given(shapes_yx_px={"a.mrc": (9, 9)})
+    with pytest.raises(PickFormatError, match=r"does not begin with one .21 digits.*\.star"):
+        write_as(Picks.from_arrays("a.mrc", [1], [2]), tmp_path / "a.cs", FORMAT, given)
+    assert names_of(tmp_path) == []
