@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_pickeroptimizer.io.images import MRC_SUFFIXES, TIFF_SUFFIXES
+from napari_pickeroptimizer.io.image_names import MRC_SUFFIXES, PACKED_SUFFIXES, TIFF_SUFFIXES
 from napari_pickeroptimizer.io.registry import FORMATS, KNOWN_SUFFIXES, SUFFIXES
 from napari_pickeroptimizer.schema import COLUMNS
 
@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "how-to" / "formats.md"
 
 def manifest(text: str) -> str:
     """Return the manifest with the patterns of its readers and writers."""
-    micrographs = (*MRC_SUFFIXES, *TIFF_SUFFIXES, ".star")
+    micrographs = (*MRC_SUFFIXES, *TIFF_SUFFIXES, *PACKED_SUFFIXES, ".star")
     for command, key, values in (
         ("get_micrographs_reader", "filename_patterns", [f"*{s}" for s in micrographs]),
         ("get_picks_reader", "filename_patterns", [f"*{s}" for s in KNOWN_SUFFIXES]),

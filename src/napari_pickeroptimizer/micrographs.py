@@ -17,7 +17,8 @@ from napari_pickeroptimizer.errors import (
     StandInWarning,
 )
 from napari_pickeroptimizer.io.files import RealPaths, is_file
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, image_shape_px
+from napari_pickeroptimizer.io.image_names import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.images import image_shape_px
 from napari_pickeroptimizer.io.micrograph_files import find_micrograph_files
 from napari_pickeroptimizer.io.micrographs_star import MicrographRow, split_slice
 from napari_pickeroptimizer.io.project import absolute, common_folder

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.micrographs_star import split_slice
 from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES
 
@@ -71,14 +71,15 @@ class Spelling:
 
         Other names are those of pick files or of Topaz: their folders are none of a micrograph.
         """
-        return posixpath.splitext(self.file)[1].lower() in IMAGE_SUFFIXES
+        return bool(image_suffix(self.file))
 
     def keys(self, freedom: int, *, of_other: bool = False) -> set[_Key]:
         """Return what the file name may be compared by; `of_other`: by the other of the two."""
         files = {self.file}
         stem, suffix = posixpath.splitext(self.file)
-        if freedom >= WITHOUT_SUFFIX and suffix.lower() in IMAGE_SUFFIXES:
-            files.add(stem)
+        image = image_suffix(self.file)
+        if freedom >= WITHOUT_SUFFIX and image:
+            files.add(self.file[: -len(image)])
         elif freedom >= WITHOUT_PICKER:
             stem = stem if suffix in KNOWN_SUFFIXES else self.file
             files |= {stem, PICK_FILE_SUFFIX.sub("", stem)}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError
+from napari_pickeroptimizer.errors import (
+    MicrographReadError,
+    PickerOptimizerError,
+    PickFormatError,
+)
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.io.star import StarDocument
 from napari_pickeroptimizer.micrographs import Micrograph
@@ -103,19 +110,41 @@ def test_lists_and_picks_of_a_real_project(shared_data: Path, tmp_path: Path) ->
     assert np.bincount(labels.labels).tolist() == [0, 1384, 399]
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        ("mrc_odd/leginon/08mar13e_00010gr_00004sq_v02_00005hl.mrc", (512, 512)),
-        ("mrc_odd/leginon/holetemplate.mrc", (200, 200)),
-        ("mrc_odd/leginon/radpow.mrc", (1, 256)),
-        ("cryolo/napari-boxmanager/2d_0.mrc", (100, 100)),
-    ],
-)
-def test_mrc_files_of_old_programs_read(
-    formats: Path, name: str, shape: tuple[int, int]
+MAPS = ("mrc_odd/mrcfile/EMD-3001.map.bz2", "mrc_odd/mrcfile/EMD-3197.map.bz2")
+
+
+def test_every_image_reads_as_mrcfile_reads_it_or_is_refused(
+    formats: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image = Micrograph(name, formats / name).read()
-    assert image.shape == shape
-    assert np.isfinite(image).all()
-    assert image.std() > 0
+    files = sorted({*formats.rglob("*.mrc"), *formats.rglob("*.map*")})
+    table = []
+    for file in files:
+        name = file.relative_to(formats).as_posix()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = mrcfile.read(file)
+        if name in MAPS:
+            with pytest.raises(MicrographReadError, match="three-dimensional map") as refused:
+                Micrograph(name, file).read()
+            table.append(f"{name}: {str(refused.value).removeprefix(str(file))}")
+        else:
+            image = Micrograph(name, file).read()
+            assert np.array_equal(image, np.atleast_2d(expected)), name
+            assert np.isfinite(image).all()
+            assert image.std() > 0
+            table.append(f"{name}: {image.shape} {expected.dtype}")
+    assert len(files) == 17
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["", *table, ""]))
+
+
+def test_a_map_under_a_micrographs_name_is_refused_by_its_header(
+    formats: Path, tmp_path: Path
+) -> None:
+    for map_file, says in zip(
+        MAPS, ("axes in the order", "three-dimensional map"), strict=True
+    ):
+        file = tmp_path / "a.mrc.bz2"
+        file.write_bytes((formats / map_file).read_bytes())
+        with pytest.raises(MicrographReadError, match=says):
+            Micrograph("a", file).read()

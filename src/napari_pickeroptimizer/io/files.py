@@ -20,7 +20,7 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         Path(entry.path)
         for _, entries in _walk(str(folder))
         for entry in entries
-        if Path(entry.name).suffix.lower() in suffixes and not _is_folder(entry)
+        if entry.name.lower().endswith(suffixes) and not _is_folder(entry)
     )
 
 

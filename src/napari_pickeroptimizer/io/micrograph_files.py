@@ -7,7 +7,13 @@ from pathlib import Path
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
 from napari_pickeroptimizer.io.files import files_below, files_like, is_file
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, mrcs_sections
+from napari_pickeroptimizer.io.image_names import (
+    IMAGE_SUFFIXES,
+    image_suffix,
+    no_micrograph,
+    without_image_suffix,
+)
+from napari_pickeroptimizer.io.images import mrcs_sections
 from napari_pickeroptimizer.io.micrographs_star import MicrographRow, read_micrographs_star
 
 
@@ -32,7 +38,10 @@ def find_micrograph_files(where: str | Path) -> list[MicrographRow]:
     if path.suffix.lower() == ".star":
         return [found for row in read_micrographs_star(path) for found in _sections(row)]
     if path.is_file():
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+        if not image_suffix(path):
+            why_not = no_micrograph(path)
+            if why_not is not None:
+                raise MicrographReadError(f"{path} {why_not}")
             raise MicrographReadError(
                 f"{path} is no micrograph: expected one of {', '.join(IMAGE_SUFFIXES)}, "
                 "a directory, a glob or a micrographs STAR."
@@ -44,7 +53,7 @@ def find_micrograph_files(where: str | Path) -> list[MicrographRow]:
     return [
         found
         for file in files
-        if file.suffix.lower() in IMAGE_SUFFIXES
+        if image_suffix(file)
         for found in _sections(MicrographRow(str(file), file))
     ]
 
@@ -52,8 +61,8 @@ def find_micrograph_files(where: str | Path) -> list[MicrographRow]:
 def _find_below(folder: Path) -> list[MicrographRow]:
     files = [f for f in files_below(folder, IMAGE_SUFFIXES) if not f.name.startswith(".")]
     best: dict[Path, Path] = {}  # a.mrc wins over its thumbnail a.png
-    for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(f.suffix.lower())):
-        best.setdefault(file.with_suffix(""), file)
+    for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(image_suffix(f))):
+        best.setdefault(without_image_suffix(file), file)
     return [
         found
         for file in sorted(best.values())
@@ -63,7 +72,11 @@ def _find_below(folder: Path) -> list[MicrographRow]:
 
 def _sections(row: MicrographRow) -> list[MicrographRow]:
     """Return the sections of a stack that is named as a whole; else the row itself."""
-    if row.section is not None or row.path.suffix.lower() != ".mrcs" or not is_file(row.path):
+    if (
+        row.section is not None
+        or not image_suffix(row.path).startswith(".mrcs")
+        or not is_file(row.path)
+    ):
         return [row]
     n = mrcs_sections(row.path)
     if n <= 1:

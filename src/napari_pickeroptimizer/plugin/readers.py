@@ -10,14 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from napari_pickeroptimizer.io import eman, relion
-from napari_pickeroptimizer.io.images import MRC_SUFFIXES, TIFF_SUFFIXES
+from napari_pickeroptimizer.io.image_names import (
+    MRC_SUFFIXES,
+    PACKED_SUFFIXES,
+    PACKERS,
+    TIFF_SUFFIXES,
+    image_suffix,
+)
 from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES, format_of
+from napari_pickeroptimizer.io.unpacking import read_at
 
 LayerData = tuple[Any, ...]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 PathOrPaths = str | Sequence[str]
 
-IMAGE_SUFFIXES = MRC_SUFFIXES + TIFF_SUFFIXES  # other image files are left to napari
+IMAGE_SUFFIXES = (
+    MRC_SUFFIXES + TIFF_SUFFIXES + PACKED_SUFFIXES
+)  # other image files are left to napari
+# MRC files that are micrographs if they have one section, not maps
+ONE_SECTION = (".mrc", *(".mrc" + packer for packer in PACKERS))
 # A STAR names its columns before its rows; optics tables before them are short.
 SNIFFED_BYTES = 64 * 1024
 MRC_HEADER_BYTES = 256
@@ -116,7 +127,7 @@ def _layer_name(places: list[Path], fallback: str = "micrographs") -> str:
 
 
 def _is_file(places: list[Path]) -> bool:
-    return all(p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES for p in places)
+    return all(p.is_file() and image_suffix(p) in IMAGE_SUFFIXES for p in places)
 
 
 def _is_glob(place: Path) -> bool:
@@ -146,11 +157,11 @@ def _first_files(path: PathOrPaths) -> list[Path]:
 def _holds_micrographs(path: Path) -> bool:
     if path.is_dir():
         return _has_files(path, IMAGE_SUFFIXES)
-    suffix = path.suffix.lower()
-    if suffix == ".star":
+    if path.suffix.lower() == ".star":
         head = _head(path)
         return "_rlnMicrographName" in head and not relion.FORMAT.holds_picks(head)
-    if suffix == ".mrc":
+    suffix = image_suffix(path)
+    if suffix in ONE_SECTION:
         return _mrc_sections(path) == 1
     return suffix in IMAGE_SUFFIXES
 
@@ -186,8 +197,7 @@ def _head(path: Path) -> str:
 def _mrc_sections(path: Path) -> int:
     """Return the number of sections of an MRC header in either byte order; 0 without a header."""
     try:
-        with path.open("rb") as file:
-            header = file.read(MRC_HEADER_BYTES)
+        header = read_at(path, 0, MRC_HEADER_BYTES)
     except OSError:
         return 0
     if len(header) < MRC_HEADER_BYTES:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, class_name
 from napari_pickeroptimizer.errors import BoxSetError, LabelError
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.image_names import PLAIN_SUFFIXES
 from napari_pickeroptimizer.pretrain.stacks import StoredWindows, read_windows
 
 CLASSES = {class_name(c): c for c in (PARTICLE, CONTAMINANT, CARBON)}
@@ -196,7 +196,7 @@ def _files_by_category(folder: Path) -> dict[str, list[Path]]:
         sub.name: sorted(
             f
             for f in sub.iterdir()
-            if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()
+            if f.suffix.lower() in PLAIN_SUFFIXES and f.name[0] != "." and f.is_file()
         )
         for sub in subfolders
     }
@@ -204,7 +204,7 @@ def _files_by_category(folder: Path) -> dict[str, list[Path]]:
     if empty:
         raise BoxSetError(
             f"{folder / empty[0]} holds no stack of boxes: expected "
-            f"{', '.join(IMAGE_SUFFIXES)} files. Fill or remove the folder."
+            f"{', '.join(PLAIN_SUFFIXES)} files. Fill or remove the folder."
         )
     return files
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from napari_pickeroptimizer.boxes import standardised
 from napari_pickeroptimizer.errors import BoxSetError, MicrographReadError
-from napari_pickeroptimizer.io.images import MRC_SUFFIXES, TIFF_SUFFIXES
+from napari_pickeroptimizer.io.image_names import MRC_SUFFIXES, TIFF_SUFFIXES
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.pretrain.write import (
     BOX_PX,

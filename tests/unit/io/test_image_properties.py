@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 from fuzzing import bounded, edited, edits_with
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from napari_pickeroptimizer.errors import MicrographReadError
+from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.images import (
     image_shape_px,
     mrcs_sections,
@@ -23,7 +27,7 @@ from napari_pickeroptimizer.io.images import (
 
 GREYS = np.arange(12 * 9).reshape(12, 9)
 MRC_TYPES = ("int8", "int16", "float32", "uint16", "float16")
-SUFFIXES = (".png", ".tif", ".mrc", ".mrcs")
+SUFFIXES = (".png", ".tif", ".mrc", ".mrcs", ".mrc.gz", ".tif.bz2")
 # what programs write into headers, and what they should not
 WORDS = [
     *(n.to_bytes(4, "little", signed=True) for n in (0, 1, -1, 3, 2**31 - 1, -(2**31), 65536)),
@@ -47,13 +51,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     image.save(root / "a.png")
     image.save(root / "plain.tif")
     image.save(root / "packed.tif", compression="tiff_adobe_deflate")
+    image.save(root / "lzw.tif", compression="tiff_lzw", tiffinfo={317: 2})
+    tifffile.imwrite(root / "big.tif", GREYS.astype(np.float16), bigtiff=True)
+    whole = (root / "float32.mrc").read_bytes()
+    (root / "a.mrc.gz").write_bytes(gzip.compress(whole, mtime=0))
+    (root / "a.tif.bz2").write_bytes(bz2.compress((root / "plain.tif").read_bytes()))
     return {path.name: path.read_bytes() for path in sorted(root.iterdir())}
 
 
 def test_the_files_that_are_spoilt_here_are_good(
     files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    assert len(files) == 9
+    assert len(files) == 13
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
         assert np.array_equal(open_image(tmp_path / name, 0), GREYS), name
@@ -69,7 +78,7 @@ def test_an_image_is_read_or_refused(
     changes,
 ) -> None:
     name = data.draw(st.sampled_from(sorted(files)))
-    suffix = data.draw(st.sampled_from((Path(name).suffix, *SUFFIXES)))
+    suffix = data.draw(st.sampled_from((image_suffix(name), *SUFFIXES)))
     path = tmp_path_factory.getbasetemp() / f"fuzzed{suffix}"
     path.write_bytes(edited(files[name], changes))
     size = open_pixel_size_ang(path)

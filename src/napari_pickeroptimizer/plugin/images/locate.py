@@ -7,14 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from napari_pickeroptimizer.errors import AmbiguousMicrographError
 from napari_pickeroptimizer.io.files import RealPaths, is_file
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.image_names import (
+    IMAGE_SUFFIXES,
+    image_suffix,
+    without_image_suffix,
+)
 from napari_pickeroptimizer.io.micrographs_star import (
     common_pixel_size_ang,
     file_and_slice,
@@ -122,7 +126,7 @@ def _nowhere() -> Path:
 
 def _direct(name: str, paths: ProjectPaths) -> tuple[Path, int] | None:
     """Return the file that a name means as a path, and the section."""
-    if PurePosixPath(_listed(name)).suffix.lower() not in IMAGE_SUFFIXES:
+    if not image_suffix(_listed(name)):
         return None
     file, number = file_and_slice(name.replace("\\", "/"), paths)
     return (file, (number or 1) - 1) if is_file(file) else None
@@ -196,10 +200,10 @@ def _images_in(folders: Iterable[Path]) -> Micrographs:
             files = [Path(e.path) for e in os.scandir(folder) if e.is_file()]
         except OSError:
             continue
-        images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
-        images.sort(key=lambda f: (IMAGE_SUFFIXES.index(f.suffix.lower()), f.name))
+        images = [f for f in files if image_suffix(f)]
+        images.sort(key=lambda f: (IMAGE_SUFFIXES.index(image_suffix(f)), f.name))
         for file in images:  # a.mrc takes precedence over its thumbnail a.png
-            best.setdefault(file.with_suffix(""), file)
+            best.setdefault(without_image_suffix(file), file)
     return Micrographs(tuple(Micrograph(f.name, f) for f in best.values()))
 
 

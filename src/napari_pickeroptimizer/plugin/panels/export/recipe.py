@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.label_digest import labels_digest
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES, open_pixel_size_ang
+from napari_pickeroptimizer.io.image_names import image_suffix
+from napari_pickeroptimizer.io.images import open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths
 from napari_pickeroptimizer.model.before_labels import BUNDLED_NAME
@@ -206,7 +207,7 @@ def _whole_folder(folder: Path, files: Sequence[Path]) -> list[str]:
         entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
     except OSError:
         return [str(f) for f in files]
-    images = {e.name for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES}
+    images = {e.name for e in entries if image_suffix(e.name)}
     if images == {f.name for f in files} and not any(e.is_dir() for e in entries):
         return [str(folder)]
     return list(_as_glob(sorted(files)) or (str(f) for f in files))
