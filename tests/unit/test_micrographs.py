@@ -107,7 +107,9 @@ class TestRead:
 
     def test_complex_mrc(self, tmp_path: Path) -> None:
         path = write_mrc(tmp_path / "a.mrc", IMAGE.astype(np.complex64))
-        with pytest.raises(MicrographReadError, match="MRC mode 4; readable are 0"):
+        with pytest.raises(
+            MicrographReadError, match=r"MRC mode 4 \(.* transform\); readable are 0"
+        ):
             Micrograph("a", path).read()
 
     @pytest.mark.parametrize("name", ["a.mrc", "a.tif", "a.png", "a.jpg"])
@@ -120,11 +122,11 @@ class TestRead:
     def test_volume_and_colour_are_not_cut_to_a_plane(self, tmp_path: Path) -> None:
         write_mrc(tmp_path / "a.mrc", np.stack([IMAGE, IMAGE]))
         with pytest.raises(
-            MicrographReadError, match=r"expected one 2-D image, got shape \(2, 3"
+            MicrographReadError, match="expected one 2-D image, got 2 sections of 4 x 3 pix"
         ):
             Micrograph("a", tmp_path / "a.mrc").read()
         tifffile.imwrite(tmp_path / "c.tif", np.zeros((5, 6, 3), np.uint8), photometric="rgb")
-        with pytest.raises(MicrographReadError, match=r"got shape \(5, 6, 3\)"):
+        with pytest.raises(MicrographReadError, match="picture in colour"):
             Micrograph("c", tmp_path / "c.tif").read()
 
     def test_file_that_is_not_there(self, tmp_path: Path) -> None:

@@ -304,13 +304,13 @@ class TestCost:
     def opened(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         """Paths of the MRC headers that are opened."""
         paths: list[Path] = []
-        really = images._MrcHeader.read
+        really = images.MrcHeader.read
 
         def read(path: Path) -> object:
             paths.append(path)
             return really(path)
 
-        monkeypatch.setattr(images._MrcHeader, "read", read)
+        monkeypatch.setattr(images.MrcHeader, "read", read)
         return paths
 
     def test_no_header_is_opened_before_its_pixel_size_is_asked_for(

@@ -25,6 +25,8 @@ _GAIN = re.compile(
 )
 # A stack with one of these words at the end of its name is a movie, whatever its suffix.
 _MOVIE = re.compile(r"(.*[_\-. ])?(movies?|frames?|fractions?)", re.IGNORECASE)
+# A box of so many sections that is nearly a cube is a map; movies are wider.
+_LEAST_MAP = 16
 _AVERAGE = "Pass the motion-corrected average, one two-dimensional image."
 # Endings of what people pass as micrographs and what it is instead.
 _OTHERS = {
@@ -99,7 +101,7 @@ def why_not_2d(path: Path, shape: tuple[int, int, int]) -> str:
             f"is a picture in colour ({ny} x {nz} pixels of {nx} values), not a micrograph: "
             "expected one 2-D image of grey values."
         )
-    if 4 * nz >= max(nx, ny) or nx < nz:
+    if nz >= _LEAST_MAP and 4 * nz >= max(nx, ny):
         return f"is not a micrograph: {size} are a three-dimensional map."
     return (
         f"is not a micrograph: expected one 2-D image, got {size}, a movie or a stack. Of a movie "

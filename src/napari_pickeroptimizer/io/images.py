@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
 from napari_pickeroptimizer.io.image_names import (
+    IMAGE_SUFFIXES,
     MRC_SUFFIXES,
     TIFF_SUFFIXES,
     no_micrograph,
@@ -25,7 +26,7 @@ from napari_pickeroptimizer.io.stored_image import MAX_IMAGE_PX, StoredImage
 from napari_pickeroptimizer.io.tiff import read_tiff
 from napari_pickeroptimizer.io.unpacking import is_packed
 
-__all__ = ["MAX_IMAGE_PX", "StoredImage"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_IMAGE_PX", "MRC_SUFFIXES", "TIFF_SUFFIXES", "StoredImage"]
 
 
 def open_pixel_size_ang(path: Path) -> float | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.image_names import image_suffix
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
@@ -147,7 +147,6 @@ def place_of(micrograph: str) -> str:
             f"the micrograph name {micrograph!r} is no name for a file of its picks: write a "
             "format of one file for all micrographs, or name the micrograph."
         )
-    stem, dot, suffix = parts[-1].rpartition(".")
-    if stem and f"{dot}{suffix}".lower() in IMAGE_SUFFIXES:
-        parts[-1] = stem
+    stem = parts[-1][: -len(image_suffix(parts[-1])) or None]
+    parts[-1] = stem or parts[-1]
     return "/".join(parts)
