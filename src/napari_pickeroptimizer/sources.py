@@ -46,6 +46,33 @@ class PickSource(ABC):
     holds_columns: ClassVar[bool] = True
     """Whether the format has room for extra columns (STAR and CSV do, .box does not)."""
 
+    takes_places: ClassVar[bool] = False
+    """Whether `render` moves picks: replaces x and y where they are among its columns."""
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Names of the file's columns that are none of `schema.COLUMNS`."""
+        return ()
+
+    def strings(self, label: str) -> NDArray[np.object_] | None:
+        """Return one of `other_labels`, as text, of all rows; None if it is no text."""
+        return None
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """What the file holds besides the table of picks: names of tables, of keys."""
+        return ()
+
+    @property
+    def pixel_size_ang(self) -> float | None:
+        """Pixel size in Å of all its micrographs, where the file tells it."""
+        return None
+
+    @property
+    def box_px(self) -> float | None:
+        """Side of all its boxes in pixels, where the file tells it."""
+        return None
+
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that were read, `path` among them."""

@@ -22,11 +22,13 @@ import typer
 from napari_pickeroptimizer import __version__
 from napari_pickeroptimizer.cli import (
     EXIT_INTERRUPTED,
+    convert,
     decide,
     demo,
     evaluate,
     finetune,
     handled_by,
+    inspect,
     pretrain,
     pretrain_set,
     prune,
@@ -57,6 +59,8 @@ app.command("score")(flattened(score.score))
 app.command("decide")(flattened(decide.decide))
 app.command("suggest")(suggest.suggest)
 app.command("evaluate")(evaluate.evaluate)
+app.command("inspect")(inspect.inspect)
+app.command("convert")(convert.convert)
 app.command("simulate")(simulate.simulate)
 app.command("pretrain-set")(pretrain_set.pretrain_set)
 app.command("pretrain")(pretrain.pretrain)

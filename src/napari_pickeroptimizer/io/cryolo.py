@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.io.eman import read_corners
+from napari_pickeroptimizer.io.eman import common_box_px, read_corners
 from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.outputs import write_each_micrograph
 from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
@@ -42,6 +42,22 @@ class CboxSource(PickSource):
     document: StarDocument
     block: StarBlock
     holds_columns = False
+
+    @property
+    def box_px(self) -> float | None:
+        """Side of the boxes, if all are squares of one size; none of size 0."""
+        sides = self.document.numbers(self.block, _BOX[2:])
+        return common_box_px({float(side) for v in sides.values() for side in np.unique(v)})
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """What crYOLO tells besides corner, size and confidence."""
+        known = (*_BOX, _CONFIDENCE)
+        return tuple(label for label in self.block.columns if label not in known)
+
+    def strings(self, label: str) -> NDArray[np.object_] | None:
+        """Return a column of the boxes' table, as it is written."""
+        return self.document.strings(self.block, [label])[label]
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`; a score replaces the confidence."""

@@ -39,6 +39,11 @@ class CsSource(PickSource):
     table: CsTable
     holds_columns = False
 
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Columns that hold neither places nor the score."""
+        return _others(self.table)
+
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> bytes:
         """Return the file with only `rows`; a score replaces the picker's."""
         score = columns.get(PICKER_SCORE.star)
@@ -54,6 +59,11 @@ class GroupSource(PickSource):
     tables: Mapping[str, CsTable]
     uids: NDArray[np.uint64]
     holds_columns = False
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Columns of all tables that hold neither places nor the score."""
+        return tuple(dict.fromkeys(n for t in self.tables.values() for n in _others(t)))
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -85,6 +95,10 @@ class GroupSource(PickSource):
             counts[member] = len(kept)
         made[name] = self.group.render(names, counts)
         return made
+
+
+def _others(table: CsTable) -> tuple[str, ...]:
+    return tuple(n for n in table.fields if n not in (_X, _Y, _SHAPE, _PATH, _SCORE))
 
 
 def read_cs(path: Path, micrograph: str | None = None) -> FilePicks:

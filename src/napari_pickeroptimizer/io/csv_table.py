@@ -76,6 +76,22 @@ class CsvSource(PickSource):
     header: tuple[str, ...]
     positions: Mapping[str, int]
     names_labels: bool
+    takes_places = True
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Columns that are none of the schema."""
+        known = set(self.positions.values())
+        return tuple(name for i, name in enumerate(self.header) if i not in known)
+
+    def strings(self, label: str) -> NDArray[np.object_] | None:
+        """Return a column of the file."""
+        if label not in self.other_labels:
+            return None
+        lines = [self.lines[i].rstrip("\r") for i in self.row_lines.tolist()]
+        rows = csv.reader(lines, delimiter=self.delimiter)
+        position = self.header.index(label)
+        return np.array([row[position].strip(BLANKS) for row in rows], dtype=object)
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`, and `columns` added or replaced.

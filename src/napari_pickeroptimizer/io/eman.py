@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (4, 5)
 _SCORE_POSITION = 4
+_SIZE_POSITIONS = slice(2, 4)
 # In place of a score, EMAN's helix boxes have codes: -1 at the start of a filament, -2 at its
 # end; 0 and -3 are those of single boxes.
 _HELIX_ENDS = (-1, -2)
@@ -40,6 +41,16 @@ class BoxSource(PickSource):
     n_columns: int
     holds_columns = False
 
+    @property
+    def box_px(self) -> float | None:
+        """Side of the boxes, if all are squares of one size; none of size 0."""
+        sizes = {
+            float(side)
+            for i in self.row_lines.tolist()
+            for side in self.lines[i].split()[_SIZE_POSITIONS]
+        }
+        return common_box_px(sizes)
+
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`; a score replaces the fifth column."""
         lines = self.lines
@@ -49,6 +60,11 @@ class BoxSource(PickSource):
             scores = {_SCORE_POSITION: format_values(score)}
             lines = replace_fields(lines, kept, scores, [], self.n_columns)
         return kept_text(lines, self.row_lines, rows)
+
+
+def common_box_px(sizes: set[float]) -> float | None:
+    """Return the only size of boxes; None if there are several, or it is 0: a point."""
+    return sizes.pop() or None if len(sizes) == 1 else None
 
 
 def read_box(path: Path, micrograph: str | None = None) -> FilePicks:

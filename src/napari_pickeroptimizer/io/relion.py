@@ -20,6 +20,7 @@ from napari_pickeroptimizer.io.coordinate_lists import (
     suffix_of,
 )
 from napari_pickeroptimizer.io.fields import format_values
+from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
 from napari_pickeroptimizer.io.outputs import write_content
 from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument, new_star
@@ -29,6 +30,7 @@ from napari_pickeroptimizer.schema import (
     X,
     Y,
     as_column,
+    column_of,
     columns_in,
     refuse_filaments,
     refuse_tomogram,
@@ -50,6 +52,29 @@ class StarSource(PickSource):
 
     document: StarDocument
     block: StarBlock | None  # None: an empty per-micrograph file
+    takes_places = True
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Columns of the picks' table that are none of the schema."""
+        labels = () if self.block is None else self.block.columns
+        return tuple(label for label in labels if column_of(label) is None)
+
+    def strings(self, label: str) -> NDArray[np.object_] | None:
+        """Return a column of the picks' table, as it is written."""
+        if self.block is None or label not in self.block.columns:
+            return None
+        return self.document.strings(self.block, [label])[label]
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """The other tables, such as that of the optics groups."""
+        return tuple(f"data_{b.name}" for b in self.document.blocks if b is not self.block)
+
+    @property
+    def pixel_size_ang(self) -> float | None:
+        """Pixel size of the micrographs, if they have one in common."""
+        return common_pixel_size_ang(self.document)
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`, and `columns` added or replaced."""
