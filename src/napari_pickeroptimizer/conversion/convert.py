@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pickeroptimizer.conversion.losses import carrying, losses, source_format
+import numpy as np
+
+from napari_pickeroptimizer.conversion.losses import carrying, losses, rounding, source_format
 from napari_pickeroptimizer.conversion.moves import Moves, moved
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_as, write_picks
@@ -80,6 +82,8 @@ class Conversion:
     def _write(self, target: Path) -> list[Path]:
         if self.is_copy:
             places = {column.star: self.picks.values(column) for column in self.moved_columns}
+            if self.pick_format.room.whole_pixels:
+                places = {name: np.rint(v).astype(np.int64) for name, v in places.items()}
             return write_picks(self.picks, target, columns=places, final=self.output)
         room = self.pick_format.room
         picks = carrying(self.picks) if room.other_columns else self.picks
@@ -146,7 +150,8 @@ def planned(
     same = source_format(picks) is pick_format and is_tree != is_file_of(output, pick_format)
     if same and (not moves or all(source.takes_places for source in picks.sources)):
         columns = tuple(c for c in (X, Y) if (changed.values(c) != picks.values(c)).any())
-        return Conversion(changed, output, pick_format, given, True, columns)
+        rounded = tuple(rounding(changed, pick_format.room)) if columns else ()
+        return Conversion(changed, output, pick_format, given, True, columns, rounded)
     if pick_format.write is None:
         raise SettingsError(
             f"{pick_format.name} files are not written from others; written are "

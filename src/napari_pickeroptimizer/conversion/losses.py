@@ -13,7 +13,7 @@ from napari_pickeroptimizer.io.registry import format_of
 from napari_pickeroptimizer.schema import COLUMNS, FEATURE_PREFIX, header_names, plain_name
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.io.pick_format import PickFormat
+    from napari_pickeroptimizer.io.pick_format import PickFormat, Room
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.sources import PickSource
 
@@ -99,14 +99,18 @@ def losses(
     besides = tuple(dict.fromkeys(name for s in picks.sources for name in s.besides))
     if besides:
         lost.append(f"what is in the files besides the picks: {shown(besides, most_names)}")
-    if room.whole_pixels:
-        places = picks.coords_yx_px()
-        if room.anchor == "corner" and box_px is not None:
-            places = places - box_px / 2
-        n = int((np.abs(places - np.rint(places)) > _WHOLE).any(axis=1).sum())
-        if n:
-            lost.append(f"fractions of pixels: {n:,} of {len(picks):,} picks are rounded")
-    return lost
+    return lost + rounding(picks, room, box_px)
+
+
+def rounding(picks: Picks, room: Room, box_px: float | None = None) -> list[str]:
+    """Return a phrase on the picks that a format of whole pixels rounds, if there are any."""
+    if not room.whole_pixels:
+        return []
+    places = picks.coords_yx_px()
+    if room.anchor == "corner" and box_px is not None:
+        places = places - box_px / 2
+    n = int((np.abs(places - np.rint(places)) > _WHOLE).any(axis=1).sum())
+    return [f"fractions of pixels: {n:,} of {len(picks):,} picks are rounded"] if n else []
 
 
 def shown(names: Sequence[str], most: int = MOST_NAMES) -> str:

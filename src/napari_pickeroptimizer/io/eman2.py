@@ -62,6 +62,11 @@ class InfoSource(PickSource):
     stop: int
     holds_columns = False
 
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """The keys of all else that EMAN2 knows of the micrograph."""
+        return tuple(key for key, _ in _members(self.text) if key != _BOXES)
+
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only the boxes of `rows`; a score replaces a box's own."""
         if not self.boxes:

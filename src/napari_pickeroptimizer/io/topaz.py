@@ -11,7 +11,7 @@ import numpy as np
 from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io.csv_table import csv_fields, read_csv
 from napari_pickeroptimizer.io.fields import format_values
-from napari_pickeroptimizer.io.images import IMAGE_SUFFIXES
+from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.outputs import write_content
 from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
 from napari_pickeroptimizer.io.text import read_text
@@ -73,8 +73,7 @@ def write_topaz(picks: Picks, output: Path, given: Given) -> list[Path]:
 
 def _stem(name: str) -> str:
     file = name.rpartition("/")[2]
-    stem, dot, suffix = file.rpartition(".")
-    return stem if stem and f"{dot}{suffix}".lower() in IMAGE_SUFFIXES else file
+    return file[: -len(image_suffix(file)) or None] or file
 
 
 def _holds_picks(head: str) -> bool:

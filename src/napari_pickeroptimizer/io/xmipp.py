@@ -45,6 +45,19 @@ class PosSource(PickSource):
     costs: Mapping[int, tuple[int, int]]
     holds_columns = False
 
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """The picks that were discarded before."""
+        blocks = self.document.blocks_with(_X, _Y)
+        n = sum(len(block) for block in blocks) - len(self.rows)
+        return (f"{n} discarded picks",) if n else ()
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Xmipp's own numbers of picks and micrographs."""
+        labels = [c for block in self.document.blocks_with(_X, _Y) for c in block.columns]
+        return tuple(dict.fromkeys(c for c in labels if c not in (_X, _Y, _COST, _ENABLED)))
+
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`; a score replaces the cost."""
         lines = self.document.lines

@@ -169,3 +169,12 @@ def test_two_micrographs_of_one_file_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="two micrographs would go to a.csv"):
         plan.write()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_in_a_format_of_whole_pixels_is_rounded_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("image_name\tx_coord\ty_coord\na\t10\t21\nb\t30\t40\n")
+    picks = read_picks(tmp_path / "in.txt")
+    plan = planned(picks, tmp_path / "out.txt", fmt(".txt"), Moves(scale=0.5))
+    assert plan.lost == ("fractions of pixels: 1 of 2 picks are rounded",)
+    (path,) = plan.write()
+    assert path.read_text() == "image_name\tx_coord\ty_coord\na\t5\t10\nb\t15\t20\n"

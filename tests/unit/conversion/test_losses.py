@@ -109,3 +109,20 @@ def test_of_many_names_the_first_are_listed() -> None:
 def test_rows_that_were_selected_keep_their_own_values(star: Picks) -> None:
     table = carrying(star.select(np.array([1]))).table
     assert table["feature_rlnAnglePsi"].tolist() == ["90"]
+
+
+def test_what_emans_and_xmipps_files_hold_besides_picks(tmp_path: Path) -> None:
+    (tmp_path / "a_info.json").write_text(
+        '{"boxes": [[10, 20, "manual"]], "ctf": [1, 2], "quality": 5}'
+    )
+    assert losses(read_picks(tmp_path / "a_info.json"), fmt(".star")) == [
+        "what is in the files besides the picks: ctf, quality"
+    ]
+    (tmp_path / "a.pos").write_text(
+        "# XMIPP_STAR_1 *\ndata_particles\nloop_\n_itemId\n_enabled\n_xcoor\n_ycoor\n"
+        "1 1 10 20\n2 -1 30 40\n"
+    )
+    assert losses(read_picks(tmp_path / "a.pos"), fmt(".star")) == [
+        "1 other columns: itemId",
+        "what is in the files besides the picks: 1 discarded picks",
+    ]
