@@ -86,10 +86,10 @@ def test_columns_that_only_some_files_have_are_lost(tmp_path: Path) -> None:
 
 
 def test_a_name_that_would_be_a_score_elsewhere_is_lost(tmp_path: Path) -> None:
-    (tmp_path / "a.star").write_text(STAR.replace("_rlnAnglePsi", "_fom"))
+    (tmp_path / "a.star").write_text(STAR.replace("_rlnAnglePsi", "_confidence"))
     picks = read_picks(tmp_path / "a.star")
-    assert losses(picks, fmt(".csv"))[0] == "1 other columns: fom"
-    assert "feature_fom" not in carrying(picks).table
+    assert losses(picks, fmt(".csv"))[0] == "1 other columns: confidence"
+    assert "feature_confidence" not in carrying(picks).table
 
 
 @pytest.mark.parametrize("name", ["two words", "a#b"])
