@@ -130,8 +130,13 @@ def report_writer(
     return write_report
 
 
-def show_scoring(events: Iterator[Any], title: str) -> Any:
-    """Show scoring as a progress bar, warn of failed micrographs; return the last event."""
+def show_scoring(events: Iterator[Any], title: str, told: set[str]) -> Any:
+    """Show scoring as a progress bar, warn of failed micrographs; return the last event.
+
+    That picks and micrographs do not fit is told at once, as the run may be stopped, and added
+    to `told`.
+    """
+    from napari_pickeroptimizer.image_frame.check import OtherFrameFits
     from napari_pickeroptimizer.prune.events import ScoresReused
     from napari_pickeroptimizer.reading import MicrographFailed
 
@@ -143,6 +148,9 @@ def show_scoring(events: Iterator[Any], title: str) -> Any:
     for last in run_with_progress(events, title, describe):
         if isinstance(last, MicrographFailed):
             warn(f"{last.reason} Its {len(last.group.rows)} picks stay unscored.")
+        elif isinstance(last, OtherFrameFits):
+            warn(last.sentence)
+            told.add(last.sentence)
         elif isinstance(last, ScoresReused):
             out_text = f"{last.n_picks:,} picks on {last.n_micrographs:,} micrographs"
             err.print(f"{out_text} were scored before: their scores are used.", markup=False)
@@ -153,10 +161,12 @@ def show_run(events: Iterator[Any], title: str, output: Path, as_json: bool) -> 
     """Run with a bar, print warnings and figures; leave with 1 if a micrograph was unreadable."""
     from napari_pickeroptimizer.prune.run import Pruned
 
-    result = show_scoring(events, title)
+    told: set[str] = set()
+    result = show_scoring(events, title, told)
     assert isinstance(result, Pruned)  # the generator's last event
     for sentence in result.record["warnings"]:
-        warn(sentence)
+        if sentence not in told:
+            warn(sentence)
     if as_json:
         print_json(result.record)
     else:

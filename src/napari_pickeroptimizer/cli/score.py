@@ -54,7 +54,7 @@ def score(
         shard=part,
         inputs=scoring_inputs(scoring),
     )
-    result = show_scoring(events, "Scoring")
+    result = show_scoring(events, "Scoring", set())
     if classifier.card.is_before_labels:
         warn(no_forecast_reason(classifier.card))
     assert isinstance(result, PicksScored)  # the generator's last event

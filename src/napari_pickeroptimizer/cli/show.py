@@ -74,6 +74,7 @@ def run_to_end(
     `if_skipped` is a sentence that is added to each warning.
     """
     from napari_pickeroptimizer.fewshot.events import LabelsLeftOut, MicrographSkipped
+    from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 
     last: object = None
     skipped: dict[str, str] = {}
@@ -81,6 +82,8 @@ def run_to_end(
     for last in run_with_progress(events, title, describe):
         if isinstance(last, MicrographSkipped):
             skipped[last.micrograph] = last.reason
+        elif isinstance(last, OtherFrameFits):
+            warn(last.sentence)  # at once: the run may be stopped
         elif isinstance(last, LabelsLeftOut):
             notes.append(last.reason)
     for note in notes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.validate import Validation
     from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -99,7 +101,8 @@ class FineTuned:
 
 
 FineTuneEvent = (
-    BoxesRead
+    OtherFrameFits
+    | BoxesRead
     | MicrographSkipped
     | LabelsLeftOut
     | LabelsSampled

@@ -75,7 +75,7 @@ def finetune(
 
     Yields
     ------
-    LabelsLeftOut, LabelsSampled, BoxesRead, MicrographSkipped, StepDone, FoldDone
+    LabelsLeftOut, LabelsSampled, OtherFrameFits, BoxesRead, MicrographSkipped, StepDone, FoldDone
         During the run, with the overall progress.
     FineTuned
         Last: the model and its cross-validation.

@@ -17,7 +17,7 @@ from napari_pickeroptimizer.boxes import (
     resampled_micrographs,
     window_side,
 )
-from napari_pickeroptimizer.classes import UNLABELLED, class_name
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import (
     BoxOutsideError,
     LabelError,
@@ -30,6 +30,7 @@ from napari_pickeroptimizer.fewshot.events import (
     MicrographSkipped,
 )
 from napari_pickeroptimizer.fewshot.sample_labels import sample_labels
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits, other_frame
 from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.picks import concatenate
 from napari_pickeroptimizer.reading import (
@@ -39,12 +40,15 @@ from napari_pickeroptimizer.reading import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 
+FineTuneReading = (
+    OtherFrameFits | BoxesRead | MicrographSkipped | LabelsLeftOut | LabelsSampled
+)
 # Share of reading micrographs in the progress of the job.
 READING_SHARE = 0.15
 
@@ -116,13 +120,14 @@ def gather(
     labels: Picks,
     unlabelled: Picks | None,
     settings: FineTuneSettings,
-) -> Iterator[BoxesRead | MicrographSkipped | LabelsLeftOut | LabelsSampled | TrainingBoxes]:
+) -> Iterator[FineTuneReading | TrainingBoxes]:
     """Cut the windows of labels and of unlabelled picks; they come last.
 
     Each micrograph is read once; one that cannot be read is skipped with an event. So are the
     labels of a place that is labelled as two classes; one that is labelled twice alike teaches
     once. Of more labels than the settings' maxima a sample is used; the rest are unlabelled
-    picks where `unlabelled` is None.
+    picks where `unlabelled` is None. Before the first box there is an `OtherFrameFits` if the
+    particles, or the unlabelled picks, seem to be flipped, swapped, scaled or shifted.
 
     Raises
     ------
@@ -163,6 +168,9 @@ def gather(
         for micrograph in dict.fromkeys([*label_rows, *sample_rows])
     ]
     check_diameter(plan, settings.boxes)
+    particles = {m: rows[labelled.labels[rows] == PARTICLE] for m, rows in label_rows.items()}
+    picked = {m: picked_rows[m] for m in sample_rows}
+    yield from _frame_doubts([(particles, of_labels), (picked, of_picks)], settings)
     for event in resampled_micrographs(plan, settings.boxes):
         i, rows, progress = event.n_done - 1, event.group.rows, READING_SHARE * event.progress
         micrograph = event.group.micrograph
@@ -203,6 +211,19 @@ def gather(
         pixel_size_ang=float(np.median(sizes)) if sizes else None,
         sampled=sampled,
     )
+
+
+def _frame_doubts(
+    of_each: Iterable[tuple[_RowsByMicrograph, NDArray[np.float64]]],
+    settings: FineTuneSettings,
+) -> Iterator[OtherFrameFits]:
+    """Yield the first doubt whether picks, given as rows and all coordinates, fit the images."""
+    for rows_of, coords_yx_px in of_each:
+        groups = [MicrographRows(m.name, m, rows) for m, rows in rows_of.items()]
+        doubt = other_frame(groups, coords_yx_px, settings.boxes)
+        if doubt is not None:
+            yield doubt
+            return
 
 
 def _check_labelled(labels: Picks, settings: FineTuneSettings) -> None:

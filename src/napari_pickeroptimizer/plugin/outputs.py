@@ -7,6 +7,7 @@ or, while a threshold is dragged, visible layers first (`refresh_visible`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal  # Any: viewers and layers, which are not imported here
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, painting, transforms
@@ -95,6 +97,9 @@ def scores_of(viewer: Any, layer: Any) -> Scores:
 
 def take_scores(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> None:
     """Apply an event of scoring to the scores and the colours of the picks."""
+    if isinstance(event, OtherFrameFits):
+        warnings.warn(event.sentence, UserWarning, stacklevel=2)
+        return
     state = scored_state(layer)
     is_end = isinstance(event, ScoreSummary)
     state.take_scores(event, place_frames(viewer, state, state.rules) if is_end else ())

@@ -28,7 +28,7 @@ from napari_pickeroptimizer.prune.journal import (
 from napari_pickeroptimizer.prune.label_matching import match_labels
 from napari_pickeroptimizer.prune.place_rules import frames_of
 from napari_pickeroptimizer.prune.run import Further, Plan, check_run_is_possible, finish
-from napari_pickeroptimizer.prune.score import picks_scored
+from napari_pickeroptimizer.prune.score import FRAME_DOUBT, picks_scored
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.threshold import check_probability
 from napari_pickeroptimizer.reading import MicrographRows
@@ -140,6 +140,8 @@ def decide_picks(
     )
     scored = picks_scored(picks, card.class_ids, events)
     notes = _notes(journal_scores, unscored, changed, n_repeated)
+    if FRAME_DOUBT in journal_scores.inputs:
+        notes.insert(0, journal_scores.inputs[FRAME_DOUBT])
     with locked(output):
         yield from finish(
             plan, scored, started=started, further=further, command="decide", notes=notes

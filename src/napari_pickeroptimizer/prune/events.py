@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 
 if TYPE_CHECKING:
@@ -127,4 +128,4 @@ class PicksScored:
     progress: float = 1.0
 
 
-ScoreEvent = BatchScored | MicrographScored | MicrographFailed | PicksScored
+ScoreEvent = OtherFrameFits | BatchScored | MicrographScored | MicrographFailed | PicksScored

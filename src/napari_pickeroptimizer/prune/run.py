@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
@@ -63,8 +64,7 @@ class Pruned:
     record : dict
         Contents of ``run.json``.
     forecast : PerformanceForecast or None
-        Expected precision and recall of all thresholds; None for a model that was not
-        cross-validated.
+        Expected precision and recall of all thresholds; None without cross-validation.
     groups : sequence of MicrographRows
         The picks by micrograph.
     """
@@ -159,7 +159,7 @@ def prune_picks(
 
     Yields
     ------
-    ScoresReused, BatchScored, MicrographScored, MicrographFailed, PicksScored
+    OtherFrameFits, ScoresReused, BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score_picks` does.
     Pruned
         Last, once all files are in place.
@@ -181,14 +181,16 @@ def prune_picks(
         micrographs, picks, classifier, output, settings, labels=labels, inputs=inputs
     )
     started = datetime.now(UTC)
+    notes: list[str] = []
     with locked(output):
         for event in score_picks(
             micrographs, plan.picks, classifier, output, settings, inputs=plan.inputs,
             groups=plan.groups,
         ):  # fmt: skip
+            notes += [event.sentence] if isinstance(event, OtherFrameFits) else []
             yield event
         assert isinstance(event, PicksScored)  # the last event of scoring
-        yield from finish(plan, event, started=started, further=further)
+        yield from finish(plan, event, started=started, further=further, notes=notes)
 
 
 def prepare(
@@ -210,8 +212,7 @@ def prepare(
     CheckpointError, SettingsError, LabelError, OutputError
         As `prune_picks` does.
     """
-    output = Path(output)
-    card = checked_for_picks(classifier).card
+    output, card = Path(output), checked_for_picks(classifier).card
     given = labels.picks if isinstance(labels, LabelMatch) else labels
     check_run_is_possible(card, picks, output, settings, given, inputs)
     groups = group_by_micrograph(micrographs, picks)
@@ -311,8 +312,7 @@ def finish(
     OutputError
         The disk is full; an earlier run is unchanged.
     """
-    started = started or datetime.now(UTC)
-    settings, output = plan.settings, plan.output
+    settings, output, started = plan.settings, plan.output, started or datetime.now(UTC)
     forecast = forecast_for(plan.card, scored.picks.particle_probability)
     try:
         threshold = settings.choose(forecast)

@@ -22,6 +22,7 @@ from napari_pickeroptimizer.boxes import (
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
+from napari_pickeroptimizer.image_frame.check import other_frame
 from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
 from napari_pickeroptimizer.prune.events import (
     BatchScored,
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
 
+# Among the inputs in the journal: the warning that `decide` repeats.
+FRAME_DOUBT = "frame_doubt"
 # Upper bound of the bytes of a micrograph's record, besides its picks.
 BYTES_A_MICROGRAPH = 12_000
 
@@ -91,6 +94,7 @@ def score(
 ) -> Iterator[ScoreEvent]:
     """Give every pick its class probabilities; closing the generator cancels.
 
+    First comes an `OtherFrameFits` if the picks seem to be flipped, swapped, scaled or shifted.
     Between the batches of a micrograph there is a `BatchScored`, so that it can be closed then.
 
     Parameters
@@ -128,8 +132,12 @@ def score(
     groups = group_by_micrograph(micrographs, picks, first=first)
     check_any_found(groups)
     check_diameter(groups, classifier.card.boxes)
+    coords_yx_px = picks.coords_yx_px()
+    doubt = other_frame(groups, coords_yx_px, classifier.card.boxes)
+    if doubt is not None:
+        yield doubt
     events: list[MicrographScored | MicrographFailed] = []
-    for event in _score_groups(groups, picks.coords_yx_px(), classifier, batch_size, n_views):
+    for event in _score_groups(groups, coords_yx_px, classifier, batch_size, n_views):
         if not isinstance(event, BatchScored):
             events.append(_without_features(event))
         yield event
@@ -174,8 +182,10 @@ def score_picks(
 
     Yields
     ------
+    OtherFrameFits
+        First, if the picks seem to be flipped, swapped, scaled or shifted.
     ScoresReused
-        First, if there are any.
+        Then, if there are any.
     BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score` does.
 
@@ -214,6 +224,10 @@ def score_picks(
         else:
             to_do.append(group)
     n_to_do = sum(len(group.rows) for group in to_do)
+    doubt = other_frame(shard_groups, coords_yx_px, classifier.card.boxes)
+    if doubt is not None:
+        yield doubt
+        inputs = {**(inputs or {}), FRAME_DOUBT: doubt.sentence}
     check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
     n_before = len(events_done)
     with ScoreJournal(output / FOLDER, header, shard) as journal:

@@ -150,7 +150,7 @@ def test_of_many_labels_a_sample_is_used_and_it_is_said(spot_project, names_read
     )
     assert first == LabelsSampled(10, 72, 2, 3)
     assert first.sentence == "A sample of 10 of 72 labels is used, on 2 of 3 micrographs."
-    assert len(names_read) == 2
+    assert len(set(names_read)) == 2
     assert isinstance(boxes, TrainingBoxes)
     assert boxes.sampled == first
     assert np.bincount(boxes.targets).tolist() == [5, 5]

@@ -14,6 +14,7 @@ pytest.importorskip("napari")
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
 from napari_pickeroptimizer.picks import Picks
@@ -387,3 +388,11 @@ def test_a_cancelled_scoring_gives_the_distances_back_too(viewer: Any, layer: An
     outputs.take_scores(viewer, layer, events_of(1 - P)[0])
     jobs.restore_scores(viewer, layer, before)
     assert predicted(layer) == shown
+
+
+def test_that_picks_are_in_another_frame_is_a_warning_in_napari(
+    viewer: Any, layer: Any
+) -> None:
+    doubt = OtherFrameFits("with x and y swapped", "swap x and y", -2.0, 0.0, 30.0, 500, 6)
+    with pytest.warns(UserWarning, match="over 500 picks on 6 micrographs"):
+        outputs.take_scores(viewer, layer, doubt)

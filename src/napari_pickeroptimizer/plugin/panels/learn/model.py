@@ -16,6 +16,7 @@ from napari_pickeroptimizer.fewshot.events import (
     MicrographSkipped,
     StepDone,
 )
+from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin.jobs import missing_to_finetune
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
@@ -115,6 +116,8 @@ class LearnModel(PanelModel):
                 self._skipped.append(f"Left out {event.micrograph}: {event.reason}")
             case LabelsLeftOut():
                 self._skipped.append(event.reason)
+            case OtherFrameFits():
+                self._skipped.insert(0, event.sentence[:1].upper() + event.sentence[1:])
             case LabelsSampled():
                 self._skipped.append(event.sentence)
             case StepDone():
