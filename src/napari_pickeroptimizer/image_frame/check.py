@@ -27,8 +27,10 @@ from napari_pickeroptimizer.image_frame.contrast import (
     rim,
 )
 from napari_pickeroptimizer.image_frame.frames import (
+    HALF_BOXES,
     Frame,
     other_frames,
+    shifted,
     shifted_by,
     unmoved,
 )
@@ -154,6 +156,8 @@ def fitting_frame(
     frame, contrast = best
     if not contrast.is_far_above(as_is) or is_ringed(micrographs):
         return None
+    if frame.half_box:
+        frame = _middle_shift(micrographs, frame, contrast)
     return OtherFrameFits(
         frame.name,
         frame.advice,
@@ -163,6 +167,20 @@ def fitting_frame(
         len(as_is.values),
         len(micrographs),
     )
+
+
+def _middle_shift(
+    micrographs: Sequence[tuple[ContrastImage, Points]], best: Frame, contrast: Contrast
+) -> Frame:
+    """Return the shift in the middle of those that fit: a large particle fits over a range."""
+    weights = []
+    for half_box in HALF_BOXES:
+        shift = shifted_by(np.copysign(half_box, best.half_box))
+        found = Contrast.of(micrographs, shift)
+        share = 0.0 if found is None else found.mean / contrast.mean
+        weights.append(max(0.0, share - 0.5))
+    half_box = float(np.average(HALF_BOXES, weights=weights))
+    return shifted(float(np.copysign(half_box, best.half_box)), _diameter_px(micrographs))
 
 
 def is_ringed(micrographs: Sequence[tuple[ContrastImage, Points]]) -> bool:
@@ -186,14 +204,17 @@ def _best(
     """Return the frame other than their own in which the picks have most contrast."""
     best: tuple[Frame, Contrast] | None = None
     is_flipped = any(image.is_flipped for image, _ in micrographs)
-    diameter_px = float(np.median([image.diameter_px for image, _ in micrographs] or [0.0]))
-    for frame in other_frames(is_flipped, diameter_px):
+    for frame in other_frames(is_flipped, _diameter_px(micrographs)):
         contrast = Contrast.of(micrographs, frame.move)
         if contrast is None or contrast.share_inside < LEAST_INSIDE:
             continue
         if best is None or abs(contrast.mean) > abs(best[1].mean):
             best = frame, contrast
     return best
+
+
+def _diameter_px(micrographs: Sequence[tuple[ContrastImage, Points]]) -> float:
+    return float(np.median([image.diameter_px for image, _ in micrographs] or [0.0]))
 
 
 def _spread(n: int, most: int) -> NDArray[np.intp]:

@@ -28,11 +28,14 @@ class Frame:
         What to do.
     move : callable
         Moves the picks back.
+    half_box : float
+        The shift in y and x, in particle diameters; 0 for frames that are not shifted.
     """
 
     name: str
     advice: str
     move: Move
+    half_box: float = 0.0
 
 
 def unmoved(points: Points, image: ContrastImage) -> Points:
@@ -80,7 +83,7 @@ def other_frames(is_flipped: bool, diameter_px: float) -> Iterator[Frame]:
         yield _scaled(factor)
     for half_box in HALF_BOXES:
         for sign in (1, -1):
-            yield _shifted(sign * half_box, diameter_px)
+            yield shifted(sign * half_box, diameter_px)
 
 
 def _from_end(points: Points, image: ContrastImage, axes_yx: tuple[bool, bool]) -> Points:
@@ -97,7 +100,8 @@ def _scaled(factor: float) -> Frame:
     )
 
 
-def _shifted(diameters: float, diameter_px: float) -> Frame:
+def shifted(diameters: float, diameter_px: float) -> Frame:
+    """Return the frame of corners that were taken for centres, or of centres for corners."""
     half = round(abs(diameters) * diameter_px)
     if diameters > 0:
         advice = (
@@ -111,4 +115,4 @@ def _shifted(diameters: float, diameter_px: float) -> Frame:
         )
     sign = "+" if diameters > 0 else "-"
     name = f"moved by {sign}{half} pixels in x and y"
-    return Frame(name, advice, shifted_by(diameters))
+    return Frame(name, advice, shifted_by(diameters), diameters)
