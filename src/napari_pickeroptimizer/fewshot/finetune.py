@@ -135,7 +135,7 @@ def finetune(
             n_done += 1
             yield dataclasses.replace(step, progress=_progress(n_done / n_steps))
     validation = Validation.of(folds, boxes.targets, predictions)
-    model = finished(network, boxes, settings, validation)
+    model = finished(network, boxes, settings, validation, n_left_out / len(every_row))
     model.card.training["labels_digest"] = labels_digest(labels)
     model.card.training.update(n_labels_left_out=n_left_out, n_steps=longer.n_steps)
     yield FineTuned(model, validation)
@@ -146,6 +146,7 @@ def finished(
     boxes: TrainingBoxes,
     settings: FineTuneSettings,
     validation: Validation | None,
+    contradicted_share: float = 0.0,
 ) -> Classifier:
     """Return the classifier of a trained network: calibrated, with its card.
 
@@ -169,7 +170,7 @@ def finished(
     scores = noise = None
     if validation is not None:
         scores = validation.held_out_scores(particle, predicted, boxes.suggested, boxes.groups)
-        noise = estimate_noise(scores)
+        noise = estimate_noise(scores, contradicted_share)
         scores = without_noise(scores, noise, np.random.default_rng(settings.seed))
         calibration = fit_calibration(scores, predicted[:, particle], even=even)
         # rounded as in the model's file: the forecast is the same before and after saving

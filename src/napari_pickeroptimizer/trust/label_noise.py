@@ -27,6 +27,10 @@ LEAST_RATE = 0.03
 LARGEST_RATE = 0.4
 # Twice the gain in log likelihood by the two rates: chance exceeds it once in 150 times.
 LEAST_EVIDENCE = 10.0
+# Where other labels contradict more than this share of them, which they do for 2 % of right ones
+# and about all wrong ones, less evidence is enough.
+MANY_CONTRADICTED = 0.05
+LEAST_IF_CONTRADICTED = 2.0
 STARTS = (0.02, 0.15)
 
 
@@ -64,10 +68,19 @@ class LabelNoise:
         }
 
 
-def estimate_noise(scores: HeldOutScores) -> LabelNoise | None:
+def estimate_noise(
+    scores: HeldOutScores, contradicted_share: float = 0.0
+) -> LabelNoise | None:
     """Return the error rates of labels; None where they are few, or seem right.
 
     Suggested picks are difficult ones, and do not count.
+
+    Parameters
+    ----------
+    scores : HeldOutScores
+        Out-of-fold scores and labels.
+    contradicted_share : float
+        Share of the labels that the others contradict (`fewshot.doubtful_labels`).
     """
     counts = ~scores.suggested
     logits, labels = scores.logits[counts], scores.is_particle[counts]
@@ -91,7 +104,9 @@ def estimate_noise(scores: HeldOutScores) -> LabelNoise | None:
     plain, _ = fit(0.0, 0.0)
     noisy, best = min((fit(rate, LARGEST_RATE) for rate in STARTS), key=lambda f: f[0])
     slope, intercept, of_particles, of_others = best.tolist()
-    if 2 * (plain - noisy) < LEAST_EVIDENCE or max(of_particles, of_others) < LEAST_RATE:
+    is_likely = contradicted_share > MANY_CONTRADICTED
+    least = LEAST_IF_CONTRADICTED if is_likely else LEAST_EVIDENCE
+    if 2 * (plain - noisy) < least or max(of_particles, of_others) < LEAST_RATE:
         return None
     slope, intercept = slope / spread, intercept - slope * logits.mean() / spread
     return LabelNoise(of_particles, of_others, slope, intercept)

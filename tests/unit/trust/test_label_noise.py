@@ -60,3 +60,13 @@ def test_labels_of_suggested_picks_are_neither_counted_nor_changed() -> None:
     changed = corrected.is_particle != given.is_particle
     assert changed.any()
     assert not changed[some.suggested].any()
+
+
+def test_where_other_labels_contradict_many_less_evidence_is_enough() -> None:
+    """Clearly wrong labels do not stand out where the classes' scores overlap."""
+    given, _ = scores(150, 1.3, 0.15, 0.15, seed=4)
+    assert estimate_noise(given, contradicted_share=0.02) is None
+    noise = estimate_noise(given, contradicted_share=0.14)
+    assert noise is not None
+    assert noise.of_particles == pytest.approx(0.15, abs=0.06)
+    assert noise.of_others == pytest.approx(0.15, abs=0.06)
