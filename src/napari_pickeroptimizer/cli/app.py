@@ -32,6 +32,8 @@ from napari_pickeroptimizer.cli import (
     pretrain,
     pretrain_set,
     prune,
+    relion,
+    relion_job,
     score,
     simulate,
     suggest,
@@ -57,6 +59,7 @@ app.command("finetune")(finetune.finetune)
 app.command("prune")(flattened(prune.prune))
 app.command("score")(flattened(score.score))
 app.command("decide")(flattened(decide.decide))
+app.command("relion", context_settings=relion.ANY_OPTION)(flattened(relion.relion))
 app.command("suggest")(suggest.suggest)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
@@ -131,10 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_debugging = DEBUG in given
+    given = [a for a in given if a != DEBUG]
     print_whatever_there_is()
-    with handled_by(_end, signal.SIGTERM), stand_ins_told():
+    with (
+        handled_by(_end, signal.SIGTERM),
+        stand_ins_told(),
+        relion_job.ending_told(given),
+    ):
         try:
-            app(args=[a for a in given if a != DEBUG])
+            app(args=given)
         except (PickerOptimizerError, OSError, MemoryError, *DAMAGED) as error:
             if is_debugging:
                 traceback.print_exception(error)

@@ -81,7 +81,12 @@ def demo(
         prune(
             pruned,
             DecisionOptions(overwrite=True),
-            ScoringOptions(micrographs, [str(project.autopick)], model, device=device),
+            ScoringOptions(
+                micrographs=micrographs,
+                picks=[str(project.autopick)],
+                model=model,
+                device=device,
+            ),
         )
     radius_px = round(settings.diameter_px / 2)
     scored = pruned / "scored" / "autopick.star"

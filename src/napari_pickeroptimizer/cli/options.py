@@ -80,12 +80,10 @@ OverwriteOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class ScoringOptions:
-    """Options of the commands that score picks."""
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """How picks are scored."""
 
-    micrographs: MicrographsOption
-    picks: PicksOption
     model: Annotated[
         Path,
         typer.Option(
@@ -112,6 +110,14 @@ class ScoringOptions:
             "that many times faster and a little less accurate.",
         ),
     ] = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringOptions(ModelOptions):
+    """Options of the commands that score picks: which ones, and how."""
+
+    micrographs: MicrographsOption
+    picks: PicksOption
 
 
 @dataclass(frozen=True)
