@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -329,3 +331,60 @@ def test_relion_extracts_the_kept_picks_of_the_job(job, project: Path, coords: s
     n_images = sum(mrcfile.read(s).reshape(-1, 32, 32).shape[0] for s in stacks)
     extracted = read_picks(project / "Extract" / "job013" / "particles.star")
     assert n_images == len(extracted) == record["counts"]["kept"] > 0
+
+
+JOB_STAR = """
+# version 30001
+
+data_job
+
+_rlnJobType 99
+_rlnJobIsContinue 0
+
+data_joboptions_values
+
+loop_
+_rlnJobOptionVariable #1
+_rlnJobOptionValue #2
+fn_exe "pickeroptimizer relion"
+in_mic micrographs.star
+in_coords AutoPick/job006/coords_suffix_autopick.star
+param1_label model
+param1_value model.safetensors
+param2_label device
+param2_value cpu
+do_queue No
+nr_threads 1
+"""
+
+
+def test_relion_s_pipeliner_runs_the_job_and_takes_its_results(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path_factory.mktemp("programs")
+    program = programs / "pickeroptimizer"
+    start = "from napari_pickeroptimizer.cli import main; main()"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    (project / "job.star").write_text(JOB_STAR)
+    (project / "default_pipeline.star").write_text(
+        HEAD.format("pipeline_general").replace("loop_ \n", "_rlnPipeLineJobCounter 1\n")
+    )
+    relion("relion_pipeliner", project, "--addJobFromStar", "job.star")
+    relion(
+        "relion_pipeliner", project, "--RunJobs", "External/job001/", "--schedule", "once",
+        "--sec_wait_after", "1",
+    )  # fmt: skip
+    said = (project / "External" / "job001" / "run.err").read_text()
+    assert (project / "External" / "job001" / "RELION_JOB_EXIT_SUCCESS").exists(), said
+    pipeline = StarDocument.read(project / "default_pipeline.star")
+    (processes,) = pipeline.blocks_with("rlnPipeLineProcessStatus")
+    status = pipeline.strings(processes, ["rlnPipeLineProcessStatus"])
+    assert status["rlnPipeLineProcessStatus"].tolist() == ["2"]  # finished, with success
+    (edges,) = pipeline.blocks_with("rlnPipeLineEdgeToNode")
+    results = pipeline.strings(edges, ["rlnPipeLineEdgeToNode"])["rlnPipeLineEdgeToNode"]
+    assert results.tolist() == [
+        "External/job001/kept/coords_suffix_autopick.star",
+        "External/job001/logfile.pdf",
+    ]

@@ -17,7 +17,7 @@ PAGES = sorted(
 )
 PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]  # it also tells what was
 COMMAND = re.compile(r"(?<![\w./-])pickeroptimizer ([a-z][a-z-]*)((?:\\\n|[^`\n])*)")
-OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
+OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z_-]*)")
 VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 

@@ -95,7 +95,8 @@ def _scaled(factor: float) -> Frame:
     # pixel centres: pixel 0 of the coarse image covers several pixels of the fine one
     return Frame(
         f"multiplied by {times}",
-        f"multiply x and y of the picks by {times}, or give the micrographs that were picked",
+        f"multiply x and y of the picks by {times} (pickeroptimizer convert --scale {factor:g}), "
+        "or give the micrographs that were picked",
         lambda points, _: (points + 0.5) * factor - 0.5,
     )
 
@@ -106,7 +107,7 @@ def shifted(diameters: float, diameter_px: float) -> Frame:
     if diameters > 0:
         advice = (
             "the coordinates seem to be corners of boxes, so add half the box side, about "
-            f"{half} pixels, to x and y"
+            f"{half} pixels, to x and y (pickeroptimizer convert --corner)"
         )
     else:
         advice = (
