@@ -289,6 +289,14 @@ def test_an_error_of_the_program_itself_is_a_failure_too(
     assert endings(project) == ["RELION_JOB_EXIT_FAILURE"]
 
 
+def test_options_that_nobody_knows_are_told_and_ignored(job, project: Path) -> None:
+    code, _, said = job("--no-such-option", "0.9")
+    assert code == 0
+    assert said.count("is unknown and was ignored") == 1  # RELION's own are no news
+    assert "--no-such-option" in said
+    assert json.loads((project / JOB / "run.json").read_text())["threshold"] == 0.5
+
+
 def test_an_unreadable_micrograph_does_not_fail_the_job(job, project: Path) -> None:
     (project / NAMES[1]).write_bytes(b"no image")
     code, _, said = job()

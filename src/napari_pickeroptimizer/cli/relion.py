@@ -24,6 +24,7 @@ from napari_pickeroptimizer.cli.pruning import (
     show_run,
 )
 from napari_pickeroptimizer.cli.relion_job import SUCCESS, tell, until_aborted
+from napari_pickeroptimizer.cli.show import warn
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.coordinate_lists import suffix_of
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
 # what RELION and its users add (--j, --in_3dref, --pipeline_control, ...) is no error
 ANY_OPTION = {"ignore_unknown_options": True, "allow_extra_args": True}
+OF_RELION = ("--j", "--pipeline_control")
 
 
 def relion(
+    context: typer.Context,
     o: Annotated[Path, typer.Option("--o", help="Folder of the job, External/jobNNN/.")],
     in_mics: Annotated[
         str, typer.Option("--in_mics", help="Micrographs STAR: Input micrographs.")
@@ -62,10 +65,11 @@ def relion(
 ) -> None:
     """Prune as an External job of RELION: run in the project folder, results in its words.
 
-    Unknown options are ignored, as RELION adds its own.
+    Unknown options are ignored, as RELION adds its own; those that are not RELION's are told.
     """
     from napari_pickeroptimizer.prune.run import prune_picks
 
+    _tell_of_ignored(context.args)
     version = _version(for_relion, in_coords)
     scoring = ScoringOptions(
         micrographs=[in_mics], picks=[_only_input(in_coords, in_parts)], **vars(model)
@@ -122,6 +126,14 @@ def _results(
         )
 
     return write
+
+
+def _tell_of_ignored(arguments: list[str]) -> None:
+    """Warn of unknown options that RELION does not add by itself: they may be misspelt."""
+    names = [a.partition("=")[0] for a in arguments if a.startswith("--")]
+    for name in names:
+        if name not in OF_RELION and not name.startswith("--in_"):
+            warn(f"the option {name} is unknown and was ignored: is it misspelt?")
 
 
 def _only_input(in_coords: str | None, in_parts: str | None) -> str:
