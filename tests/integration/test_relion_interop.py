@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
+from relion_programs import relion
 
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.io.star import StarDocument
@@ -56,16 +56,6 @@ LIST = (
     "\n# version 30001\n\ndata_coordinate_files\n\nloop_ \n_rlnMicrographName #1 \n"
     "_rlnMicrographCoordinates #2 \n"
 )
-
-
-def relion(program: str, project: Path, *arguments: str) -> str:
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not on PATH (Debian: apt install relion)")
-    done = subprocess.run(
-        [program, *arguments], cwd=project, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import mrcfile
 import pytest
+from relion_programs import relion
 
 from napari_pickeroptimizer.cli import app
 from napari_pickeroptimizer.cli.relion_job import ABORT_NOW, ENDINGS
@@ -312,16 +312,6 @@ def test_the_log_is_one_page(job, project: Path) -> None:
     page = (project / JOB / "logfile.pdf").read_bytes()
     assert page.startswith(b"%PDF")
     assert page.count(b"/Type /Page\n") == 1
-
-
-def relion(program: str, project: Path, *arguments: str) -> str:
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not on PATH (Debian: apt install relion)")
-    done = subprocess.run(
-        [program, *arguments], cwd=project, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("coords", ["coords_suffix_autopick.star", "autopick.star"])

@@ -18,7 +18,6 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, class_name
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
 from napari_pickeroptimizer.model.card_schema import BEFORE_LABELS
 from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
-from napari_pickeroptimizer.model.known_false import is_of
 from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.model.weights import BUNDLED
 
@@ -105,7 +104,7 @@ def _two_classes(
 ) -> Classifier:
     card = pretrained.card
     prefix = f"{class_name(PARTICLE)}_"
-    is_particle = [is_of(PARTICLE, name) for name in card.class_names]
+    is_particle = [name.startswith(prefix) for name in card.class_names]
     if not card.is_pretrained or all(is_particle) or not any(is_particle):
         raise CheckpointError(
             f"{base} cannot score picks without labels: expected a pretrained model with "

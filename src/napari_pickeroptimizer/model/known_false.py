@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import CLIP_SIGMA
-from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import CheckpointError
 
 # Grey levels are stored as bytes: 128 for the micrograph's median.
@@ -67,8 +66,3 @@ def taken_known_false(tensors: dict[str, torch.Tensor], box_px: int) -> KnownFal
             f"pixels, got {tuple(pixels.shape)} of {pixels.dtype}. Copy the file again."
         )
     return KnownFalseBoxes(pixels.numpy())
-
-
-def is_of(class_id: int, category: str) -> bool:
-    """Whether a category of a pretraining is one of a class, as ``carbon_film`` of carbon."""
-    return category.startswith(f"{class_name(class_id)}_")

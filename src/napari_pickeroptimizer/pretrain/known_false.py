@@ -9,7 +9,7 @@ import numpy as np
 from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.model.known_false import KnownFalseBoxes, is_of
+from napari_pickeroptimizer.model.known_false import KnownFalseBoxes
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.pretrain.categories import CategorySet
@@ -26,7 +26,8 @@ def drawn_known_false(
     SettingsError
         A category is not there, or is one of particles.
     """
-    allowed = [name for name in categories.names if not is_of(PARTICLE, name)]
+    kinds = zip(categories.names, categories.class_ids, strict=True)
+    allowed = [name for name, class_id in kinds if class_id != PARTICLE]
     for name in settings.known_false_categories:
         if name not in allowed:
             raise SettingsError(
