@@ -4,7 +4,8 @@
                                  [--k 20] [--seeds 10] [--workers 2] [--output FILE.json]
 
 A variant is a setting of the fine-tuning, or one of the simpler methods: logistic regression on
-radial profiles, or on the bundled network's features, and the reference recipe (minutes a draw).
+radial profiles, on the bundled network's features, or on those of Topaz's detector
+(`topaz_features.py`), and the reference recipe (minutes a draw).
 
 DIR is made by `make_targets.py`. A target is a pool of labelled picks and the list that is given
 as ``--picks``. A seed draws three micrographs and K picks of each class of the pool from them;
@@ -94,7 +95,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 # Simpler methods, which know no list of picks: boxes of two diameters, or those of the network.
-METHODS = ("radial profiles", "frozen probe", "reference recipe")
+METHODS = ("radial profiles", "frozen probe", "Topaz probe", "reference recipe")
 
 
 @dataclass(frozen=True)
@@ -154,14 +155,7 @@ def run_draw(root: Path, job: Job) -> Row:
     truth = pool.labels[test]
     classes = np.unique(truth)
     if job["variant"] in METHODS:
-        probabilities = simpler(
-            job["variant"],
-            data,
-            pool.select(train),
-            pool.select(test),
-            job["seed"],
-            json.loads(job["settings"]).get("base", "bundled"),
-        )
+        probabilities = simpler(job, data, train, test)
     else:
         settings = FineTuneSettings(
             diameter_px=data.diameter_px,
@@ -184,21 +178,28 @@ def run_draw(root: Path, job: Job) -> Row:
 
 
 def simpler(
-    method: str, data: Loaded, train: Picks, test: Picks, seed: int, base: str
+    job: Job, data: Loaded, train: NDArray[np.intp], test: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Return (n, n_classes) probabilities of one of METHODS."""
+    """Return (n, n_classes) probabilities of the rows `test` by one of METHODS."""
+    method, settings = job["variant"], json.loads(job["settings"])
+    class_ids = data.pool.labels[train].astype(np.int64)
+    if method == "Topaz probe":
+        features = np.load(Path(settings["features"]) / f"{job['data']}_{job['pool']}.npy")
+        return probe_probabilities(features[train], class_ids, features[test])
     boxes = BoxSettings(data.diameter_px)
     if method != "frozen probe":
         boxes = BoxSettings(data.diameter_px, box_factor=2.0, box_px=64)
-    of_train = working_boxes(data.micrographs, train, boxes)
-    of_test = working_boxes(data.micrographs, test, boxes)
-    class_ids = train.labels.astype(np.int64)
+    of_train, of_test = (
+        working_boxes(data.micrographs, data.pool.select(rows), boxes) for rows in (train, test)
+    )
     if method == "reference recipe":
-        return reference_recipe_probabilities(of_train, class_ids, of_test, seed=seed)
+        return reference_recipe_probabilities(of_train, class_ids, of_test, seed=job["seed"])
     if method == "radial profiles":
         return radial_profile_probabilities(of_train, class_ids, of_test)
-    features = base_features(of_train, base), base_features(of_test, base)
-    return probe_probabilities(features[0], class_ids, features[1])
+    base = settings.get("base", "bundled")
+    return probe_probabilities(
+        base_features(of_train, base), class_ids, base_features(of_test, base)
+    )
 
 
 def print_comparison(rows: list[Row], figure: str) -> None:
@@ -235,6 +236,9 @@ def main() -> None:
         "--base", action="append", default=[],
         help="DATA=FILE: weights that have not seen this data set, where the bundled ones have",
     )  # fmt: skip
+    parser.add_argument(
+        "--topaz-features", type=Path, help="folder of DATA_POOL.npy, see benchmarks/README.md"
+    )
     parser.add_argument("--only", nargs="+", help="these targets, by their whole names")
     parser.add_argument("--k", type=int, nargs="+", default=[20])
     parser.add_argument("--seeds", type=int, default=10)
@@ -244,10 +248,14 @@ def main() -> None:
     more = named_settings(args.set)
     variants |= more
     args.variants += more
+    if "Topaz probe" in args.variants and args.topaz_features is None:
+        parser.error("the variant Topaz probe needs --topaz-features")
     targets = [t for t in all_targets() if not args.only or t.name in args.only]
     bases = dict(text.split("=", 1) for text in args.base)
 
     def settings(variant: str, data: str) -> str:
+        if variant == "Topaz probe":
+            return json.dumps({"features": str(args.topaz_features)})
         base = {"base": bases[data]} if data in bases else {}
         return json.dumps({**base, **variants[variant]}, sort_keys=True)
 
