@@ -5,6 +5,7 @@
 #   make demo     simulate micrographs, teach the model a few labels, prune, say how well
 #   make test     all tests, those of the napari plugin included (on a virtual screen)
 #   make test-pyside6  those of the plugin with PySide6, in an environment of its own
+#   make peers    Topaz and starfile in an environment of their own, for tests against them
 #   make lint     style, types, spelling, import rules
 #   make docs     the documentation site, into build/site
 #   make bench    the benchmarks, into benchmarks/output (those on real micrographs need
@@ -38,7 +39,7 @@ export OMP_WAIT_POLICY ?= passive
 # an advertisement of its makers, not a warning about our pages
 export NO_MKDOCS_2_WARNING ?= 1
 
-.PHONY: help demo test test-pyside6 coverage lint format docs bench env clean distclean
+.PHONY: help demo test test-pyside6 peers coverage lint format docs bench env clean distclean
 help:
 	@sed -n '/^# *make /,/^$$/s/^# \{2,\}//p' Makefile
 
@@ -51,6 +52,9 @@ test: $(VENV)/.test
 # PySide6 may abort when Python ends, all tests passed: the report counts, not the exit code
 test-pyside6: $(VENV)-pyside6/.test
 	$(VENV)-pyside6/bin/python tools/gui_tests_with.py pyside6 $(ARGS)
+
+# large, because Topaz brings a torch of its own: `make test` uses it where it is there
+peers: $(VENV)-peers/.done
 
 coverage: $(VENV)/.test
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
@@ -124,6 +128,13 @@ $(VENV)-pyside6/.test: $(VENV)/.uv pyproject.toml tools/system-packages
 	$(BIN)/uv pip uninstall --quiet --python $(VENV)-pyside6/bin/python pyqt6 pyqt6-qt6 pyqt6-sip
 	touch $@
 
+# other packages whose programs read our files; never in the environment of our own
+$(VENV)-peers/.done: $(VENV)/.uv
+	"$(PYTHON)" -m venv $(VENV)-peers
+	@echo "Installing Topaz and starfile into $(VENV)-peers"
+	$(BIN)/uv pip install --quiet --python $(VENV)-peers/bin/python topaz-em starfile
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.test
 	$(INSTALL) --editable '.[all]' --group dev
 	touch $@
@@ -137,4 +148,4 @@ clean:
 	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean
-	rm -rf $(VENV) $(VENV)-pyside6
+	rm -rf $(VENV) $(VENV)-pyside6 $(VENV)-peers

@@ -195,6 +195,11 @@ class Picks:
         """Return the (n, 2) centres, (row, column), in micrograph pixels."""
         return self.table[["y", "x"]].to_numpy(dtype=np.float64)
 
+    @property
+    def unreadable_by(self) -> str:
+        """Why other programs cannot read a file that these picks came from; empty if they can."""
+        return next((s.unreadable_by for s in self.sources if s.unreadable_by), "")
+
     def rows_by_micrograph(self) -> dict[str, NDArray[np.intp]]:
         """Map each micrograph name, in order of first appearance, to its row positions."""
         codes, names = pd.factorize(self.table["micrograph"], sort=False)

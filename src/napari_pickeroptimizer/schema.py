@@ -133,6 +133,7 @@ PICKER_SCORE = Column(
     "rlnAutopickFigureOfMerit",
     "the picker's own figure of merit",
     csv=("score", "picker_score", "confidence", "fom"),
+    star_instead="rlnParticleScore",  # of Topaz 0.1
     is_added=False,
 )
 PROBABILITY = Column(

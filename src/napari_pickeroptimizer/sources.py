@@ -69,6 +69,11 @@ class PickSource(ABC):
         return None
 
     @property
+    def unreadable_by(self) -> str:
+        """Why programs of the format cannot read this file, as it stays; empty if they can."""
+        return ""
+
+    @property
     def box_px(self) -> float | None:
         """Side of all its boxes in pixels, where the file tells it."""
         return None

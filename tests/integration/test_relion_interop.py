@@ -103,9 +103,8 @@ def keep_true(project: Path, source: str = "autopick.star") -> None:
     write_picks(scored.select(true), project / "External" / "job010" / "kept")
 
 
-def extract(project: Path) -> np.ndarray:
+def extract(project: Path, kept: str = "External/job010/kept/") -> np.ndarray:
     """Extract with RELION from our coordinate files; return the (n, BOX, BOX) particles."""
-    kept = "External/job010/kept/"
     relion(
         "relion_preprocess", project, "--i", "micrographs.star", "--coord_dir", kept,
         "--coord_suffix", "_autopick.star", "--part_star", "Extract/job011/particles.star",
@@ -202,3 +201,92 @@ def test_star_handler_combines_kept_files(project: Path, kept_star: Path) -> Non
     assert len(block) == 8
     probability = combined.numbers(block, ["poParticleProbability"])["poParticleProbability"]
     assert sorted(probability.tolist()) == sorted([0.95, 0.85, 0.75, 0.65] * 2)
+
+
+def values_of(path: Path, *labels: str) -> dict[str, list[float]]:
+    """Return columns of the only table that has them, by our reader of any table."""
+    document = StarDocument.read(path)
+    (block,) = document.blocks_with(*labels)
+    return {k: v.tolist() for k, v in document.numbers(block, labels).items()}
+
+
+PARTICLES_3_0 = """
+data_
+
+loop_
+_rlnMicrographName #1
+_rlnCoordinateX #2
+_rlnCoordinateY #3
+_rlnImageName #4
+_rlnDetectorPixelSize #5
+_rlnMagnification #6
+_rlnVoltage #7
+_rlnSphericalAberration #8
+_rlnAmplitudeContrast #9
+_rlnOriginX #10
+_rlnOriginY #11
+M/a.mrc 10.5 20 000001@a.mrcs 5.0 25000 300 2.7 0.1 0.5 -1.5
+M/a.mrc 30 40 000002@a.mrcs 5.0 25000 300 2.7 0.1 0.5 -1.5
+M/b.mrc 50 60 000003@a.mrcs 5.0 25000 300 2.7 0.1 0.5 -1.5
+"""
+
+
+def test_convert_star_brings_kept_particles_of_3_0_to_3_1(tmp_path: Path) -> None:
+    (tmp_path / "particles.star").write_text(PARTICLES_3_0)
+    with mrcfile.new(tmp_path / "a.mrcs") as mrc:
+        mrc.set_data(np.zeros((3, BOX, BOX), np.float32))
+        mrc.voxel_size = PIXEL_SIZE
+    picks = read_picks(tmp_path / "particles.star").with_columns(
+        predicted=np.array([1, 2, 1], np.int8), probability_1=[0.9, 0.1, 0.8]
+    )
+    write_picks(picks.select([0, 2]), tmp_path / "kept.star")
+    relion("relion_convert_star", tmp_path, "--i", "kept.star", "--o", "new.star")
+    assert values_of(
+        tmp_path / "new.star", "rlnCoordinateX", "rlnCoordinateY", "poParticleProbability"
+    ) == {
+        "rlnCoordinateX": [10.5, 50],
+        "rlnCoordinateY": [20, 60],
+        "poParticleProbability": [0.9, 0.8],
+    }
+    assert values_of(tmp_path / "new.star", "rlnImagePixelSize") == {
+        "rlnImagePixelSize": [PIXEL_SIZE]
+    }
+    again = read_picks(tmp_path / "new.star")
+    assert again.table["micrograph"].tolist() == ["M/a.mrc", "M/b.mrc"]
+    assert again.table["predicted"].tolist() == [1, 1]
+
+
+def test_printtable_reads_our_coordinate_files_and_list(project: Path) -> None:
+    """`relion_star_handler` takes neither, of RELION's own making either (3.1.3)."""
+    keep_true(project)
+    kept = "External/job010/kept"
+    told = relion(
+        "relion_star_printtable", project, f"{kept}/Movies/a_autopick.star", "data_",
+        "rlnCoordinateX", "rlnCoordinateY",
+    )  # fmt: skip
+    assert [float(v) for v in told.split()] == [60, 40, 250, 120, 100, 150]
+    told = relion(
+        "relion_star_printtable", project, f"{kept}/autopick.star", "data_coordinate_files",
+        "rlnMicrographName",
+    )  # fmt: skip
+    assert told.split() == [f"MotionCorr/job002/Movies/{name}.mrc" for name in "ab"]
+
+
+def test_extraction_takes_what_convert_makes_of_one_table(
+    run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table without folders, as other programs write it, becomes coordinate files."""
+    monkeypatch.chdir(project)
+    lines = ["micrograph,x,y"]
+    for name, centres in PARTICLES.items():
+        lines += [f"{name}.mrc,{x},{y}" for x, y in (centres[i] for i in TRUE[name])]
+    Path("all.csv").write_text("\n".join(lines) + "\n")
+    convert = ("convert", "all.csv", "Coords", "--to", "star", "-m", "micrographs.star")
+    assert run(*convert)[0] == 0
+    average = extract(project, "Coords/").mean(axis=0)
+    assert average.max() == pytest.approx(1.0, abs=0.02)
+    assert np.unravel_index(np.argmax(average), average.shape) == (BOX // 2, BOX // 2)
+    extracted = values_of(
+        project / "Extract/job011/particles.star", "rlnCoordinateX", "rlnCoordinateY"
+    )
+    assert extracted["rlnCoordinateX"] == [60, 250, 100, 150, 270]

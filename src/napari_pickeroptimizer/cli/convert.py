@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +15,13 @@ from napari_pickeroptimizer.cli.options import (
 )
 from napari_pickeroptimizer.cli.show import out, print_json, warn
 from napari_pickeroptimizer.conversion import Moves, planned
-from napari_pickeroptimizer.conversion.convert import target_format
+from napari_pickeroptimizer.conversion.convert import (
+    Conversion,
+    is_file_of,
+    target_format,
+)
 from napari_pickeroptimizer.conversion.losses import source_format
-from napari_pickeroptimizer.conversion.moves import Anchor, shift_between
+from napari_pickeroptimizer.conversion.moves import Anchor, outside, shift_between
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.pick_format import Given
@@ -108,7 +113,10 @@ def convert(
         said: Anchor = "corner" if corner else "centre"
         shift_px = shift_between(said, read_as, in_px if corner else told_px or in_px)
     moves = Moves(shift_px, flip_y, scale)
-    picks, shapes = _on_micrographs(picks, micrographs)
+    is_for_relion = pick_format.write_folder is not None and not is_file_of(
+        output, pick_format
+    )
+    picks, shapes = _on_micrographs(picks, micrographs, rename=is_for_relion)
     given = Given(
         box_px=None if in_px is None else in_px * scale,
         shapes_yx_px={
@@ -121,6 +129,8 @@ def convert(
     plan = planned(picks, output, pick_format, moves, given=given, n_rows=n_rows)
     for phrase in plan.lost:
         warn(f"{pick_format.name} has no room for {phrase}.")
+    for caution in _cautions(plan, is_for_relion):
+        warn(caution)
     if scale != 1 and (plan.is_copy or pick_format.room.other_columns):
         warn("only coordinates are scaled: pixel sizes and shifts in other columns stay.")
     written = [] if dry_run else plan.write(overwrite=overwrite)
@@ -141,17 +151,39 @@ def convert(
     )
 
 
+def _cautions(plan: Conversion, is_for_relion: bool) -> Iterator[str]:
+    """Yield what the program that the files are for may stumble on."""
+    picks, shapes = plan.picks, plan.given.shapes_yx_px
+    names = picks.table[MICROGRAPH.name]
+    if is_for_relion and not plan.is_copy and not all(map(is_image_name, set(names))):
+        yield (
+            "RELION finds coordinates by the names of the micrographs, which these picks do not "
+            "tell: give its micrographs STAR as --micrographs."
+        )
+    gone = outside(picks, shapes)
+    if len(gone):
+        y, x = picks.coords_yx_px()[gone[0]]
+        yield (
+            f"{len(gone):,} of {len(picks):,} picks are not on their micrographs, the first at "
+            f"x = {x:g}, y = {y:g} on {names.iloc[gone[0]]!r}: are they of binned or other images? "
+            "RELION stops at a box outside."
+        )
+    if plan.is_copy and picks.unreadable_by:
+        yield f"{picks.unreadable_by} on what is written."
+
+
 def _box_px(picks: Picks) -> float | None:
     sizes = {source.box_px for source in picks.sources}
     return sizes.pop() if len(sizes) == 1 else None
 
 
 def _on_micrographs(
-    picks: Picks, places: list[str] | None
+    picks: Picks, places: list[str] | None, *, rename: bool
 ) -> tuple[Picks, dict[str, tuple[int, int]]]:
     """Return picks on the micrographs given, and the (ny, nx) of each by its name in the picks.
 
-    Names that are none of images, such as those of pick files, become those of the micrographs.
+    Names that are none of images, such as those of pick files, become those of the micrographs;
+    with `rename` all do, for programs that look them up there.
     """
     if not places:
         return picks, {}
@@ -159,7 +191,10 @@ def _on_micrographs(
     resolved, errors = found.resolve_all(picks.rows_by_micrograph())
     for reason in list(errors.values())[:1]:
         raise SettingsError(f"all micrographs of the picks are needed: {reason}")
-    new = {name: name if is_image_name(name) else m.name for name, m in resolved.items()}
+    new = {
+        name: m.name if rename or not is_image_name(name) else name
+        for name, m in resolved.items()
+    }
     shapes = {new[name]: micrograph.shape_px() for name, micrograph in resolved.items()}
     return picks.with_columns(
         **{MICROGRAPH.name: picks.table[MICROGRAPH.name].map(new)}

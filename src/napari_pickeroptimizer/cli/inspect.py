@@ -72,6 +72,8 @@ def _picks(one: Inspection) -> list[str]:
         lines.append(f"x {x0:g} to {x1:g}, y {y0:g} to {y1:g} (centres), {digits}")
     if facts["places"]:
         lines.append(f"the format gives the {facts['places']} of a box")
+    if facts["unreadable_by"]:
+        lines.append(facts["unreadable_by"])
     if "score" in facts:
         lines.append("score {:g} to {:g}".format(*facts["score"]))
     lines += _said({k: facts.get(k) for k in ("labels", "box_px", "pixel_size_ang")})

@@ -89,6 +89,8 @@ class Conversion:
         picks = carrying(self.picks) if room.other_columns else self.picks
         if room.one_file_a_micrograph or is_file_of(target, self.pick_format):
             return write_as(picks, target, self.pick_format, self.given)
+        if self.pick_format.write_folder is not None:
+            return self.pick_format.write_folder(picks, target, self.output)
         return [
             path
             for place, part in each_micrograph(picks, target, self.pick_format).items()

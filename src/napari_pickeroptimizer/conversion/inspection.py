@@ -137,6 +137,7 @@ def _picks(where: str, picks: Picks) -> Inspection:
         "pixel_size_ang": _common([s.pixel_size_ang for s in picks.sources]),
         "box_px": _common([s.box_px for s in picks.sources]),
         "places": anchor,
+        "unreadable_by": picks.unreadable_by or None,
     }
     if len(picks):
         y_px, x_px = picks.coords_yx_px().T

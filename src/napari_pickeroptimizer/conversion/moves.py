@@ -12,6 +12,8 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.schema import MICROGRAPH, X, Y
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_pickeroptimizer.picks import Picks
 
 Anchor = Literal["centre", "corner"]
@@ -69,6 +71,25 @@ def shift_between(said: Anchor, read_as: Anchor, box_px: float | None) -> float:
             "--box-size."
         )
     return box_px / 2 if said == "corner" else -box_px / 2
+
+
+def outside(picks: Picks, shapes_yx_px: Mapping[str, tuple[int, int]]) -> NDArray[np.intp]:
+    """Return the positions of the picks whose centre is not on their micrograph.
+
+    Parameters
+    ----------
+    picks : Picks
+        In the frame of the micrographs.
+    shapes_yx_px : mapping of str to (int, int)
+        Rows and columns of each micrograph, by its name in the picks; others are not looked at.
+    """
+    names = picks.table[MICROGRAPH.name].tolist()
+    unknown = (np.inf, np.inf)
+    shapes = np.array([shapes_yx_px.get(name, unknown) for name in names], dtype=np.float64)
+    places = picks.coords_yx_px()
+    is_known = np.isfinite(shapes.reshape(-1, 2)).all(axis=1)
+    is_out = ((places < -0.5) | (places > shapes.reshape(-1, 2) - 0.5)).any(axis=1)
+    return np.flatnonzero(is_known & is_out)
 
 
 def moved(picks: Picks, moves: Moves, n_rows: Mapping[str, int]) -> Picks:

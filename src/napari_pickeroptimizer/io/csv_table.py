@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 # Columns that napari writes of a Shapes layer, and of points in a stack of images.
 _NAPARI_SHAPES = {"shapetype", "vertexindex"}
 _NAPARI_THIRD_AXIS = "axis2"
+# The column of the VGG Image Annotator that has the places, as JSON.
+_VIA_PLACES = "regionshapeattributes"
 _LABEL_IDS = {
     "": UNLABELLED,
     "unlabelled": UNLABELLED,
@@ -266,6 +268,11 @@ def _positions(path: Path, header: Sequence[str]) -> dict[str, int]:
             )
         if fitting:
             positions[column.name] = fitting[0]
+    if _VIA_PLACES in plain:
+        raise PickFormatError(
+            f"{path} is of the VGG Image Annotator, as Topaz writes .csv files: let topaz convert "
+            "write a .txt."
+        )
     if not {"x", "y"} <= set(positions):
         raise PickFormatError(
             f"{path}: the header has no columns x and y; found {', '.join(header[:5])}. "

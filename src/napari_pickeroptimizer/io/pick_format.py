@@ -114,6 +114,8 @@ class Room:
 
 
 Write = Callable[["Picks", Path, Given], list[Path]]
+# Picks, a new folder, and where it will be moved to.
+WriteFolder = Callable[["Picks", Path, Path], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ class PickFormat:
         format.
     room : Room
         What such a new file holds; of what `read` returns, rendering loses nothing.
+    write_folder : callable or None
+        Writes picks of any origin as one file a micrograph, as the format's own programs want to
+        find them: ``write_folder(picks, folder, final)`` returns the files, `final` is where the
+        folder will be moved to. Of formats of which `write` does not do so already.
     """
 
     name: str
@@ -159,3 +165,4 @@ class PickFormat:
     is_common_suffix: bool = False
     write: Write | None = None
     room: Room = Room()
+    write_folder: WriteFolder | None = None

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -21,8 +22,9 @@ from napari_pickeroptimizer.io.coordinate_lists import (
 )
 from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
-from napari_pickeroptimizer.io.outputs import write_content
+from napari_pickeroptimizer.io.outputs import place_of, write_content
 from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
+from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument, new_star
 from napari_pickeroptimizer.schema import (
     COLUMNS,
@@ -38,9 +40,11 @@ from napari_pickeroptimizer.schema import (
 from napari_pickeroptimizer.sources import PickSource, with_partial_label
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from napari_pickeroptimizer.picks import Picks
+
+AUTOPICK_LIST = "autopick.star"
+_AUTOPICK = "_autopick.star"
+_HEADER = "\n# version 30001\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,15 @@ class StarSource(PickSource):
     def pixel_size_ang(self) -> float | None:
         """Pixel size of the micrographs, if they have one in common."""
         return common_pixel_size_ang(self.document)
+
+    @property
+    def unreadable_by(self) -> str:
+        """Lines that end as on Windows: RELION takes the ends for parts of names."""
+        if not self.document.lines[0].endswith("\r"):
+            return ""
+        return (
+            f"lines of {self.path} end as on Windows, which RELION cannot read: run dos2unix"
+        )
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> str:
         """Return the file's text with only `rows`, and `columns` added or replaced."""
@@ -152,6 +165,61 @@ def write_star(picks: Picks, output: Path, given: Given) -> list[Path]:
     return [write_content(output, new_star_of(picks, picks.all_columns()))]
 
 
+def write_coordinate_files(
+    picks: Picks,
+    folder: Path,
+    final: Path,
+    columns: Mapping[str, NDArray[Any]] | None = None,
+) -> list[Path]:
+    """Write one coordinate file a micrograph, as RELION names them, and their list.
+
+    Extraction finds them in the list, ``autopick.star``, by the micrograph's name in the
+    micrographs STAR, exactly.
+
+    Parameters
+    ----------
+    picks : Picks
+        With those names.
+    folder : Path
+        Where the files go, in the subfolders of the micrographs.
+    final : Path
+        Where `folder` will be moved to; the project is the working directory.
+    columns : mapping of str to (n,) array, optional
+        Columns besides the places, one value a pick; by default all that picks have.
+
+    Raises
+    ------
+    PickFormatError
+        The names of two micrographs lead to one file, or a pick tells no micrograph.
+    """
+    added = picks.all_columns() if columns is None else columns
+    added = {label: v for label, v in added.items() if label != MICROGRAPH.star}
+    files: dict[Path, str] = {}
+    texts: dict[Path, str] = {}
+    for name, rows in picks.rows_by_micrograph().items():
+        path = Path(f"{place_of(name)}{_AUTOPICK}")
+        if path in files:
+            raise PickFormatError(
+                f"the picks of {files[path]!r} and {name!r} would both go to {path}: rename one "
+                "of these micrographs, or write one STAR for all."
+            )
+        files[path] = name
+        of_part = {label: values[rows] for label, values in added.items()}
+        texts[path] = _HEADER + new_star_of(picks.select(rows), of_part)
+    columns = {
+        MICROGRAPH.star: np.array([*files.values()], dtype=object),
+        COORDINATE_FILE: np.array([in_project(final / f) for f in files], dtype=object),
+    }
+    texts[Path(AUTOPICK_LIST)] = _HEADER + new_star("coordinate_files", columns)
+    return [write_content(folder / path, text) for path, text in texts.items()]
+
+
+def in_project(path: Path) -> str:
+    """Return a path as RELION names it: from the project, which is the working directory."""
+    full, project = absolute(path), Path.cwd()
+    return (full.relative_to(project) if full.is_relative_to(project) else full).as_posix()
+
+
 def _holds_picks(head: str) -> bool:
     """Whether a STAR with this beginning holds 2-D picks, or lists files of them."""
     if "_rlnTomoName" in head:
@@ -171,6 +239,7 @@ FORMAT = PickFormat(
     read=read_star,
     write=write_star,
     room=Room(columns=COLUMNS, other_columns=True),
+    write_folder=write_coordinate_files,
 )
 
 

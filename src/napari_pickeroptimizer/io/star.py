@@ -131,10 +131,9 @@ class StarDocument:
             names = Counter(block.columns)
             if len(names) < len(block.columns):
                 twice = names.most_common(1)[0][0]
-                raise PickFormatError(
-                    f"{path}: block {block.title} has the column {twice} twice: which one is "
-                    "meant? Remove or rename the other."
-                )
+                second = block.columns.index(twice, block.columns.index(twice) + 1)
+                problem = f"{block.title} has the column {twice} twice. Remove or rename one"
+                raise _refusal(path, block.column_lines[second], problem)
         return cls(path, lines, blocks, encoding)
 
     def text(self) -> str:

@@ -112,6 +112,11 @@ def _check_kind(data: bytes, path: Path) -> None:
         )
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise PickFormatError(f"{path} is UTF-16 text: save it as UTF-8.")
+    if data[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise PickFormatError(
+            f"{path} is a web page, not the file that it shows: download the file itself (on "
+            "GitHub with Raw)."
+        )
     if b"\0" in data[:65536]:
         raise PickFormatError(
             f"{path} is a binary file where text was expected: is it damaged, or misnamed?"

@@ -350,7 +350,7 @@ def _record(
     )
     by_micrograph, counts = decision.by_micrograph(threshold), decision.counts(threshold)
     outside = _in_order(scored.outside, place)
-    warnings = [plan.clash_note] if plan.clash_note else []
+    warnings = [note for note in (plan.clash_note, scored.picks.unreadable_by) if note]
     warnings += [] if plan.matched is None else plan.matched.warnings
     if n_outside := sum(outside.values()):
         warnings.append(

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.io.atomic import write_text_atomic
-from napari_pickeroptimizer.io.coordinate_lists import COORDINATE_FILE, list_in, suffix_of
-from napari_pickeroptimizer.io.outputs import place_of
-from napari_pickeroptimizer.io.project import absolute
-from napari_pickeroptimizer.io.relion import new_star_of
+from napari_pickeroptimizer.io.coordinate_lists import list_in, suffix_of
+from napari_pickeroptimizer.io.relion import (
+    AUTOPICK_LIST,
+    in_project,
+    write_coordinate_files,
+)
 from napari_pickeroptimizer.io.relion_nodes import NODES_FILE, Kind, Node, output_nodes
-from napari_pickeroptimizer.io.star import new_star
 from napari_pickeroptimizer.prune.output import output_columns, write_record
-from napari_pickeroptimizer.quoting import quoted
 from napari_pickeroptimizer.report.logfile_pdf import LOGFILE, write_logfile
 from napari_pickeroptimizer.schema import MICROGRAPH
 from napari_pickeroptimizer.staging import RUN_RECORD
@@ -24,9 +22,8 @@ from napari_pickeroptimizer.staging import RUN_RECORD
 if TYPE_CHECKING:
     from napari_pickeroptimizer.prune.run import Pruned
 
-LIST, SUFFIX_FILE = "autopick.star", "coords_suffix_autopick.star"
+SUFFIX_FILE = "coords_suffix_autopick.star"
 KEPT_PARTICLES = "kept.star"
-HEADER = "\n# version 30001\n"
 
 
 def write_relion_results(
@@ -58,7 +55,7 @@ def write_relion_results(
     is_particles : bool
         Whether the picks are extracted particles, whose result is ``kept.star``.
     """
-    place, n_kept = _in_project(job), pruned.record["counts"]["kept"]
+    place, n_kept = in_project(job), pruned.record["counts"]["kept"]
     nodes: list[Node] = []
     if is_particles and (folder / KEPT_PARTICLES).is_file():
         nodes.append(Node(f"{place}/{KEPT_PARTICLES}", Kind.PARTICLES))
@@ -80,17 +77,10 @@ def _coordinates(folder: Path, pruned: Pruned, place: str, micrographs_star: str
     listed = list_in(folder / "kept") if (folder / "kept").is_dir() else None
     if listed is not None and suffix_of(listed) is None:
         text = listed.read_text(encoding="utf-8")
+        write_text_atomic(folder / AUTOPICK_LIST, text)
     else:
-        files = _write_coordinate_files(folder, pruned)
-        columns = {
-            MICROGRAPH.star: np.array(list(files), dtype=object),
-            COORDINATE_FILE: np.array(
-                [quoted(f"{place}/{f}") for f in files.values()], dtype=object
-            ),
-        }
-        text = HEADER + new_star("coordinate_files", columns)
-    write_text_atomic(folder / LIST, text)
-    return LIST
+        _write_coordinate_files(folder, pruned, place)
+    return AUTOPICK_LIST
 
 
 def _coordinates_of_3(folder: Path, pruned: Pruned, place: str, micrographs_star: str) -> str:
@@ -98,33 +88,19 @@ def _coordinates_of_3(folder: Path, pruned: Pruned, place: str, micrographs_star
     for path in sorted((folder / "kept").glob("*.star")):
         if suffix_of(path) is not None:
             return f"kept/{path.name}"
-    _write_coordinate_files(folder, pruned)
+    _write_coordinate_files(folder, pruned, place)
     write_text_atomic(folder / SUFFIX_FILE, f"{micrographs_star}\n")
     return SUFFIX_FILE
 
 
-def _write_coordinate_files(folder: Path, pruned: Pruned) -> dict[str, str]:
-    """Write one coordinate file a micrograph, as RELION names them; return them by micrograph.
-
-    Extraction finds them by the micrograph's name in the micrographs STAR, exactly.
-    """
-    predicted = pruned.picks.table["predicted"].to_numpy()
-    files: dict[str, str] = {}
-    for group in pruned.groups:
-        rows = group.rows[predicted[group.rows] == PARTICLE]
-        if not len(rows):
-            continue
-        name = group.name if group.micrograph is None else group.micrograph.name
-        part = pruned.picks.select(rows)
-        path = folder / f"{place_of(name)}_autopick.star"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(path, HEADER + new_star_of(part, output_columns(part)))
-        files[name] = path.relative_to(folder).as_posix()
-    return files
-
-
-def _in_project(job: Path) -> str:
-    """Return the folder of the job as RELION names it, without the slash at its end."""
-    full = absolute(job)
-    project = Path.cwd()
-    return (full.relative_to(project) if full.is_relative_to(project) else full).as_posix()
+def _write_coordinate_files(folder: Path, pruned: Pruned, place: str) -> None:
+    """Write the kept picks as one coordinate file a micrograph, with their list."""
+    names = {
+        group.name: group.name if group.micrograph is None else group.micrograph.name
+        for group in pruned.groups
+    }
+    kept = pruned.picks.select(pruned.picks.table["predicted"].to_numpy() == PARTICLE)
+    kept = kept.with_columns(
+        **{MICROGRAPH.name: kept.table[MICROGRAPH.name].map(lambda n: names.get(n, n))}
+    )
+    write_coordinate_files(kept, folder, Path(place), output_columns(kept))

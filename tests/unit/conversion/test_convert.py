@@ -90,20 +90,25 @@ def test_a_tree_is_copied_as_a_tree(tmp_path: Path) -> None:
     assert (tmp_path / "out/a.csv").read_text() == "x;y;note\n2.000000;4.000000;one\n"
 
 
-@pytest.mark.parametrize("suffix", [".star", ".csv", ".box"])
-def test_what_is_there_stays_unless_it_may_go(star: Path, tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "name", "n_files"),
+    [(".star", "b_autopick.star", 3), (".csv", "b.csv", 2), (".box", "b.box", 2)],
+)
+def test_what_is_there_stays_unless_it_may_go(
+    star: Path, tmp_path: Path, suffix: str, name: str, n_files: int
+) -> None:
     folder = tmp_path / "out"
     (folder / "M").mkdir(parents=True)
-    (folder / f"M/b{suffix}").write_text("mine")
+    (folder / "M" / name).write_text("mine")
     (folder / "other.txt").write_text("mine too")
     plan = planned(read_picks(star), folder, fmt(suffix), given=Given(box_px=8))
-    with pytest.raises(SettingsError, match=rf"b{suffix} exists"):
+    with pytest.raises(SettingsError, match=rf"{name} exists"):
         plan.write()
     files = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-    assert sorted(files) == [f"M/b{suffix}", "other.txt"]
-    assert (folder / f"M/b{suffix}").read_text() == "mine"
-    assert len(plan.write(overwrite=True)) == 2
-    assert (folder / f"M/b{suffix}").read_text() != "mine"
+    assert sorted(files) == [f"M/{name}", "other.txt"]
+    assert (folder / "M" / name).read_text() == "mine"
+    assert len(plan.write(overwrite=True)) == n_files
+    assert (folder / "M" / name).read_text() != "mine"
     assert (folder / "other.txt").read_text() == "mine too"
     assert not list(folder.glob(".*"))
 

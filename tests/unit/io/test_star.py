@@ -182,7 +182,9 @@ def test_wrong_number_of_values_names_file_row_and_line(
 
 
 def test_column_twice_is_refused() -> None:
-    with pytest.raises(PickFormatError, match="block data_p has the column x twice"):
+    with pytest.raises(
+        PickFormatError, match="picks.star, line 4: data_p has the column x twice"
+    ):
         parse("data_p\nloop_\n_x\n_x\n1 2\n")
 
 
