@@ -189,8 +189,9 @@ def test_coordinate_files_of_relion_keep_their_list(
     again = read_picks(out / f"{suffix}.star")
     assert again.table["micrograph"].tolist() == kept.table["micrograph"].tolist()
     assert again.coords_yx_px().tolist() == kept.coords_yx_px().tolist()
+    names_kept = set(kept.table["micrograph"])
     assert set(contents(out)) == {
-        f"{suffix}.star", list_name, *(files[p] for p in tree if names[p] in set(kept.table["micrograph"])),
+        f"{suffix}.star", list_name, *(files[p] for p in tree if names[p] in names_kept),
     }  # fmt: skip
 
 
