@@ -108,10 +108,6 @@ def with_notes(draw, rows: list[str], notes: Sequence[str]) -> list[Piece]:
     return pieces
 
 
-def quoted(field: str) -> str:
-    return f'"{field}"' if " " in field else field
-
-
 # -- one strategy a format --------------------------------------------------------------------
 
 N_PICKS = st.integers(1, 5)
@@ -141,7 +137,7 @@ def star(draw, *, of_one_micrograph: bool | None = None) -> Sample:
         field = {label: draw(words) for label in columns}
         field["rlnCoordinateX"], field["rlnCoordinateY"] = draw(numbers), draw(numbers)
         name = "" if alone else draw(micrographs)
-        field["rlnMicrographName"] = quoted(name)
+        field["rlnMicrographName"] = f'"{name}"' if " " in name else name
         score = draw(some_score | st.just("<NA>"))
         field["rlnAutopickFigureOfMerit"] = score
         gap = draw(st.sampled_from([" ", "\t", "   "]))
@@ -217,8 +213,7 @@ def table(draw, name: str, headers: Sequence[str], delimiters: str) -> Sample:
         rows.append(delimiter.join(values.get(k, "7.50") for k in kinds))
         known = float(score) if score and "s" in kinds else np.nan
         picks.append((micrograph if "i" in kinds else "", float(x), float(y), known))
-    notes = [""]
-    pieces = [(delimiter.join(header), None), *with_notes(draw, rows, notes)]
+    pieces = [(delimiter.join(header), None), *with_notes(draw, rows, [""])]
     return of_pieces(name, picks, pieces, draw(ends), draw(tails))
 
 
