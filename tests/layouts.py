@@ -82,13 +82,17 @@ def _optics(version: str) -> str:
 
 
 AUTOPICK = "CoordinateX CoordinateY AutopickFigureOfMerit ClassNumber AnglePsi"
+MANUALPICK = "CoordinateX CoordinateY AutopickFigureOfMerit ParticleSelectionType AnglePsi"
 
 
 def _autopick_files(job: Path, version: str, suffix: str = "autopick") -> tuple[Path, ...]:
+    # as RELION 5 has it: each manual pick is of a class
+    manual = version == "50001" and suffix == "manualpick"
+    columns, end = (MANUALPICK, "1 -999.0") if manual else (AUTOPICK, "0 0.0")
     return tuple(
         _write(
             job / "Movies" / f"{name}_{suffix}.star",
-            _loop("", AUTOPICK, [f"{x:12.6f} {y:12.6f} {s:12.6f} 0 0.0" for x, y, s in p.rows],
+            _loop("", columns, [f"{x:12.6f} {y:12.6f} {s:12.6f} {end}" for x, y, s in p.rows],
                   version),
         )
         for name, p in places().items()
@@ -118,6 +122,10 @@ def relion_30_autopick(folder: Path) -> Layout:
     return _relion_tree(folder, "", "autopick", listed=False)
 
 
+def relion_30_manualpick(folder: Path) -> Layout:
+    return _relion_tree(folder, "", "manualpick", listed=False)
+
+
 def relion_31_autopick(folder: Path) -> Layout:
     return _relion_tree(folder, "30001", "autopick", listed=False)
 
@@ -132,6 +140,14 @@ def relion_4_autopick(folder: Path) -> Layout:
 
 def relion_5_autopick(folder: Path) -> Layout:
     return _relion_tree(folder, "50001", "autopick", listed=True)
+
+
+def relion_4_manualpick(folder: Path) -> Layout:
+    return _relion_tree(folder, "30001", "manualpick", listed=True)
+
+
+def relion_5_manualpick(folder: Path) -> Layout:
+    return _relion_tree(folder, "50001", "manualpick", listed=True)
 
 
 def _particles(folder: Path, version: str, prefix: str, *, optics: bool) -> Layout:
@@ -162,6 +178,67 @@ def relion_31_particles(folder: Path) -> Layout:
 
 def relion_5_particles(folder: Path) -> Layout:
     return _particles(folder, "50001", f"{MOTION}/", optics=True)
+
+
+def relion_select_of_classes(folder: Path) -> Layout:
+    """Write what Select makes of a 2D classification: the job's folder, with averages beside."""
+    job = folder / "Select" / "job009"
+    columns = "ImageName MicrographName CoordinateX CoordinateY AutopickFigureOfMerit"
+    rows = [
+        f"{i:06d}@Extract/job007/Movies/{name}.mrcs {MOTION}/{name}.mrc {x:.6f} {y:.6f} {s:.6f} 1 "
+        f"{1 + i % 3} 0.9 -12.5 3.25"
+        for name, p in places().items()
+        for i, (x, y, s) in enumerate(p.rows, start=1)
+    ]
+    more = "OpticsGroup ClassNumber MaxValueProbDistribution AnglePsi OriginXAngst"
+    text = _optics("30001") + "\n" + _loop("particles", f"{columns} {more}", rows, "30001")
+    file = _write(job / "particles.star", text)
+    averages = ["000001@Class2D/job008/run_it025_classes.mrcs 0.5 12.25"]
+    labels = "ReferenceImage ClassDistribution EstimatedResolution"
+    _write(job / "class_averages.star", _loop("", labels, averages, "30001"))
+    _write(job / "job.star", "data_job\n\n_rlnJobTypeLabel relion.select.interactive\n")
+    return Layout(file, (file,))
+
+
+def warp_matching(folder: Path) -> Layout:
+    """Write what Warp's BoxNet leaves of each movie: names without folders, tabs."""
+    labels = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
+    files = tuple(
+        _write(
+            folder / "matching" / f"{name}_BoxNet2_20180602.star",
+            _loop("", labels, [f"{x:.2f}\t{y:.2f}\t{name}.mrc\t{s}" for x, y, s in p.rows]),
+        )
+        for name, p in places().items()
+    )
+    return Layout(files[0].parent, files)
+
+
+def warp_goodparticles(folder: Path) -> Layout:
+    """Write Warp's table of all exported particles, with what RELION 3.0 needs."""
+    columns = (
+        "CoordinateX CoordinateY MicrographName Magnification DetectorPixelSize ImageName"
+    )
+    rows = [
+        f"{x:.2f} {y:.2f} {name}.mrc 10000.0 1.77 {i:07d}@particles/{name}_BoxNet2.mrcs {s}"
+        for name, p in places().items()
+        for i, (x, y, s) in enumerate(p.rows, start=1)
+    ]
+    text = _loop("", f"{columns} AutopickFigureOfMerit", rows)
+    file = _write(folder / "goodparticles_BoxNet2_20180602.star", text)
+    return Layout(file, (file,))
+
+
+def cryoppp_csv(folder: Path) -> Layout:
+    """Write CryoPPP's expert labels: a CSV a micrograph, with the diameter in pixels."""
+    files = tuple(
+        _write(
+            folder / "particle_coordinates" / f"{name}.csv",
+            "X-Coordinate,Y-Coordinate,Diameter\n"
+            + "".join(f"{x:.0f},{y:.0f},108\n" for x, y, _ in p.rows),
+        )
+        for name, p in places().items()
+    )
+    return Layout(files[0].parent, files, has_scores=False)
 
 
 def cryosparc_exported(folder: Path) -> Layout:
@@ -249,13 +326,20 @@ def cryolo_stars(folder: Path) -> Layout:
 
 LAYOUTS: tuple[Callable[[Path], Layout], ...] = (
     relion_30_autopick,
+    relion_30_manualpick,
     relion_31_autopick,
     relion_31_manualpick,
     relion_4_autopick,
+    relion_4_manualpick,
     relion_5_autopick,
+    relion_5_manualpick,
     relion_30_particles,
     relion_31_particles,
     relion_5_particles,
+    relion_select_of_classes,
+    warp_matching,
+    warp_goodparticles,
+    cryoppp_csv,
     cryosparc_exported,
     eman_boxes,
     boxmanager_centres,

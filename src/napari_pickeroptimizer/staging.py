@@ -292,7 +292,7 @@ def _recorded(output: Path, record: str) -> list[Path]:
     try:
         names = json.loads((output / record).read_text(encoding="utf-8"))["files"]
         files = [output / str(name) for name in names]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
     # only what lies in the folder: the record is a text file that anyone may have edited
     home = output.resolve()

@@ -8,7 +8,15 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
-from layouts import LAYOUTS, Layout, not_picks, places
+from layouts import (
+    LAYOUTS,
+    Layout,
+    not_picks,
+    places,
+    relion_4_manualpick,
+    relion_5_manualpick,
+    relion_select_of_classes,
+)
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.io import read_picks, write_picks
@@ -86,6 +94,36 @@ def test_picks_find_their_micrographs(write: Write, tmp_path: Path) -> None:
     micrographs = Micrographs.find(folder)
     for name in picks.table["micrograph"].unique():
         assert micrographs.resolve(name).path.is_file()
+
+
+@pytest.mark.parametrize("subfolder", ["", "Movies/grid1/"])
+def test_results_of_a_select_job_are_picks_or_micrographs(
+    tmp_path: Path, subfolder: str
+) -> None:
+    """The folder of selected classes is its particles; selected micrographs are none of picks."""
+    picks = read_picks(relion_select_of_classes(tmp_path).path.parent)
+    assert len(picks) == sum(len(p.x) for p in places().values())
+    name = f"MotionCorr/job002/{subfolder}m0.mrc"
+    (tmp_path / name).parent.mkdir(parents=True)
+    with mrcfile.new(tmp_path / name) as mrc:
+        mrc.set_data(np.ones((8, 8), np.float32))
+    selected = tmp_path / "Select" / "job010" / "micrographs_selected.star"
+    selected.parent.mkdir()
+    selected.write_text(
+        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n"
+        "_rlnMicrographPixelSize #2\n1 1.77\n\n# version 30001\n\ndata_micrographs\n\nloop_\n"
+        f"_rlnMicrographName #1\n_rlnOpticsGroup #2\n{name} 1\n"
+    )
+    with pytest.raises(PickerOptimizerError, match="is a micrographs STAR"):
+        read_picks(selected)
+    (micrograph,) = Micrographs.find(selected)
+    assert (micrograph.name, micrograph.pixel_size_ang) == (name, 1.77)
+    assert micrograph.shape_px() == (8, 8)
+
+
+def test_classes_of_manual_picks_are_labels(tmp_path: Path) -> None:
+    assert set(read_picks(relion_5_manualpick(tmp_path).path).labels) == {1}
+    assert set(read_picks(relion_4_manualpick(tmp_path / "4").path).labels) == {0}
 
 
 def test_what_is_no_pick_file_is_refused_by_name(tmp_path: Path) -> None:

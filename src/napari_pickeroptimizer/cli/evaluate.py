@@ -111,7 +111,7 @@ def run_record_beside(paths: list[str]) -> dict[str, Any] | None:
         for folder in (path, path.parent, path.parent.parent):
             try:
                 record = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 continue
             if isinstance(record, dict) and record.get("command") in ("prune", "decide"):
                 return record

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.cs_table import CsTable, array_bytes
 from napari_pickeroptimizer.io.csg import Group
 from napari_pickeroptimizer.io.outputs import check_output_file, write_content
@@ -135,7 +135,7 @@ def read_group(path: Path, micrograph: str | None = None) -> FilePicks:
         As for `read_cs`; or a table lacks picks that another has.
     """
     group = Group.read(path)
-    tables = {member: CsTable.read(path.parent / member) for member in group.members}
+    tables = {member: _member(path, member) for member in group.members}
     places = next((t for t in tables.values() if _X in t.fields), None)
     if places is None:
         raise PickFormatError(
@@ -144,6 +144,16 @@ def read_group(path: Path, micrograph: str | None = None) -> FilePicks:
         )
     source = GroupSource(path, group.encoding, group, tables, places.uids)
     return _picks_of(source, places, tables.values())
+
+
+def _member(path: Path, member: str) -> CsTable:
+    try:
+        return CsTable.read(path.parent / member)
+    except PicksNotFoundError:
+        raise PicksNotFoundError(
+            f"{path} names {member}, and {path.parent / member} does not exist: copy the tables "
+            "of the job together with its group."
+        ) from None
 
 
 def _picks_of(source: PickSource, places: CsTable, tables: Iterable[CsTable]) -> FilePicks:

@@ -184,7 +184,7 @@ def array_bytes(table: NDArray[Any]) -> bytes:
 
 
 def _bytes(path: Path) -> bytes:
-    if path.is_dir() or is_special(path):
+    if is_special(path):
         raise PickFormatError(f"{path} is no regular file, where one was expected.")
     try:
         return path.read_bytes()

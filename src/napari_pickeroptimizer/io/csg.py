@@ -17,6 +17,8 @@ _METAFILE = re.compile(
 )
 _COUNT = re.compile(r"(?P<start>\s+num_items:\s*)\d+(?P<end>\s*)")
 
+_LONGEST_PATH = 4096
+
 
 @dataclass(frozen=True)
 class Result:
@@ -64,6 +66,12 @@ class Group:
             raise PickFormatError(
                 f"{path} is no result group of cryoSPARC: no line of it is a metafile: '>name.cs'. "
                 "Pass a .csg file as cryoSPARC wrote it."
+            )
+        longest = max(members, key=len)
+        if len(longest) > _LONGEST_PATH:
+            raise PickFormatError(
+                f"{path} names a file of {len(longest)} characters ({longest[:40]!r}...), which no "
+                "path has. Is the file damaged? Copy it again."
             )
         if len({Path(member).name for member in members}) < len(members):
             raise PickFormatError(

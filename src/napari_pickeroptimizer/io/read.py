@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import MAX_CLASS
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io.coordinate_lists import CoordinateList, Folder, list_in
+from napari_pickeroptimizer.io.filaments import why_filaments
 from napari_pickeroptimizer.io.files import files_below, files_like, is_special
 from napari_pickeroptimizer.io.pick_format import FilePicks
 from napari_pickeroptimizer.io.project import absolute, common_folder
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 # A file's beginning, by which it is known whether it is one of picks.
 _HEAD_BYTES = 1 << 16
-# crYOLO's folders of filaments: start and end alternate, which the files do not tell.
-_OF_FILAMENTS = ("STAR_START_END", "EMAN_START_END", "EMAN_HELIX_SEGMENTED")
 # What RELION puts into every job folder beside the results.
 _BOOKKEEPING = ("job.star", "RELION_OUTPUT_NODES.star")
 
@@ -184,10 +183,11 @@ def _parse(path: Path, micrograph: str | None) -> FilePicks | CoordinateList:
         raise PickFormatError(f"{path} is no pick file: expected {EXPECTED}.")
     if pick_format.read is None:
         raise PickFormatError(f"{path} is {pick_format.instead}.")
-    if absolute(path).parent.name in _OF_FILAMENTS:
+    why = why_filaments(path)
+    if why is not None:
         raise PickFormatError(
-            f"{path} holds ends or segments of filaments, by crYOLO's name of its folder. This "
-            "package prunes picks of single particles."
+            f"{path} holds ends or segments of filaments, {why}. This package prunes picks of "
+            "single particles."
         )
     return pick_format.read(path, micrograph)
 

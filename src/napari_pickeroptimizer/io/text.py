@@ -177,4 +177,4 @@ def kept_text(
     kept[row_lines[np.asarray(rows, dtype=np.int64)]] = True
     text = "\n".join(compress(lines, kept.tolist()))
     # a last row without a newline went: the line before it had one
-    return text + "\n" if lines[-1] and not kept[-1] else text
+    return text + "\n" if lines[-1] and not kept[-1] and kept.any() else text

@@ -153,8 +153,9 @@ def write_pos(picks: Picks, output: Path, given: Given) -> list[Path]:
             _ENABLED: ["1"] * len(part),
             _X: format_values(pixels[:, 1]),
             _Y: format_values(pixels[:, 0]),
-            _COST: format_values(scores) if scored else ["1"] * len(part),
         }
+        if scored:  # a cost of picks that have none would be read as their score
+            columns[_COST] = format_values(scores)
         state, block = ("Supervised", _AUTOMATIC) if scored else ("Manual", _MANUAL)
         labels = "".join(f" _{label}\n" for label in columns)
         rows = "".join(f" {'   '.join(row)} \n" for row in zip(*columns.values(), strict=True))

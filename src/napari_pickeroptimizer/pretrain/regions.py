@@ -145,7 +145,7 @@ def read_regions(path: str | Path) -> dict[str, Regions]:
     path = Path(path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BoxSetError(f"{path} is not a readable JSON file of regions: {error}") from error
     if not isinstance(values, dict):
         raise BoxSetError(f"{path}: expected regions by micrograph, {{name: {{...}}, ...}}.")

@@ -47,6 +47,8 @@ TRACE_ATOMS = 3
 # and voxels are made smaller than this, so that their grid does not show in projections.
 ENVELOPE_SIGMA_ANG = 3.0
 LARGEST_VOXEL_ANG = 4.5
+# No map of a particle has other voxels; to make much larger ones smaller takes all memory.
+VOXEL_SIZES_ANG = (0.1, 25.0)
 # Islands smaller than this share of the largest one are noise.
 DUST = 0.02
 
@@ -263,7 +265,13 @@ def _read_map(path: Path, diameter_ang: float | None) -> ParticleModel:
         raise StructureReadError(
             f"{path} has no voxel size in its header: give the particle's diameter in Å."
         )
-    return _map_model(data, voxel_xyz_ang[::-1] if scaled else None, diameter_ang or 0.0)
+    voxel_zyx_ang = voxel_xyz_ang[::-1] if scaled else None
+    try:
+        return _map_model(data, voxel_zyx_ang, diameter_ang or 0.0)
+    except ValueError as error:  # of a histogram of values that are nearly one, or too large
+        raise StructureReadError(
+            f"{path} is no map from which a particle can be told: {error}"
+        ) from error
 
 
 def _map_model(
@@ -276,6 +284,12 @@ def _map_model(
         inside = _envelope(data_zyx)
         voxel_zyx_ang = np.full(
             3, diameter_ang / longest_extent(np.argwhere(inside).astype(np.float64))
+        )
+    least, most = VOXEL_SIZES_ANG
+    if not ((least <= voxel_zyx_ang) & (voxel_zyx_ang <= most)).all():
+        raise ValueError(
+            f"its voxels would be of {voxel_zyx_ang.max():g} Å, where {least:g} to {most:g} Å were "
+            "expected."
         )
     smooth = gaussian_filter(data_zyx, ENVELOPE_SIGMA_ANG / voxel_zyx_ang)
     finer = np.ceil(voxel_zyx_ang / LARGEST_VOXEL_ANG)

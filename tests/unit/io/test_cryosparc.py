@@ -188,8 +188,18 @@ def test_tables_that_do_not_fit_are_refused(group: Path, rows: list, problem: st
 
 def test_a_group_says_which_table_is_missing(group: Path) -> None:
     (group.parent / "picked.cs").unlink()
-    with pytest.raises(PicksNotFoundError, match=r"picked\.cs does not exist"):
+    with pytest.raises(PicksNotFoundError, match=r"picked\.cs does not exist") as raised:
         read_picks(group)
+    assert str(group) in str(raised.value)
+
+
+@pytest.mark.parametrize(("n", "told"), [(300, "cannot be read"), (5000, "no path has")])
+def test_a_group_that_names_what_can_be_no_file_is_refused(
+    tmp_path: Path, n: int, told: str
+) -> None:
+    (tmp_path / "a.csg").write_text(f"results:\n  a:\n    metafile: '>{'a' * n}'\n")
+    with pytest.raises(PickFormatError, match=told):
+        read_picks(tmp_path / "a.csg")
 
 
 @pytest.mark.parametrize("text", ["created: now\n", "{results: {}}\n", "results:\n  a:\n"])

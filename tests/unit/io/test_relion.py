@@ -242,3 +242,29 @@ def test_filaments_of_cryolo_are_known_by_their_folder(tmp_path: Path, folder: s
     for where in (tmp_path, tmp_path / folder / "a.box"):
         with pytest.raises(PickFormatError, match="ends or segments of filaments"):
             read_picks(where)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            "job.star",
+            "data_joboptions_values\n\nloop_\n_a #1\n_b #2\ndo_startend        {} \n",
+        ),
+        ("run.job", "job_type == 3\nPick start-end coordinates helices? == {}\n"),
+    ],
+)
+def test_ends_of_filaments_of_relion_are_known_by_the_options_of_their_job(
+    tmp_path: Path, options: str, text: str
+) -> None:
+    job = tmp_path / "ManualPick" / "job004"
+    (job / "Movies").mkdir(parents=True)
+    file = job / "Movies" / "a_manualpick.star"
+    file.write_text("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n1 2\n30 40\n")
+    (job / options).write_text(text.format("Yes"))
+    for where in (job, file):
+        with pytest.raises(PickFormatError, match="start-end coordinates") as raised:
+            read_picks(where)
+        assert str(job / options) in str(raised.value)
+    (job / options).write_text(text.format("No"))
+    assert len(read_picks(job)) == 2

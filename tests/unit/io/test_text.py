@@ -10,7 +10,7 @@ import pytest
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.io import text as text_module
-from napari_pickeroptimizer.io.text import read_lines, read_text
+from napari_pickeroptimizer.io.text import kept_text, read_lines, read_text
 
 FILES = {
     "a.star": b"data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n10 20\n30 40\n",
@@ -119,3 +119,8 @@ def test_a_file_is_the_same_read_in_parts(
     line = data.count(b"\n") + 3
     with pytest.raises(PickFormatError, match=f"line {line}: the control character"):
         read_lines(tmp_path / "a")
+
+
+def test_a_file_without_a_last_line_end_that_loses_all_its_rows_is_empty() -> None:
+    assert kept_text(["1 2", "3 4"], np.array([0, 1]), []) == ""
+    assert kept_text(["", "3 4"], np.array([1]), []) == "\n"  # an empty line that stays

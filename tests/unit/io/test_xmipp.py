@@ -81,9 +81,10 @@ def test_new_files_are_laid_out_as_xmipp_reads_them(tmp_path: Path) -> None:
     assert path == tmp_path / "extra" / "M" / "a.pos"
     assert path.read_text() == (
         "# XMIPP_STAR_1 * \n#\ndata_header\nloop_\n _pickingMicrographState\nManual\n"
-        "data_particles\nloop_\n _itemId\n _enabled\n _xcoor\n _ycoor\n _cost\n"
-        " 000001   1   10   20   1 \n 000002   1   3   5   1 \n"
+        "data_particles\nloop_\n _itemId\n _enabled\n _xcoor\n _ycoor\n"
+        " 000001   1   10   20 \n 000002   1   3   5 \n"
     )
+    assert "picker_score" not in read_picks(path).table
     scored = picks.with_columns(picker_score=[0.5, 0.25])
     (path,) = write_as(scored, tmp_path / "scored", FORMAT)
     assert "Supervised\ndata_particles_auto\n" in path.read_text()

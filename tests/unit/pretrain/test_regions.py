@@ -80,6 +80,7 @@ def test_a_file_is_read_by_micrograph(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("{", "not a readable JSON"),
+        ("[" * 100_000, "not a readable JSON"),
         ("[]", "expected regions by micrograph"),
         ('{"a": {"film": []}}', "a: expected the keys carbon and ice"),
         ('{"a": []}', "a: expected the keys"),

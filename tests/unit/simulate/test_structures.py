@@ -190,6 +190,22 @@ def test_a_missing_file_and_a_file_of_water_are_refused(tmp_path: Path) -> None:
         read_structure(write_pdb(tmp_path / "a.pdb", GLYCINE[-1]))
 
 
+@pytest.mark.parametrize("voxel_ang", [0.01, 100.0, 1e6])
+def test_voxels_that_no_map_has_are_refused_before_they_are_made_smaller(
+    tmp_path: Path, brick: np.ndarray, voxel_ang: float
+) -> None:
+    with pytest.raises(StructureReadError, match=r"its voxels would be of .* 0\.1 to 25 Å"):
+        read_structure(write_map(tmp_path / "a.mrc", brick, voxel_ang))
+
+
+def test_a_map_whose_values_cannot_be_told_apart_is_refused(
+    tmp_path: Path, brick: np.ndarray
+) -> None:
+    path = write_map(tmp_path / "a.mrc", (brick > 0) * 1e-43, 2.0)
+    with pytest.raises(StructureReadError, match="no map from which a particle can be told"):
+        read_structure(path)
+
+
 def test_a_map_without_contrast_or_with_nan_is_refused(tmp_path: Path) -> None:
     path = write_map(tmp_path / "a.mrc", np.ones((4, 4, 4)), 1.0)
     with pytest.raises(StructureReadError, match="flat"):

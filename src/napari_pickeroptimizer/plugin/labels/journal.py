@@ -201,7 +201,7 @@ def _read(path: Path) -> Iterable[dict[str, Any]]:
             entry = json.loads(line)
             if isinstance(entry, dict) and entry.get("label", 0) in range(MAX_CLASS + 1):
                 yield entry
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue  # cut off by a kill, or by a full disk
 
 

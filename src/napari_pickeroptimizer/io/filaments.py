@@ -1,0 +1,45 @@
+"""Filaments whose files look like picks of particles: known by the folder that they lie in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from napari_pickeroptimizer.io.files import is_file
+from napari_pickeroptimizer.io.project import absolute
+
+# crYOLO's folders of filaments: start and end alternate, which the files do not tell.
+_CRYOLO_FOLDERS = ("STAR_START_END", "EMAN_START_END", "EMAN_HELIX_SEGMENTED")
+_JOB = re.compile(r"job\d{3,}")
+# RELION's manual picking has an option for starts and ends; its files have the columns of any
+# picks. RELION 3.1 and later keep the options of a job in job.star, 3.0 in run.job.
+_OPTION_FILES = ("job.star", "run.job")
+_STARTS_AND_ENDS = re.compile(
+    r"^\s*(do_startend\s+|Pick start-end coordinates helices\? == )(Yes|True)\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_MOST_CHARACTERS = 1 << 16
+
+
+def why_filaments(path: Path) -> str | None:
+    """Return by what a pick file is known to be of filaments; None if nothing tells that.
+
+    Ends of filaments that were copied out of their folder cannot be told from picks.
+    """
+    folders = absolute(path).parents
+    if folders[0].name in _CRYOLO_FOLDERS:
+        return "by crYOLO's name of its folder"
+    job = next((folder for folder in folders if _JOB.fullmatch(folder.name)), None)
+    if path.suffix.lower() != ".star" or job is None:
+        return None
+    for name in _OPTION_FILES:
+        if not is_file(job / name):
+            continue
+        try:
+            with (job / name).open(encoding="utf-8", errors="replace") as file:
+                options = file.read(_MOST_CHARACTERS)
+        except OSError:
+            continue
+        if _STARTS_AND_ENDS.search(options):
+            return f"by the options of RELION's job (start-end coordinates, in {job / name})"
+    return None
