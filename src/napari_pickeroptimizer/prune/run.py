@@ -259,9 +259,8 @@ def check_run_is_possible(
         )
     settings.check(card)
     sources = [*picks.sources, *(labels.sources if labels is not None else ())]
-    files = [file for source in sources for file in source.files]
-    if inputs and inputs.get("model"):
-        files.append(Path(inputs["model"]))
+    model = [Path(inputs["model"])] if inputs and inputs.get("model") else []
+    files = [*model, *(file for source in sources for file in source.files)]
     check_inputs_stay(check_output(output, settings.overwrite), files)
     # every pick is written twice: with all scored ones, and with the kept or the rejected
     sizes = [f.stat().st_size for s in picks.sources for f in s.files if f.is_file()]
