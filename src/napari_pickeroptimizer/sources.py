@@ -83,6 +83,15 @@ class PickSource(ABC):
         """All files that were read, `path` among them."""
         return (self.path,)
 
+    @property
+    def advice(self) -> str:
+        """A sentence on what files of this format do not do in the program they came from."""
+        return ""
+
+    def neighbours(self, rows: NDArray[np.int64]) -> frozenset[str]:
+        """Return what `rows` name by its place beside the file: paths relative to its folder."""
+        return frozenset()
+
     @abstractmethod
     def render(
         self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]

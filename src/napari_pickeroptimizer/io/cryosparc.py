@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,24 @@ class CsSource(PickSource):
         """Columns that hold neither places nor the score."""
         return _others(self.table)
 
+    @property
+    def advice(self) -> str:
+        """That cryoSPARC imports groups only, and which group the file is of."""
+        groups = sorted(g.name for g in self.path.parent.glob("*.csg") if _names(g, self.path))
+        which = (
+            f": {groups[0]}, which lies beside it"
+            if groups
+            else " (Export in the tab Outputs)"
+        )
+        return (
+            f"{self.path.name} is one table, and so are the results; cryoSPARC's Import Result "
+            f"Group takes a .csg. To go back there, prune the job's .csg{which}."
+        )
+
+    def neighbours(self, rows: NDArray[np.int64]) -> frozenset[str]:
+        """Return the files that an exported table names by their place beside it."""
+        return _beside(self.table, rows)
+
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> bytes:
         """Return the file with only `rows`; a score replaces the picker's."""
         score = columns.get(PICKER_SCORE.star)
@@ -53,7 +73,7 @@ class CsSource(PickSource):
 
 @dataclass(frozen=True, eq=False)
 class GroupSource(PickSource):
-    """A ``.csg`` file and its tables, joined by uid: each loses the rows of removed picks."""
+    """A ``.csg`` file and its tables, joined by uid: each keeps the rows of the same picks."""
 
     group: Group
     tables: Mapping[str, CsTable]
@@ -77,14 +97,17 @@ class GroupSource(PickSource):
     def contents(
         self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], name: str
     ) -> dict[str, str | bytes]:
-        """Return the tables and the group; of another name, their names begin with it."""
-        removed = np.setdiff1d(self.uids, self.uids[rows])
+        """Return the tables and the group; of another name, their names begin with it.
+
+        All tables hold the same picks, and so do all counts: rows of a table that are of no
+        pick (which has a place) go, too.
+        """
         start = "" if name == self.path.name else f"{Path(name).stem}_"
         names = {member: f"{start}{Path(member).name}" for member in self.tables}
         made: dict[str, str | bytes] = {}
         counts: dict[str, int] = {}
         for member, table in self.tables.items():
-            kept = np.flatnonzero(~np.isin(table.uids, removed))
+            kept = self._rows_in(table, rows)
             score = columns.get(PICKER_SCORE.star)
             replaced = {}
             if score is not None and _SCORE in table.fields:
@@ -95,6 +118,33 @@ class GroupSource(PickSource):
             counts[member] = len(kept)
         made[name] = self.group.render(names, counts)
         return made
+
+    def neighbours(self, rows: NDArray[np.int64]) -> frozenset[str]:
+        """Return the files that an exported group names by their place beside it."""
+        tables = self.tables.values()
+        return frozenset().union(*(_beside(t, self._rows_in(t, rows)) for t in tables))
+
+    def _rows_in(self, table: CsTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return where a table has the picks of `rows`, in its own order."""
+        return np.flatnonzero(np.isin(table.uids, self.uids[rows]))
+
+
+def _beside(table: CsTable, rows: NDArray[Any]) -> frozenset[str]:
+    """Return the paths of a table that begin with >: in an exported one, these lie beside it.
+
+    Others are relative to the folder of the project (asarnow/pyem, issue 102).
+    """
+    names = [name for name in table.fields if table.table.dtype[name].kind in "SU"]
+    texts = {os.fsdecode(t) for name in names for t in set(table.table[name][rows].tolist())}
+    return frozenset(text[1:] for text in texts if text.startswith(">"))
+
+
+def _names(group: Path, table: Path) -> bool:
+    """Whether a group names a table in its folder."""
+    try:
+        return table.name in Group.read(group).members
+    except (PickFormatError, PicksNotFoundError):
+        return False
 
 
 def _others(table: CsTable) -> tuple[str, ...]:
@@ -199,7 +249,7 @@ def write_group(picks: Picks, output: Path, given: Given) -> list[Path]:
     check_output_file(picks, place)
     table = _new_table(picks, output, given)
     slots = sorted({name.partition("/")[0] for name in table.dtype.names or ()} - {"uid"})
-    text = Group.new(output.stem, place.name, slots, len(table))
+    text = Group.new(output.stem, place.name, slots, len(table), datetime.now(UTC))
     return [write_content(place, array_bytes(table)), write_content(output, text)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from napari_pickeroptimizer.errors import PickFormatError
@@ -12,10 +13,15 @@ from napari_pickeroptimizer.io.text import read_lines
 
 # "  location:", "    metafile: '>picks.cs'" and "    num_items: 12"
 _KEY = re.compile(r"\s*[^\s:#][^:]*:\s*")
+_END = r"(?P<end>\s*(?:\s#.*)?)"
 _METAFILE = re.compile(
-    r"(?P<start>\s+metafile:\s*)(?P<mark>[\"']?)>?(?P<name>.+?)(?P=mark)(?P<end>\s*)"
+    r"(?P<start>\s+metafile:\s*)(?P<mark>[\"']?)>?(?P<name>.+?)(?P=mark)" + _END
 )
-_COUNT = re.compile(r"(?P<start>\s+num_items:\s*)\d+(?P<end>\s*)")
+_COUNT = re.compile(r"(?P<start>\s+num_items:\s*)\d+" + _END)
+# The same two in any other spelling of YAML, as in "location: {metafile: '>a.cs'}"
+_EITHER = re.compile(r"^[^#]*?\b[\"']?(metafile|num_items)[\"']?\s*:")
+# The layout that a new group follows: that of cryoSPARC 4
+_VERSION = "v4.0.0"
 
 _LONGEST_PATH = 4096
 
@@ -57,9 +63,19 @@ class Group:
         Raises
         ------
         PicksNotFoundError, PickFormatError
-            As `read_lines` does; or it names no table, or two of one name.
+            As `read_lines` does; or it names no table, or two of one name; or a line tells a
+            table or a count in another way than cryoSPARC writes them.
         """
         lines, encoding = read_lines(path)
+        for i, line in enumerate(lines, start=1):
+            # what is not understood would keep its old name or count
+            known = _METAFILE.fullmatch(line) or _COUNT.fullmatch(line)
+            if (strange := _EITHER.match(line)) and not known:
+                example = "'>name.cs'" if strange[1] == "metafile" else "12"
+                raise PickFormatError(
+                    f"{path}, line {i}: expected {strange[1]}: {example} on a line of its own, as "
+                    f"cryoSPARC writes it, got {line.strip()[:80]!r}. Export the group again."
+                )
         results = tuple(_results(lines))
         members = {result.member for result in results}
         if not members:
@@ -99,7 +115,7 @@ class Group:
         return "\n".join(lines)
 
     @staticmethod
-    def new(name: str, table: str, slots: Sequence[str], n: int) -> str:
+    def new(name: str, table: str, slots: Sequence[str], n: int, created: datetime) -> str:
         """Return the text of a group of picks: one table that has all `slots`."""
         results = "".join(
             f"  {slot}:\n    metafile: '>{table}'\n    num_items: {n}\n    type: particle.{slot}\n"
@@ -108,11 +124,14 @@ class Group:
         group = (
             f"  description: Picks\n  name: {_plain(name)}\n  title: Picks\n  type: particle\n"
         )
-        return f"group:\n{group}results:\n{results}"
+        when = created.strftime("%Y-%m-%d %H:%M:%S.%f")
+        return f"created: {when}\ngroup:\n{group}results:\n{results}version: {_VERSION}\n"
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"\W+", "_", name, flags=re.ASCII) or "picks"
+    """Return a name as cryoSPARC takes it: a letter, then letters, digits and underscores."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII)
+    return plain if re.match("[A-Za-z]", plain) else f"picks_{plain}"
 
 
 def _results(lines: Sequence[str]) -> list[Result]:

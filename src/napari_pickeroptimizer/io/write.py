@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_pickeroptimizer.errors import PickFormatError
+from napari_pickeroptimizer.io.neighbours import link_neighbours
 from napari_pickeroptimizer.io.outputs import (
     check_output_file,
     refuse_inputs,
@@ -180,7 +181,7 @@ def _write_file(
     (part,) = _parts(picks)
     contents = _contents(source, part, columns, output)
     refuse_inputs(picks, [final.parent / path.name for path in contents])
-    return [write_content(path, c, source.encoding) for path, c in contents.items()]
+    return _written(source, part, contents, final.parent)
 
 
 def _write_tree(
@@ -218,7 +219,7 @@ def _write_tree(
             raise PickFormatError(
                 f"two of these inputs would be written to {min(twice)}: pass them one by one."
             )
-        written += [write_content(path, c, source.encoding) for path, c in contents.items()]
+        written += _written(source, part, contents, (final / place_of[source.path]).parent)
     for path in place_of.keys() - listed.keys():
         (output / place_of[path]).unlink(missing_ok=True)
     list_files = [write_content(output / name, text) for name, text in lists.items()]
@@ -242,6 +243,16 @@ def _parts(picks: Picks) -> list[_Part]:
     starts = np.searchsorted(source[order], range(1, len(picks.sources)))
     parts = [_Part(row[positions], positions) for positions in np.split(order, starts)]
     return parts[: len(picks.sources)]  # none of an empty list
+
+
+def _written(
+    source: PickSource, part: _Part, contents: Mapping[Path, str | bytes], final: Path
+) -> list[Path]:
+    """Write files, and link what they name by its place beside them; return the files."""
+    *_, output = contents
+    names = source.neighbours(part.rows) - {path.name for path in contents}
+    link_neighbours(names, source.path.parent, output.parent, final)
+    return [write_content(path, c, source.encoding) for path, c in contents.items()]
 
 
 def _contents(

@@ -259,12 +259,11 @@ def check_run_is_possible(
         )
     settings.check(card)
     sources = [*picks.sources, *(labels.sources if labels is not None else ())]
-    files = [source.path for source in sources]
-    if inputs and inputs.get("model"):
-        files.append(Path(inputs["model"]))
+    model = [Path(inputs["model"])] if inputs and inputs.get("model") else []
+    files = [*model, *(file for source in sources for file in source.files)]
     check_inputs_stay(check_output(output, settings.overwrite), files)
     # every pick is written twice: with all scored ones, and with the kept or the rejected
-    sizes = [source.path.stat().st_size for source in picks.sources if source.path.is_file()]
+    sizes = [f.stat().st_size for s in picks.sources for f in s.files if f.is_file()]
     check_space(output, 2 * (sum(sizes) + BYTES_A_PICK * len(picks)))
 
 
@@ -333,8 +332,8 @@ def finish(
         pruned = Pruned(decided, files, record, forecast, plan.groups)
         if further is not None:
             yield from further(folder, pruned)
-            more = sorted(p for p in folder.rglob("*") if p.is_file() and p not in files)
-            files[-1:] = [*more, files[-1]]
+            new = {p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()}
+            files[-1:] = [*sorted(new - set(files)), files[-1]]
     yield replace(pruned, files=[output / path.relative_to(folder) for path in files])
 
 
@@ -350,7 +349,9 @@ def _record(
     )
     by_micrograph, counts = decision.by_micrograph(threshold), decision.counts(threshold)
     outside = _in_order(scored.outside, place)
-    warnings = [note for note in (plan.clash_note, scored.picks.unreadable_by) if note]
+    advice = (source.advice for source in plan.picks.sources)
+    notes = dict.fromkeys([plan.clash_note, scored.picks.unreadable_by, *advice])
+    warnings = [note for note in notes if note]
     warnings += [] if plan.matched is None else plan.matched.warnings
     if n_outside := sum(outside.values()):
         warnings.append(

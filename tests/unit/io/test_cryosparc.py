@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ PICKS = [
     (5, 1, b"J1/a.mrc", (100, 200), 0.0, 1.0, 0.25, b"two"),
     (9, 2, b"J1/b.mrc", (100, 200), 0.5, 0.5, -1.0, b"3"),
 ]
+CTF_FIELDS = [("uid", "<u8"), ("ctf/df1_A", "<f4")]
+# in another order, and with a row of no pick
+CTF = [(9, 3.0), (5, 2.0), (7, 1.0), (4, 0.0)]
 GROUP_TEXT = """created: 2024-01-02 03:04:05.678
 group:
   description: All picks  # with a remark
@@ -67,9 +71,7 @@ def group(tmp_path: Path) -> Path:
     folder = tmp_path / "J2"
     folder.mkdir()
     cs(folder / "picked.cs")
-    # in another order, and with a row of no pick
-    ctf = [(9, 3.0), (5, 2.0), (7, 1.0), (4, 0.0)]
-    cs(folder / "J2_passthrough_particles.cs", [("uid", "<u8"), ("ctf/df1_A", "<f4")], ctf)
+    cs(folder / "J2_passthrough_particles.cs", CTF_FIELDS, CTF)
     (folder / "picked.csg").write_text(GROUP_TEXT)
     return folder / "picked.csg"
 
@@ -110,25 +112,102 @@ def test_a_group_joins_its_tables_and_writes_all_of_them(group: Path, tmp_path: 
     assert [path.name for path in written] == [
         "kept_J2_passthrough_particles.cs", "kept_picked.cs", "kept.csg",
     ]  # fmt: skip
-    assert np.load(written[0]).tolist() == [(9, 3.0), (7, 1.0), (4, 0.0)]
+    assert np.load(written[0]).tolist() == [(9, 3.0), (7, 1.0)]
     assert np.load(written[1])["uid"].tolist() == [7, 9]
     text = GROUP_TEXT.replace('">picked.cs"', "'>picked.cs'").replace("'>", "'>kept_")
-    passthrough, rest = text.split("  location:")
-    assert written[2].read_text() == (
-        passthrough + "  location:" + rest.replace("items: 3", "items: 2")
-    )
+    assert written[2].read_text() == text.replace("items: 3", "items: 2")
 
 
-def test_a_group_without_a_pick_gone_is_the_same_but_for_names(
-    group: Path, tmp_path: Path
-) -> None:
+def test_a_group_without_a_pick_gone_is_the_same(group: Path, tmp_path: Path) -> None:
+    cs(group.parent / "J2_passthrough_particles.cs", CTF_FIELDS, CTF[:3])
     picks = read_picks(group)
     written = write_picks(picks, tmp_path / "same" / "picked.csg", columns={})
     assert names_of(tmp_path / "same") == names_of(group.parent)
-    for path in written[:2]:
+    for path in written:
         assert path.read_bytes() == (group.parent / path.name).read_bytes()
-    expected = GROUP_TEXT.replace("num_items: 3", "num_items: 4", 1)  # as many as there are
-    assert written[2].read_text() == expected
+
+
+def test_all_tables_of_a_group_hold_the_same_picks(group: Path, tmp_path: Path) -> None:
+    """A row of no pick would make the counts of a group differ."""
+    *_, written = write_picks(read_picks(group), tmp_path / "same" / "picked.csg", columns={})
+    assert written.read_text() == GROUP_TEXT
+    passthrough = np.load(tmp_path / "same" / "J2_passthrough_particles.cs")
+    assert passthrough["uid"].tolist() == [9, 5, 7]
+
+
+EXPORTED = [
+    (7, 1, b">J1/m/a.mrc", (100, 200), 0.25, 0.75, 0.5, b"one"),
+    (5, 1, b">J1/m/a.mrc", (100, 200), 0.0, 1.0, 0.25, b">no"),
+    (9, 2, b">J1/m/b.mrc", (100, 200), 0.5, 0.5, -1.0, b"3"),
+]
+
+
+@pytest.fixture
+def exported(group: Path) -> Path:
+    """A group as cryoSPARC exports it: > is its own folder, where links lead to the images."""
+    cs(group.parent / "picked.cs", rows=EXPORTED)
+    images = group.parent.parent / "J1" / "m"
+    links = group.parent / "J1" / "m"
+    for folder in (images, links):
+        folder.mkdir(parents=True)
+    for name in ("a.mrc", "b.mrc"):
+        (images / name).write_text(name)
+        (links / name).symlink_to(images / name)
+    return group
+
+
+@pytest.mark.parametrize("suffix", [".csg", ".cs"])
+def test_what_an_exported_group_names_beside_it_is_beside_its_parts(
+    exported: Path, tmp_path: Path, suffix: str
+) -> None:
+    picks = read_picks(exported.with_suffix(suffix))
+    output = tmp_path / "deep" / "out"
+    write_picks(picks.select(np.array([0, 1])), output / f"kept{suffix}", columns={})
+    table = output / ("kept_picked.cs" if suffix == ".csg" else "kept.cs")
+    assert np.load(table)["location/micrograph_path"].tolist() == [b">J1/m/a.mrc"] * 2
+    assert (output / "J1" / "m" / "a.mrc").read_text() == "a.mrc"
+    assert names_of(output / "J1" / "m") == ["a.mrc"]
+    write_picks(picks.select(np.array([2])), output / f"rejected{suffix}", columns={})
+    assert names_of(output / "J1" / "m") == ["a.mrc", "b.mrc"]
+    assert not Path((output / "J1" / "m" / "a.mrc").readlink()).is_absolute()
+
+
+def test_in_the_folder_of_the_export_nothing_is_linked(exported: Path) -> None:
+    link = exported.parent / "J1" / "m" / "a.mrc"
+    before = link.readlink()
+    write_picks(read_picks(exported), exported.parent / "kept.csg", columns={})
+    assert link.readlink() == before
+    link.unlink()
+    link.write_text("a real file, as cp -L makes it")
+    write_picks(read_picks(exported), exported.parent / "kept.csg", columns={})
+    assert link.read_text() == "a real file, as cp -L makes it"
+
+
+def test_another_file_in_the_place_of_a_neighbour_stays(
+    exported: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "out" / "J1" / "m" / "a.mrc"
+    place.parent.mkdir(parents=True)
+    place.write_text("mine")
+    with pytest.raises(PickFormatError, match=r"a\.mrc is in the way"):
+        write_picks(read_picks(exported), tmp_path / "out" / "kept.csg", columns={})
+    assert place.read_text() == "mine"
+    assert not (tmp_path / "out" / "kept.csg").exists()
+
+
+@pytest.mark.parametrize("name", [b">../x", b">/etc/hostname", b">", b">gone", b">picked.cs"])
+def test_names_that_lead_elsewhere_are_not_followed(
+    group: Path, tmp_path: Path, name: bytes
+) -> None:
+    rows = [(*row[:2], name, *row[3:]) for row in PICKS]
+    cs(group.parent / "picked.cs", rows=rows)
+    (tmp_path / "x").write_text("outside")
+    write_picks(read_picks(group), tmp_path / "new" / "out" / "picked.csg", columns={})
+    assert names_of(tmp_path / "new" / "out") == [
+        "J2_passthrough_particles.cs", "picked.cs", "picked.csg",
+    ]  # fmt: skip
+    assert names_of(tmp_path / "new") == ["out"]
+    assert not any(path.is_symlink() for path in (tmp_path / "new").rglob("*"))
 
 
 def test_kept_and_rejected_groups_lie_in_one_folder(group: Path, tmp_path: Path) -> None:
@@ -207,6 +286,44 @@ def test_other_text_is_no_group(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csg").write_text(text)
     with pytest.raises(PickFormatError, match="no result group of cryoSPARC"):
         read_picks(tmp_path / "a.csg")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("metafile: '>picked.cs'", "{metafile: '>picked.cs', a: 1}", 12),
+        ("metafile: '>picked.cs'", "metafile:", 12),
+        ("num_items: 3\n    type: particle.location", "num_items: [3, 4]", 13),
+    ],
+)
+def test_a_table_or_count_in_another_spelling_is_refused_by_its_line(
+    group: Path, old: str, new: str, line: int
+) -> None:
+    assert old in GROUP_TEXT
+    group.write_text(GROUP_TEXT.replace(old, new))
+    with pytest.raises(
+        PickFormatError, match=rf"picked\.csg, line {line}: expected (metaf|num_)"
+    ):
+        read_picks(group)
+
+
+def test_remarks_beside_names_and_counts_stay(group: Path, tmp_path: Path) -> None:
+    remarked = GROUP_TEXT.replace("num_items: 3", "num_items: 3  # all").replace(
+        "'>picked.cs'", "'>picked.cs' # its"
+    )
+    group.write_text(remarked)
+    *_, written = write_picks(read_picks(group).select(np.array([0])), tmp_path / "kept.csg")
+    text = written.read_text()
+    assert text.count("num_items: 1  # all") == 3
+    assert "metafile: '>kept_picked.cs' # its" in text
+
+
+def test_one_table_says_which_group_goes_back(group: Path) -> None:
+    (source,) = read_picks(group.parent / "picked.cs").sources
+    assert "prune the job's .csg: picked.csg, which lies beside it" in source.advice
+    group.unlink()
+    (source,) = read_picks(group.parent / "picked.cs").sources
+    assert source.advice.endswith("prune the job's .csg (Export in the tab Outputs).")
 
 
 def changed(field: str, value: object) -> list:
@@ -301,16 +418,35 @@ def test_a_compressed_table_is_read_and_becomes_an_ordinary_one(tmp_path: Path) 
     assert np.load(tmp_path / "kept.cs")["uid"].tolist() == [5]
 
 
+NEW_GROUP = """group:
+  description: Picks
+  name: picks_2_new
+  title: Picks
+  type: particle
+results:
+  location:
+    metafile: '>2 new.cs'
+    num_items: 1
+    type: particle.location
+  pick_stats:
+    metafile: '>2 new.cs'
+    num_items: 1
+    type: particle.pick_stats
+version: v4.0.0""".splitlines()
+
+
 def test_new_files_are_those_of_a_result_group(tmp_path: Path) -> None:
     name = "J1/imported/000000000000000000012_a.mrc"
     picks = Picks.from_arrays(name, [50.0], [75.0], picker_score=[0.5])
     given = Given(shapes_yx_px={name: (100, 200)})
-    table, text = write_as(picks, tmp_path / "new.csg", GROUP, given)
+    table, text = write_as(picks, tmp_path / "2 new.csg", GROUP, given)
     row = np.load(table)[0]
     assert row["location/micrograph_uid"] == 12
     assert row["location/micrograph_shape"].tolist() == [100, 200]
     assert (row["location/center_x_frac"], row["location/center_y_frac"]) == (0.25, 0.75)
-    assert text.read_text().count("num_items: 1\n") == 2
+    created, *lines = text.read_text().splitlines()
+    assert re.fullmatch(r"created: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", created)
+    assert lines == NEW_GROUP
     again = read_picks(text).table
     assert again[["micrograph", "x", "y", "picker_score"]].to_numpy().tolist() == [
         [name, 50.0, 75.0, 0.5]

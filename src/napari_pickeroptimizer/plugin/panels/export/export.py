@@ -328,6 +328,8 @@ def next_steps(picks: Picks, output: Path) -> tuple[str, ...]:
             "RELION: Particle extraction ▸ Re-extract refined particles ▸ Refined particles "
             f"STAR file: {kept_at}"
         )
+    if suffix == ".csg":
+        return (relion, f"cryoSPARC: Import Result Group ▸ {kept_at}")
     cryosparc = (
         f"cryoSPARC: Import Particle Stack ▸ Particle meta path: {kept_at}, with the "
         "micrographs' job as input"
