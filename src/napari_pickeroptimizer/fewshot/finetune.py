@@ -36,7 +36,6 @@ from napari_pickeroptimizer.fewshot.trained import (
 )
 from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.model.weights import check_base, initial_network
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.known_false import KnownFalseBoxes
+    from napari_pickeroptimizer.model.network import TwoBranchNet
     from napari_pickeroptimizer.picks import Picks
 
 
@@ -106,8 +106,10 @@ def finetune(
     predictions: dict[int, FoldPredictions] = {}
     n_steps = longer.n_steps * (len(folds) + 1)
     known = known_false_boxes(boxes.class_ids, settings)
-    trainings: list[Generator[StepDone | FoldPredictions | TwoBranchNet, None, None]] = [
-        _model_training(network, boxes, taught, longer, device, known),
+    trainings: list[Generator[StepDone | FoldPredictions | Trained, None, None]] = [
+        _model_training(
+            _training(network, boxes, taught, longer, device, known), network, boxes, settings
+        ),
         *(
             # copied before the first training begins
             _fold_training(
@@ -136,8 +138,8 @@ def finetune(
             predictions[step.fold] = step
             accuracy = step.accuracy(boxes.targets)
             yield FoldDone(step.fold + 1, len(folds), accuracy, _progress(n_done / n_steps))
-        elif isinstance(step, TwoBranchNet):
-            trained = Trained.of(step, boxes, settings)
+        elif isinstance(step, Trained):
+            trained = step
             if len(folds):
                 at_once = model(trained.before_validation(), None)
                 yield ModelTrained(at_once, _progress(n_done / n_steps))
@@ -202,16 +204,14 @@ def _training(
 
 
 def _model_training(
+    training: Iterator[StepDone],
     network: TwoBranchNet,
     boxes: TrainingBoxes,
-    rows: NDArray[np.intp],
     settings: FineTuneSettings,
-    device: torch.device,
-    known: KnownFalseBoxes | None,
-) -> Generator[StepDone | TwoBranchNet, None, None]:
-    """Train the network of the model; yield it last."""
-    yield from _training(network, boxes, rows, settings, device, known)
-    yield network
+) -> Generator[StepDone | Trained, None, None]:
+    """Train the network of the model; last, and before its thread begins a fold, predict."""
+    yield from training
+    yield Trained.of(network, boxes, settings)
 
 
 def _set_against(

@@ -210,6 +210,7 @@ class LearnWidget(Page):
         if tuned is not None:
             self.job.cancel()
             self._on_event(tuned)
+            self.plot.leave_folds()
             self.plot.show()
 
     def _on_event(self, event: Any) -> str:
