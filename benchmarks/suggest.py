@@ -42,12 +42,12 @@ from sklearn.linear_model import LogisticRegression
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.fewshot.finetune import finished
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.query_strategies import diverse, mixed, uncertain
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.suggest import By
 from napari_pickeroptimizer.fewshot.train import train
+from napari_pickeroptimizer.fewshot.trained import Trained
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.trust.class_shares import class_shares
 
@@ -162,7 +162,7 @@ class FineTuning(Learner):
         device = choose_device(self.settings.device)
         for _ in train(network, boxes, np.arange(len(rows)), self.settings, device):
             pass
-        model = finished(network, boxes, self.settings, None)
+        model = Trained.of(network, boxes, self.settings).classifier(None)
         p, self.features = model.predict_with_features(self.boxes)
         self.p_pool = p[self.pool, 0].astype(np.float64)
         return p[self.test, 0].astype(np.float64)

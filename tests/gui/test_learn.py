@@ -91,6 +91,94 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     assert "not cross-validated" in widget.result.text()
 
 
+@pytest.fixture
+def held_folds(monkeypatch, untrained_model):
+    """Hold a fine-tuning between its model and the end of its cross-validation.
+
+    Returns the model, what lets it go on, and what is set when it has been closed.
+    """
+    import threading
+    from types import SimpleNamespace
+
+    from napari_pickeroptimizer.fewshot.events import FineTuned, ModelTrained, StepDone
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.plugin import jobs
+
+    held = SimpleNamespace(
+        model=Classifier.load(untrained_model),
+        go_on=threading.Event(),
+        closed=threading.Event(),
+    )
+
+    def events(*_args, **_options):
+        try:
+            yield StepDone(None, 1, 1, (0.1, 0.1), 1.0, 0.3)
+            yield ModelTrained(held.model, 0.3)
+            held.go_on.wait(TIMEOUT_MS / 1000)
+            yield StepDone(1, 1, 1, (0.1, 0.1), 1.0, 0.6)
+            yield FineTuned(Classifier.load(untrained_model), None)
+        finally:
+            held.closed.set()
+
+    monkeypatch.setattr(jobs, "finetune_events", events)
+    yield held
+    held.go_on.set()
+
+
+def test_the_trained_model_can_be_used_before_its_cross_validation(loaded, qtbot, held_folds):
+    from napari_pickeroptimizer.plugin import session
+
+    widget, state = panel(loaded), session.session_of(loaded)
+    assert not widget.at_once.isVisibleTo(widget)
+    widget.start.click()
+    qtbot.waitUntil(lambda: widget.at_once.isVisibleTo(widget))
+    assert widget.status.text().startswith("Trained after ")
+    assert "cross-validation goes on" in widget.status.text()
+    assert state.model is None  # not before it is asked for
+    widget.at_once.click()
+    assert not widget.job.running
+    assert state.model is held_folds.model
+    assert state.fine_tuned.validation is None
+    assert not widget.at_once.isVisibleTo(widget)
+    assert widget.result.text().startswith("Done. No expected precision")
+    assert "Cancelled" not in widget.result.text()
+    assert widget.start.isEnabled()
+    held_folds.go_on.set()
+    qtbot.waitUntil(held_folds.closed.is_set)  # the folds end, and change nothing any more
+    qtbot.waitUntil(lambda: not widget.job._leaving)
+    assert state.model is held_folds.model
+
+
+def test_a_cancel_of_the_cross_validation_leaves_no_model(loaded, qtbot, held_folds):
+    from napari_pickeroptimizer.plugin import actions, session
+
+    widget, state = panel(loaded), session.session_of(loaded)
+    widget.start.click()
+    qtbot.waitUntil(lambda: widget.at_once.isVisibleTo(widget))
+    row = int((session.picks_of(loaded.layers["picks"]).labels == 0).argmax())
+    actions.label_picks(loaded.layers["picks"], [row], PARTICLE)  # labelling goes on
+    assert "cross-validation goes on" in widget.status.text()
+    widget.job.stop.click()
+    assert widget.result.text() == "Cancelled: nothing changed."
+    assert state.model is None
+    assert not widget.at_once.isVisibleTo(widget)
+    assert widget.status.text() == "Ready: 6 particle, 3 contaminant, 5 carbon."
+
+
+def test_the_whole_course_replaces_the_first_answer(loaded, qtbot, held_folds):
+    from napari_pickeroptimizer.plugin import session
+
+    widget, state = panel(loaded), session.session_of(loaded)
+    widget.start.click()
+    qtbot.waitUntil(lambda: widget.at_once.isVisibleTo(widget))
+    held_folds.go_on.set()
+    finish(qtbot, widget)
+    assert state.model is not None
+    assert state.model is not held_folds.model
+    assert len(state.models) == 1  # the first answer was never the session's
+    assert not widget.at_once.isVisibleTo(widget)
+
+
 def test_it_says_what_is_missing(viewer, project, picks_star):
     from napari_pickeroptimizer.plugin import actions
 

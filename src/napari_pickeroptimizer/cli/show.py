@@ -73,7 +73,11 @@ def run_to_end(
 
     `if_skipped` is a sentence that is added to each warning.
     """
-    from napari_pickeroptimizer.fewshot.events import LabelsLeftOut, MicrographSkipped
+    from napari_pickeroptimizer.fewshot.events import (
+        LabelsLeftOut,
+        MicrographSkipped,
+        ModelTrained,
+    )
     from napari_pickeroptimizer.image_frame.check import OtherFrameFits
 
     last: object = None
@@ -86,6 +90,8 @@ def run_to_end(
             warn(last.sentence)  # at once: the run may be stopped
         elif isinstance(last, LabelsLeftOut):
             notes.append(last.reason)
+        elif isinstance(last, ModelTrained):
+            err.print(last.sentence)
     for note in notes:
         warn(note)
     for reason in skipped.values():

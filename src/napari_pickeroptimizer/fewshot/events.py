@@ -92,6 +92,33 @@ class FoldDone:
 
 
 @dataclass(frozen=True)
+class ModelTrained:
+    """The model itself is trained, and can be used; the cross-validation goes on.
+
+    There is none without folds, where `FineTuned` comes at this moment.
+
+    Parameters
+    ----------
+    model : Classifier
+        What a fine-tuning without folds gives: the weights of the final model, calibrated by
+        the shares of the classes alone, and without a forecast.
+    progress : float
+        Of the whole job.
+    """
+
+    model: Classifier
+    progress: float
+
+    @property
+    def sentence(self) -> str:
+        """What is there, and what follows."""
+        return (
+            "The model is trained. The cross-validation follows, which calibrates its scores and "
+            "gives the expected precision."
+        )
+
+
+@dataclass(frozen=True)
 class FineTuned:
     """The last event: the model and its cross-validation (None without folds)."""
 
@@ -108,5 +135,6 @@ FineTuneEvent = (
     | LabelsSampled
     | StepDone
     | FoldDone
+    | ModelTrained
     | FineTuned
 )

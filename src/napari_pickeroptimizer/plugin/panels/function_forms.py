@@ -8,7 +8,7 @@ from magicgui.widgets import FunctionGui
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.device import DEVICES
-from napari_pickeroptimizer.fewshot.events import FineTuned
+from napari_pickeroptimizer.fewshot.events import FineTuned, ModelTrained
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.plugin import functions, jobs, outputs, session
 from napari_pickeroptimizer.plugin.images.stack import stack_of
@@ -194,6 +194,8 @@ class FineTuneForm(FunctionForm):
     def take(self, event: Any) -> str:
         """Handle an event of fine-tuning; report the validation at the end."""
         stage = self._learning.take(event)
+        if isinstance(event, ModelTrained):
+            self.say(event.sentence)
         if isinstance(event, FineTuned):
             self.say(self._learning.outcome(event))
         return stage

@@ -91,6 +91,10 @@ class TrainingPlot(pg.GraphicsLayoutWidget):
         self._folds.append(accuracy)
         self._show_folds()
 
+    def leave_folds(self) -> None:
+        """Show no accuracy: the cross-validation was left."""
+        self._accuracy.hide()
+
     def set_colors(self, colors: ThemeColors) -> None:
         """Follow napari's theme."""
         self._colors = colors

@@ -14,6 +14,7 @@ from napari_pickeroptimizer.fewshot.events import (
     LabelsLeftOut,
     LabelsSampled,
     MicrographSkipped,
+    ModelTrained,
     StepDone,
 )
 from napari_pickeroptimizer.image_frame.check import OtherFrameFits
@@ -54,6 +55,8 @@ class LearnModel(PanelModel):
         self._skipped: list[str] = []
         self._left_out: list[str] = []
         self._joined: LearningLabels | None = None
+        self.trained: ModelTrained | None = None
+        """The model of the fine-tuning that runs, while its cross-validation goes on."""
         self.label_layers: list[Any] = []
         """The user's own layers that are learned from beside the chosen picks."""
 
@@ -104,8 +107,8 @@ class LearnModel(PanelModel):
     # -------------------------------------------------------------------------- events
 
     def begin(self) -> None:
-        """Clear the skipped micrographs for a new fine-tuning."""
-        self._skipped = []
+        """Clear the skipped micrographs and the model for a new fine-tuning."""
+        self._skipped, self.trained = [], None
 
     def take(self, event: object) -> str:
         """Handle an event of fine-tuning; return its stage, empty if unchanged."""
@@ -123,9 +126,16 @@ class LearnModel(PanelModel):
             case StepDone():
                 training = "Final model" if event.fold is None else f"Fold {event.fold}"
                 return f"{training}: step {event.step} of {event.n_steps}"
+            case ModelTrained():
+                self.trained = event
             case FineTuned():
+                self.trained = None
                 self.session.set_model(event.model, event)
         return ""
+
+    def without_forecast(self) -> FineTuned | None:
+        """Return the trained model as a result, for when its cross-validation is left."""
+        return None if self.trained is None else FineTuned(self.trained.model, None)
 
     def outcome(self, tuned: FineTuned) -> str:
         """Return the validation of a new model, and the skipped micrographs."""
@@ -134,6 +144,20 @@ class LearnModel(PanelModel):
         if len(self._skipped) > N_SKIPPED_SHOWN:
             lines.append(f"... and {len(self._skipped) - N_SKIPPED_SHOWN} more")
         return "\n".join(lines)
+
+
+def trained_text(seconds: float) -> str:
+    """Return that the model is trained, and what is still going on.
+
+    Examples
+    --------
+    >>> trained_text(7.2).partition(";")[0]
+    'Trained after 7 s'
+    """
+    return (
+        f"Trained after {seconds:.0f} s; the cross-validation goes on, for calibrated scores and "
+        "the expected precision and recall."
+    )
 
 
 def px_or_ang(

@@ -1,5 +1,6 @@
 """The learn panel: labels in, model out."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
-from napari_pickeroptimizer.fewshot.events import FineTuned, FoldDone, StepDone
+from napari_pickeroptimizer.fewshot.events import FineTuned, FoldDone, ModelTrained, StepDone
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.plugin import jobs
 from napari_pickeroptimizer.plugin.panels.base import Page
@@ -33,6 +34,7 @@ from napari_pickeroptimizer.plugin.panels.learn.model import (
     LearnModel,
     model_text,
     px_or_ang,
+    trained_text,
 )
 from napari_pickeroptimizer.plugin.panels.plots import TrainingPlot
 from napari_pickeroptimizer.plugin.panels.settings_form import setting_field
@@ -52,6 +54,13 @@ class LearnWidget(Page):
             "Fine-tune", "Train a network on your labels.", self._start, "primary"
         )
         self.job = JobBar()
+        self.at_once = button(
+            "Use without forecast",
+            "Stop the cross-validation, and use the trained model as it is: its scores are not "
+            "calibrated by held-out labels, and no precision and recall are expected.",
+            self._use_at_once,
+        )
+        self.at_once.hide()
         self.plot = TrainingPlot()
         self.plot.hide()
         self.result, self.model_note = Note(), Note()
@@ -65,6 +74,7 @@ class LearnWidget(Page):
             self.status,
             self.start,
             self.job,
+            self.at_once,
             self.plot,
             self.result,
             self.model_note,
@@ -150,6 +160,7 @@ class LearnWidget(Page):
         self.restore.setEnabled(self.model.can_restore())
         self.restore.setToolTip(self.model.restore_tip())
         self.fields.show_row(self.base_file, self.base.value == FROM_FILE)
+        self.at_once.setVisible(self.job.running and self.model.trained is not None)
         if self.job.running:
             return
         boxes, no_settings = None, ""
@@ -181,6 +192,7 @@ class LearnWidget(Page):
         self.plot.clear_runs(settings.n_steps, settings.n_folds * settings.n_repeats)
         self.plot.show()
         self.say(LEARNING)
+        self._began_s = time.monotonic()
         self.job.run(
             events,
             on_event=self._on_event,
@@ -189,8 +201,17 @@ class LearnWidget(Page):
         )
 
     def _on_failed(self, text: str) -> None:
+        self.model.begin()
         self.result.say(text)
         self.plot.hide()
+
+    def _use_at_once(self) -> None:
+        tuned = self.model.without_forecast()
+        if tuned is not None:
+            self.job.cancel()
+            self._on_event(tuned)
+            self.plot.leave_folds()
+            self.plot.show()
 
     def _on_event(self, event: Any) -> str:
         stage = self.model.take(event)
@@ -199,6 +220,9 @@ class LearnWidget(Page):
                 self.plot.add_step(event.fold, event.step, sum(event.losses))
             case FoldDone():
                 self.plot.add_fold(event.accuracy)
+            case ModelTrained():
+                self.say(trained_text(time.monotonic() - self._began_s))
+                self.show_state()
             case FineTuned():
                 self.result.say(self.model.outcome(event))
         return stage
