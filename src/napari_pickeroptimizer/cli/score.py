@@ -17,6 +17,7 @@ from napari_pickeroptimizer.cli.pruning import (
     model_of,
     picks_without_labels,
     prune_settings,
+    scheduler_of,
     scoring_inputs,
     show_scoring,
 )
@@ -43,6 +44,7 @@ def score(
     from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
     part, settings = Shard.parse(shard), prune_settings(scoring)
+    scheduler = scheduler_of(scoring, settings)
     check_writable(output)
     classifier = model_of(scoring)
     events = score_picks(
@@ -53,6 +55,7 @@ def score(
         settings,
         shard=part,
         inputs=scoring_inputs(scoring),
+        scheduler=scheduler,
     )
     result = show_scoring(events, "Scoring", set())
     if classifier.card.is_before_labels:
