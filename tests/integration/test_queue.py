@@ -26,7 +26,7 @@ walltime: "02:00:00"
 job_extra_directives: ["--gres=gpu:1"]
 job_script_prologue: ["source ~/venv/bin/activate"]
 """
-HERE = "scheduler_options: {host: 127.0.0.1, dashboard_address: null}\n"
+HERE = "scheduler_options: {host: 127.0.0.1, dashboard_address: ':0'}\n"
 
 
 def settings_file(folder: Path, text: str, name: str = "queue.yaml") -> Path:

@@ -41,7 +41,7 @@ def cluster() -> Iterator[str]:
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
     ) as running:
         yield running.scheduler_address
 
@@ -220,6 +220,30 @@ def test_all_files_of_a_run_are_the_same_by_the_command_line(
         files[scheduler].append(json.dumps({**record, "started": 0, "seconds": 0}).encode())
     assert files["processes:2"] == files["local"]
     assert files[cluster] == files["local"]
+
+
+def test_a_scheduler_that_goes_is_told_and_what_is_scored_stays(
+    spot_project, model: Path, alone: bytes, tmp_path: Path
+) -> None:
+    from distributed import LocalCluster
+
+    note, given_up = tmp_path / "worker", threading.Event()
+    found = Micrographs.find(spot_project.micrographs)
+    held = with_one(found, 1, HoldsFirstWorker, note=note)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
+    ) as running:
+        killer = kill_when(note, lambda pid: running.close(), given_up)
+        try:
+            with pytest.raises(SettingsError, match="has gone. What was scored is kept"):
+                scored(spot_project, model, tmp_path / "out", running.scheduler_address, held)
+        finally:
+            given_up.set()
+            killer.join()
+    assert note.exists()
+    assert alone.startswith(journal(tmp_path / "out"))
+    scored(spot_project, model, tmp_path / "out", "local")
+    assert journal(tmp_path / "out") == alone
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,4 +190,6 @@ def _told(client: Client, job: Job) -> Iterator[None]:
     try:
         yield
     finally:
-        client.unregister_worker_plugin(told.name)
+        if client.status == "running":  # else the scheduler has gone, and asking it takes long
+            with suppress(OSError):
+                client.unregister_worker_plugin(told.name)

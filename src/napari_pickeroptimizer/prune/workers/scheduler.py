@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.device import choose_device
-from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.prune.events import BatchScored, MicrographScored, WorkersAsked
 from napari_pickeroptimizer.prune.score_groups import score_groups
 from napari_pickeroptimizer.prune.workers.parts import Job, Part, PartScored, parts_of
@@ -187,7 +187,9 @@ def score_with(
     with scheduler.workers(job) as workers:
         try:
             yield from _in_order(workers, key, groups, coords_yx_px)
-        except (CancelledError, TimeoutError) as error:
+        except (CancelledError, OSError) as error:
+            if scheduler.kind == "processes" or isinstance(error, PickerOptimizerError):
+                raise
             raise SettingsError(
                 f"the scheduler {scheduler} has gone. What was scored is kept: the same command "
                 "goes on from there."
