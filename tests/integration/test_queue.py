@@ -107,7 +107,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     programs = {
-        "sbatch": 'cp "$1" "$0.script"\nbash "$1" >"$0.said" 2>&1 &\n'
+        "sbatch": 'cp "$1" "$0.script"\nbash "$0.script" >"$0.said" 2>&1 &\n'
         'echo "Submitted batch job $!"',
         "scancel": 'echo "$1" >>"$0.jobs"\nkill "$1"',
     }

@@ -196,7 +196,7 @@ def score_with(
             ) from error
 
 
-def _in_order(
+def _in_order(  # noqa: C901 (one loop: hand out, collect, pass on)
     workers: Workers,
     key: str,
     groups: Sequence[MicrographRows],
@@ -205,23 +205,30 @@ def _in_order(
     ahead = parts_of(key, groups, coords_yx_px, workers.n_busy)
     asked: dict[Future[PartScored], Part] = {}
     finished: dict[int, MicrographScored | MicrographFailed] = {}  # by position
+    # lost parts, micrograph by micrograph: tried once more, each alone, as the neighbours of one
+    # that ends its worker are lost with it
+    doubtful: list[Part] = []
     turn = n_asked = 0
     try:
         while turn < len(groups):
-            n_busy = workers.n_busy
-            while len(asked) < WAITING * n_busy and n_asked < turn + BEFORE_TURN * n_busy:
-                part = next(ahead, None)
-                if part is None:
-                    break
-                n_asked += len(part.groups)
+            is_alone = bool(doubtful) and not asked
+            if is_alone:
+                part = doubtful.pop(0)
                 asked[workers.submit(part)] = part
+            n_busy = 0 if is_alone or doubtful else workers.n_busy
+            while len(asked) < WAITING * n_busy and n_asked < turn + BEFORE_TURN * n_busy:
+                ready = next(ahead, None)
+                if ready is None:
+                    break
+                n_asked += len(ready.groups)
+                asked[workers.submit(ready)] = ready
             for future in wait(asked, return_when=FIRST_COMPLETED).done:
                 part = asked.pop(future)
                 try:
                     result = future.result()
                 except workers.lost:
-                    if len(part.groups) > 1:  # one of them ends the workers
-                        asked |= {workers.submit(single): single for single in part.single()}
+                    if not is_alone:
+                        doubtful += part.single()
                         continue
                     result = _lost(part)
                 _check_seen(result)
