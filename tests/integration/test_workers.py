@@ -38,11 +38,17 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a scheduler with two worker processes."""
+    import dask
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
-    ) as running:
+    # each loss costs the start of another worker, which is seconds
+    few_losses = dask.config.set({"distributed.scheduler.allowed-failures": 1})
+    with (
+        few_losses,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
+        ) as running,
+    ):
         yield running.scheduler_address
 
 

@@ -20,7 +20,7 @@ from napari_pickeroptimizer.prune.workers.parts import (
 
 # So often is a part tried; of a micrograph that ends each worker (its memory is too small, as a
 # rule) the others are not to suffer.
-TRIES = 3
+TRIES = 2
 
 
 class WorkerLostError(Exception):
