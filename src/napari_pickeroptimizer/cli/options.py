@@ -110,6 +110,14 @@ class ModelOptions:
             "that many times faster and a little less accurate.",
         ),
     ] = 4
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            help="Who scores: local, this process; processes:N, N of this machine; "
+            "tcp://HOST:PORT, the workers of a Dask scheduler; slurm:FILE (or sge, pbs, lsf), "
+            "jobs of a cluster with the settings of a YAML file.",
+        ),
+    ] = "local"
 
 
 @dataclass(frozen=True, kw_only=True)

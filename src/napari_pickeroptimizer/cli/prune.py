@@ -14,6 +14,7 @@ from napari_pickeroptimizer.cli.pruning import (
     picks_without_labels,
     prune_settings,
     report_writer,
+    scheduler_of,
     scoring_inputs,
     show_run,
 )
@@ -31,6 +32,7 @@ def prune(
     from napari_pickeroptimizer.prune.run import prune_picks
 
     settings = prune_settings(scoring, decision)
+    scheduler = scheduler_of(scoring, settings)
     check_output(output, settings.overwrite)
     classifier = model_of(scoring)
     micrographs = find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y)
@@ -43,5 +45,6 @@ def prune(
         labels=read_picks(decision.labels) if decision.labels else None,
         inputs={**scoring_inputs(scoring), "labels": list(decision.labels or [])},
         further=None if decision.no_report else report_writer(micrographs),
+        scheduler=scheduler,
     )
     show_run(events, "Pruning", output, as_json)

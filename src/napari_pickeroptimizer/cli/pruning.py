@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Further, Pruned
     from napari_pickeroptimizer.prune.settings import PruneSettings
+    from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
 
 
 def model_of(scoring: ScoringOptions) -> Classifier:
@@ -107,6 +108,15 @@ def prune_settings(
     return PruneSettings(**values)
 
 
+def scheduler_of(scoring: ScoringOptions, settings: PruneSettings) -> Scheduler:
+    """Return who scores, of ``--scheduler``, if that is possible here."""
+    from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
+
+    scheduler = Scheduler.parse(scoring.scheduler)
+    scheduler.check(settings.device)
+    return scheduler
+
+
 def report_writer(
     micrographs: Micrographs | None = None, with_pictures: bool = True
 ) -> Further:
@@ -137,7 +147,7 @@ def show_scoring(events: Iterator[Any], title: str, told: set[str]) -> Any:
     to `told`.
     """
     from napari_pickeroptimizer.image_frame.check import OtherFrameFits
-    from napari_pickeroptimizer.prune.events import ScoresReused
+    from napari_pickeroptimizer.prune.events import ScoresReused, WorkersAsked
     from napari_pickeroptimizer.reading import MicrographFailed
 
     def describe(event: Any) -> str:
@@ -154,6 +164,8 @@ def show_scoring(events: Iterator[Any], title: str, told: set[str]) -> Any:
         elif isinstance(last, ScoresReused):
             out_text = f"{last.n_picks:,} picks on {last.n_micrographs:,} micrographs"
             err.print(f"{out_text} were scored before: their scores are used.", markup=False)
+        elif isinstance(last, WorkersAsked):
+            err.print(f"Scored by {last.place}, as soon as they are there.", markup=False)
     return last
 
 

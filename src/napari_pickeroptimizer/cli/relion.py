@@ -20,6 +20,7 @@ from napari_pickeroptimizer.cli.pruning import (
     picks_without_labels,
     prune_settings,
     report_writer,
+    scheduler_of,
     scoring_inputs,
     show_run,
 )
@@ -92,6 +93,7 @@ def relion(
             micrographs_star=in_mics,
             is_particles=bool(in_parts),
         ),
+        scheduler=scheduler_of(scoring, settings),
     )
     try:
         show_run(until_aborted(events, o), "Pruning", o, as_json=False)

@@ -17,10 +17,13 @@ from napari_pickeroptimizer.cli.pruning import (
     model_of,
     picks_without_labels,
     prune_settings,
+    scheduler_of,
     scoring_inputs,
     show_scoring,
 )
 from napari_pickeroptimizer.cli.show import out, print_json, warn
+from napari_pickeroptimizer.cli.watching import score_on_the_fly
+from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.staging import check_writable
 
 
@@ -34,6 +37,24 @@ def score(
             "the jobs of a cluster array. `decide` puts the parts together."
         ),
     ] = "1/1",
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Go on with micrographs and picks as they come, until Ctrl-C: for a live "
+            "session. `decide` may be run meanwhile.",
+        ),
+    ] = False,
+    watch_until_idle: Annotated[
+        float | None,
+        typer.Option(
+            help="As --watch, until no file has come or changed for so many minutes.",
+            show_default=False,
+        ),
+    ] = None,
+    watch_every: Annotated[
+        float, typer.Option(help="Seconds between two looks at the folders.", min=0.01)
+    ] = 15.0,
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
@@ -43,7 +64,15 @@ def score(
     from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
     part, settings = Shard.parse(shard), prune_settings(scoring)
+    scheduler = scheduler_of(scoring, settings)
     check_writable(output)
+    if watch or watch_until_idle is not None:
+        if part.count > 1:
+            raise SettingsError("--watch scores all that comes: it takes no --shard.")
+        score_on_the_fly(
+            scoring, output, watch_every, watch_until_idle, settings, scheduler, as_json
+        )
+        return
     classifier = model_of(scoring)
     events = score_picks(
         find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
@@ -53,6 +82,7 @@ def score(
         settings,
         shard=part,
         inputs=scoring_inputs(scoring),
+        scheduler=scheduler,
     )
     result = show_scoring(events, "Scoring", set())
     if classifier.card.is_before_labels:

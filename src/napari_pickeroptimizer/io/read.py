@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,12 @@ _BOOKKEEPING = ("job.star", "RELION_OUTPUT_NODES.star")
 _Part = tuple[list[FilePicks], "FileList | None"]
 
 
-def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = None) -> Picks:
+def read_picks(
+    where: str | Path | Sequence[str | Path],
+    *,
+    label: int | None = None,
+    leave_out: Collection[Path] = (),
+) -> Picks:
     r"""Read picks of any number of micrographs.
 
     Parameters
@@ -52,6 +57,8 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
         - a glob of such files.
     label : int, optional
         Class that all these picks get, 1 to 6; by default what the files say.
+    leave_out : collection of Path
+        Files, as `pick_files` spells them, that are not read: another program is writing them.
 
     Returns
     -------
@@ -86,12 +93,42 @@ def read_picks(where: str | Path | Sequence[str | Path], *, label: int | None = 
     folders = _each_once(p for p in paths if p.is_dir())
     files = _each_once(f for p in paths if not p.is_dir() for f in _matches(p))
     root = common_folder(files) if len(files) > 1 else None
-    parts = [_read_folder(f) for f in folders]
-    parts += [_read_file(f, _name_below(root, f)) for f in files]
+    parts = [_read_folder(f, leave_out) for f in folders]
+    parts += [_read_file(f, _name_below(root, f)) for f in files if f not in leave_out]
     if len(parts) > 1:
         parts = _not_read_before(parts)
     file_list = parts[0][1] if len(parts) == 1 else None
     return _joined([f for part, _ in parts for f in part], file_list, label)
+
+
+def pick_files(where: Sequence[str | Path]) -> list[Path]:
+    """Return the files that `read_picks` would read at some places, without opening them.
+
+    Where nothing is yet, there are none.
+
+    Raises
+    ------
+    PickFormatError
+        A folder holds a list of pick files, which is one file for all.
+    """
+    files: dict[Path, None] = {}
+    for place in (Path(p).expanduser() for p in where):
+        if not place.is_dir():
+            found = [place] if place.exists() else files_like(str(place))
+            files |= dict.fromkeys(f for f in found if f.is_file())
+            continue
+        list_file = list_in(place)
+        if list_file is not None:
+            raise PickFormatError(
+                f"{list_file} lists the pick files of its folder, and not when each of them is "
+                f"whole: pass the files themselves, by a glob such as '{place}/**/*_autopick.star'."
+            )
+        files |= dict.fromkeys(f for f in _files_in(place) if f.is_file())
+    return list(files)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return [f for f in files_below(folder, SUFFIXES) if not _is_aside(f.name)]
 
 
 def _each_once(paths: Iterable[Path]) -> list[Path]:
@@ -192,11 +229,13 @@ def _parse(path: Path, micrograph: str | None) -> FilePicks | CoordinateList:
     return pick_format.read(path, micrograph)
 
 
-def _read_folder(folder: Path) -> tuple[list[FilePicks], FileList | None]:
+def _read_folder(
+    folder: Path, leave_out: Collection[Path] = ()
+) -> tuple[list[FilePicks], FileList | None]:
     list_file = list_in(folder)
     if list_file is not None:
         return _read_file(list_file)
-    below = [f for f in files_below(folder, SUFFIXES) if not _is_aside(f.name)]
+    below = [f for f in _files_in(folder) if f not in leave_out]
     # a file before the links to it
     found = _each_once(sorted(_no_special(below), key=Path.is_symlink))
     files = [f for f in found if not _is_of_another_kind(f)]

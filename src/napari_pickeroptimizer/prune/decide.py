@@ -31,6 +31,7 @@ from napari_pickeroptimizer.prune.run import Further, Plan, check_run_is_possibl
 from napari_pickeroptimizer.prune.score import FRAME_DOUBT, picks_scored
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.threshold import check_probability
+from napari_pickeroptimizer.prune.watch import WATCHED, watched_picks
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.staging import locked
 
@@ -92,7 +93,8 @@ def decide_picks(
     inputs : mapping, optional
         The user's inputs, for the record, in addition to those of the scoring.
     allow_unscored : bool
-        Leave picks without scores unscored if a shard is missing or picks have changed.
+        Leave picks without scores unscored if a shard is missing or picks have changed; always
+        so with the scores of a watch, whose micrographs still come.
     further : callable, optional
         Writes more files of the run, see `finish`.
 
@@ -114,8 +116,11 @@ def decide_picks(
     card = ModelCard.from_json(journal_scores.header["card"])
     settings = replace(settings, n_views=journal_scores.header["n_views"])
     if picks is None:
-        picks = read_picks(journal_scores.inputs.get("picks") or [])
-        picks = picks.with_labels(UNLABELLED)
+        places, not_yet = journal_scores.inputs.get("picks") or [], set[Path]()
+        if journal_scores.inputs.get(WATCHED):  # what is there now is decided on
+            allow_unscored = True
+            not_yet = watched_picks(Path(scores or output) / FOLDER, places)
+        picks = read_picks(places, leave_out=not_yet).with_labels(UNLABELLED)
     check_run_is_possible(card, picks, output, settings, labels, journal_scores.inputs)
     matched, unscored, changed, n_repeated = match_records(journal_scores.records, picks)
     if (unscored or changed) and not allow_unscored:

@@ -39,6 +39,30 @@ class ScoresReused:
         return self.n_done / self.n_total
 
 
+@dataclass(frozen=True)
+class WorkersAsked:
+    """Other processes are about to score; it may take a while until a cluster has room for them.
+
+    Parameters
+    ----------
+    place : str
+        Who they are, such as ``4 processes``.
+    n_total : int
+        Micrographs to be scored.
+    n_done : int
+        Micrographs so far.
+    """
+
+    place: str
+    n_total: int
+    n_done: int = 0
+
+    @property
+    def progress(self) -> float:
+        """Part of the micrographs that is done, 0..1."""
+        return self.n_done / self.n_total
+
+
 @dataclass(frozen=True, eq=False)
 class MicrographScored:
     """The picks of one micrograph have their probabilities.
@@ -55,7 +79,7 @@ class MicrographScored:
         Finished micrographs, and all.
     features : (n, d) float32 or None
         The network's features of each box; NaN as above. None
-        for scores of an earlier run, which keeps none.
+        for scores of an earlier run, which keeps none, and for those of other processes.
     figures : MicrographFigures or None
         Statistics of the picks, for models with a reference to compare with.
     shape_px : tuple of int or None

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
     from napari_pickeroptimizer.reading import MicrographRows
     from napari_pickeroptimizer.trust import PerformanceForecast
 
@@ -128,6 +129,7 @@ def prune_picks(
     labels: Picks | None = None,
     inputs: Mapping[str, Any] | None = None,
     further: Further | None = None,
+    scheduler: Scheduler | None = None,
 ) -> Iterator[Any]:
     """Score, decide and write ``scored``, ``kept``, ``rejected`` and ``run.json``.
 
@@ -154,13 +156,13 @@ def prune_picks(
         More labels, matched to picks by position (see `match_labels`).
     inputs : mapping, optional
         The user's inputs, for the record.
-    further : callable, optional
-        Writes more files of the run, see `finish`.
+    further, scheduler : optional
+        What writes more files, see `finish`; who scores, see `score_picks`.
 
     Yields
     ------
-    OtherFrameFits, ScoresReused, BatchScored, MicrographScored, MicrographFailed, PicksScored
-        As `score_picks` does.
+    object
+        The events of `score_picks`.
     Pruned
         Last, once all files are in place.
 
@@ -177,15 +179,13 @@ def prune_picks(
         The results cannot be written.
     """
     settings, output = settings or PruneSettings(), Path(output)
-    plan = prepare(
-        micrographs, picks, classifier, output, settings, labels=labels, inputs=inputs
-    )
-    started = datetime.now(UTC)
-    notes: list[str] = []
+    given: Any = {"labels": labels, "inputs": inputs}
+    plan = prepare(micrographs, picks, classifier, output, settings, **given)
+    started, notes = datetime.now(UTC), list[str]()
     with locked(output):
         for event in score_picks(
             micrographs, plan.picks, classifier, output, settings, inputs=plan.inputs,
-            groups=plan.groups,
+            groups=plan.groups, scheduler=scheduler,
         ):  # fmt: skip
             notes += [event.sentence] if isinstance(event, OtherFrameFits) else []
             yield event

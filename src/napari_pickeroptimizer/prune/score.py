@@ -8,18 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import (
-    MicrographResampled,
     check_diameter,
-    cut_windows,
-    outside,
-    render,
-    resampled_micrographs,
-    window_side,
 )
-from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.image_frame.check import other_frame
@@ -30,6 +22,7 @@ from napari_pickeroptimizer.prune.events import (
     PicksScored,
     ScoreEvent,
     ScoresReused,
+    WorkersAsked,
 )
 from napari_pickeroptimizer.prune.journal import (
     FOLDER,
@@ -41,7 +34,9 @@ from napari_pickeroptimizer.prune.journal import (
     read_scores,
     record_of,
 )
+from napari_pickeroptimizer.prune.score_groups import score_groups, without_features
 from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.workers.scheduler import Scheduler, score_with
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,
@@ -50,12 +45,12 @@ from napari_pickeroptimizer.reading import (
 )
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 from napari_pickeroptimizer.staging import check_space, check_writable
-from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.trust.reference import MicrographFigures
 
 # Among the inputs in the journal: the warning that `decide` repeats.
 FRAME_DOUBT = "frame_doubt"
@@ -137,9 +132,9 @@ def score(
     if doubt is not None:
         yield doubt
     events: list[MicrographScored | MicrographFailed] = []
-    for event in _score_groups(groups, coords_yx_px, classifier, batch_size, n_views):
+    for event in score_groups(groups, coords_yx_px, classifier, batch_size, n_views):
         if not isinstance(event, BatchScored):
-            events.append(_without_features(event))
+            events.append(without_features(event))
         yield event
     yield picks_scored(picks, classifier.card.class_ids, events)
 
@@ -154,7 +149,8 @@ def score_picks(
     shard: Shard | None = None,
     inputs: Mapping[str, Any] | None = None,
     groups: Sequence[MicrographRows] | None = None,
-) -> Iterator[ScoreEvent | ScoresReused]:
+    scheduler: Scheduler | None = None,
+) -> Iterator[ScoreEvent | ScoresReused | WorkersAsked]:
     """Score picks, and write the scores into ``scores/`` as they come, a micrograph at a time.
 
     Micrographs that were scored before, with this model, these picks and as many views, are
@@ -179,6 +175,9 @@ def score_picks(
         The user's inputs, for `decide_picks`: ``picks`` are paths or patterns.
     groups : sequence of MicrographRows, optional
         The picks by micrograph, if they are grouped already.
+    scheduler : Scheduler, optional
+        Who scores; by default this process. Only this process writes the journal, in the
+        order of the micrographs, so files do not depend on it.
 
     Yields
     ------
@@ -186,13 +185,15 @@ def score_picks(
         First, if the picks seem to be flipped, swapped, scaled or shifted.
     ScoresReused
         Then, if there are any.
+    WorkersAsked
+        Then, if other processes score.
     BatchScored, MicrographScored, MicrographFailed, PicksScored
         As `score` does.
 
     Raises
     ------
     CheckpointError, SettingsError, MicrographNotFoundError
-        As `score` does; or another process scores the same shard.
+        As `score` does; or another process scores the same shard, or workers are missing.
     OutputError
         The scores cannot be written.
     """
@@ -202,12 +203,14 @@ def score_picks(
         groups = group_by_micrograph(micrographs, picks)
     check_any_found(groups)
     check_diameter(groups, classifier.card.boxes)
-    device = choose_device(settings.device)
+    scheduler = scheduler or Scheduler()
+    scheduler.check(settings.device)
     check_writable(output)
     shard_groups = shard.of(groups)
     class_ids = classifier.card.class_ids
+    digest = model_digest(classifier)
     header = {
-        "model": model_digest(classifier),
+        "model": digest,
         "card": classifier.card.to_json(),
         "n_views": settings.n_views,
     }
@@ -235,18 +238,15 @@ def score_picks(
         if events_done:
             n_picks = sum(len(event.group.rows) for event in events_done)
             yield ScoresReused(n_before, n_picks, n_before, len(shard_groups))
-        classifier = classifier.to(device)
-        for event in _score_groups(
-            to_do, coords_yx_px, classifier, settings.batch_size, settings.n_views
-        ):
+        for event in score_with(scheduler, digest, to_do, coords_yx_px, classifier, settings):
             event = replace(event, n_done=event.n_done + n_before, n_total=len(shard_groups))
-            if not isinstance(event, BatchScored):
+            if not isinstance(event, BatchScored | WorkersAsked):
                 values = record_of(event, picks, coords_yx_px)
                 record = records.get(group_key(event.group, coords_yx_px))
                 # the same failure is not recorded twice
                 if record is None or dict(record.values) != values:
                     journal.append(values)
-                events_done.append(_without_features(event))
+                events_done.append(without_features(event))
             yield event
     yield picks_scored(picks, class_ids, events_done)
 
@@ -260,78 +260,6 @@ def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]
         for record in scores.records
     ]
     return {record.key: record for record in sorted(records, key=lambda r: r.is_scored)}
-
-
-def _score_groups(
-    groups: Sequence[MicrographRows],
-    coords_yx_px: NDArray[np.float64],
-    classifier: Classifier,
-    batch_size: int,
-    n_views: int,
-) -> Iterator[BatchScored | MicrographScored | MicrographFailed]:
-    """Score the picks of some micrographs with a classifier that is on its device already.
-
-    Parameters
-    ----------
-    groups : sequence of MicrographRows
-        The micrographs, in the order of scoring.
-    coords_yx_px : (n, 2) float64
-        Centres of all picks, (row, column); the groups hold positions in it.
-    classifier, batch_size, n_views
-        As in `score`.
-    """
-    for event in resampled_micrographs(groups, classifier.card.boxes):
-        if isinstance(event, MicrographFailed):
-            yield event
-        else:
-            yield from _score_one(event, coords_yx_px, classifier, batch_size, n_views)
-
-
-def _score_one(
-    read: MicrographResampled,
-    coords_yx_px: NDArray[np.float64],
-    classifier: Classifier,
-    batch_size: int,
-    n_views: int,
-) -> Iterator[BatchScored | MicrographScored]:
-    group, card, working = read.group, classifier.card, read.image
-    rows = group.rows
-    inside = np.flatnonzero(~outside(coords_yx_px[rows], working.shape_px))
-    n_features = classifier.network.linear.in_features
-    probabilities = np.full((len(rows), len(card.class_ids)), np.nan, np.float32)
-    features = np.full((len(rows), n_features), np.nan, np.float32)
-    figures: list[MicrographFigures] = []
-    # not needed for models without a reference
-    compares = bool(card.training.get("reference")) and PARTICLE in card.class_ids
-    for start in range(0, len(inside), batch_size):
-        if start:
-            yield BatchScored(group, start, len(inside), read.n_done - 1, read.n_total)
-        part = inside[start : start + batch_size]
-        windows = cut_windows(working, coords_yx_px[rows[part]], window_side(card.boxes))
-        boxes = render(windows, card.boxes.box_px)
-        p, features[part] = classifier.predict_with_features(boxes, batch_size, n_views)
-        probabilities[part] = p
-        if compares:
-            p_particle = p[:, card.class_ids.index(PARTICLE)]
-            grey = grey_figures(boxes.numpy())
-            figures.append(MicrographFigures.of(grey, features[part], p_particle))
-    yield MicrographScored(
-        group,
-        probabilities,
-        len(rows) - len(inside),
-        read.n_done,
-        read.n_total,
-        features,
-        joined(figures) if figures else None,
-        working.shape_px,
-    )
-
-
-def _without_features(
-    event: MicrographScored | MicrographFailed,
-) -> MicrographScored | MicrographFailed:
-    """Return an event to be kept: features are large, and `picks_scored` needs none."""
-    return replace(event, features=None) if isinstance(event, MicrographScored) else event
 
 
 def picks_scored(
