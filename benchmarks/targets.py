@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from simulated_targets import TARGETS as SIMULATED_TARGETS
 from simulated_targets import on_three_micrographs
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CARBON, PARTICLE
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
@@ -190,7 +190,8 @@ def simpler(
     if method != "frozen probe":
         boxes = BoxSettings(data.diameter_px, box_factor=2.0, box_px=64)
     of_train, of_test = (
-        working_boxes(data.micrographs, data.pool.select(rows), boxes) for rows in (train, test)
+        working_boxes(data.micrographs, data.pool.select(rows), boxes)
+        for rows in (train, test)
     )
     if method == "reference recipe":
         return reference_recipe_probabilities(of_train, class_ids, of_test, seed=job["seed"])

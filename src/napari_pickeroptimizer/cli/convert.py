@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_pickeroptimizer.cli.options import (
     MICROGRAPHS,
     JsonOption,
-    find_micrographs,
 )
 from napari_pickeroptimizer.cli.show import out, print_json, warn
-from napari_pickeroptimizer.conversion import Moves, planned
-from napari_pickeroptimizer.conversion.convert import target_format
-from napari_pickeroptimizer.conversion.losses import source_format
-from napari_pickeroptimizer.conversion.moves import Anchor, shift_between
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.io.pick_format import Given
-from napari_pickeroptimizer.names import is_image_name
-from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.schema import MICROGRAPH
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.picks import Picks
 
 
 def convert(
@@ -90,6 +83,12 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write picks in another format, or frame; tells first what that format cannot hold."""
+    from napari_pickeroptimizer.conversion.convert import planned, target_format
+    from napari_pickeroptimizer.conversion.losses import source_format
+    from napari_pickeroptimizer.conversion.moves import Anchor, Moves, shift_between
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.io.pick_format import Given
+
     if box_size is not None and not 0 < box_size < float("inf"):
         raise SettingsError(f"--box-size must be positive, got {box_size:g}.")
     if height is not None and height < 1:
@@ -153,6 +152,10 @@ def _on_micrographs(
 
     Names that are none of images, such as those of pick files, become those of the micrographs.
     """
+    from napari_pickeroptimizer.cli.files import find_micrographs
+    from napari_pickeroptimizer.names import is_image_name
+    from napari_pickeroptimizer.schema import MICROGRAPH
+
     if not places:
         return picks, {}
     found = find_micrographs(places, None, False)

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from napari_pickeroptimizer.cli.options import (
-    JsonOption,
-    OutputOption,
-    ScoringOptions,
-    find_micrographs,
-)
-from napari_pickeroptimizer.cli.pruning import (
-    model_of,
-    picks_without_labels,
-    prune_settings,
-    scoring_inputs,
-    show_scoring,
-)
+from napari_pickeroptimizer.cli.options import JsonOption, OutputOption, ScoringOptions
 from napari_pickeroptimizer.cli.show import out, print_json, warn
-from napari_pickeroptimizer.staging import check_writable
 
 
 def score(
@@ -37,22 +23,35 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
+    from napari_pickeroptimizer.cli.pruning import (
+        prune_settings,
+        read_inputs,
+        record_of_inputs,
+        show_scoring,
+    )
+    from napari_pickeroptimizer.staging import check_writable
+
+    settings = prune_settings(scoring)
+    check_writable(output)
+    given = read_inputs(scoring)
+    # torch, which files that cannot be read do not wait for
+    import numpy as np
+
     from napari_pickeroptimizer.prune.events import PicksScored
     from napari_pickeroptimizer.prune.journal import Shard
     from napari_pickeroptimizer.prune.score import score_picks
     from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
-    part, settings = Shard.parse(shard), prune_settings(scoring)
-    check_writable(output)
-    classifier = model_of(scoring)
+    part = Shard.parse(shard)
+    classifier = given.model()
     events = score_picks(
-        find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
-        picks_without_labels(scoring.picks),
+        given.micrographs,
+        given.picks,
         classifier,
         output,
         settings,
         shard=part,
-        inputs=scoring_inputs(scoring),
+        inputs=record_of_inputs(scoring),
     )
     result = show_scoring(events, "Scoring", set())
     if classifier.card.is_before_labels:

@@ -74,7 +74,7 @@ def run_to_end(
     `if_skipped` is a sentence that is added to each warning.
     """
     from napari_pickeroptimizer.fewshot.events import LabelsLeftOut, MicrographSkipped
-    from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+    from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 
     last: object = None
     skipped: dict[str, str] = {}

@@ -28,7 +28,8 @@ from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.fewshot.side_by_side import side_by_side
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import backbone_of, check_base, initial_network
 from napari_pickeroptimizer.quoting import without_lone_bytes
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration

@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
@@ -25,7 +25,7 @@ from napari_pickeroptimizer.prune.output import write_outputs, write_record
 from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.score import checked_for_picks, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.threshold import forecast_for
+from napari_pickeroptimizer.prune.threshold import check_rule, forecast_for
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.staging import (
     check_inputs_stay,
@@ -42,7 +42,8 @@ from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
+    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.reading import MicrographRows
     from napari_pickeroptimizer.trust import PerformanceForecast
@@ -257,7 +258,7 @@ def check_run_is_possible(
             "the model has no class 1 (particle), so no pick could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
-    settings.check(card)
+    check_rule(settings, card)
     sources = [*picks.sources, *(labels.sources if labels is not None else ())]
     files = [source.path for source in sources]
     if inputs and inputs.get("model"):

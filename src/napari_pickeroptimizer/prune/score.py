@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.box_size import window_side
 from napari_pickeroptimizer.boxes import (
     MicrographResampled,
     check_diameter,
@@ -17,13 +18,12 @@ from napari_pickeroptimizer.boxes import (
     outside,
     render,
     resampled_micrographs,
-    window_side,
 )
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.image_frame.check import other_frame
-from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
+from napari_pickeroptimizer.model.views import DEFAULT_VIEWS
 from napari_pickeroptimizer.prune.events import (
     BatchScored,
     MicrographScored,
@@ -32,7 +32,6 @@ from napari_pickeroptimizer.prune.events import (
     ScoresReused,
 )
 from napari_pickeroptimizer.prune.journal import (
-    FOLDER,
     Record,
     ScoreJournal,
     Shard,
@@ -41,6 +40,7 @@ from napari_pickeroptimizer.prune.journal import (
     read_scores,
     record_of,
 )
+from napari_pickeroptimizer.prune.score_folder import FOLDER
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
