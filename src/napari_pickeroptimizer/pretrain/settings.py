@@ -32,7 +32,7 @@ class PretrainSettings:
     Parameters
     ----------
     backbone : str
-        See `model.backbone.BACKBONES`.
+        See `model.backbone_names.BACKBONES`.
     base : str or Path
         First weights: ``none``, ``imagenet``, or a file.
     n_steps : int
