@@ -259,8 +259,7 @@ def check_run_is_possible(
             f"{', '.join(card.class_names)}."
         )
     check_rule(settings, card)
-    sources = [*picks.sources, *(labels.sources if labels is not None else ())]
-    files = [source.path for source in sources]
+    files = [s.path for part in (picks, labels) if part is not None for s in part.sources]
     if inputs and inputs.get("model"):
         files.append(Path(inputs["model"]))
     check_inputs_stay(check_output(output, settings.overwrite), files)
