@@ -24,12 +24,12 @@ from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.prune.events import MicrographScored
 from napari_pickeroptimizer.prune.journal import (
-    FOLDER,
     ScoreJournal,
     Shard,
     model_digest,
     record_of,
 )
+from napari_pickeroptimizer.prune.score_folder import FOLDER
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 PROGRAM = "from napari_pickeroptimizer.cli import main; main()"

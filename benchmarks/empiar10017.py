@@ -10,14 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import (
-    MAD_TO_SIGMA,
-    BoxSettings,
-    cut_windows,
-    render,
-    window_side,
-    working_image,
-)
+from napari_pickeroptimizer.box_size import BoxSettings, window_side
+from napari_pickeroptimizer.boxes import MAD_TO_SIGMA, cut_windows, render, working_image
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs

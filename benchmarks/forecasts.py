@@ -36,7 +36,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from targets import Target, draw, load
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.fewshot.validate import label_folds

@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits, other_frame
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.image_frame.check import other_frame
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.reading import MicrographRows, group_by_micrograph

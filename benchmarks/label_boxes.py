@@ -20,7 +20,7 @@ import numpy as np
 from empiar10017 import DIAMETER_PX, LabelBoxes, open_project, working_boxes
 from targets import all_targets, load
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 
 PARTICLE = 27
 SIDE = 101  # odd, so that the pick is on a pixel; a detector takes what it needs of it

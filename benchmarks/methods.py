@@ -34,13 +34,14 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from torch import nn
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier, dihedral_view
+from napari_pickeroptimizer.model.checkpoint import Classifier
+from napari_pickeroptimizer.model.views import dihedral_view
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.events import PicksScored

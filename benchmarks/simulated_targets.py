@@ -31,7 +31,7 @@ from measures import typed_measures
 from methods import fine_tuned_picks, start_name
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks

@@ -44,8 +44,7 @@ from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes, gather
 from napari_pickeroptimizer.fewshot.query_strategies import diverse, mixed, uncertain
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.fewshot.suggest import By
+from napari_pickeroptimizer.fewshot.settings import By, FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import train
 from napari_pickeroptimizer.fewshot.trained import Trained
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from simulated_targets import TARGETS as SIMULATED_TARGETS
 from simulated_targets import on_three_micrographs
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CARBON, PARTICLE
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks

@@ -35,7 +35,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from targets import PICKERS, Target, all_targets, draw, load
 
-from napari_pickeroptimizer.boxes import BoxSettings, cut_boxes
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.boxes import cut_boxes
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.finetune import N_REFERENCE
 from napari_pickeroptimizer.fewshot.known_false import CAUTION, INVERSE_PENALTY, STEEPNESS

@@ -29,7 +29,8 @@ from scipy.ndimage import (
 )
 from scipy.spatial import cKDTree
 
-from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.boxes import cut_windows, working_image
 from napari_pickeroptimizer.pretrain.synthesise import (
     DISPLACED,
     JITTER_SIGMA,

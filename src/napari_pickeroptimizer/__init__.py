@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
     from napari_pickeroptimizer.fewshot.finetune import finetune
-    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-    from napari_pickeroptimizer.fewshot.suggest import SuggestSettings, suggest
+    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings, SuggestSettings
+    from napari_pickeroptimizer.fewshot.suggest import suggest
     from napari_pickeroptimizer.io import read_picks, write_picks
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.before_labels import model_before_labels
@@ -60,7 +60,7 @@ _HOMES = {
     "Picks": "picks:Picks",
     "PruneSettings": "prune.settings:PruneSettings",
     "SimulationSettings": "simulate.settings:SimulationSettings",
-    "SuggestSettings": "fewshot.suggest:SuggestSettings",
+    "SuggestSettings": "fewshot.settings:SuggestSettings",
     "decide": "prune.decide:decide",
     "evaluate_picks": "evaluate.evaluation:evaluate_picks",
     "finetune": "fewshot.finetune:finetune",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
@@ -38,9 +37,13 @@ from napari_pickeroptimizer.sources import (
     FileList,
     FrameSource,
     PickSource,
-    StarfileBlocks,
     with_rows,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_pickeroptimizer.sources import StarfileBlocks
 
 NO_SOURCE = -1
 
@@ -138,6 +141,7 @@ class Picks:
 
         Examples
         --------
+        >>> import pandas as pd
         >>> block = pd.DataFrame({"rlnMicrographName": ["a.mrc", "a.mrc"]})
         >>> block = block.assign(rlnCoordinateX=[10.0, 30.0], rlnCoordinateY=[20.0, 40.0])
         >>> picks = Picks.from_starfile(block.assign(rlnAnglePsi=[90.0, 0.0]))
@@ -202,7 +206,7 @@ class Picks:
 
     def rows_by_micrograph(self) -> dict[str, NDArray[np.intp]]:
         """Map each micrograph name, in order of first appearance, to its row positions."""
-        codes, names = pd.factorize(self.table["micrograph"], sort=False)
+        codes, names = self.table["micrograph"].factorize()
         order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
         return {str(name): order[bounds[i] : bounds[i + 1]] for i, name in enumerate(names)}
@@ -298,6 +302,8 @@ class Picks:
         is_one_file = len(self.sources) == 1 and (self.table["source"] == 0).all()
         parsed = self.sources[0].blocks() if is_one_file else None
         if parsed is None:
+            import pandas as pd
+
             return pd.DataFrame({**self.place_columns(), **columns})
         blocks, name = parsed
         rows = self.table["source_row"].to_numpy(dtype=np.int64)
@@ -307,6 +313,8 @@ class Picks:
 
 def make_table(columns: Mapping[str, Any], source: Any, source_row: Any) -> pd.DataFrame:
     """Return a table of picks: (n,) values by name, and the file and the row each is from."""
+    import pandas as pd
+
     n = len(columns[X.name])
     try:
         micrograph = pd.Series(columns[MICROGRAPH.name], dtype="str")
@@ -341,6 +349,8 @@ def checked_labels(label: ArrayLike, n: int) -> NDArray[np.int8]:
 
 def concatenate(parts: Iterable[Picks]) -> Picks:
     """Join picks into one table; sources are renumbered, a common list of files is kept."""
+    import pandas as pd
+
     parts = list(parts)
     if not parts:
         raise PickFormatError("no picks to join: the list of pick sets is empty.")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
@@ -24,9 +23,10 @@ from napari_pickeroptimizer.schema import (
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
-# What ``starfile.read`` returns: one block, or blocks by name (label-value pairs as a dict).
-StarfileBlocks = pd.DataFrame | dict[str, Any]
+    # What ``starfile.read`` returns: one block, or blocks by name (pairs as a dict).
+    StarfileBlocks = pd.DataFrame | dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +161,8 @@ class FrameSource(PickSource):
         PickFormatError
             There is none, there are several, or they are of a tomogram.
         """
+        import pandas as pd
+
         named = {"": blocks} if isinstance(blocks, pd.DataFrame) else dict(blocks)
         frames = {name: b for name, b in named.items() if isinstance(b, pd.DataFrame)}
         for name, frame in frames.items():

@@ -167,8 +167,9 @@ def labelled(project: Path, picks_star: Path) -> Picks:
 @pytest.fixture(scope="session")
 def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of a model that scores picks without ever having seen one: where any scores do."""
-    from napari_pickeroptimizer.boxes import BoxSettings
-    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.box_size import BoxSettings
+    from napari_pickeroptimizer.model.card import ModelCard
+    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.model.weights import initial_network
 
     boxes = BoxSettings(diameter_px=40)

@@ -355,7 +355,7 @@ def test_an_unreadable_micrograph_is_in_the_table_and_its_picks_are_apart(
 
 
 def test_a_wrong_or_pretrained_model_file_is_refused_in_words(viewer, tmp_path):
-    from napari_pickeroptimizer.model.weights import BUNDLED
+    from napari_pickeroptimizer.model.bases import BUNDLED
 
     widget = panel(viewer)
     assert "open micrographs first" in widget.status.text()

@@ -13,7 +13,7 @@ import pytest
 
 from napari_pickeroptimizer.conversion.convert import WRITABLE
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.model.weights import BUNDLED
+from napari_pickeroptimizer.model.bases import BUNDLED
 
 STAR = """data_optics
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.cli.suggest import pick_records
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.cli.suggestions import pick_records
 from napari_pickeroptimizer.fewshot.features import pretrained_features
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.io.star import StarDocument

@@ -171,7 +171,7 @@ def test_any_error_of_files_is_one_sentence_and_debug_shows_where_it_arose(
         def fails(*arguments: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr("napari_pickeroptimizer.cli.evaluate.evaluate_picks", fails)
+        monkeypatch.setattr("napari_pickeroptimizer.evaluate.evaluation.evaluate_picks", fails)
         code, _, told = run(*command)
         assert code == 2
         assert words in told

@@ -15,12 +15,12 @@ import pytest
 
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
-from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.prune.decide import decide_picks
 from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.journal import FOLDER, ScoreJournal, Shard, record_of
-from napari_pickeroptimizer.prune.place_rules import Length
-from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.journal import ScoreJournal, Shard, record_of
+from napari_pickeroptimizer.prune.score_folder import FOLDER
+from napari_pickeroptimizer.prune.settings import Length, PruneSettings
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_run"

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from napari_pickeroptimizer import Micrographs, Picks, evaluate_picks
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.report import write_evaluation_report, write_prune_report

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from napari_pickeroptimizer.box_size import BoxSettings, window_side
 from napari_pickeroptimizer.boxes import (
     CLIP_SIGMA,
-    BoxSettings,
     cut_boxes,
     cut_windows,
     outside,
     render,
     standardised,
-    window_side,
     working_image,
     working_shape_px,
 )

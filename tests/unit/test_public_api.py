@@ -53,3 +53,16 @@ def test_core_and_command_line_load_no_napari_and_no_qt() -> None:
     )
     assert "torch" in loaded
     assert not loaded & {"napari", "qtpy", "PyQt6", "PySide6", "magicgui", "superqt"}
+
+
+def test_the_readers_of_the_plugin_load_neither_torch_nor_napari_nor_pandas() -> None:
+    loaded = modules_loaded_by("import napari_pickeroptimizer.plugin.readers")
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "napari", "qtpy", "magicgui"}
+
+
+def test_settings_load_no_torch() -> None:
+    loaded = modules_loaded_by(
+        "from napari_pickeroptimizer import FineTuneSettings, PruneSettings, SuggestSettings"
+    )
+    assert not loaded & {"torch", "torchvision", "sklearn", "scipy", "pandas", "numpy"}

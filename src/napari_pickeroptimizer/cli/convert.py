@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_pickeroptimizer.cli.options import (
     MICROGRAPHS,
     JsonOption,
-    find_micrographs,
 )
 from napari_pickeroptimizer.cli.show import out, print_json, warn
-from napari_pickeroptimizer.conversion import Moves, planned
-from napari_pickeroptimizer.conversion.convert import (
-    Conversion,
-    is_file_of,
-    target_format,
-)
-from napari_pickeroptimizer.conversion.losses import source_format
-from napari_pickeroptimizer.conversion.moves import Anchor, outside, shift_between
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.io.pick_format import Given
-from napari_pickeroptimizer.names import is_image_name
-from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.schema import MICROGRAPH
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.conversion.convert import Conversion
+    from napari_pickeroptimizer.picks import Picks
 
 
 def convert(
@@ -95,6 +85,12 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write picks in another format, or frame; tells first what that format cannot hold."""
+    from napari_pickeroptimizer.conversion.convert import is_file_of, planned, target_format
+    from napari_pickeroptimizer.conversion.losses import source_format
+    from napari_pickeroptimizer.conversion.moves import Anchor, Moves, shift_between
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.io.pick_format import Given
+
     if box_size is not None and not 0 < box_size < float("inf"):
         raise SettingsError(f"--box-size must be positive, got {box_size:g}.")
     if height is not None and height < 1:
@@ -153,6 +149,10 @@ def convert(
 
 def _cautions(plan: Conversion, is_for_relion: bool) -> Iterator[str]:
     """Yield what the program that the files are for may stumble on."""
+    from napari_pickeroptimizer.conversion.moves import outside
+    from napari_pickeroptimizer.names import is_image_name
+    from napari_pickeroptimizer.schema import MICROGRAPH
+
     picks, shapes = plan.picks, plan.given.shapes_yx_px
     names = picks.table[MICROGRAPH.name]
     if is_for_relion and not plan.is_copy and not all(map(is_image_name, set(names))):
@@ -185,6 +185,10 @@ def _on_micrographs(
     Names that are none of images, such as those of pick files, become those of the micrographs;
     with `rename` all do, for programs that look them up there.
     """
+    from napari_pickeroptimizer.cli.files import find_micrographs
+    from napari_pickeroptimizer.names import is_image_name
+    from napari_pickeroptimizer.schema import MICROGRAPH
+
     if not places:
         return picks, {}
     found = find_micrographs(places, None, False)

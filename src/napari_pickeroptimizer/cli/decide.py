@@ -8,14 +8,6 @@ from typing import Annotated
 import typer
 
 from napari_pickeroptimizer.cli.options import DecisionOptions, JsonOption, OutputOption
-from napari_pickeroptimizer.cli.pruning import (
-    picks_without_labels,
-    prune_settings,
-    report_writer,
-    show_run,
-)
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.staging import check_output
 
 
 def decide(
@@ -63,19 +55,29 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Decide on picks that were scored, and write what prune writes; reads no micrograph."""
-    from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.prune.decide import decide_picks
+    from napari_pickeroptimizer.cli.files import picks_without_labels
+    from napari_pickeroptimizer.cli.pruning import prune_settings, report_writer, show_run
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.prune.score_folder import check_has_scores
+    from napari_pickeroptimizer.staging import check_output
 
     settings = prune_settings(decision=decision)
     check_output(output, settings.overwrite)
+    check_has_scores(output if scores is None else scores)
+    moved = picks_without_labels(picks) if picks else None
+    labels = read_picks(decision.labels) if decision.labels else None
+    # torch, which files that cannot be read do not wait for
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.prune.decide import decide_picks
+
     classifier = Classifier.load(model) if model else None
     events = decide_picks(
         output,
         settings,
         scores=scores,
-        picks=picks_without_labels(picks) if picks else None,
+        picks=moved,
         model=classifier,
-        labels=read_picks(decision.labels) if decision.labels else None,
+        labels=labels,
         inputs={"labels": list(decision.labels or [])},
         allow_unscored=allow_unscored,
         further=None if decision.no_report else report_writer(with_pictures=pictures),

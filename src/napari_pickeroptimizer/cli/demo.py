@@ -24,9 +24,6 @@ from napari_pickeroptimizer.cli.prune import prune
 from napari_pickeroptimizer.cli.show import out
 from napari_pickeroptimizer.cli.simulate import write_project
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.io.atomic import write_text_atomic, writing
-from napari_pickeroptimizer.simulate.settings import SimulationSettings
-from napari_pickeroptimizer.staging import check_writable
 
 FOLDS = 3  # without folds there would be no expected precision
 RECORD = "demo.json"
@@ -45,6 +42,8 @@ def demo(
 
     An earlier demo in the folder is replaced, and nothing else.
     """
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
     started = time.monotonic()
     settings = SimulationSettings(seed=seed)
     begin(output)
@@ -123,6 +122,9 @@ def begin(output: Path) -> None:
     OutputError
         It cannot be written.
     """
+    from napari_pickeroptimizer.io.atomic import write_text_atomic, writing
+    from napari_pickeroptimizer.staging import check_writable
+
     check_writable(output)
     there = [name for name in PARTS if (output / name).exists()]
     if there and not (output / RECORD).is_file():

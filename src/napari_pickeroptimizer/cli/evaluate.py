@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,13 +13,12 @@ from napari_pickeroptimizer.cli.options import (
     FlipYOption,
     JsonOption,
     OverwriteOption,
-    find_micrographs,
 )
 from napari_pickeroptimizer.cli.show import out, percent, print_json, print_table, warn
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.evaluate.evaluation import Evaluation, evaluate_picks
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.staging import RUN_RECORD, check_writable
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.evaluate.evaluation import Evaluation
 
 
 def evaluate(
@@ -55,6 +54,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Print precision and recall of picks before and after pruning."""
+    from napari_pickeroptimizer.cli.files import find_micrographs
+    from napari_pickeroptimizer.io import read_picks
+
     if report is not None:
         _check_report_path(report, overwrite)
     elif micrographs:
@@ -62,9 +64,11 @@ def evaluate(
             "--micrographs are for the pictures of a report: give --report too."
         )
     images = find_micrographs(micrographs, None, flip_y) if micrographs else None
-    evaluation = evaluate_picks(
-        read_picks(picks), read_picks(truth), radius_px, threshold, images
-    )
+    picked, true_picks = read_picks(picks), read_picks(truth)
+    # scikit-learn and scipy, which files that cannot be read do not wait for
+    from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
+
+    evaluation = evaluate_picks(picked, true_picks, radius_px, threshold, images)
     if evaluation.matches.without_truth:
         n = len(evaluation.matches.without_truth)
         warn(f"{n} micrographs with picks have no truth and are left out.")
@@ -91,6 +95,8 @@ def evaluate(
 
 
 def _check_report_path(report: Path, overwrite: bool) -> None:
+    from napari_pickeroptimizer.staging import check_writable
+
     if report.is_dir():
         raise SettingsError(
             f"--report {report} is a folder: give a file, such as report.html."
@@ -107,6 +113,8 @@ def run_record_beside(paths: list[str]) -> dict[str, Any] | None:
 
     ``run.json`` lies beside ``scored.star``, and above ``scored/autopick.star``.
     """
+    from napari_pickeroptimizer.staging import RUN_RECORD
+
     for path in map(Path, paths):
         for folder in (path, path.parent, path.parent.parent):
             try:

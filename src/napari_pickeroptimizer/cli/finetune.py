@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.cli.options import (
     BackboneOption,
     DeviceOption,
@@ -22,18 +21,14 @@ from napari_pickeroptimizer.cli.options import (
     SeedOption,
     StepsOption,
     check_one_diameter,
-    check_output_is_no_input,
-    find_micrographs,
-    output_file,
 )
 from napari_pickeroptimizer.cli.show import out, percent, print_json, run_to_end
-from napari_pickeroptimizer.errors import LabelError, SettingsError
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuneEvent
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
 
 
 def finetune(
@@ -63,36 +58,38 @@ def finetune(
     ] = None,
     diameter_px: DiameterPxOption = None,
     diameter_angstrom: DiameterAngOption = None,
-    box_factor: Annotated[float, typer.Option(help="Box side in particle diameters.")] = 1.5,
+    box_factor: Annotated[
+        float, typer.Option(help="Box side in particle diameters.")
+    ] = FineTuneSettings.box_factor,
     base: Annotated[
         str,
         typer.Option(
             help="First weights: bundled, none, imagenet (downloaded by torchvision), a .pth file "
             "of torchvision weights, or a model of this program."
         ),
-    ] = "bundled",
+    ] = str(FineTuneSettings.base),
     backbone: BackboneOption = None,
-    steps: StepsOption = 80,
+    steps: StepsOption = FineTuneSettings.n_steps,
     folds: Annotated[
         int,
         typer.Option(
             help="Folds of the cross-validation, which calibrates the scores and gives the "
             "expected precision; 0 for none."
         ),
-    ] = 3,
+    ] = FineTuneSettings.n_folds,
     repeats: Annotated[
         int, typer.Option(help="Repetitions of the cross-validation with new folds.")
-    ] = 1,
+    ] = FineTuneSettings.n_repeats,
     most_labels: Annotated[
         int,
         typer.Option(
             help="Maximum number of labels of each class; of more, as after a 2D "
             "classification, a sample is used."
         ),
-    ] = 500,
+    ] = FineTuneSettings.n_labels,
     most_micrographs: Annotated[
         int, typer.Option(help="Maximum number of micrographs with labels to read.")
-    ] = 64,
+    ] = FineTuneSettings.n_labelled_micrographs,
     keep_doubtful: Annotated[
         bool,
         typer.Option(
@@ -115,9 +112,14 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune a model on labelled picks, to distinguish particles from false picks."""
-    from napari_pickeroptimizer.fewshot.events import FineTuned
-    from napari_pickeroptimizer.fewshot.finetune import finetune as finetune_events
-    from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+    from napari_pickeroptimizer.cli.files import (
+        check_output_is_no_input,
+        find_micrographs,
+        output_file,
+        read_labels,
+    )
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.model.bases import check_base_is_there
 
     check_one_diameter(diameter_px, diameter_angstrom)
     settings = FineTuneSettings(
@@ -138,10 +140,15 @@ def finetune(
     )
     with output_file(output, overwrite):
         check_output_is_no_input(output, [base, *micrographs])
+        check_base_is_there(base)
         found = find_micrographs(micrographs, pixel_size, flip_y)
         labelled = read_labels(labels, positive, negative)
         unlabelled = read_picks(picks) if picks else None
         check_output_is_no_input(output, picks=[labelled, unlabelled])
+        # torch, which files that cannot be read do not wait for
+        from napari_pickeroptimizer.fewshot.events import FineTuned
+        from napari_pickeroptimizer.fewshot.finetune import finetune as finetune_events
+
         result, skipped = run_to_end(
             finetune_events(found, labelled, settings, unlabelled), "Fine-tuning", _describe,
             "Its picks were left out.",
@@ -184,26 +191,6 @@ def _describe(event: FineTuneEvent) -> str:
             return f"fold {event.fold}, step {event.step}/{event.n_steps}"
         case _:
             return ""
-
-
-def read_labels(
-    labels: list[str] | None, positive: list[str] | None, negative: list[str] | None
-) -> Picks:
-    """Join the labels of ``--labels``, ``--positive`` and ``--negative``.
-
-    Raises
-    ------
-    LabelError
-        None of the three was given.
-    """
-    given = ((labels, None), (positive, PARTICLE), (negative, CONTAMINANT))
-    parts = [read_picks(files, label=label) for files, label in given if files]
-    if not parts:
-        raise LabelError(
-            "no labels: give --labels (picks with rlnParticleSelectionType), or --positive and "
-            "--negative (two sets of picks)."
-        )
-    return concatenate(parts)
 
 
 def _report(output: Path, card: ModelCard, skipped: dict[str, str], as_json: bool) -> None:

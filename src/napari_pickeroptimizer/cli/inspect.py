@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_pickeroptimizer.cli.options import JsonOption
 from napari_pickeroptimizer.cli.show import err, out, print_json
-from napari_pickeroptimizer.conversion import Inspection, inspect_path
-from napari_pickeroptimizer.conversion.losses import shown
 from napari_pickeroptimizer.errors import PickerOptimizerError
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.conversion.inspection import Inspection
 
 EXIT_BAD_INPUT = 2
 # What a format needs and picks do not tell, by the option that gives it.
@@ -30,6 +31,8 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what files are: format, counts, columns, coordinates, losses in other formats."""
+    from napari_pickeroptimizer.conversion.inspection import Inspection, inspect_path
+
     found: list[Inspection] = []
     for path in paths:
         try:
@@ -56,6 +59,8 @@ def lines_of(one: Inspection) -> list[str]:
 
 
 def _picks(one: Inspection) -> list[str]:
+    from napari_pickeroptimizer.conversion.losses import shown
+
     facts = one.facts
     counts = [counted(facts[key], key[:-1]) for key in ("picks", "micrographs", "files")]
     lines = ["{} on {}, in {}".format(*counts)]
@@ -99,6 +104,8 @@ def counted(n: int, word: str) -> str:
 
 def _said(facts: Any) -> list[str]:
     """Return facts that are known, in words."""
+    from napari_pickeroptimizer.conversion.losses import shown
+
     words: dict[str, Callable[[Any], str]] = {
         "shape_px": lambda v: f"{v[0]} x {v[1]} pixels",
         "sections": lambda v: f"{v} sections" if v > 1 else "",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -12,13 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.staging import (
-    check_inputs_stay,
-    check_writable,
-    locked_file,
-)
+from napari_pickeroptimizer.prune.settings import PruneSettings
 
 MICROGRAPHS = typer.Option(
     "--micrographs",
@@ -102,14 +95,16 @@ class ModelOptions:
     pixel_size: PixelSizeOption = None
     flip_y: FlipYOption = False
     device: DeviceOption = "auto"
-    batch_size: Annotated[int, typer.Option(help="Boxes per forward pass.")] = 256
+    batch_size: Annotated[int, typer.Option(help="Boxes per forward pass.")] = (
+        PruneSettings.batch_size
+    )
     views: Annotated[
         int,
         typer.Option(
             help="Test-time augmentation views of each box (rotated, flipped), 1 to 8; one is "
             "that many times faster and a little less accurate.",
         ),
-    ] = 4
+    ] = PruneSettings.n_views
     scheduler: Annotated[
         str,
         typer.Option(
@@ -216,50 +211,6 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
     plain.__annotations__ = {p.name: p.annotation for p in parameters}
     plain.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return plain
-
-
-def find_micrographs(
-    places: list[str], pixel_size_ang: float | None, flip_y: bool
-) -> Micrographs:
-    """Return the micrographs of ``--micrographs``, ``--pixel-size`` and ``--flip-y``."""
-    if pixel_size_ang is not None and not pixel_size_ang > 0:
-        raise SettingsError(f"--pixel-size must be positive, got {pixel_size_ang}.")
-    return Micrographs.find(list(places), pixel_size_ang=pixel_size_ang, flip_y=flip_y)
-
-
-def checked_output_file(path: Path, overwrite: bool) -> Path:
-    """Return `path` if a file may be written there."""
-    if path.is_dir():
-        raise SettingsError(f"--output {path} is a folder: give a file name.")
-    if path.exists() and not overwrite:
-        raise SettingsError(f"--output {path} exists: choose another name, or --overwrite.")
-    check_writable(path.parent)
-    return path
-
-
-@contextmanager
-def output_file(path: Path, overwrite: bool) -> Iterator[None]:
-    """Keep a file for this run: another one that would write it is refused meanwhile.
-
-    Raises
-    ------
-    SettingsError
-        It is there and may not be overwritten, or another run is writing it.
-    OutputError
-        It cannot be written.
-    """
-    checked_output_file(path, overwrite)
-    with locked_file(path):
-        checked_output_file(path, overwrite)  # another run may just have ended
-        yield
-
-
-def check_output_is_no_input(
-    output: Path, files: Iterable[str | Path | None] = (), picks: Iterable[Picks | None] = ()
-) -> None:
-    """Refuse an output that is one of the files that are read."""
-    sources = [source.path for part in picks if part is not None for source in part.sources]
-    check_inputs_stay([output], [*(Path(f) for f in files if f is not None), *sources])
 
 
 def check_one_diameter(diameter_px: float | None, diameter_ang: float | None) -> None:

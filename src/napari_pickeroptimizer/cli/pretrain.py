@@ -18,8 +18,6 @@ from napari_pickeroptimizer.cli.options import (
     OverwriteOption,
     SeedOption,
     StepsOption,
-    check_output_is_no_input,
-    output_file,
 )
 from napari_pickeroptimizer.cli.show import err, out, percent, print_json, run_with_progress
 
@@ -104,7 +102,8 @@ def pretrain(
 
     On Ctrl-C or SIGTERM the state is saved, and the same command resumes the training.
     """
-    from napari_pickeroptimizer.fewshot.augment import Augmentation
+    from napari_pickeroptimizer.cli.files import check_output_is_no_input, output_file
+    from napari_pickeroptimizer.fewshot.settings import Augmentation
     from napari_pickeroptimizer.model.weights import backbone_of
     from napari_pickeroptimizer.pretrain import events
     from napari_pickeroptimizer.pretrain.categories import read_categories

@@ -19,7 +19,6 @@ from napari_pickeroptimizer.cli.options import (
     PixelSizeOption,
     SeedOption,
     check_one_diameter,
-    find_micrographs,
 )
 from napari_pickeroptimizer.cli.show import (
     out,
@@ -28,8 +27,6 @@ from napari_pickeroptimizer.cli.show import (
     run_with_progress,
 )
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.staging import check_writable
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.pretrain.synthesise import SynthesisSettings
@@ -86,6 +83,10 @@ def pretrain_set(
     as_json: JsonOption = False,
 ) -> None:
     """Cut boxes from a project or from simulations, as categories for `pretrain`."""
+    from napari_pickeroptimizer.cli.files import find_micrographs
+    from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.staging import check_writable
+
     check_writable(output)
     of_project = {
         "--entry": entry,
@@ -116,6 +117,9 @@ def pretrain_set(
             "picks, or from carbon and ice regions. Or give --structure to simulate one."
         )
     check_one_diameter(diameter_px, diameter_angstrom)
+    found = find_micrographs(micrographs, pixel_size, flip_y)
+    labelled = read_picks(picks) if picks else None
+    # torch, which files that cannot be read do not wait for
     from napari_pickeroptimizer.pretrain.collect import Collected, CollectSettings, collect
     from napari_pickeroptimizer.pretrain.regions import read_regions
 
@@ -131,8 +135,8 @@ def pretrain_set(
     )
     result, skipped = run_to_end(
         collect(
-            find_micrographs(micrographs, pixel_size, flip_y),
-            read_picks(picks) if picks else None,
+            found,
+            labelled,
             read_regions(regions) if regions is not None else None,
             settings,
             output,

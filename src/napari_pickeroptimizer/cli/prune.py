@@ -7,19 +7,7 @@ from napari_pickeroptimizer.cli.options import (
     JsonOption,
     OutputOption,
     ScoringOptions,
-    find_micrographs,
 )
-from napari_pickeroptimizer.cli.pruning import (
-    model_of,
-    picks_without_labels,
-    prune_settings,
-    report_writer,
-    scheduler_of,
-    scoring_inputs,
-    show_run,
-)
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.staging import check_output
 
 
 def prune(
@@ -29,22 +17,32 @@ def prune(
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick, and write kept and rejected picks in the format they came in."""
-    from napari_pickeroptimizer.prune.run import prune_picks
+    from napari_pickeroptimizer.cli.pruning import (
+        prune_settings,
+        read_inputs,
+        record_of_inputs,
+        report_writer,
+        scheduler_of,
+        show_run,
+    )
+    from napari_pickeroptimizer.staging import check_output
 
     settings = prune_settings(scoring, decision)
     scheduler = scheduler_of(scoring, settings)
     check_output(output, settings.overwrite)
-    classifier = model_of(scoring)
-    micrographs = find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y)
+    given = read_inputs(scoring, decision.labels)
+    # torch, which files that cannot be read do not wait for
+    from napari_pickeroptimizer.prune.run import prune_picks
+
     events = prune_picks(
-        micrographs,
-        picks_without_labels(scoring.picks),
-        classifier,
+        given.micrographs,
+        given.picks,
+        given.model(),
         output,
         settings,
-        labels=read_picks(decision.labels) if decision.labels else None,
-        inputs={**scoring_inputs(scoring), "labels": list(decision.labels or [])},
-        further=None if decision.no_report else report_writer(micrographs),
+        labels=given.labels,
+        inputs=record_of_inputs(scoring, decision),
+        further=None if decision.no_report else report_writer(given.micrographs),
         scheduler=scheduler,
     )
     show_run(events, "Pruning", output, as_json)

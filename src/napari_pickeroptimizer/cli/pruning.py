@@ -1,4 +1,4 @@
-"""Shared by ``score``, ``prune`` and ``decide``: inputs, settings, progress, report, figures."""
+"""Shared by the commands that score and decide: inputs, settings, progress, report, figures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import typer
 
-from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.cli.command_record import running_command
+from napari_pickeroptimizer.cli.files import find_micrographs, picks_without_labels
 from napari_pickeroptimizer.cli.options import check_one_diameter
 from napari_pickeroptimizer.cli.show import (
     err,
@@ -26,46 +26,67 @@ from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.model.bases import check_model_is_there
+from napari_pickeroptimizer.prune.settings import (
+    Length,
+    PlaceRules,
+    PruneSettings,
+    ThresholdRule,
+)
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.cli.options import DecisionOptions, ScoringOptions
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Further, Pruned
-    from napari_pickeroptimizer.prune.settings import PruneSettings
     from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
 
 
+class Inputs(NamedTuple):
+    """What is scored: read, and found to be there."""
+
+    micrographs: Micrographs
+    picks: Picks
+    labels: Picks | None
+    scoring: ScoringOptions
+
+    def model(self) -> Classifier:
+        """Load the model: see `model_of`."""
+        return model_of(self.scoring)
+
+
 def model_of(scoring: ScoringOptions) -> Classifier:
-    """Return the model of ``--model``; a pretrained one is told the diameter."""
+    """Load the model of ``--model``; a pretrained one is told the diameter."""
     from napari_pickeroptimizer.model.before_labels import model_for_picks
 
     check_one_diameter(scoring.diameter_px, scoring.diameter_angstrom)
     return model_for_picks(scoring.model, scoring.diameter_px, scoring.diameter_angstrom)
 
 
-def scoring_inputs(scoring: ScoringOptions) -> dict[str, Any]:
+def read_inputs(scoring: ScoringOptions, labels: list[str] | None = None) -> Inputs:
+    """Read micrographs' names, picks and labels; of the model only whether it is there."""
+    check_one_diameter(scoring.diameter_px, scoring.diameter_angstrom)
+    check_model_is_there(scoring.model)
+    return Inputs(
+        find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
+        picks_without_labels(scoring.picks),
+        read_picks(labels) if labels else None,
+        scoring,
+    )
+
+
+def record_of_inputs(
+    scoring: ScoringOptions, decision: DecisionOptions | None = None
+) -> dict[str, Any]:
     """Return the inputs for the record, with absolute paths of picks."""
-    return {
+    record = {
         "micrographs": list(scoring.micrographs),
         "picks": [str(absolute(Path(p).expanduser())) for p in scoring.picks],
         "model": str(scoring.model),
         "pixel_size_ang": scoring.pixel_size,
         "flip_y": scoring.flip_y,
     }
-
-
-def picks_without_labels(files: list[str]) -> Picks:
-    """Return the picks of ``--picks`` without the classes in their files, which are no labels."""
-    picks = read_picks(files)
-    n = int((picks.labels != UNLABELLED).sum())
-    if not n:
-        return picks
-    warn(
-        f"{n:,} picks have a class already, which is ignored: pass the file that you "
-        "labelled as --labels to have its labels win over the scores."
-    )
-    return picks.with_labels(UNLABELLED)
+    return record if decision is None else {**record, "labels": list(decision.labels or [])}
 
 
 def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
@@ -90,10 +111,6 @@ def prune_settings(
     scoring: ScoringOptions | None = None, decision: DecisionOptions | None = None
 ) -> PruneSettings:
     """Return the settings of a run; those of a group that a command lacks keep their defaults."""
-    from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
-    from napari_pickeroptimizer.prune.settings import PruneSettings
-    from napari_pickeroptimizer.prune.threshold import ThresholdRule
-
     values: dict[str, Any] = {}
     if scoring is not None:
         values.update(
@@ -123,7 +140,7 @@ def report_writer(
     """Return what writes the report of a run; by default its micrographs are those with picks."""
 
     def write_report(folder: Path, pruned: Pruned) -> Iterator[Any]:
-        from napari_pickeroptimizer.model.checkpoint import ModelCard
+        from napari_pickeroptimizer.model.card import ModelCard
         from napari_pickeroptimizer.report.prune_report import run_report_events
 
         card = ModelCard.from_json(json.dumps(pruned.record["model"]))
@@ -146,7 +163,7 @@ def show_scoring(events: Iterator[Any], title: str, told: set[str]) -> Any:
     That picks and micrographs do not fit is told at once, as the run may be stopped, and added
     to `told`.
     """
-    from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+    from napari_pickeroptimizer.image_frame.events import OtherFrameFits
     from napari_pickeroptimizer.prune.events import ScoresReused, WorkersAsked
     from napari_pickeroptimizer.reading import MicrographFailed
 

@@ -13,24 +13,10 @@ from napari_pickeroptimizer.cli.options import (
     DecisionOptions,
     ModelOptions,
     ScoringOptions,
-    find_micrographs,
-)
-from napari_pickeroptimizer.cli.pruning import (
-    model_of,
-    picks_without_labels,
-    prune_settings,
-    report_writer,
-    scheduler_of,
-    scoring_inputs,
-    show_run,
 )
 from napari_pickeroptimizer.cli.relion_job import SUCCESS, tell, until_aborted
 from napari_pickeroptimizer.cli.show import warn
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.io.coordinate_lists import suffix_of
-from napari_pickeroptimizer.io.relion_nodes import VERSIONS, version_of_project
-from napari_pickeroptimizer.staging import check_output
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.prune.run import Further, Pruned
@@ -68,7 +54,15 @@ def relion(
 
     Unknown options are ignored, as RELION adds its own; those that are not RELION's are told.
     """
-    from napari_pickeroptimizer.prune.run import prune_picks
+    from napari_pickeroptimizer.cli.pruning import (
+        prune_settings,
+        read_inputs,
+        record_of_inputs,
+        report_writer,
+        scheduler_of,
+        show_run,
+    )
+    from napari_pickeroptimizer.staging import check_output
 
     _tell_of_ignored(context.args)
     version = _version(for_relion, in_coords)
@@ -77,17 +71,20 @@ def relion(
     )
     settings = prune_settings(scoring, replace(decision, overwrite=True))
     check_output(o, overwrite=True)
-    micrographs = find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y)
+    given = read_inputs(scoring, decision.labels)
+    # torch, which files that cannot be read do not wait for
+    from napari_pickeroptimizer.prune.run import prune_picks
+
     events = prune_picks(
-        micrographs,
-        picks_without_labels(scoring.picks),
-        model_of(scoring),
+        given.micrographs,
+        given.picks,
+        given.model(),
         o,
         settings,
-        labels=read_picks(decision.labels) if decision.labels else None,
-        inputs={**scoring_inputs(scoring), "labels": list(decision.labels or [])},
+        labels=given.labels,
+        inputs=record_of_inputs(scoring, decision),
         further=_results(
-            None if decision.no_report else report_writer(micrographs),
+            None if decision.no_report else report_writer(given.micrographs),
             o,
             version,
             micrographs_star=in_mics,
@@ -161,6 +158,9 @@ def _only_input(in_coords: str | None, in_parts: str | None) -> str:
 
 def _version(for_relion: int | None, in_coords: str | None) -> int:
     """Return the version of RELION whose types of results are written."""
+    from napari_pickeroptimizer.io.coordinate_lists import suffix_of
+    from napari_pickeroptimizer.io.relion_nodes import VERSIONS, version_of_project
+
     if for_relion is not None and for_relion not in VERSIONS:
         raise SettingsError(f"--for-relion {for_relion}: expected 3, 4 or 5.")
     found = for_relion or version_of_project(Path.cwd())

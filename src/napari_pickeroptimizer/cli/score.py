@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from napari_pickeroptimizer.cli.options import (
-    JsonOption,
-    OutputOption,
-    ScoringOptions,
-    find_micrographs,
-)
-from napari_pickeroptimizer.cli.pruning import (
-    model_of,
-    picks_without_labels,
-    prune_settings,
-    scheduler_of,
-    scoring_inputs,
-    show_scoring,
-)
+from napari_pickeroptimizer.cli.options import JsonOption, OutputOption, ScoringOptions
 from napari_pickeroptimizer.cli.show import out, print_json, warn
-from napari_pickeroptimizer.cli.watching import score_on_the_fly
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.staging import check_writable
 
 
 def score(
@@ -58,30 +42,46 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
-    from napari_pickeroptimizer.prune.events import PicksScored
-    from napari_pickeroptimizer.prune.journal import Shard
-    from napari_pickeroptimizer.prune.score import score_picks
-    from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+    from napari_pickeroptimizer.cli.pruning import (
+        prune_settings,
+        read_inputs,
+        record_of_inputs,
+        scheduler_of,
+        show_scoring,
+    )
+    from napari_pickeroptimizer.staging import check_writable
 
-    part, settings = Shard.parse(shard), prune_settings(scoring)
+    settings = prune_settings(scoring)
     scheduler = scheduler_of(scoring, settings)
     check_writable(output)
     if watch or watch_until_idle is not None:
-        if part.count > 1:
+        from napari_pickeroptimizer.cli.watching import score_on_the_fly
+
+        if shard != "1/1":
             raise SettingsError("--watch scores all that comes: it takes no --shard.")
         score_on_the_fly(
             scoring, output, watch_every, watch_until_idle, settings, scheduler, as_json
         )
         return
-    classifier = model_of(scoring)
+    given = read_inputs(scoring)
+    # torch, which files that cannot be read do not wait for
+    import numpy as np
+
+    from napari_pickeroptimizer.prune.events import PicksScored
+    from napari_pickeroptimizer.prune.journal import Shard
+    from napari_pickeroptimizer.prune.score import score_picks
+    from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+
+    part = Shard.parse(shard)
+    classifier = given.model()
     events = score_picks(
-        find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
-        picks_without_labels(scoring.picks),
+        given.micrographs,
+        given.picks,
         classifier,
         output,
         settings,
         shard=part,
-        inputs=scoring_inputs(scoring),
+        inputs=record_of_inputs(scoring),
         scheduler=scheduler,
     )
     result = show_scoring(events, "Scoring", set())

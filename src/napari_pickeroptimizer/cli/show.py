@@ -78,7 +78,7 @@ def run_to_end(
         MicrographSkipped,
         ModelTrained,
     )
-    from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+    from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 
     last: object = None
     skipped: dict[str, str] = {}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_pickeroptimizer.cli.options import JsonOption, OverwriteOption, SeedOption
 from napari_pickeroptimizer.cli.show import out, print_json, run_with_progress
-from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
-from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
-from napari_pickeroptimizer.simulate.scene import Scene
-from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.simulate.project import ProjectWritten
+    from napari_pickeroptimizer.simulate.scene import Scene
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
 
 
 def simulate(
@@ -46,6 +47,9 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Simulate micrographs, picks (some of them false), labels and truth."""
+    from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
+    from napari_pickeroptimizer.simulate.settings import SimulationSettings
+
     settings = SimulationSettings(
         n_micrographs=micrographs,
         n_particles=particles,
@@ -82,6 +86,8 @@ def write_project(
     overwrite: bool = False,
 ) -> ProjectWritten:
     """Simulate with a progress bar and return what was written."""
+    from napari_pickeroptimizer.simulate.project import ProjectWritten, simulate_project
+
     events = simulate_project(output, settings, scene, overwrite=overwrite)
     *_, written = run_with_progress(events, "Simulating", lambda _: "")
     assert isinstance(written, ProjectWritten)  # the last event

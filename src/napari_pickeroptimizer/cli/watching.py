@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pickeroptimizer.cli.options import ScoringOptions, find_micrographs
-from napari_pickeroptimizer.cli.pruning import model_of, scoring_inputs
+from napari_pickeroptimizer.cli.files import find_micrographs
+from napari_pickeroptimizer.cli.options import ScoringOptions
+from napari_pickeroptimizer.cli.pruning import model_of, record_of_inputs
 from napari_pickeroptimizer.cli.show import err, out, print_json, warn
 from napari_pickeroptimizer.errors import SettingsError
 
@@ -26,7 +27,7 @@ def score_on_the_fly(
     as_json: bool,
 ) -> None:
     """Score what comes, until Ctrl-C or until nothing has come for a while."""
-    from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+    from napari_pickeroptimizer.image_frame.events import OtherFrameFits
     from napari_pickeroptimizer.prune.watch import (
         FileGivenUp,
         Watched,
@@ -52,7 +53,7 @@ def score_on_the_fly(
         settings,
         watch,
         times=polls(every_s),
-        inputs=scoring_inputs(scoring),
+        inputs=record_of_inputs(scoring),
         scheduler=scheduler,
     )
     err.print(f"Watching, into {output}: Ctrl-C ends it.", markup=False)

@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from napari_pickeroptimizer.boxes import Windows, render
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Strength of the augmentation of training boxes.
-
-    Particles have no preferred in-plane orientation and, over all orientations, projections have
-    no handedness: any rotation and both flips are allowed. Shifts stay small, since a pick
-    beside a particle is a false one.
-
-    Parameters
-    ----------
-    shift : float
-        Largest shift along each axis, in box sides.
-    scale : float
-        Largest relative enlargement or reduction.
-    contrast : float
-        Largest relative change of the grey levels' spread.
-    brightness : float
-        Largest added grey level, in robust standard deviations of the micrograph.
-    """
-
-    shift: float = 0.03
-    scale: float = 0.08
-    contrast: float = 0.15
-    brightness: float = 0.15
-
-    @property
-    def reach(self) -> float:
-        """Window side, in box sides, that holds every augmented view."""
-        return (math.sqrt(2) + 2 * self.shift) * (1 + self.scale)
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.fewshot.settings import Augmentation
 
 
 def random_views(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.validate import Validation

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from napari_pickeroptimizer.box_size import window_side
 from napari_pickeroptimizer.boxes import (
     MicrographResampled,
     check_diameter,
@@ -17,12 +18,12 @@ from napari_pickeroptimizer.boxes import (
     outside,
     render,
     resampled_micrographs,
-    window_side,
 )
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import MicrographReadError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator
     from pathlib import Path
 
-    from napari_pickeroptimizer.boxes import BoxSettings
-    from napari_pickeroptimizer.fewshot.suggest import SuggestSettings
+    from napari_pickeroptimizer.box_size import BoxSettings
+    from napari_pickeroptimizer.fewshot.settings import SuggestSettings
     from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
     from napari_pickeroptimizer.picks import Picks
 

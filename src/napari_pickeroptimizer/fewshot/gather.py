@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.box_size import window_side
 from napari_pickeroptimizer.boxes import (
     Windows,
     check_diameter,
     cut_windows,
     outside,
     resampled_micrographs,
-    window_side,
 )
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import (
@@ -30,7 +30,8 @@ from napari_pickeroptimizer.fewshot.events import (
     MicrographSkipped,
 )
 from napari_pickeroptimizer.fewshot.sample_labels import sample_labels
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits, other_frame
+from napari_pickeroptimizer.image_frame.check import other_frame
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.picks import concatenate
 from napari_pickeroptimizer.reading import (

@@ -1,16 +1,17 @@
-"""Settings of the fine-tuning."""
+"""Settings of the fine-tuning, and of the suggestions; without torch."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import checked_class_names
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.fewshot.augment import Augmentation
-from napari_pickeroptimizer.model.backbone import checked_backbone
-from napari_pickeroptimizer.model.weights import is_trained_on_boxes
+from napari_pickeroptimizer.model.backbone_names import checked_backbone
+from napari_pickeroptimizer.model.bases import is_trained_on_boxes
+from napari_pickeroptimizer.model.views import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
@@ -23,8 +24,40 @@ MOST_LONGER = 3.0
 
 Prior = Literal["picks", "even"]
 BatchNorm = Literal["auto", "keep", "adapt"]
+By = Literal["auto", "diversity", "uncertainty", "mixed", "disagreement"]
 # Larger steps would undo what a base has learned of micrographs (docs/explanation/results.md).
 GENTLE_RATE = 0.2
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strength of the augmentation of training boxes.
+
+    Particles have no preferred in-plane orientation and, over all orientations, projections have
+    no handedness: any rotation and both flips are allowed. Shifts stay small, since a pick
+    beside a particle is a false one.
+
+    Parameters
+    ----------
+    shift : float
+        Largest shift along each axis, in box sides.
+    scale : float
+        Largest relative enlargement or reduction.
+    contrast : float
+        Largest relative change of the grey levels' spread.
+    brightness : float
+        Largest added grey level, in robust standard deviations of the micrograph.
+    """
+
+    shift: float = 0.03
+    scale: float = 0.08
+    contrast: float = 0.15
+    brightness: float = 0.15
+
+    @property
+    def reach(self) -> float:
+        """Window side, in box sides, that holds every augmented view."""
+        return (math.sqrt(2) + 2 * self.shift) * (1 + self.scale)
 
 
 @dataclass(frozen=True)
@@ -42,7 +75,7 @@ class FineTuneSettings:
     base : str or Path
         First weights: ``bundled``, ``none``, ``imagenet``, or a file.
     backbone : str, optional
-        See `model.backbone.BACKBONES`; by default that of the base.
+        See `model.backbone_names.BACKBONES`; by default that of the base.
     n_steps : int
         Optimiser steps of each training. More of them fit the labels more closely. Where there
         are many labels there are more steps, see `n_steps_of`.
@@ -169,4 +202,57 @@ class FineTuneSettings:
     @property
     def boxes(self) -> BoxSettings:
         """Diameter and box size."""
+        return BoxSettings(self.diameter_px, self.diameter_ang, self.box_factor, self.box_px)
+
+
+@dataclass(frozen=True)
+class SuggestSettings:
+    """How picks to label are chosen.
+
+    Parameters
+    ----------
+    n : int
+        Number of picks to suggest.
+    by : {"auto", "diversity", "uncertainty", "mixed", "disagreement"}
+        Picks unlike each other and unlike the labels; uncertain picks unlike each
+        other; half of each; or picks on which the model and the picker's score differ.
+        ``auto`` is half of each with a model, and diversity without one.
+    diameter_px, diameter_ang : float, optional
+        Particle diameter in micrograph pixels or in Å; needed without a model, which has its own.
+    box_factor : float
+        Box side in particle diameters, without a model.
+    box_px : int
+        Box side at the working resolution in pixels, without a model.
+    base : str or Path
+        Weights for comparing picks without a model, and labels with each other; see
+        `FineTuneSettings`.
+    n_micrographs, n_pool : int
+        Maximum number of micrographs to read, and approximate number of picks to compare.
+    n_views : int
+        Test-time augmentation views of each box, 1 to 8.
+    seed : int
+        Seed of the draw of the micrographs and of the choice.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    n: int = setting(20, least=1)
+    by: By = setting("auto", choices=By)
+    diameter_px: float | None = None
+    diameter_ang: float | None = None
+    box_factor: float = 1.5
+    box_px: int = 48
+    base: str | Path = "bundled"
+    n_micrographs: int = setting(24, least=1)
+    n_pool: int = setting(3000, least=1)
+    n_views: int = setting(DEFAULT_VIEWS, least=1, most=MAX_VIEWS)
+    seed: int = setting(0, least=0)
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+    @property
+    def boxes(self) -> BoxSettings:
+        """Diameter and box size; raises `SettingsError` where there is no diameter."""
         return BoxSettings(self.diameter_px, self.diameter_ang, self.box_factor, self.box_px)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import CheckpointError, PickFormatError, SettingsError
 from napari_pickeroptimizer.fewshot.doubtful_labels import label_margins
@@ -21,7 +20,6 @@ from napari_pickeroptimizer.fewshot.query_strategies import (
     uncertain,
     uncertainty,
 )
-from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS, MAX_VIEWS
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.schema import (
     PICKER_SCORE,
@@ -30,75 +28,19 @@ from napari_pickeroptimizer.schema import (
     SUGGESTION_REASON,
     SUGGESTION_SCORE,
 )
-from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from napari_pickeroptimizer.fewshot.features import Sample
+    from napari_pickeroptimizer.fewshot.settings import SuggestSettings
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
-
-By = Literal["auto", "diversity", "uncertainty", "mixed", "disagreement"]
 
 RANK, REASON, SCORE = SUGGESTION.name, SUGGESTION_REASON.name, SUGGESTION_SCORE.name
 # Reasons have no spaces: they are written into STAR and CSV columns.
 DIVERSE, UNCERTAIN = "unlike-the-others", "model-unsure"
 PICKER_SURE, PICKER_UNSURE = "picker-sure-model-not", "model-sure-picker-not"
-
-
-@dataclass(frozen=True)
-class SuggestSettings:
-    """How picks to label are chosen.
-
-    Parameters
-    ----------
-    n : int
-        Number of picks to suggest.
-    by : {"auto", "diversity", "uncertainty", "mixed", "disagreement"}
-        Picks unlike each other and unlike the labels; uncertain picks unlike each
-        other; half of each; or picks on which the model and the picker's score differ.
-        ``auto`` is half of each with a model, and diversity without one.
-    diameter_px, diameter_ang : float, optional
-        Particle diameter in micrograph pixels or in Å; needed without a model, which has its own.
-    box_factor : float
-        Box side in particle diameters, without a model.
-    box_px : int
-        Box side at the working resolution in pixels, without a model.
-    base : str or Path
-        Weights for comparing picks without a model, and labels with each other; see
-        `FineTuneSettings`.
-    n_micrographs, n_pool : int
-        Maximum number of micrographs to read, and approximate number of picks to compare.
-    n_views : int
-        Test-time augmentation views of each box, 1 to 8.
-    seed : int
-        Seed of the draw of the micrographs and of the choice.
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    """
-
-    n: int = setting(20, least=1)
-    by: By = setting("auto", choices=By)
-    diameter_px: float | None = None
-    diameter_ang: float | None = None
-    box_factor: float = 1.5
-    box_px: int = 48
-    base: str | Path = "bundled"
-    n_micrographs: int = setting(24, least=1)
-    n_pool: int = setting(3000, least=1)
-    n_views: int = setting(DEFAULT_VIEWS, least=1, most=MAX_VIEWS)
-    seed: int = setting(0, least=0)
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
-    @property
-    def boxes(self) -> BoxSettings:
-        """Diameter and box size; raises `SettingsError` where there is no diameter."""
-        return BoxSettings(self.diameter_px, self.diameter_ang, self.box_factor, self.box_px)
 
 
 @dataclass(frozen=True)

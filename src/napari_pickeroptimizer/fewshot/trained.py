@@ -14,7 +14,8 @@ from scipy.special import logit
 
 from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.classes import PARTICLE, class_name
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import backbone_of
 from napari_pickeroptimizer.quoting import without_lone_bytes
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores, fit_calibration

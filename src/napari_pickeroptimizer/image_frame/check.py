@@ -8,17 +8,13 @@ it is neither. The same picks moved into each other frame tell which one they we
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import (
-    BoxSettings,
-    MicrographResampled,
-    resampled_micrographs,
-)
+from napari_pickeroptimizer.boxes import MicrographResampled, resampled_micrographs
 from napari_pickeroptimizer.image_frame.contrast import (
     DIAMETER_PX,
     Contrast,
@@ -26,6 +22,7 @@ from napari_pickeroptimizer.image_frame.contrast import (
     Points,
     rim,
 )
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.image_frame.frames import (
     HALF_BOXES,
     Frame,
@@ -36,6 +33,7 @@ from napari_pickeroptimizer.image_frame.frames import (
 )
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.box_size import BoxSettings
     from napari_pickeroptimizer.reading import MicrographRows
 
 # Micrographs and picks that are looked at; after two, no more if the picks fit as they are.
@@ -44,52 +42,6 @@ MAX_MICROGRAPHS, MIN_MICROGRAPHS, MAX_PICKS = 6, 2, 200
 LEAST_PICKS, LEAST_ON_MICROGRAPH = 15, 5
 # Share of the picks that lie inside their micrograph in a frame which is considered.
 LEAST_INSIDE = 0.95
-
-
-@dataclass(frozen=True)
-class OtherFrameFits:
-    """An event: the picks fit the micrographs far better in another frame.
-
-    Parameters
-    ----------
-    frame : str
-        The frame that fits, such as ``"with y counted from the other end"``.
-    advice : str
-        What to do.
-    contrast, contrast_as_is : float
-        Mean contrast of the picks in that frame and as they are: middle less surround, less
-        the same around them, in robust standard deviations; negative for dark particles.
-    sigma : float
-        Standard errors between the two.
-    n_picks, n_micrographs : int
-        That were looked at.
-    """
-
-    frame: str
-    advice: str
-    contrast: float
-    contrast_as_is: float
-    sigma: float
-    n_picks: int
-    n_micrographs: int
-    # progress of the scoring: this comes first
-    n_done: int = 0
-    n_total: int = 0
-    progress: float = 0.0
-
-    @property
-    def sentence(self) -> str:
-        """The warning: figures, and what to do."""
-        on = (
-            "one micrograph"
-            if self.n_micrographs == 1
-            else f"{self.n_micrographs} micrographs"
-        )
-        return (
-            f"the picks seem to be in another frame than the micrographs: over {self.n_picks:,} "
-            f"picks on {on} the contrast of particles is {self.contrast_as_is:.2f} as they are "
-            f"and {self.contrast:.2f} {self.frame}: {self.advice}."
-        )
 
 
 def other_frame(

@@ -9,7 +9,6 @@ from io import StringIO
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
@@ -132,6 +131,8 @@ def _parse_with_pandas(
     rows: Sequence[str], n_columns: int, positions: Sequence[int]
 ) -> list[NDArray[Any]] | None:
     """Parse with pandas' C tokenizer; None where its result is not certain to be right."""
+    import pandas as pd
+
     # The first line makes pandas expect one column more than there is: a value in that column
     # betrays a row that is too long, an empty last column one that is too short.
     body = "\n".join([" ".join(["0"] * (n_columns + 1)), *rows])

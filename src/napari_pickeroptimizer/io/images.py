@@ -21,9 +21,7 @@ from napari_pickeroptimizer.io.image_names import (
     without_packer,
 )
 from napari_pickeroptimizer.io.mrc import MrcHeader, stored_mrc, unpacked_mrc
-from napari_pickeroptimizer.io.pictures import read_picture
 from napari_pickeroptimizer.io.stored_image import MAX_IMAGE_PX, StoredImage
-from napari_pickeroptimizer.io.tiff import read_tiff
 from napari_pickeroptimizer.io.unpacking import is_packed
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_IMAGE_PX", "MRC_SUFFIXES", "TIFF_SUFFIXES", "StoredImage"]
@@ -98,7 +96,11 @@ def _read(path: Path, section: int, *, whole: bool = False, stored: bool = False
         if suffix in MRC_SUFFIXES:
             return _read_mrc(path, section, whole, stored)
         if suffix in TIFF_SUFFIXES:
+            from napari_pickeroptimizer.io.tiff import read_tiff
+
             return read_tiff(path, section, whole=whole, stored=stored)
+        from napari_pickeroptimizer.io.pictures import read_picture
+
         return None if stored else read_picture(path, whole=whole)
     except MicrographReadError:
         raise

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickFormatError
@@ -105,6 +104,8 @@ class StarSource(PickSource):
         PickFormatError
             Two blocks have one name: a dict has room for one of them.
         """
+        import pandas as pd
+
         if self.block is None:
             return None
         blocks: dict[str, Any] = {}
@@ -266,6 +267,8 @@ def _picks_of(document: StarDocument, micrograph: str | None) -> FilePicks:
 
 def _numbers_if_all(strings: NDArray[np.object_]) -> Any:
     """Convert a column of strings to integers or floats, if each of them is one."""
+    import pandas as pd
+
     try:
         return pd.to_numeric(strings)
     except ValueError:

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import torch
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, class_name
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
+from napari_pickeroptimizer.model.bases import BUNDLED_NAME, file_of_model
+from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.card_schema import BEFORE_LABELS
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
-from napari_pickeroptimizer.model.weights import BUNDLED
-
-BUNDLED_NAME = "bundled"
 
 
 def model_before_labels(
@@ -93,7 +92,7 @@ def model_for_picks(
 
 
 def _loaded(model: str | Path) -> Classifier:
-    return Classifier.load(BUNDLED if str(model) == BUNDLED_NAME else model)
+    return Classifier.load(file_of_model(model))
 
 
 def _two_classes(

@@ -14,7 +14,7 @@ from typing import Any
 
 from napari_pickeroptimizer.classes import MAX_CLASS
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.backbone import BACKBONES
+from napari_pickeroptimizer.model.backbone_names import BACKBONES
 from napari_pickeroptimizer.settings import Range
 
 # 2: calibration and held-out scores, called evidence; 3: called held_out_scores; 4: with the

@@ -19,6 +19,7 @@ from safetensors.torch import save as safetensors_of
 
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.io.atomic import atomic_path
+from napari_pickeroptimizer.model.bases import check_model_is_there
 
 FORMAT = "napari-pickeroptimizer"
 # Several times the largest network.
@@ -54,10 +55,7 @@ def read_model_file(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
     CheckpointError
         The file is missing, unreadable, damaged, a pickle, or of another program.
     """
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path}: no such model file. Make one with `pickeroptimizer finetune`."
-        )
+    check_model_is_there(path)
     try:
         n_bytes = path.stat().st_size
         if n_bytes > MOST_BYTES:

@@ -9,12 +9,11 @@ import torch
 import torchvision
 
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
+from napari_pickeroptimizer.model.bases import file_of_base, is_imagenet, is_trained_on_boxes
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
-
-TORCH_SUFFIXES = (".pth", ".pt")
-BUNDLED = Path(__file__).with_name("bundled.safetensors")
 
 
 def backbone_of(base: str | Path, backbone: str | None = None) -> str:
@@ -27,9 +26,9 @@ def backbone_of(base: str | Path, backbone: str | None = None) -> str:
     base = str(base)
     if base == "none":
         return RESNET18_HALF
-    if _is_imagenet(base):
+    if is_imagenet(base):
         return "resnet18"
-    return Classifier.load(_model_file(base)).card.backbone
+    return Classifier.load(file_of_base(base)).card.backbone
 
 
 def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> TwoBranchNet:
@@ -55,9 +54,9 @@ def initial_network(base: str | Path, backbone: str | None, n_classes: int) -> T
     base = str(base)
     if base == "none":
         return TwoBranchNet(build_backbone(backbone_of(base, backbone)), n_classes)
-    if _is_imagenet(base):
+    if is_imagenet(base):
         return TwoBranchNet(_from_imagenet(base, backbone_of(base, backbone)), n_classes)
-    start = Classifier.load(_model_file(base))
+    start = Classifier.load(file_of_base(base))
     if backbone not in (None, start.card.backbone):
         raise CheckpointError(
             f"--base {base} holds a {start.card.backbone}, not the {backbone} of --backbone: "
@@ -74,7 +73,7 @@ def pretrained_model(base: str | Path) -> Classifier | None:
     CheckpointError
         The file is missing or damaged.
     """
-    return Classifier.load(_model_file(str(base))) if is_trained_on_boxes(base) else None
+    return Classifier.load(file_of_base(str(base))) if is_trained_on_boxes(base) else None
 
 
 def check_base(base: str | Path, backbone: str | None) -> None:
@@ -90,15 +89,6 @@ def check_base(base: str | Path, backbone: str | None) -> None:
             initial_network(base, backbone, n_classes=2)
 
 
-def is_trained_on_boxes(base: str | Path) -> bool:
-    """Whether first weights have seen boxes of micrographs: bundled ones, or of a model file."""
-    return str(base) != "none" and not _is_imagenet(str(base))
-
-
-def _is_imagenet(base: str) -> bool:
-    return base == "imagenet" or Path(base).suffix.lower() in TORCH_SUFFIXES
-
-
 def _from_imagenet(base: str, backbone: str) -> torch.nn.Sequential:
     """Return a backbone with torchvision's weights, downloaded or from a file of them."""
     if backbone == RESNET18_HALF:
@@ -108,16 +98,7 @@ def _from_imagenet(base: str, backbone: str) -> torch.nn.Sequential:
         )
     if base == "imagenet":
         return build_backbone(backbone, _downloaded(backbone))
-    return _from_torchvision_file(_model_file(base), backbone)
-
-
-def _model_file(base: str) -> Path:
-    path = BUNDLED if base == "bundled" else Path(base)
-    if not path.is_file():
-        raise CheckpointError(
-            f"--base {base}: no such file. Expected none, imagenet, bundled or a model file."
-        )
-    return path
+    return _from_torchvision_file(file_of_base(base), backbone)
 
 
 def _downloaded(backbone: str) -> dict[str, torch.Tensor]:

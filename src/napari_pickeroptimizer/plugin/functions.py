@@ -14,13 +14,13 @@ from napari.utils import progress
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.model.before_labels import BUNDLED_NAME
+from napari_pickeroptimizer.model.bases import BUNDLED_NAME
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.before_labels import bundled_model
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.session import Session, session_with
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
+from napari_pickeroptimizer.prune.settings import DEFAULT_THRESHOLD
 
 DEFAULTS = FineTuneSettings(diameter_px=1)
 N_TICKS = 1000

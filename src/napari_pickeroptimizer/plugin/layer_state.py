@@ -31,8 +31,12 @@ from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.transforms import guess_diameter_px
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import MicrographScored, ScoreEvent
-from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD, check_probability
+from napari_pickeroptimizer.prune.place_rules import Frame
+from napari_pickeroptimizer.prune.settings import (
+    DEFAULT_THRESHOLD,
+    PlaceRules,
+    check_probability,
+)
 from napari_pickeroptimizer.reading import MicrographFailed
 
 METADATA_KEY = "pickeroptimizer"

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.label_places import LabelPlaces, label_places

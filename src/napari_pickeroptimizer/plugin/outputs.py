@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, painting, transforms
@@ -30,7 +30,8 @@ from napari_pickeroptimizer.plugin.layer_state import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.events import ScoreEvent
-from napari_pickeroptimizer.prune.place_rules import Frame, PlaceRules, frames_of
+from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
+from napari_pickeroptimizer.prune.settings import PlaceRules
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 

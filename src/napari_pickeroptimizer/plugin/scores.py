@@ -19,7 +19,8 @@ from napari_pickeroptimizer.reading import MicrographFailed
 from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
+    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.trust import PerformanceForecast
     from napari_pickeroptimizer.trust.reference import MicrographFigures
 

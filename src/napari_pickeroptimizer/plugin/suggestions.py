@@ -10,13 +10,8 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
-from napari_pickeroptimizer.fewshot.suggest import (
-    By,
-    Suggested,
-    SuggestEvent,
-    SuggestSettings,
-    suggest,
-)
+from napari_pickeroptimizer.fewshot.settings import By, SuggestSettings
+from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestEvent, suggest
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import StackView

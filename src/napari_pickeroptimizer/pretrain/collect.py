@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, resampled_micrographs
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.boxes import cut_windows, resampled_micrographs
 from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.errors import (
     BoxOutsideError,

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_pickeroptimizer.boxes import BoxSettings, window_side
+from napari_pickeroptimizer.box_size import BoxSettings, window_side
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.fewshot.augment import Augmentation
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, checked_backbone
+from napari_pickeroptimizer.fewshot.settings import Augmentation
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF, checked_backbone
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX
 from napari_pickeroptimizer.settings import check_ranges, setting
 
@@ -32,7 +32,7 @@ class PretrainSettings:
     Parameters
     ----------
     backbone : str
-        See `model.backbone.BACKBONES`.
+        See `model.backbone_names.BACKBONES`.
     base : str or Path
         First weights: ``none``, ``imagenet``, or a file.
     n_steps : int

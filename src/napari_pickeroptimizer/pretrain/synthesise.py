@@ -20,7 +20,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings, cut_windows, working_image
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.boxes import cut_windows, working_image
 from napari_pickeroptimizer.errors import BoxSetError, SettingsError
 from napari_pickeroptimizer.pretrain.harder_scenes import HARDER, HARDER_DEFOCUS_SPREAD_ANG
 from napari_pickeroptimizer.pretrain.write import BOX_FACTOR, BOX_PX, WINDOW_SIDE, WindowWriter

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.augment import random_views
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import class_probabilities, multi_loss
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.pretrain.degrade import random_blur, random_noise

@@ -11,9 +11,9 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings, window_side
+from napari_pickeroptimizer.box_size import BoxSettings, window_side
 from napari_pickeroptimizer.errors import BoxSetError
-from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.fewshot.settings import Augmentation
 from napari_pickeroptimizer.io.atomic import atomic_path
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
-from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.journal import (
-    FOLDER,
     Record,
     Shard,
     StoredScores,
@@ -29,8 +28,8 @@ from napari_pickeroptimizer.prune.label_matching import match_labels
 from napari_pickeroptimizer.prune.place_rules import frames_of
 from napari_pickeroptimizer.prune.run import Further, Plan, check_run_is_possible, finish
 from napari_pickeroptimizer.prune.score import FRAME_DOUBT, picks_scored
-from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.threshold import check_probability
+from napari_pickeroptimizer.prune.score_folder import FOLDER, no_scores
+from napari_pickeroptimizer.prune.settings import PruneSettings, check_probability
 from napari_pickeroptimizer.prune.watch import WATCHED, watched_picks
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.staging import locked
@@ -162,10 +161,7 @@ def _scores_of(folder: Path, model: Classifier | None) -> StoredScores:
         if digest in (None, scores.header["model"])
     ]
     if not scores_by_model:
-        of_model = "" if model is None else " of this model"
-        raise SettingsError(
-            f"{folder} holds no scores{of_model}: score the picks first (`pickeroptimizer score`)."
-        )
+        raise no_scores(folder, "" if model is None else " of this model")
     if len(scores_by_model) > 1:
         raise SettingsError(
             f"{folder / FOLDER} holds scores of {len(scores_by_model)} models or numbers of "

@@ -47,6 +47,7 @@ from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.io.atomic import writing
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.prune.events import MicrographScored
+from napari_pickeroptimizer.prune.score_folder import FILES
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 from napari_pickeroptimizer.staging import lock_file
 from napari_pickeroptimizer.trust.reference import MicrographFigures
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
 
-FOLDER = "scores"
 SCORES_VERSION = 1
 
 
@@ -324,7 +324,7 @@ def read_scores(folder: Path) -> list[StoredScores]:
         A file is not a journal of scores, or of a newer version.
     """
     scores_of: dict[tuple[str, int], StoredScores] = {}
-    for path in sorted(folder.glob("*views.*-of-*.log")):
+    for path in sorted(folder.glob(FILES)):
         try:
             text = path.read_bytes()
         except OSError as error:

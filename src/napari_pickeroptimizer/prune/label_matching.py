@@ -19,7 +19,7 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.box_size import BoxSettings
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.reading import MicrographRows
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,111 +18,12 @@ from napari_pickeroptimizer.errors import (
 )
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.boxes import BoxSettings
+    from napari_pickeroptimizer.box_size import BoxSettings
+    from napari_pickeroptimizer.prune.settings import PlaceRules
     from napari_pickeroptimizer.reading import MicrographRows
-
-_UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
-    "": "px", "px": "px", "a": "ang", "å": "ang", "ang": "ang", "angstrom": "ang",
-    "d": "diameters", "diameter": "diameters", "diameters": "diameters",
-}  # fmt: skip
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 # Beyond so many neighbours of a pick, on average, picks are a crowd.
 PAIRS_A_PICK = 64
-
-
-@dataclass(frozen=True)
-class Length:
-    """A length in pixels, Å or particle diameters.
-
-    Parameters
-    ----------
-    value : float
-        Value, 0 or more.
-    unit : str
-        ``px`` (micrograph pixels), ``ang`` (Å) or ``diameters`` (of the particle).
-    """
-
-    value: float = 0.0
-    unit: Literal["px", "ang", "diameters"] = "px"
-
-    def __post_init__(self) -> None:
-        if self.unit not in ("px", "ang", "diameters"):
-            raise SettingsError(f"unit {self.unit!r} is unknown: px, ang or diameters.")
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise SettingsError(f"a distance must be 0 or more, got {self.value}.")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse ``30``, ``30px``, ``50A``, ``50Å`` or ``0.5d`` (diameters).
-
-        Raises
-        ------
-        SettingsError
-            The text is not a length.
-
-        Examples
-        --------
-        >>> Length.parse("0.5d")
-        Length(value=0.5, unit='diameters')
-        """
-        parts = re.fullmatch(rf"\s*({_NUMBER})\s*([a-zåÅA-Z]*)\s*", text)
-        if parts is None or parts[2].lower() not in _UNITS:
-            raise SettingsError(
-                f"{text!r} is no distance: expected pixels (30), Å (50A) or particle "
-                "diameters (0.5d)."
-            )
-        return cls(float(parts[1]), _UNITS[parts[2].lower()])
-
-    def __str__(self) -> str:
-        return f"{self.value:g} {'Å' if self.unit == 'ang' else self.unit}"
-
-    def in_px(self, pixel_size_ang: float | None, diameter_px: float | None) -> float:
-        """Return the length in pixels of one micrograph.
-
-        Raises
-        ------
-        SettingsError
-            It is in Å and the pixel size is unknown, or in diameters and those are.
-        """
-        if self.unit == "px" or self.value == 0:
-            return self.value
-        if self.unit == "ang":
-            if pixel_size_ang is None:
-                raise SettingsError(
-                    f"a distance of {self} needs the micrographs' pixel size: pass it "
-                    "(--pixel-size), or give the distance in pixels or diameters (0.5d)."
-                )
-            return self.value / pixel_size_ang
-        if diameter_px is None:
-            raise SettingsError(
-                f"a distance of {self} needs the particle diameter: give it in pixels."
-            )
-        return self.value * diameter_px
-
-
-NO_LENGTH = Length()
-
-
-@dataclass(frozen=True)
-class PlaceRules:
-    """Distances that reject a pick whatever its score; off by default.
-
-    Parameters
-    ----------
-    min_distance : Length
-        Of two unlabelled picks nearer than this the less probable one is rejected.
-    edge_distance : Length
-        Picks whose centre is nearer than this to the micrograph's edge are rejected.
-    """
-
-    min_distance: Length = NO_LENGTH
-    edge_distance: Length = NO_LENGTH
-
-    @property
-    def are_off(self) -> bool:
-        """Whether no pick is rejected for its place."""
-        return self.min_distance.value == self.edge_distance.value == 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Where there are scores already, `prepare` and `finish` write the same files with
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,16 +15,17 @@ import numpy as np
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.label_places import label_places
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch, match_labels
 from napari_pickeroptimizer.prune.output import write_outputs, write_record
 from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
+from napari_pickeroptimizer.prune.run_record import run_record
 from napari_pickeroptimizer.prune.score import checked_for_picks, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.threshold import forecast_for
+from napari_pickeroptimizer.prune.threshold import check_rule, forecast_for
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.staging import (
     check_inputs_stay,
@@ -35,14 +35,11 @@ from napari_pickeroptimizer.staging import (
     locked,
     staged,
 )
-from napari_pickeroptimizer.trust.drift import check_drift
-from napari_pickeroptimizer.trust.forecast import no_forecast_reason
-from napari_pickeroptimizer.trust.sanity import check_run
-from napari_pickeroptimizer.versions import software_versions
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
+    from napari_pickeroptimizer.model.checkpoint import Classifier
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
     from napari_pickeroptimizer.reading import MicrographRows
@@ -257,7 +254,7 @@ def check_run_is_possible(
             "the model has no class 1 (particle), so no pick could be kept: it was trained on "
             f"{', '.join(card.class_names)}."
         )
-    settings.check(card)
+    check_rule(settings, card)
     sources = [*picks.sources, *(labels.sources if labels is not None else ())]
     model = [Path(inputs["model"])] if inputs and inputs.get("model") else []
     files = [*model, *(file for source in sources for file in source.files)]
@@ -324,7 +321,7 @@ def finish(
         scored.picks, plan.groups, frames=plan.frames, forecast=forecast
     )
     decided = decision.decided(scored.picks, threshold)
-    record = _record(plan, scored, decision, threshold, started)
+    record = run_record(plan, scored, decision, threshold, started)
     record |= {"command": command, "warnings": [*notes, *record["warnings"]]}
     with staged(output, earlier_files(output, settings.overwrite)) as folder:
         files = write_outputs(decided, folder, settings.write_fom, final=output)
@@ -335,67 +332,3 @@ def finish(
             new = {p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()}
             files[-1:] = [*sorted(new - set(files)), files[-1]]
     yield replace(pruned, files=[output / path.relative_to(folder) for path in files])
-
-
-def _record(
-    plan: Plan, scored: PicksScored, decision: Decision, threshold: float, started: datetime
-) -> dict[str, Any]:
-    """Return the contents of ``run.json``, in the order of the picks."""
-    card, forecast = plan.card, decision.forecast
-    place = {group.name: i for i, group in enumerate(plan.groups)}
-    used = [group.micrograph for group in plan.groups if group.micrograph is not None]
-    drift = check_drift(
-        card, _in_order(scored.figures, place), [m.pixel_size_ang for m in used]
-    )
-    by_micrograph, counts = decision.by_micrograph(threshold), decision.counts(threshold)
-    outside = _in_order(scored.outside, place)
-    advice = (source.advice for source in plan.picks.sources)
-    notes = dict.fromkeys([plan.clash_note, scored.picks.unreadable_by, *advice])
-    warnings = [note for note in notes if note]
-    warnings += [] if plan.matched is None else plan.matched.warnings
-    if n_outside := sum(outside.values()):
-        warnings.append(
-            f"{n_outside} picks lie outside their micrograph and stay unscored: were they picked "
-            "on binned or other micrographs?"
-        )
-    n_unknown = sum(
-        group.micrograph is not None and group.micrograph.pixel_size_ang is None
-        for group in plan.groups
-        if group.name not in scored.failures
-    )
-    if n_unknown and card.pixel_size_ang is not None:
-        warnings.append(
-            f"the pixel size of {n_unknown} micrographs is unknown: that of the model, "
-            f"{card.pixel_size_ang:.3g} Å, was taken. If it is another, give it (--pixel-size)."
-        )
-    warnings += [no_forecast_reason(card)] if card.held_out_scores is None else []
-    warnings += forecast.warnings if forecast is not None else ()
-    warnings += check_run(int((~np.isnan(decision.p_particle)).sum()), counts.kept)
-    warnings += by_micrograph.check().warnings
-    warnings += drift.warnings
-    return {
-        "command": "prune",
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
-        "inputs": plan.inputs,
-        "settings": plan.settings.summary(),
-        "threshold": threshold,
-        "expectation": None if forecast is None else forecast.at(threshold).to_dict(),
-        "forecast": None if forecast is None else forecast.summary(),
-        "model": json.loads(card.to_json()),
-        "versions": software_versions(),
-        "counts": counts.to_dict(card.names),
-        "labels": None
-        if plan.matched is None
-        else {"given": plan.matched.n_labels, "matched": plan.matched.n_matched},
-        "drift": drift.record,
-        "warnings": warnings,
-        "outside": outside,
-        "unreadable": _in_order(scored.failures, place),
-        "micrographs": by_micrograph.to_dicts(),
-    }
-
-
-def _in_order(by_name: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Any]:
-    """Return the values by micrograph in the order of the picks."""
-    return dict(sorted(by_name.items(), key=lambda item: place.get(item[0], len(place))))

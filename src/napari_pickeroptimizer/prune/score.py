@@ -15,7 +15,7 @@ from napari_pickeroptimizer.boxes import (
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.image_frame.check import other_frame
-from napari_pickeroptimizer.model.checkpoint import DEFAULT_VIEWS
+from napari_pickeroptimizer.model.views import DEFAULT_VIEWS
 from napari_pickeroptimizer.prune.events import (
     BatchScored,
     MicrographScored,
@@ -25,7 +25,6 @@ from napari_pickeroptimizer.prune.events import (
     WorkersAsked,
 )
 from napari_pickeroptimizer.prune.journal import (
-    FOLDER,
     Record,
     ScoreJournal,
     Shard,
@@ -34,6 +33,7 @@ from napari_pickeroptimizer.prune.journal import (
     read_scores,
     record_of,
 )
+from napari_pickeroptimizer.prune.score_folder import FOLDER
 from napari_pickeroptimizer.prune.score_groups import score_groups, without_features
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.workers.scheduler import Scheduler, score_with

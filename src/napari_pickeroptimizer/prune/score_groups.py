@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.box_size import window_side
 from napari_pickeroptimizer.boxes import (
     MicrographResampled,
     cut_windows,
     outside,
     render,
     resampled_micrographs,
-    window_side,
 )
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.prune.events import BatchScored, MicrographScored

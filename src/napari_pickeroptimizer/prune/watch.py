@@ -19,8 +19,9 @@ from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.io.read import pick_files
 from napari_pickeroptimizer.prune.arrivals import Arrivals, why_no_image, why_no_picks
 from napari_pickeroptimizer.prune.events import PicksScored
-from napari_pickeroptimizer.prune.journal import FOLDER, group_key
+from napari_pickeroptimizer.prune.journal import group_key
 from napari_pickeroptimizer.prune.score import score_picks
+from napari_pickeroptimizer.prune.score_folder import FOLDER
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.settings import check_ranges, setting
 

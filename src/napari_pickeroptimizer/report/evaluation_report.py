@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.reading import MicrographRows
 from napari_pickeroptimizer.report import provenance
 from napari_pickeroptimizer.report.formatting import figure, percent

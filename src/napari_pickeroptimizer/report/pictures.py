@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import (
-    BoxSettings,
-    cut_windows,
-    outside,
-    render,
-    window_side,
-    working_image,
-)
+from napari_pickeroptimizer.box_size import BoxSettings, window_side
+from napari_pickeroptimizer.boxes import cut_windows, outside, render, working_image
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.reading import (
     MicrographFailed,

@@ -10,7 +10,7 @@ from napari_pickeroptimizer.report.formatting import duration
 from napari_pickeroptimizer.trust import Calibration
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
 
 Entries = list[tuple[str, str]]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.run import Pruned
     from napari_pickeroptimizer.report.embedded_images import Marks

@@ -25,7 +25,7 @@ from napari_pickeroptimizer.trust import Calibration, Interval, reliability
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.trust import PerformanceForecast
 

@@ -19,7 +19,7 @@ from napari_pickeroptimizer.trust.reference import (
 )
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
 
 # Pixel sizes in headers differ in the last digits; magnifications by more.
 PIXEL_SIZE_TOLERANCE = 1.1

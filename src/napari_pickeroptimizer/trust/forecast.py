@@ -17,7 +17,7 @@ from napari_pickeroptimizer.trust.class_shares import particle_share
 from napari_pickeroptimizer.trust.posterior import WEAK_PRIOR, binned, posterior
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
     from napari_pickeroptimizer.trust.held_out import HeldOutScores
 
 LEVEL = 0.90

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.fewshot.events import FineTuned
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.known_false import (
@@ -20,8 +20,10 @@ from napari_pickeroptimizer.fewshot.known_false import (
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.known_false import KnownFalseBoxes
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import (
     CheckpointError,
     MicrographNotFoundError,
@@ -21,15 +21,12 @@ from napari_pickeroptimizer.errors import (
     SettingsError,
 )
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.suggest import (
-    Suggested,
-    SuggestEvent,
-    SuggestSettings,
-    suggest,
-)
+from napari_pickeroptimizer.fewshot.settings import SuggestSettings
+from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestEvent, suggest
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.picks import Picks
 

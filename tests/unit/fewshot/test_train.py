@@ -13,9 +13,9 @@ from torch import nn
 
 from napari_pickeroptimizer.boxes import Windows, render
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
-from napari_pickeroptimizer.fewshot.augment import Augmentation, random_views
+from napari_pickeroptimizer.fewshot.augment import random_views
 from napari_pickeroptimizer.fewshot.gather import TrainingBoxes
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.fewshot.settings import Augmentation, FineTuneSettings
 from napari_pickeroptimizer.fewshot.train import (
     balanced_batches,
     parameter_groups,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits, other_frame
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.image_frame.check import other_frame
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks

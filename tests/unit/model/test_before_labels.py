@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
+from napari_pickeroptimizer.model.bases import BUNDLED
 from napari_pickeroptimizer.model.before_labels import model_before_labels, model_for_picks
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
-from napari_pickeroptimizer.model.weights import BUNDLED
 from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.threshold import check_rule
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 # The probabilities that the network gives to whatever it sees: 0.2 + 0.15 are of particles.
@@ -83,8 +86,8 @@ def test_its_card_is_read_back_and_says_what_it_is(base: Path) -> None:
 def test_rules_that_need_a_forecast_are_refused(base: Path, rule: dict[str, object]) -> None:
     card = model_before_labels(diameter_px=108, base=base).card
     with pytest.raises(SettingsError, match="before the first label: label some picks"):
-        PruneSettings(**rule).check(card)
-    PruneSettings(threshold=0.3).check(card)
+        check_rule(PruneSettings(**rule), card)
+    check_rule(PruneSettings(threshold=0.3), card)
 
 
 def test_it_is_not_written_as_if_it_were_learned(base: Path, tmp_path: Path) -> None:

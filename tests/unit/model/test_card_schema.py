@@ -13,9 +13,9 @@ from fuzzing import bounded, edited, edits_with
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.trust import Calibration, HeldOutScores
 from napari_pickeroptimizer.trust.reference import GREY_NAMES, FeatureStatistics, Reference
 

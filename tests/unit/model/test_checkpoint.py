@@ -12,11 +12,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard, dihedral_view
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.model.views import dihedral_view
 from napari_pickeroptimizer.trust import HeldOutScores
 
 CARD = ModelCard(

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_pickeroptimizer.boxes import CLIP_SIGMA, BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.boxes import CLIP_SIGMA
 from napari_pickeroptimizer.errors import CheckpointError
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.known_false import KnownFalseBoxes
 from napari_pickeroptimizer.model.network import TwoBranchNet
 

@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError, OutputError, PickerOptimizerError
 from napari_pickeroptimizer.model import checkpoint
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF, build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
 CARD = ModelCard((1, 2), ("particle", "carbon"), RESNET18_HALF, BoxSettings(diameter_px=90))

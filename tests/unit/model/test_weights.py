@@ -10,12 +10,15 @@ import pytest
 import torch
 import torchvision
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
-from napari_pickeroptimizer.model.backbone import BACKBONES, RESNET18_HALF, build_backbone
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.backbone import build_backbone
+from napari_pickeroptimizer.model.backbone_names import BACKBONES, RESNET18_HALF
+from napari_pickeroptimizer.model.bases import BUNDLED
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
-from napari_pickeroptimizer.model.weights import BUNDLED, backbone_of, initial_network
+from napari_pickeroptimizer.model.weights import backbone_of, initial_network
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.plugin import actions, functions, jobs, session
 from napari_pickeroptimizer.plugin.before_labels import (

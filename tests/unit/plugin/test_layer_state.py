@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import LabelError, SettingsError
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
 from napari_pickeroptimizer.plugin.layer_state import (
@@ -27,7 +28,8 @@ from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.plugin.transforms import FALLBACK_DIAMETER_PX, guess_diameter_px
 from napari_pickeroptimizer.prune.decide import decide
 from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules
+from napari_pickeroptimizer.prune.place_rules import Frame
+from napari_pickeroptimizer.prune.settings import Length, PlaceRules
 from napari_pickeroptimizer.reading import MicrographRows
 
 NAMES = ("b.mrc", "a.mrc")

@@ -10,13 +10,13 @@ pytest.importorskip("napari")
 
 from napari_pickeroptimizer import plugin
 from napari_pickeroptimizer.classes import PARTICLE
-from napari_pickeroptimizer.cli.finetune import read_labels
+from napari_pickeroptimizer.cli.files import read_labels
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import LabelsLeftOut
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.backbone import RESNET18_HALF
+from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
 from napari_pickeroptimizer.plugin import actions, jobs, session
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import picks_state

@@ -11,19 +11,20 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, jobs, outputs, session, writers
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.plugin.writers import write_points
 from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored
-from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
+from napari_pickeroptimizer.prune.settings import Length, PlaceRules
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRows,

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.plugin.scores import N_DIRECTIONS, Scores, summarise_scores
 from napari_pickeroptimizer.prune.events import MicrographScored

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.fewshot.settings import Augmentation
 from napari_pickeroptimizer.pretrain.settings import PretrainSettings
 
 

@@ -13,7 +13,7 @@ import torch
 
 from napari_pickeroptimizer.boxes import render
 from napari_pickeroptimizer.errors import CheckpointError, SettingsError
-from napari_pickeroptimizer.fewshot.augment import Augmentation
+from napari_pickeroptimizer.fewshot.settings import Augmentation
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.pretrain import events, train

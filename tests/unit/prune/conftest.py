@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decide import decide
 from napari_pickeroptimizer.prune.output import kept, rejected, unscored
-from napari_pickeroptimizer.prune.place_rules import Frame, Length, PlaceRules, frames_of
+from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
+from napari_pickeroptimizer.prune.settings import Length, PlaceRules
 from napari_pickeroptimizer.reading import group_by_micrograph
 
 SCORED = Picks.from_arrays("a.mrc", x=range(5), y=range(5)).with_columns(

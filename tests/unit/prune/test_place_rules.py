@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.prune.place_rules import Length
+from napari_pickeroptimizer.prune.settings import Length
 
 
 @pytest.mark.parametrize(

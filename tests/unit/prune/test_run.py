@@ -14,10 +14,9 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.prune.place_rules import Length
 from napari_pickeroptimizer.prune.run import Pruned, prune_picks
 from napari_pickeroptimizer.prune.score import score
-from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.settings import Length, PruneSettings
 from napari_pickeroptimizer.trust import HeldOutScores
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.model.checkpoint import ModelCard
-from napari_pickeroptimizer.prune.threshold import ThresholdRule, forecast_for
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.prune.settings import ThresholdRule
+from napari_pickeroptimizer.prune.threshold import check_rule, forecast_for
 from napari_pickeroptimizer.trust import HeldOutScores
 
 CARD = ModelCard((1, 2), ("particle", "contaminant"), "resnet18", BoxSettings(diameter_px=9))
@@ -89,7 +90,7 @@ def test_without_evidence_a_wish_is_refused_and_says_what_to_do(
     rule: ThresholdRule, words: str
 ) -> None:
     with pytest.raises(SettingsError, match=f"{words}.*Fine-tune again"):
-        rule.check(CARD)
-    rule.check(WITH)
-    ThresholdRule(threshold=0.5).check(CARD)
+        check_rule(rule, CARD)
+    check_rule(rule, WITH)
+    check_rule(ThresholdRule(threshold=0.5), CARD)
     assert forecast_for(CARD, picks()[0]) is None

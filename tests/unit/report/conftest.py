@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer import Micrographs, Picks
-from napari_pickeroptimizer.boxes import BoxSettings
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.run import Pruned
 from napari_pickeroptimizer.reading import group_by_micrograph

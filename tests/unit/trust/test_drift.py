@@ -11,14 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_pickeroptimizer.boxes import (
-    BoxSettings,
-    cut_windows,
-    render,
-    window_side,
-    working_image,
-)
-from napari_pickeroptimizer.model.checkpoint import Classifier, ModelCard
+from napari_pickeroptimizer.box_size import BoxSettings, window_side
+from napari_pickeroptimizer.boxes import cut_windows, render, working_image
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.simulate import SimulationSettings, simulate_micrograph
 from napari_pickeroptimizer.trust.drift import check_drift, reference_of

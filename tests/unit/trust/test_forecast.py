@@ -26,7 +26,7 @@ from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 from napari_pickeroptimizer.trust.posterior import INFORMATIVE_PRIOR, WEAK_PRIOR, posterior
 
 if TYPE_CHECKING:
-    from napari_pickeroptimizer.model.checkpoint import ModelCard
+    from napari_pickeroptimizer.model.card import ModelCard
 
 N_PICKS = 3000
 

@@ -15,7 +15,7 @@ from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.preferences import preferences
 from napari_pickeroptimizer.plugin.session import Session
-from napari_pickeroptimizer.prune.place_rules import Length
+from napari_pickeroptimizer.prune.settings import Length
 
 UNITS: dict[str, Literal["px", "ang", "diameters"]] = {
     "px": "px",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FunctionGui
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.fewshot.events import FineTuned, ModelTrained
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings

@@ -19,7 +19,7 @@ from napari_pickeroptimizer.plugin.panels.scoring_model import ScoringModel
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
-from napari_pickeroptimizer.prune.place_rules import PlaceRules
+from napari_pickeroptimizer.prune.settings import PlaceRules
 from napari_pickeroptimizer.prune.threshold import NAMED_RULES
 from napari_pickeroptimizer.trust.forecast import Expectation, Interval, no_forecast_reason
 

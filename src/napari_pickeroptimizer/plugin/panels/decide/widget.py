@@ -42,7 +42,7 @@ from napari_pickeroptimizer.plugin.panels.scoring_model import LAYER_DELETED
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
-from napari_pickeroptimizer.prune.place_rules import PlaceRules
+from napari_pickeroptimizer.prune.settings import PlaceRules
 
 # While scores stream in they are shown this often, or so that it takes a tenth of the time.
 STREAM_MS = 300

@@ -17,8 +17,8 @@ from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.images import open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths
-from napari_pickeroptimizer.model.before_labels import BUNDLED_NAME
-from napari_pickeroptimizer.model.checkpoint import ModelCard
+from napari_pickeroptimizer.model.bases import BUNDLED_NAME
+from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.before_labels import are_before_labels
 from napari_pickeroptimizer.plugin.jobs import CPU_BATCH, GPU_BATCH
@@ -30,7 +30,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for, unwrap
-from napari_pickeroptimizer.prune.place_rules import PlaceRules
+from napari_pickeroptimizer.prune.settings import PlaceRules
 
 What = Literal["everything", "kept"]
 LABELS, MODEL = "labels.star", "model.safetensors"

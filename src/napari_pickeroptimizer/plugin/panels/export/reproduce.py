@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_pickeroptimizer.classes import CLASS_NAMES
-from napari_pickeroptimizer.fewshot.augment import Augmentation
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.fewshot.settings import Augmentation, FineTuneSettings
 from napari_pickeroptimizer.micrographs import SearchPaths
-from napari_pickeroptimizer.model.checkpoint import ModelCard
-from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
-from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.prune.settings import Length, PlaceRules, PruneSettings
 
 PROGRAM = "pickeroptimizer"
 DEFAULT_BATCH = PruneSettings.batch_size
@@ -167,9 +165,9 @@ def python_snippet(recipe: Recipe) -> str:
         ")",
     ]
     if recipe.training is not None and "augmentation" in recipe.training:
-        lines.append("from napari_pickeroptimizer.fewshot.augment import Augmentation")
+        lines.append("from napari_pickeroptimizer.fewshot.settings import Augmentation")
     if recipe.rules != PlaceRules():
-        lines.append("from napari_pickeroptimizer.prune.place_rules import Length")
+        lines.append("from napari_pickeroptimizer.prune.settings import Length")
     lines += ["", f"micrographs = Micrographs.find({_search_arguments(recipe.micrographs)})"]
     lines.append(f"picks = read_picks({_listed(recipe.picks)}).with_labels(0)")
     labels = f"read_picks({_listed(recipe.labels)})" if recipe.labels else "None"

@@ -19,7 +19,7 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import ClassStyle, Vocabula
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.panels.gallery.selection import Display
 from napari_pickeroptimizer.prune.decision import Decision
-from napari_pickeroptimizer.prune.threshold import DEFAULT_THRESHOLD
+from napari_pickeroptimizer.prune.settings import DEFAULT_THRESHOLD
 
 # rows of features that are turned into float32 at once: 25 MB
 FEATURE_CHUNK = 100_000

@@ -6,7 +6,7 @@ from typing import Any  # napari layers, which are not imported here
 
 import numpy as np
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
@@ -17,7 +17,7 @@ from napari_pickeroptimizer.fewshot.events import (
     ModelTrained,
     StepDone,
 )
-from napari_pickeroptimizer.image_frame.check import OtherFrameFits
+from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin.jobs import missing_to_finetune
 from napari_pickeroptimizer.plugin.labels.vocabulary import (

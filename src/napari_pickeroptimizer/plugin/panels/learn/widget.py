@@ -8,7 +8,7 @@ from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit
 from qtpy.QtWidgets import QFileDialog
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
 from napari_pickeroptimizer.fewshot.events import FineTuned, FoldDone, ModelTrained, StepDone
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings

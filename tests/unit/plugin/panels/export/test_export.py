@@ -186,7 +186,7 @@ def test_picks_that_were_added_go_along(viewer, scored, tmp_path):
 
 
 def test_distances_and_the_figure_of_merit_are_in_commands_and_files(viewer, scored, tmp_path):
-    from napari_pickeroptimizer.prune.place_rules import Length, PlaceRules
+    from napari_pickeroptimizer.prune.settings import Length, PlaceRules
 
     rules = PlaceRules(Length(4.5, "diameters"), Length(90.0, "ang"))
     outputs.set_place_rules(viewer, scored, rules)

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("napari.components")
 
-from napari_pickeroptimizer.boxes import BoxSettings
+from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.events import MicrographSkipped, StepDone
 from napari_pickeroptimizer.plugin import actions, session
