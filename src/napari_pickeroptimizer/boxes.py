@@ -199,8 +199,8 @@ def working_image(
     h, w = working_shape_px((ny, nx), settings, pixel_size_ang)
     # torch wants it writable, and in the machine's byte order
     pixels = torch.from_numpy(np.require(image, np.float32, ("C", "W")))
-    finite = torch.isfinite(pixels)
-    if not finite.all():
+    # the sum, which needs no copy of the image, tells whether to look at each pixel
+    if not pixels.sum().isfinite() and not (finite := torch.isfinite(pixels)).all():
         fill = pixels[finite].median() if finite.any() else torch.tensor(0.0)
         pixels = torch.where(finite, pixels, fill)
     pixels = functional.interpolate(
