@@ -28,7 +28,6 @@ def prune(
     from napari_pickeroptimizer.staging import check_output
 
     settings = prune_settings(scoring, decision)
-    scheduler = scheduler_of(scoring, settings)
     check_output(output, settings.overwrite)
     given = read_inputs(scoring, decision.labels)
     # torch, which files that cannot be read do not wait for
@@ -43,6 +42,6 @@ def prune(
         labels=given.labels,
         inputs=record_of_inputs(scoring, decision),
         further=None if decision.no_report else report_writer(given.micrographs),
-        scheduler=scheduler,
+        scheduler=scheduler_of(scoring, settings),
     )
     show_run(events, "Pruning", output, as_json)

@@ -52,7 +52,6 @@ def score(
     from napari_pickeroptimizer.staging import check_writable
 
     settings = prune_settings(scoring)
-    scheduler = scheduler_of(scoring, settings)
     check_writable(output)
     if watch or watch_until_idle is not None:
         from napari_pickeroptimizer.cli.watching import score_on_the_fly
@@ -60,7 +59,13 @@ def score(
         if shard != "1/1":
             raise SettingsError("--watch scores all that comes: it takes no --shard.")
         score_on_the_fly(
-            scoring, output, watch_every, watch_until_idle, settings, scheduler, as_json
+            scoring,
+            output,
+            watch_every,
+            watch_until_idle,
+            settings,
+            scheduler_of(scoring, settings),
+            as_json,
         )
         return
     given = read_inputs(scoring)
@@ -82,7 +87,7 @@ def score(
         settings,
         shard=part,
         inputs=record_of_inputs(scoring),
-        scheduler=scheduler,
+        scheduler=scheduler_of(scoring, settings),
     )
     result = show_scoring(events, "Scoring", set())
     if classifier.card.is_before_labels:

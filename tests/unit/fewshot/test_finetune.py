@@ -222,59 +222,6 @@ def test_few_unlabelled_picks_tell_nothing_of_the_shares(spot_project) -> None:
     assert result.model.card.training["shares_of_picks"] is None
 
 
-def three_classes(labels: Picks) -> Picks:
-    """Return the labels with every other false pick called carbon: logits are shifted then."""
-    classes = labels.labels.copy()
-    classes[np.flatnonzero(classes == 2)[::2]] = 3
-    return labels.with_labels(classes)
-
-
-def test_the_first_answer_is_the_model_without_folds_and_the_last_has_its_weights(
-    spot_project,
-) -> None:
-    micrographs = Micrographs.find(spot_project.micrographs)
-    labels = three_classes(read_picks(spot_project.labels))
-    picks = read_picks(spot_project.picks)
-
-    def run(n_folds: int) -> list[FineTuneEvent]:
-        settings = changed(base="bundled", n_steps=3, n_folds=n_folds)
-        return list(finetune(micrographs, labels, settings, picks))
-
-    without, course = run(0), run(2)
-    assert not any(isinstance(e, ModelTrained) for e in without)
-    (first,) = (e.model for e in course if isinstance(e, ModelTrained))
-    plain, last = without[-1].model, course[-1].model
-    assert first.card == plain.card
-    assert first.card.held_out_scores is None
-    assert first.card.calibration.slope == 1
-    assert last.card.calibration != first.card.calibration
-    assert last.card.held_out_scores is not None
-    for name, weights in plain.network.state_dict().items():
-        assert torch.equal(first.network.state_dict()[name], weights)
-        assert torch.equal(last.network.state_dict()[name], weights)
-
-
-def test_the_first_answer_comes_when_its_training_ends_and_can_be_taken_alone(
-    spot_project,
-) -> None:
-    micrographs = Micrographs.find(spot_project.micrographs)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # one training after the other
-    try:
-        course = finetune(micrographs, read_picks(spot_project.labels), changed(n_steps=2))
-        steps = []
-        for event in course:
-            if isinstance(event, ModelTrained):
-                break
-            steps += [event.fold] if isinstance(event, StepDone) else []
-        course.close()
-    finally:
-        torch.set_num_threads(before)
-    assert steps == [None, None]
-    boxes = torch.zeros(2, 1, 32, 32)
-    assert np.isfinite(event.model.predict(boxes)).all()
-
-
 def test_closing_the_generator_cancels(spot_project) -> None:
     micrographs = Micrographs.find(spot_project.micrographs)
     running = finetune(micrographs, read_picks(spot_project.labels), QUICK)
