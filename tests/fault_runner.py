@@ -32,6 +32,8 @@ def _program(arguments: list[str], log: str, largest_file: int, ready: Connectio
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(told, 1)
     os.dup2(told, 2)
+    # a compiled module that is cut off would spoil the environment for all later programs
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     import torch
 
