@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models.resnet import BasicBlock
 
 from napari_pickeroptimizer.model.backbone_names import (
     REGNETS,
@@ -13,6 +11,7 @@ from napari_pickeroptimizer.model.backbone_names import (
     RESNETS,
     checked_backbone,
 )
+from napari_pickeroptimizer.model.vision import torchvision
 
 
 def build_backbone(
@@ -70,7 +69,7 @@ def _half_resnet18() -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, 2, padding=1),
     ]
-    before = 32
+    before, block = 32, torchvision.models.resnet.BasicBlock
     for channels in (32, 64, 128, 256):
         stride = 1 if channels == before else 2
         shortcut = None
@@ -78,8 +77,8 @@ def _half_resnet18() -> nn.Sequential:
             shortcut = nn.Sequential(
                 nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
             )
-        first = BasicBlock(before, channels, stride, shortcut)
-        layers.append(nn.Sequential(first, BasicBlock(channels, channels)))
+        first = block(before, channels, stride, shortcut)
+        layers.append(nn.Sequential(first, block(channels, channels)))
         before = channels
     features = nn.Sequential(*layers)
     for module in features.modules():

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch
-import torchvision
 
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import build_backbone
@@ -14,6 +13,7 @@ from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
 from napari_pickeroptimizer.model.bases import file_of_base, is_imagenet, is_trained_on_boxes
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
+from napari_pickeroptimizer.model.vision import torchvision
 
 
 def backbone_of(base: str | Path, backbone: str | None = None) -> str:

@@ -1,9 +1,9 @@
-"""Imports triton before torchvision does, so that its LLVM does not clash with Mesa's.
+"""torchvision, imported so that the LLVM of its triton does not clash with Mesa's.
 
 ``import torchvision`` imports triton, whose library brings its own LLVM. Where Mesa has loaded
 another LLVM for drawing (no GPU driver, remote desktops, AMD), the symbols of the two get mixed
 up, and Python dies with a segmentation fault as soon as a window is open. Loading triton's
-library bound to its own symbols prevents that.
+library bound to its own symbols prevents that, so nothing else here imports torchvision.
 """
 
 from __future__ import annotations
@@ -36,3 +36,11 @@ def _llvm_is_loaded() -> bool:
         return "libLLVM" in Path("/proc/self/maps").read_text()
     except OSError:
         return False
+
+
+# at the last moment: a window may have loaded Mesa's LLVM since other modules were imported
+preload_triton()
+
+import torchvision  # noqa: E402 (after triton)
+
+__all__ = ["preload_triton", "torchvision"]

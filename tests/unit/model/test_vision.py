@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from napari_pickeroptimizer.model import triton_symbols
+from napari_pickeroptimizer.model import vision
 
 
 @pytest.fixture
 def with_mesa(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton_symbols, "_llvm_is_loaded", lambda: True)
+    monkeypatch.setattr(vision, "_llvm_is_loaded", lambda: True)
 
 
 def test_nothing_is_imported_without_mesas_llvm(monkeypatch):
-    monkeypatch.setattr(triton_symbols, "_llvm_is_loaded", lambda: False)
+    monkeypatch.setattr(vision, "_llvm_is_loaded", lambda: False)
     monkeypatch.delitem(sys.modules, "triton", raising=False)
-    assert not triton_symbols.preload_triton()
+    assert not vision.preload_triton()
     assert "triton" not in sys.modules
 
 
 @pytest.mark.usefixtures("with_mesa")
 def test_a_triton_that_is_loaded_already_is_left_alone(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
-    assert not triton_symbols.preload_triton()
+    assert not vision.preload_triton()
 
 
 @pytest.mark.usefixtures("with_mesa")
@@ -35,8 +37,17 @@ def test_without_triton_the_flags_are_put_back(monkeypatch):
     monkeypatch.delitem(sys.modules, "triton", raising=False)
     monkeypatch.setattr(sys, "meta_path", [_NoTriton()])
     before = sys.getdlopenflags()
-    assert not triton_symbols.preload_triton()
+    assert not vision.preload_triton()
     assert sys.getdlopenflags() == before
+
+
+def test_nothing_else_imports_torchvision(repository: Path) -> None:
+    importing = [
+        path.name
+        for path in (repository / "src").rglob("*.py")
+        if re.search(r"^\s*(import|from) torchvision\b", path.read_text(), re.MULTILINE)
+    ]
+    assert importing == ["vision.py"]
 
 
 class _NoTriton:
