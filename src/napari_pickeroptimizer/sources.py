@@ -49,6 +49,9 @@ class PickSource(ABC):
     takes_places: ClassVar[bool] = False
     """Whether `render` moves picks: replaces x and y where they are among its columns."""
 
+    places_are_fractions: ClassVar[bool] = False
+    """Whether places are shares of an image's sides, and so cannot tell another scale."""
+
     @property
     def other_labels(self) -> tuple[str, ...]:
         """Names of the file's columns that are none of `schema.COLUMNS`."""

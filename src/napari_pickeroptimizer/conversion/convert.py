@@ -21,6 +21,7 @@ from napari_pickeroptimizer.staging import check_inputs_stay, locked, staged
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.picks import Picks
+    from napari_pickeroptimizer.sources import PickSource
 
 WRITABLE = tuple(f for f in FORMATS if f.write is not None)
 
@@ -150,7 +151,7 @@ def planned(
     changed = moved(picks, moves, n_rows or {})
     is_tree = picks.file_list is not None or len(picks.sources) > 1
     same = source_format(picks) is pick_format and is_tree != is_file_of(output, pick_format)
-    if same and (not moves or all(source.takes_places for source in picks.sources)):
+    if same and all(_takes(source, moves) for source in picks.sources):
         columns = tuple(c for c in (X, Y) if (changed.values(c) != picks.values(c)).any())
         rounded = tuple(rounding(changed, pick_format.room)) if columns else ()
         return Conversion(changed, output, pick_format, given, True, columns, rounded)
@@ -167,6 +168,13 @@ def planned(
             )
     lost = tuple(losses(changed, pick_format, given.box_px))
     return Conversion(changed, output, pick_format, given, lost=lost)
+
+
+def _takes(source: PickSource, moves: Moves) -> bool:
+    """Whether a file can be copied with places that were moved so."""
+    if not moves:
+        return True
+    return source.takes_places and (moves.scale == 1 or not source.places_are_fractions)
 
 
 def is_file_of(output: Path, pick_format: PickFormat) -> bool:

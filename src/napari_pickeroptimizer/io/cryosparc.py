@@ -40,6 +40,7 @@ class CsSource(PickSource):
 
     table: CsTable
     holds_columns = False
+    takes_places = places_are_fractions = True
 
     @property
     def other_labels(self) -> tuple[str, ...]:
@@ -65,10 +66,8 @@ class CsSource(PickSource):
         return _beside(self.table, rows)
 
     def render(self, rows: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> bytes:
-        """Return the file with only `rows`; a score replaces the picker's."""
-        score = columns.get(PICKER_SCORE.star)
-        replaced = {} if score is None or _SCORE not in self.table.fields else {_SCORE: score}
-        return self.table.render(rows, replaced)
+        """Return the file with only `rows`; a score replaces the picker's, and places move."""
+        return self.table.render(rows, _replaced(self.table, rows, rows, columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +78,7 @@ class GroupSource(PickSource):
     tables: Mapping[str, CsTable]
     uids: NDArray[np.uint64]
     holds_columns = False
+    takes_places = places_are_fractions = True
 
     @property
     def other_labels(self) -> tuple[str, ...]:
@@ -108,12 +108,8 @@ class GroupSource(PickSource):
         counts: dict[str, int] = {}
         for member, table in self.tables.items():
             kept = self._rows_in(table, rows)
-            score = columns.get(PICKER_SCORE.star)
-            replaced = {}
-            if score is not None and _SCORE in table.fields:
-                values = np.asarray(table.table[_SCORE], dtype=np.float64)
-                values[table.positions_of(self.uids[rows])] = score
-                replaced[_SCORE] = values[kept]
+            picked = table.positions_of(self.uids[rows])
+            replaced = _replaced(table, picked, kept, columns)
             made[names[member]] = table.render(kept, replaced)
             counts[member] = len(kept)
         made[name] = self.group.render(names, counts)
@@ -127,6 +123,36 @@ class GroupSource(PickSource):
     def _rows_in(self, table: CsTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
         """Return where a table has the picks of `rows`, in its own order."""
         return np.flatnonzero(np.isin(table.uids, self.uids[rows]))
+
+
+def _replaced(
+    table: CsTable,
+    picked: NDArray[Any],
+    kept: NDArray[Any],
+    columns: Mapping[str, NDArray[Any]],
+) -> dict[str, NDArray[np.float64]]:
+    """Return new scores and places, by the columns of a table that has them.
+
+    Parameters
+    ----------
+    table : CsTable
+        The table.
+    picked, kept : (n,) int
+        Its rows in the order of the picks, and in the order in which they are written.
+    columns : mapping
+        (n,) values by label, in the order of the picks; x and y in pixels.
+    """
+    new: dict[str, NDArray[np.float64]] = {}
+    for label, name, side in (
+        (PICKER_SCORE.star, _SCORE, None), (Y.star, _Y, 0), (X.star, _X, 1),
+    ):  # fmt: skip
+        if label not in columns or name not in table.fields:
+            continue
+        sides = 1 if side is None else table.numbers(_SHAPE, n_each=2)[picked, side]
+        values = np.empty(len(table))
+        values[picked] = columns[label] / sides
+        new[name] = values[kept]
+    return new
 
 
 def _beside(table: CsTable, rows: NDArray[Any]) -> frozenset[str]:

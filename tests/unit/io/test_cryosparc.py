@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from cryosparc_tables import PICK_FIELDS, PICKS, cs
 
+from napari_pickeroptimizer.conversion.convert import planned
+from napari_pickeroptimizer.conversion.moves import Moves
 from napari_pickeroptimizer.errors import PickFormatError, PicksNotFoundError
 from napari_pickeroptimizer.io import read_picks, write_as, write_picks
 from napari_pickeroptimizer.io.cryosparc import FORMAT, GROUP
@@ -195,6 +197,30 @@ def test_kept_and_rejected_groups_lie_in_one_folder(group: Path, tmp_path: Path)
     kept, rejected = (read_picks(tmp_path / "out" / f"{n}.csg") for n in ("kept", "rejected"))
     assert kept.coords_yx_px().tolist() == picks.coords_yx_px()[:1].tolist()
     assert rejected.coords_yx_px().tolist() == picks.coords_yx_px()[1:].tolist()
+
+
+@pytest.mark.parametrize("suffix", [".csg", ".cs"])
+def test_picks_are_flipped_with_all_they_have(
+    group: Path, tmp_path: Path, suffix: str
+) -> None:
+    """Row 75 of 0 to 99 becomes 24."""
+    rows = [(*row[:5], min(row[5], 0.75), *row[6:]) for row in PICKS]
+    cs(group.parent / "picked.cs", rows=rows)
+    picks = read_picks(group.with_suffix(suffix))
+    plan = planned(
+        picks, tmp_path / f"new{suffix}", FORMAT if suffix == ".cs" else GROUP,
+        Moves(flip_y=True), n_rows=dict.fromkeys(picks.rows_by_micrograph(), 100),
+    )  # fmt: skip
+    assert plan.lost == ()
+    plan.write()
+    back = read_picks(tmp_path / f"new{suffix}")
+    before, after = picks.coords_yx_px(), back.coords_yx_px()
+    assert after[:, 0] == pytest.approx(99 - before[:, 0], abs=1e-4)
+    assert after[:, 1].tolist() == before[:, 1].tolist()
+    table = np.load(tmp_path / ("new.cs" if suffix == ".cs" else "new_picked.cs"))
+    others = [name for name, *_ in PICK_FIELDS if name != "location/center_y_frac"]
+    for name in others:
+        assert table[name].tolist() == np.array(rows, PICK_FIELDS)[name].tolist()
 
 
 def test_scores_of_a_group_are_replaced_in_its_table(group: Path, tmp_path: Path) -> None:
