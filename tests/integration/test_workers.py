@@ -129,18 +129,20 @@ def test_a_micrograph_that_ends_every_worker_is_named_and_the_others_are_scored(
     assert set(alone.splitlines()) < set(journal(tmp_path).splitlines())
 
 
+@pytest.mark.parametrize("place", ["mics", "../mics"])
 def test_what_a_worker_cannot_read_is_told_in_the_words_of_one_process(
-    spot_project, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spot_project, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("mics").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path(place).mkdir()
     for name in ("m0.mrc", "m2.mrc"):
-        Path("mics", name).write_bytes((spot_project.micrographs / name).read_bytes())
-    Path("mics/m1.mrc").write_bytes(b"no image")
+        Path(place, name).write_bytes((spot_project.micrographs / name).read_bytes())
+    Path(place, "m1.mrc").write_bytes(b"no image")
     reasons = {}
     for scheduler in ("local", "processes:1"):
         output = tmp_path / scheduler.partition(":")[0]
-        events = scored(spot_project, model, output, scheduler, Micrographs.find("mics"))
+        events = scored(spot_project, model, output, scheduler, Micrographs.find(place))
         reasons[scheduler] = events[-1].failures
     assert len(reasons["local"]) == 1
     assert reasons["local"] == reasons["processes:1"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
+from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.prune.events import BatchScored, MicrographScored, WorkersAsked
 from napari_pickeroptimizer.prune.score_groups import score_groups
 from napari_pickeroptimizer.prune.workers.parts import Job, Part, PartScored, parts_of
@@ -32,10 +33,18 @@ if TYPE_CHECKING:
 WAITING = 2
 # Micrographs a worker that may be finished before their turn: they are lost with this process.
 BEFORE_TURN = 16
-QUEUES = ("slurm", "sge", "pbs", "lsf", "oar", "htcondor")
+# Queueing systems, and the classes of dask-jobqueue.
+QUEUES = {
+    "slurm": "SLURMCluster",
+    "sge": "SGECluster",
+    "pbs": "PBSCluster",
+    "lsf": "LSFCluster",
+    "oar": "OARCluster",
+    "htcondor": "HTCondorCluster",
+}
 PACKAGES = ("distributed", "dask_jobqueue", "yaml")
 EXPECTED = (
-    "local, processes:N, tcp://HOST:PORT, or slurm:FILE (or " + ", ".join(QUEUES[1:]) + ")"
+    "local, processes:N, tcp://HOST:PORT, or slurm:FILE (or " + ", ".join([*QUEUES][1:]) + ")"
 )
 
 
@@ -268,5 +277,5 @@ def _as_here(
     event = replace(event, group=group, n_done=n_done, n_total=n_total)
     if isinstance(event, MicrographFailed) and group.micrograph is not None:
         path = group.micrograph.path
-        event = replace(event, reason=event.reason.replace(str(path.absolute()), str(path)))
+        event = replace(event, reason=event.reason.replace(str(absolute(path)), str(path)))
     return event
