@@ -20,8 +20,9 @@ from sklearn.metrics import roc_auc_score
 from targets import Target, all_targets, load
 
 from napari_pickeroptimizer.box_size import BoxSettings, window_side
-from napari_pickeroptimizer.boxes import cut_windows, outside, render, resampled_micrographs
+from napari_pickeroptimizer.boxes import cut_windows, render, resampled_micrographs
 from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.model.before_labels import model_before_labels
 from napari_pickeroptimizer.reading import MicrographFailed, group_by_micrograph
 

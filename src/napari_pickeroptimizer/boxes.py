@@ -23,6 +23,7 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
     SettingsError,
 )
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows, read_micrographs
 
 # Grey levels are clipped at this many robust standard deviations.
@@ -216,15 +217,6 @@ def standardised(pixels: torch.Tensor) -> torch.Tensor:
     if sigma <= 0:  # more than half of the image has one value
         sigma = centred.std(correction=0)
     return (centred / sigma.clamp(min=1e-12)).clamp(-CLIP_SIGMA, CLIP_SIGMA)
-
-
-def outside(
-    coords_yx_px: NDArray[np.float64], shape_px: tuple[int, ...], margin_px: float = 0.0
-) -> NDArray[np.bool_]:
-    """Return which (n, 2) centres lie outside a (ny, nx) micrograph, or in its margin."""
-    limits = np.asarray(shape_px, dtype=np.float64) - 0.5 - margin_px
-    beyond = (coords_yx_px < margin_px - 0.5) | (coords_yx_px >= limits)
-    return np.asarray(beyond.any(axis=1))
 
 
 def cut_windows(image: WorkingImage, coords_yx_px: NDArray[np.float64], side: int) -> Windows:

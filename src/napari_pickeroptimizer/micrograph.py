@@ -106,3 +106,12 @@ class SearchPaths:
     paths: tuple[str, ...]
     pixel_size_ang: float | None = None
     flip_y: bool = False
+
+
+def outside(
+    coords_yx_px: NDArray[np.float64], shape_px: tuple[int, ...], margin_px: float = 0.0
+) -> NDArray[np.bool_]:
+    """Return which (n, 2) centres lie outside a (ny, nx) micrograph, or in its margin."""
+    limits = np.asarray(shape_px, dtype=np.float64) - 0.5 - margin_px
+    beyond = (coords_yx_px < margin_px - 0.5) | (coords_yx_px >= limits)
+    return np.asarray(beyond.any(axis=1))

@@ -13,13 +13,13 @@ from napari_pickeroptimizer.boxes import (
     CLIP_SIGMA,
     cut_boxes,
     cut_windows,
-    outside,
     render,
     standardised,
     working_image,
     working_shape_px,
 )
 from napari_pickeroptimizer.errors import BoxOutsideError, SettingsError
+from napari_pickeroptimizer.micrograph import outside
 
 # 1.5 x 32 px = a box of 48 px in the micrograph; 24 px for the network: a scale of 1/2
 HALF = BoxSettings(diameter_px=32, box_factor=1.5, box_px=24)

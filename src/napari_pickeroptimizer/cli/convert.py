@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_pickeroptimizer.cli.options import (
-    MICROGRAPHS,
-    JsonOption,
-)
+from napari_pickeroptimizer.cli.options import MICROGRAPHS, JsonOption
 from napari_pickeroptimizer.cli.show import out, print_json, warn
 from napari_pickeroptimizer.errors import SettingsError
 
@@ -149,7 +146,7 @@ def convert(
 
 def _cautions(plan: Conversion, is_for_relion: bool) -> Iterator[str]:
     """Yield what the program that the files are for may stumble on."""
-    from napari_pickeroptimizer.conversion.moves import outside
+    from napari_pickeroptimizer.conversion.moves import picks_outside
     from napari_pickeroptimizer.names import is_image_name
     from napari_pickeroptimizer.schema import MICROGRAPH
 
@@ -160,7 +157,7 @@ def _cautions(plan: Conversion, is_for_relion: bool) -> Iterator[str]:
             "RELION finds coordinates by the names of the micrographs, which these picks do not "
             "tell: give its micrographs STAR as --micrographs."
         )
-    gone = outside(picks, shapes)
+    gone = picks_outside(picks, shapes)
     if len(gone):
         y, x = picks.coords_yx_px()[gone[0]]
         yield (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -33,6 +33,7 @@ from napari_pickeroptimizer.prune.settings import (
     PruneSettings,
     ThresholdRule,
 )
+from napari_pickeroptimizer.staging import check_output
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.cli.options import DecisionOptions, ScoringOptions
@@ -48,11 +49,6 @@ class Inputs(NamedTuple):
     micrographs: Micrographs
     picks: Picks
     labels: Picks | None
-    scoring: ScoringOptions
-
-    def model(self) -> Classifier:
-        """Load the model: see `model_of`."""
-        return model_of(self.scoring)
 
 
 def model_of(scoring: ScoringOptions) -> Classifier:
@@ -71,7 +67,36 @@ def read_inputs(scoring: ScoringOptions, labels: list[str] | None = None) -> Inp
         find_micrographs(scoring.micrographs, scoring.pixel_size, scoring.flip_y),
         picks_without_labels(scoring.picks),
         read_picks(labels) if labels else None,
-        scoring,
+    )
+
+
+def prune_events(
+    scoring: ScoringOptions,
+    decision: DecisionOptions,
+    output: Path,
+    further: Callable[[Further | None], Further | None] = lambda report: report,
+) -> Iterator[Any]:
+    """Read the inputs and return the events of pruning them.
+
+    `further` returns what writes the files of the run besides the picks, given what writes the
+    report, if there is to be one.
+    """
+    settings = prune_settings(scoring, decision)
+    check_output(output, settings.overwrite)
+    given = read_inputs(scoring, decision.labels)
+    # torch, which files that cannot be read do not wait for
+    from napari_pickeroptimizer.prune.run import prune_picks
+
+    return prune_picks(
+        given.micrographs,
+        given.picks,
+        model_of(scoring),
+        output,
+        settings,
+        labels=given.labels,
+        inputs=record_of_inputs(scoring, decision),
+        further=further(None if decision.no_report else report_writer(given.micrographs)),
+        scheduler=scheduler_of(scoring, settings),
     )
 
 

@@ -54,43 +54,20 @@ def relion(
 
     Unknown options are ignored, as RELION adds its own; those that are not RELION's are told.
     """
-    from napari_pickeroptimizer.cli.pruning import (
-        prune_settings,
-        read_inputs,
-        record_of_inputs,
-        report_writer,
-        scheduler_of,
-        show_run,
-    )
-    from napari_pickeroptimizer.staging import check_output
+    from napari_pickeroptimizer.cli.pruning import prune_events, show_run
 
     _tell_of_ignored(context.args)
     version = _version(for_relion, in_coords)
     scoring = ScoringOptions(
         micrographs=[in_mics], picks=[_only_input(in_coords, in_parts)], **vars(model)
     )
-    settings = prune_settings(scoring, replace(decision, overwrite=True))
-    check_output(o, overwrite=True)
-    given = read_inputs(scoring, decision.labels)
-    # torch, which files that cannot be read do not wait for
-    from napari_pickeroptimizer.prune.run import prune_picks
-
-    events = prune_picks(
-        given.micrographs,
-        given.picks,
-        given.model(),
+    events = prune_events(
+        scoring,
+        replace(decision, overwrite=True),
         o,
-        settings,
-        labels=given.labels,
-        inputs=record_of_inputs(scoring, decision),
-        further=_results(
-            None if decision.no_report else report_writer(given.micrographs),
-            o,
-            version,
-            micrographs_star=in_mics,
-            is_particles=bool(in_parts),
+        lambda report: _results(
+            report, o, version, micrographs_star=in_mics, is_particles=bool(in_parts)
         ),
-        scheduler=scheduler_of(scoring, settings),
     )
     try:
         show_run(until_aborted(events, o), "Pruning", o, as_json=False)

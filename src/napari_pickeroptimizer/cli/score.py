@@ -43,6 +43,7 @@ def score(
 ) -> None:
     """Score every pick and store the scores; a killed run resumes where it stopped."""
     from napari_pickeroptimizer.cli.pruning import (
+        model_of,
         prune_settings,
         read_inputs,
         record_of_inputs,
@@ -55,8 +56,9 @@ def score(
     check_writable(output)
     if watch or watch_until_idle is not None:
         from napari_pickeroptimizer.cli.watching import score_on_the_fly
+        from napari_pickeroptimizer.prune.journal import Shard
 
-        if shard != "1/1":
+        if Shard.parse(shard).count > 1:
             raise SettingsError("--watch scores all that comes: it takes no --shard.")
         score_on_the_fly(
             scoring,
@@ -78,7 +80,7 @@ def score(
     from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
     part = Shard.parse(shard)
-    classifier = given.model()
+    classifier = model_of(scoring)
     events = score_picks(
         given.micrographs,
         given.picks,

@@ -73,7 +73,7 @@ def suggest(
     n: Annotated[
         int, typer.Option("--n", "-n", help="How many picks to suggest.")
     ] = SuggestSettings.n,
-    by: ByOption = "auto",
+    by: ByOption = SuggestSettings.by,
     diameter_px: Annotated[
         float | None,
         typer.Option(help="Particle diameter in pixels; not with a fine-tuned model."),
@@ -83,7 +83,7 @@ def suggest(
     ] = None,
     base: Annotated[
         str, typer.Option(help="Weights for comparing picks without --model, see finetune.")
-    ] = "bundled",
+    ] = str(SuggestSettings.base),
     most_micrographs: Annotated[
         int, typer.Option(help="Maximum number of micrographs to read.")
     ] = SuggestSettings.n_micrographs,

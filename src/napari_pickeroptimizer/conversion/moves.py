@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.schema import MICROGRAPH, X, Y
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def shift_between(said: Anchor, read_as: Anchor, box_px: float | None) -> float:
     return box_px / 2 if said == "corner" else -box_px / 2
 
 
-def outside(picks: Picks, shapes_yx_px: Mapping[str, tuple[int, int]]) -> NDArray[np.intp]:
+def picks_outside(
+    picks: Picks, shapes_yx_px: Mapping[str, tuple[int, int]]
+) -> NDArray[np.intp]:
     """Return the positions of the picks whose centre is not on their micrograph.
 
     Parameters
@@ -83,13 +86,13 @@ def outside(picks: Picks, shapes_yx_px: Mapping[str, tuple[int, int]]) -> NDArra
     shapes_yx_px : mapping of str to (int, int)
         Rows and columns of each micrograph, by its name in the picks; others are not looked at.
     """
-    names = picks.table[MICROGRAPH.name].tolist()
-    unknown = (np.inf, np.inf)
-    shapes = np.array([shapes_yx_px.get(name, unknown) for name in names], dtype=np.float64)
-    places = picks.coords_yx_px()
-    is_known = np.isfinite(shapes.reshape(-1, 2)).all(axis=1)
-    is_out = ((places < -0.5) | (places > shapes.reshape(-1, 2) - 0.5)).any(axis=1)
-    return np.flatnonzero(is_known & is_out)
+    coords_yx_px = picks.coords_yx_px()
+    of_micrographs = [
+        rows[outside(coords_yx_px[rows], shapes_yx_px[name])]
+        for name, rows in picks.rows_by_micrograph().items()
+        if name in shapes_yx_px
+    ]
+    return np.sort(np.concatenate([np.empty(0, np.intp), *of_micrographs]))
 
 
 def moved(picks: Picks, moves: Moves, n_rows: Mapping[str, int]) -> Picks:

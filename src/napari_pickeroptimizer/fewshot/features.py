@@ -15,13 +15,13 @@ from napari_pickeroptimizer.boxes import (
     MicrographResampled,
     check_diameter,
     cut_windows,
-    outside,
     render,
     resampled_micrographs,
 )
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import MicrographReadError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.weights import backbone_of, initial_network

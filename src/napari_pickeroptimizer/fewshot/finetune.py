@@ -31,7 +31,7 @@ from napari_pickeroptimizer.fewshot.trained import (
     Trained,
     is_even,
     model_card,
-    reference_rows,
+    reference_picks,
     shares_of,
 )
 from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
@@ -125,11 +125,11 @@ def finetune(
         ),
     ]
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
-    n_done, trained = 0, None
+    n_done, trained, digest = 0, None, labels_digest(labels)
 
     def model(of: Trained, validation: Validation | None) -> Classifier:
         made = of.classifier(validation, n_left_out / len(every_row))
-        made.card.training["labels_digest"] = labels_digest(labels)
+        made.card.training["labels_digest"] = digest
         made.card.training.update(n_labels_left_out=n_left_out, n_steps=longer.n_steps)
         return made
 
@@ -224,7 +224,7 @@ def _set_against(
     """Add the odds of known false picks to a network trained on some of the labels."""
     model = Classifier(network, model_card(boxes, settings))
     position = boxes.class_ids.index(PARTICLE)
-    picks = render(boxes.unlabelled[reference_rows(boxes)], settings.box_px)
+    picks = reference_picks(boxes, settings)
     particles = boxes.labelled[torch.from_numpy(rows[boxes.targets[rows] == position])]
     add_known_false(
         network,
@@ -250,7 +250,7 @@ def _fold_training(
     predicted = np.full((len(boxes.targets), len(boxes.class_ids)), np.nan, dtype=np.float32)
     held_out = boxes.labelled[torch.from_numpy(test_rows)]
     predicted[test_rows] = model.predict(render(held_out, settings.box_px))
-    picks = render(boxes.unlabelled[reference_rows(boxes)], settings.box_px)
+    picks = reference_picks(boxes, settings)
     yield FoldPredictions(i, predicted, model.predict(picks))
 
 

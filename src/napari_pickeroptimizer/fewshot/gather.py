@@ -14,7 +14,6 @@ from napari_pickeroptimizer.boxes import (
     Windows,
     check_diameter,
     cut_windows,
-    outside,
     resampled_micrographs,
 )
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
@@ -33,6 +32,7 @@ from napari_pickeroptimizer.fewshot.sample_labels import sample_labels
 from napari_pickeroptimizer.image_frame.check import other_frame
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.label_places import label_places
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.picks import concatenate
 from napari_pickeroptimizer.reading import (
     MicrographFailed,

@@ -69,7 +69,7 @@ class Trained:
     ) -> Self:
         """Take a network that was trained on `boxes`; its logits are changed, so only once."""
         uncalibrated = Classifier(network, model_card(boxes, settings))
-        picks = _reference_picks(boxes, settings)
+        picks = reference_picks(boxes, settings)
         predicted, features = uncalibrated.predict_with_features(picks)
         if PARTICLE not in boxes.class_ids:
             return cls(network, boxes, settings, predicted, features, float("nan"))
@@ -121,7 +121,7 @@ class Trained:
             boxes, settings, validation, None if even else calibrated.mean(axis=0)
         )
         groups = boxes.unlabelled_groups[reference_rows(boxes).numpy()]
-        picks = _reference_picks(boxes, settings)
+        picks = reference_picks(boxes, settings)
         reference = measure_reference(
             picks.numpy(), self.features, calibrated[:, particle], groups
         )
@@ -159,7 +159,8 @@ def reference_rows(boxes: TrainingBoxes) -> torch.Tensor:
     return torch.from_numpy(np.linspace(0, n - 1, min(n, N_REFERENCE)).round().astype(int))
 
 
-def _reference_picks(boxes: TrainingBoxes, settings: FineTuneSettings) -> torch.Tensor:
+def reference_picks(boxes: TrainingBoxes, settings: FineTuneSettings) -> torch.Tensor:
+    """Boxes of these picks, (m, 1, box_px, box_px)."""
     return render(boxes.unlabelled[reference_rows(boxes)], settings.box_px)
 
 

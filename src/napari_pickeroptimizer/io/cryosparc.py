@@ -107,8 +107,8 @@ class GroupSource(PickSource):
         made: dict[str, str | bytes] = {}
         counts: dict[str, int] = {}
         for member, table in self.tables.items():
-            kept = self._rows_in(table, rows)
             picked = table.positions_of(self.uids[rows])
+            kept = np.sort(picked)  # the table's own order
             replaced = _replaced(table, picked, kept, columns)
             made[names[member]] = table.render(kept, replaced)
             counts[member] = len(kept)
@@ -117,12 +117,8 @@ class GroupSource(PickSource):
 
     def neighbours(self, rows: NDArray[np.int64]) -> frozenset[str]:
         """Return the files that an exported group names by their place beside it."""
-        tables = self.tables.values()
-        return frozenset().union(*(_beside(t, self._rows_in(t, rows)) for t in tables))
-
-    def _rows_in(self, table: CsTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Return where a table has the picks of `rows`, in its own order."""
-        return np.flatnonzero(np.isin(table.uids, self.uids[rows]))
+        uids, tables = self.uids[rows], self.tables.values()
+        return frozenset().union(*(_beside(t, t.positions_of(uids)) for t in tables))
 
 
 def _replaced(

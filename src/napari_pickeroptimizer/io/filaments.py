@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from napari_pickeroptimizer.io.files import is_file
@@ -32,14 +33,17 @@ def why_filaments(path: Path) -> str | None:
     job = next((folder for folder in folders if _JOB.fullmatch(folder.name)), None)
     if path.suffix.lower() != ".star" or job is None:
         return None
-    for name in _OPTION_FILES:
-        if not is_file(job / name):
-            continue
-        try:
-            with (job / name).open(encoding="utf-8", errors="replace") as file:
-                options = file.read(_MOST_CHARACTERS)
-        except OSError:
-            continue
-        if _STARTS_AND_ENDS.search(options):
-            return f"by the options of RELION's job (start-end coordinates, in {job / name})"
+    for options in (job / name for name in _OPTION_FILES):
+        if is_file(options) and _tells_starts_and_ends(options, options.stat().st_mtime_ns):
+            return f"by the options of RELION's job (start-end coordinates, in {options})"
     return None
+
+
+@lru_cache(maxsize=8)
+def _tells_starts_and_ends(options: Path, changed_ns: int) -> bool:
+    """Read a file of options: once, and not for each of a thousand pick files of the job."""
+    try:
+        with options.open(encoding="utf-8", errors="replace") as file:
+            return bool(_STARTS_AND_ENDS.search(file.read(_MOST_CHARACTERS)))
+    except OSError:
+        return False

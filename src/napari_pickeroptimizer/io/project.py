@@ -81,10 +81,15 @@ class ProjectPaths:
 
     def relative(self, path: Path) -> str:
         """Return `path` for a STAR file: relative inside the project, else absolute."""
-        full = absolute(path)
-        if self.root is not None and full.is_relative_to(self.root):
-            return full.relative_to(self.root).as_posix()
-        return full.as_posix()
+        return in_project(path, self.root)
+
+
+def in_project(path: Path, project: Path | None) -> str:
+    """Return `path` as a STAR has it: relative inside the project folder, else absolute."""
+    full = absolute(path)
+    if project is not None and full.is_relative_to(project):
+        return full.relative_to(project).as_posix()
+    return full.as_posix()
 
 
 def common_folder(files: Sequence[Path]) -> Path:

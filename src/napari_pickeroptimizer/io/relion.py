@@ -23,7 +23,7 @@ from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
 from napari_pickeroptimizer.io.outputs import place_of, write_content
 from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
-from napari_pickeroptimizer.io.project import absolute
+from napari_pickeroptimizer.io.project import in_project
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument, new_star
 from napari_pickeroptimizer.schema import (
     COLUMNS,
@@ -209,16 +209,12 @@ def write_coordinate_files(
         texts[path] = _HEADER + new_star_of(picks.select(rows), of_part)
     columns = {
         MICROGRAPH.star: np.array([*files.values()], dtype=object),
-        COORDINATE_FILE: np.array([in_project(final / f) for f in files], dtype=object),
+        COORDINATE_FILE: np.array(
+            [in_project(final / f, Path.cwd()) for f in files], dtype=object
+        ),
     }
     texts[Path(AUTOPICK_LIST)] = _HEADER + new_star("coordinate_files", columns)
     return [write_content(folder / path, text) for path, text in texts.items()]
-
-
-def in_project(path: Path) -> str:
-    """Return a path as RELION names it: from the project, which is the working directory."""
-    full, project = absolute(path), Path.cwd()
-    return (full.relative_to(project) if full.is_relative_to(project) else full).as_posix()
 
 
 def _holds_picks(head: str) -> bool:

@@ -176,14 +176,22 @@ def prune_picks(
         The results cannot be written.
     """
     settings, output = settings or PruneSettings(), Path(output)
-    given: Any = {"labels": labels, "inputs": inputs}
-    plan = prepare(micrographs, picks, classifier, output, settings, **given)
-    started, notes = datetime.now(UTC), list[str]()
+    plan = prepare(
+        micrographs, picks, classifier, output, settings, labels=labels, inputs=inputs
+    )
+    started = datetime.now(UTC)
+    notes: list[str] = []
     with locked(output):
         for event in score_picks(
-            micrographs, plan.picks, classifier, output, settings, inputs=plan.inputs,
-            groups=plan.groups, scheduler=scheduler,
-        ):  # fmt: skip
+            micrographs,
+            plan.picks,
+            classifier,
+            output,
+            settings,
+            inputs=plan.inputs,
+            groups=plan.groups,
+            scheduler=scheduler,
+        ):
             notes += [event.sentence] if isinstance(event, OtherFrameFits) else []
             yield event
         assert isinstance(event, PicksScored)  # the last event of scoring

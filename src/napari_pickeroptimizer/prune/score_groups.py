@@ -13,11 +13,11 @@ from napari_pickeroptimizer.box_size import window_side
 from napari_pickeroptimizer.boxes import (
     MicrographResampled,
     cut_windows,
-    outside,
     render,
     resampled_micrographs,
 )
 from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.prune.events import BatchScored, MicrographScored
 from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
 from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figures, joined

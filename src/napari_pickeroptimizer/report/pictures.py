@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.box_size import BoxSettings, window_side
-from napari_pickeroptimizer.boxes import cut_windows, outside, render, working_image
+from napari_pickeroptimizer.boxes import cut_windows, render, working_image
 from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.reading import (
     MicrographFailed,
     MicrographRead,

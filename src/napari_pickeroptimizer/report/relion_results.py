@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.io.atomic import write_text_atomic
 from napari_pickeroptimizer.io.coordinate_lists import list_in, suffix_of
-from napari_pickeroptimizer.io.relion import (
-    AUTOPICK_LIST,
-    in_project,
-    write_coordinate_files,
-)
+from napari_pickeroptimizer.io.project import in_project
+from napari_pickeroptimizer.io.relion import AUTOPICK_LIST, write_coordinate_files
 from napari_pickeroptimizer.io.relion_nodes import NODES_FILE, Kind, Node, output_nodes
 from napari_pickeroptimizer.prune.output import output_columns, write_record
 from napari_pickeroptimizer.report.logfile_pdf import LOGFILE, write_logfile
@@ -55,7 +52,7 @@ def write_relion_results(
     is_particles : bool
         Whether the picks are extracted particles, whose result is ``kept.star``.
     """
-    place, n_kept = in_project(job), pruned.record["counts"]["kept"]
+    place, n_kept = in_project(job, Path.cwd()), pruned.record["counts"]["kept"]
     nodes: list[Node] = []
     if is_particles and (folder / KEPT_PARTICLES).is_file():
         nodes.append(Node(f"{place}/{KEPT_PARTICLES}", Kind.PARTICLES))

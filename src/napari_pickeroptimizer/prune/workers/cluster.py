@@ -24,16 +24,8 @@ from napari_pickeroptimizer.prune.workers.parts import (
     release,
     score_part,
 )
+from napari_pickeroptimizer.prune.workers.scheduler import QUEUES
 
-# The classes of dask-jobqueue.
-QUEUES = {
-    "slurm": "SLURMCluster",
-    "sge": "SGECluster",
-    "pbs": "PBSCluster",
-    "lsf": "LSFCluster",
-    "oar": "OARCluster",
-    "htcondor": "HTCondorCluster",
-}
 # Seconds in which a running scheduler has to answer.
 PATIENCE_S = 30
 
@@ -108,7 +100,7 @@ def queue_jobs(kind: str, file: Path, job: Job) -> Iterator[DaskWorkers]:
     Parameters
     ----------
     kind : str
-        One of `QUEUES`.
+        One of `scheduler.QUEUES`.
     file : Path
         Arguments of the class of dask-jobqueue, see `queue_settings`.
     job : Job
