@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from grid import print_table
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.box_size import BoxSettings
@@ -147,15 +148,13 @@ def main() -> None:
             few = sample(groups, rng)
             for mistake, results in of_samples.items():
                 results.append(checked(few, coords, settings, mistake) is not None)
-    print(f"{'mistake':24} lists  told  least contrast  least sigma")
+    lines: list[list[object]] = []
     for mistake, found in said.items():
         told = [f for f in found if f is not None]
-        least = (
-            f"{min(abs(f.contrast) for f in told):14.2f} {min(f.sigma for f in told):12.1f}"
-            if told
-            else ""
-        )
-        print(f"{mistake:24} {len(found):5} {len(told):5}  {least}")
+        contrast = f"{min(abs(f.contrast) for f in told):.2f}" if told else ""
+        sigma = f"{min(f.sigma for f in told):.1f}" if told else ""
+        lines.append([mistake, len(found), len(told), contrast, sigma])
+    print_table(("mistake", "lists", "told", "least contrast", "least sigma"), lines)
     for mistake, results in of_samples.items():
         if results:
             print(f"20 picks, {mistake}: told in {sum(results)} of {len(results)} samples")

@@ -8,8 +8,9 @@ Both follow from `io.registry` and `schema`; a test fails where they do not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
+
+from marked_tables import filled, table
 
 from napari_pickeroptimizer.io.image_names import MRC_SUFFIXES, PACKED_SUFFIXES, TIFF_SUFFIXES
 from napari_pickeroptimizer.io.registry import FORMATS, KNOWN_SUFFIXES, SUFFIXES
@@ -63,21 +64,7 @@ def page(text: str) -> str:
             for c in COLUMNS
         ),
     )
-    for name, content in (("formats", formats), ("columns", columns)):
-        text = re.sub(
-            rf"(<!-- {name}: .*-->\n\n).*?(\n\n<!-- end of {name} -->)",
-            lambda match, content=content: match[1] + content + match[2],
-            text,
-            flags=re.DOTALL,
-        )
-    return text
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table."""
-    cells = [list(header), *map(list, rows)]
-    cells.insert(1, ["---"] * len(cells[0]))
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+    return filled(text, {"formats": formats, "columns": columns})
 
 
 def main() -> None:

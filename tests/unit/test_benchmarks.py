@@ -19,7 +19,7 @@ from napari_pickeroptimizer.picks import Picks
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMES_OF_SEED_0 = ["9.mrc", "8.mrc", "0.mrc"]
 ROWS_OF_SEED_0 = [425, 477, 469, 414, 423, 487, 492, 30, 449, 45]
-SHARED = ("empiar10017", "grid", "measures")
+SHARED = ("empiar10017", "grid", "measures", "summarise")
 
 
 @pytest.fixture(scope="module")

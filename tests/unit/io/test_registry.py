@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import io
 from pathlib import Path
 from types import ModuleType
@@ -52,14 +52,9 @@ SMALL: dict[str, bytes] = {
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "update_formats", ROOT / "tools" / "update_formats.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tools"))
+        return importlib.import_module("update_formats")
 
 
 def test_manifest_and_page_tell_the_formats_and_columns_that_there_are(
