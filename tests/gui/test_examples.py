@@ -96,9 +96,9 @@ def test_examples_use_public_names_only(name):
     assert "_qt_" not in text
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.*")))
 def test_every_example_is_shown_in_the_documentation(name):
     pages = (EXAMPLES.parent / "how-to").glob("*.md")
     # ruff formats blocks that are called python, and breaks the sign of an inclusion
-    inclusion = f'--8<-- "docs/examples/{name}.py"'
+    inclusion = f'--8<-- "docs/examples/{name}"'
     assert any(inclusion in page.read_text(encoding="utf-8") for page in pages)
