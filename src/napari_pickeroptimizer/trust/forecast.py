@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -241,8 +242,22 @@ class _Samples:
 
 
 def _band(values: NDArray[np.float64]) -> Band:
+    """Return mean and interval of (s, m) samples.
+
+    The interval reaches as far as the one between equal tails or the shortest one, whichever
+    reaches farther: a recall is often all but 1, which equal tails leave out.
+    """
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return Band(values.mean(axis=0), low, high)
+    ordered = np.sort(values, axis=0)
+    n = math.ceil(LEVEL * len(values))
+    width = ordered[n - 1 :] - ordered[: len(values) - n + 1]
+    first = np.argmin(np.where(np.isnan(width), np.inf, width), axis=0)
+    column = np.arange(values.shape[1])
+    return Band(
+        values.mean(axis=0),
+        np.minimum(low, ordered[first, column]),
+        np.maximum(high, ordered[first + n - 1, column]),
+    )
 
 
 def forecast_performance(

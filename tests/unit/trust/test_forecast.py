@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.trust import (
@@ -64,18 +65,13 @@ def held(
     return inside
 
 
-@pytest.mark.parametrize("share", [0.4, 0.8])
-@pytest.mark.parametrize("n", [(20, 20), (30, 10)], ids=str)
-def test_the_truth_lies_in_the_interval_about_nine_times_in_ten(
-    n: tuple[int, int], share: float
-) -> None:
+def test_the_truth_lies_in_the_interval_about_nine_times_in_ten() -> None:
     inside = []
-    for seed in range(60):
+    for seed, n, share in product(range(15), [(20, 20), (30, 10)], [0.4, 0.8]):
         held_out, p, truth = session(seed, n, share)
         line = fit_calibration(held_out, p)
-        inside.append(
-            held(forecast_performance(held_out, line, line.apply(p)), line.apply(p), truth)
-        )
+        p = line.apply(p)
+        inside.append(held(forecast_performance(held_out, line, p), p, truth))
     assert 0.82 <= np.mean(inside) <= 0.99
 
 
@@ -127,7 +123,7 @@ def in_micrographs(seed: int) -> list[bool]:
 
 
 def test_the_truth_is_held_where_micrographs_differ() -> None:
-    assert 0.82 <= np.mean([in_micrographs(seed) for seed in range(40)]) <= 0.99
+    assert 0.82 <= np.mean([in_micrographs(seed) for seed in range(20)]) <= 0.99
 
 
 def test_a_labels_micrograph_survives_json_and_may_be_missing() -> None:
@@ -277,7 +273,7 @@ def test_labels_of_clear_cases_only_are_noticed() -> None:
 
 
 def test_labels_drawn_from_the_picks_are_rarely_taken_for_clear_cases() -> None:
-    sessions = [session(seed) for seed in range(60)]
+    sessions = [session(seed) for seed in range(20)]
     noticed = [not forecast_performance(e, Calibration(), p).reliable for e, p, _ in sessions]
     assert np.mean(noticed) <= 0.1
 
@@ -310,6 +306,45 @@ def test_logits_of_one_model_are_brought_to_the_scale_of_another() -> None:
     np.testing.assert_allclose(found[:3], [-0.5, 1, 2.5], atol=0.05)
     assert found[3] == pytest.approx(3 * here.max() + 2)
     assert match_scale(np.array([1.0]), np.array([]), np.array([])).tolist() == [1.0]
+
+
+def test_particles_that_score_like_false_picks_are_reckoned_with_before_one_is_labelled() -> (
+    None
+):
+    """A few per cent of either class are like the other; twenty labels often hold none."""
+    inside = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        held_out, p, truth = session(seed, scale=2)
+        turned = rng.uniform(size=N_PICKS) < 0.04
+        p, at_all = np.where(turned, 1 - p, p), rng.uniform(size=40) < 0.04
+        logits = np.where(at_all, -held_out.logits, held_out.logits)
+        held_out = replace(held_out, logits=logits)
+        line = fit_calibration(held_out, p)
+        inside.append(
+            held(forecast_performance(held_out, line, line.apply(p)), line.apply(p), truth)
+        )
+    assert np.mean(inside) >= 0.78  # 0.63 by a line alone
+
+
+def test_a_recall_of_all_lies_in_the_interval_where_the_classes_are_far_apart() -> None:
+    held_out, p, truth = session(3)
+    labels = replace(held_out, logits=held_out.logits + np.where(held_out.is_particle, 6, -6))
+    p = expit(logit(p) + np.where(truth, 6, -6))
+    recall = forecast_performance(labels, Calibration(), p).at(0.5).recall
+    assert recall.high > 0.9999
+    assert 0.85 < recall.low < 0.99  # twenty labels cannot promise more
+
+
+def test_thousands_of_labels_are_taken_together_without_a_difference() -> None:
+    held_out, _, _ = session(10, (400, 300))
+    grouped = posterior(held_out, WEAK_PRIOR)
+    with pytest.MonkeyPatch.context() as each_alone:
+        each_alone.setattr("napari_pickeroptimizer.trust.posterior.MOST_SCORES", 1000)
+        single = posterior(held_out, WEAK_PRIOR)
+    for name in ("slope", "intercept"):
+        ours, theirs = getattr(grouped, name), getattr(single, name)
+        assert abs(ours.mean() - theirs.mean()) < theirs.std() / 2
 
 
 def test_draws_of_the_posterior_spread_around_the_line_of_the_labels() -> None:
