@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from targets import LARGEST_TEST, Loaded, Target, all_targets, draw, load
 
 from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.fewshot.events import Suggested
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings, SuggestSettings
-from napari_pickeroptimizer.fewshot.suggest import Suggested, suggest
+from napari_pickeroptimizer.fewshot.suggest import suggest
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.trust import forecast_performance

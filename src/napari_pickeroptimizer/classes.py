@@ -48,6 +48,18 @@ def class_name(class_id: int, names: Mapping[int, str] | None = None) -> str:
     return "unlabelled" if class_id == UNLABELLED else CLASS_NAMES[class_id]
 
 
+def counted(n: int, name: str) -> str:
+    """Return a number of picks of a class; names other than these two take no plural.
+
+    Examples
+    --------
+    >>> counted(1, "particle"), counted(1200, "particle"), counted(3, "carbon")
+    ('1 particle', '1,200 particles', '3 carbon')
+    """
+    has_plural = n != 1 and name in (CLASS_NAMES[PARTICLE], CLASS_NAMES[CONTAMINANT])
+    return f"{n:,} {name}{'s' if has_plural else ''}"
+
+
 def checked_class_names(names: Mapping[int, str]) -> dict[int, str]:
     """Return the user's names by class id, ascending, after checking that they are distinct.
 

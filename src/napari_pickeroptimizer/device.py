@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from napari_pickeroptimizer.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -17,6 +20,8 @@ def choose_device(name: str = "auto") -> torch.device:
     SettingsError
         The name is unknown, or this machine has no such device.
     """
+    import torch  # not for the names of the devices alone
+
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import subprocess
@@ -252,11 +253,13 @@ def test_report_and_folder_are_opened(scored, qtbot, tmp_path, monkeypatch):
 def test_layers_may_be_renamed_and_deleted(scored, qtbot, tmp_path):
     widget = panel(scored)
     scored.layers["picks"].name = "mine"
+    scored.layers["mine"].metadata["pickeroptimizer"].scores.seconds = 100  # of scoring
     widget.place.value = tmp_path / "out"
     widget.options["report"].value = False
     click(qtbot, widget.start)
     finish(qtbot, widget)
     assert (tmp_path / "out" / "kept.star").is_file()
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["seconds"] >= 100
     for layer in list(scored.layers):
         scored.layers.remove(layer)
     assert widget.status.text() == "Open picks first."

@@ -120,7 +120,8 @@ def test_labels_of_an_earlier_viewer_are_offered_and_taken(viewer, layer, picks_
     found = actions.recoverable(again)
     assert len(found) == 4
     actions.label_picks(again, [3], CONTAMINANT)  # what is newer wins
-    assert actions.recover(viewer, again) == 3
+    assert found.what == "3 labels and 1 pick that you added"
+    assert actions.recover(viewer, again) == 2  # the pick that was added has no label
     assert labels_of(again)[[0, 3, 5]].tolist() == [PARTICLE, CONTAMINANT, CARBON]
     assert len(again.data) == n
     assert actions.recoverable(again) is None

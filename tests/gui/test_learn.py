@@ -38,7 +38,7 @@ def test_it_learns_and_tells_how_well_in_words_and_plots(loaded, qtbot, tmp_path
     from napari_pickeroptimizer.plugin import session
 
     widget, state = panel(loaded), session.session_of(loaded)
-    assert widget.status.text() == "Ready: 5 particle, 3 contaminant, 5 carbon."
+    assert widget.status.text() == "Ready: 5 particles, 3 contaminants, 5 carbon."
     assert not widget.plot.isVisibleTo(widget)
     widget.start.click()
     assert not widget.start.isEnabled()
@@ -162,7 +162,7 @@ def test_a_cancel_of_the_cross_validation_leaves_no_model(loaded, qtbot, held_fo
     assert widget.result.text() == "Cancelled: nothing changed."
     assert state.model is None
     assert not widget.at_once.isVisibleTo(widget)
-    assert widget.status.text() == "Ready: 6 particle, 3 contaminant, 5 carbon."
+    assert widget.status.text() == "Ready: 6 particles, 3 contaminants, 5 carbon."
 
 
 def test_the_whole_course_replaces_the_first_answer(loaded, qtbot, held_folds):
@@ -192,7 +192,7 @@ def test_it_says_what_is_missing(viewer, project, picks_star):
     assert "Label some false picks too (keys J, C)" in widget.status.text()
     assert not widget.start.isEnabled()
     actions.label_picks(layer, [2], CONTAMINANT)
-    assert widget.status.text() == "Ready: 2 particle, 1 contaminant."
+    assert widget.status.text() == "Ready: 2 particles, 1 contaminant."
     assert widget.start.isEnabled()
     actions.undo(layer)
     assert not widget.start.isEnabled()

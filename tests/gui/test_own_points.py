@@ -132,7 +132,7 @@ def test_the_learn_page_tells_of_own_layers_as_they_are_clicked_hidden_and_renam
     click(junk, CLICKED[:2] + [0, 20, 30])
     junk.name = "junk"
     page.diameter.number.value = 100
-    expected = "Ready: 3 particle, 2 contaminant, from layers particles, junk."
+    expected = "Ready: 3 particles, 2 contaminants, from layers particles, junk."
     assert page.status.text() == expected
     assert page.start.isEnabled()
     junk.visible = False

@@ -266,7 +266,7 @@ def test_a_wish_sets_the_threshold_and_its_promise_is_printed(
     )  # fmt: skip
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert code == 0
-    assert f"At {record['threshold']:.2f} you keep" in said
+    assert f"At {record['threshold']:.2f} the scores alone keep" in said
     assert "expected precision" in said
     assert record["settings"]["recall"] == 0.9
     assert record["expectation"]["recall"]["mean"] >= 0.9

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import typer
 
+from napari_pickeroptimizer.classes import counted
 from napari_pickeroptimizer.cli.command_record import running_command
 from napari_pickeroptimizer.cli.files import find_micrographs, picks_without_labels
 from napari_pickeroptimizer.cli.options import check_one_diameter
@@ -235,7 +236,7 @@ def _show_figures(output: Path, result: Pruned) -> None:
     record, forecast = result.record, result.forecast
     counts = record["counts"]
     n = counts["picks"]
-    classes = ", ".join(f"{k} {name}" for name, k in counts["rejected_by_class"].items())
+    classes = ", ".join(counted(k, name) for name, k in counts["rejected_by_class"].items())
     places = ", ".join(
         f"{counts['rejected_by_reason'][reason]} {words}"
         for reason, words in (

@@ -137,8 +137,7 @@ def suggest(
         why_fewer,
         write_suggestions,
     )
-    from napari_pickeroptimizer.fewshot.events import BoxesRead
-    from napari_pickeroptimizer.fewshot.suggest import Suggested
+    from napari_pickeroptimizer.fewshot.events import BoxesRead, Suggested
     from napari_pickeroptimizer.fewshot.suggest import suggest as suggest_events
     from napari_pickeroptimizer.model.before_labels import model_for_picks
 

@@ -1,4 +1,4 @@
-"""Events of fine-tuning; each `progress` is 0..1 over the whole job."""
+"""Events of fine-tuning and of suggesting; each `progress` is 0..1 over the whole job."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_pickeroptimizer.fewshot.validate import Validation
     from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.picks import Picks
 
 
 @dataclass(frozen=True)
@@ -138,3 +142,40 @@ FineTuneEvent = (
     | ModelTrained
     | FineTuned
 )
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """The last event of suggesting: the picks to label next.
+
+    Parameters
+    ----------
+    picks : Picks
+        The suggested picks, the most useful first, with the columns ``suggestion`` (1, 2, ...),
+        ``suggestion_reason`` and ``suggestion_score`` (0..1: how uncertain, or how much model
+        and picker differ; NaN for diversity), and the model's probabilities where there is one.
+    rows : (n,) int
+        Their positions in the picks that were given.
+    by : str
+        Strategy of the choice.
+    n_wanted : int
+        Number requested.
+    n_compared : int
+        Number of picks they were chosen from.
+    doubtful : Picks
+        Labels that the model or the other labels contradict, the clearest first, with the
+        model's probabilities. Empty without a model.
+    progress : float
+        1.
+    """
+
+    picks: Picks
+    rows: NDArray[np.intp]
+    by: str
+    n_wanted: int
+    n_compared: int
+    doubtful: Picks
+    progress: float = 1.0
+
+
+SuggestEvent = BoxesRead | MicrographSkipped | Suggested

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, class_name
 from napari_pickeroptimizer.errors import CheckpointError, PickFormatError, SettingsError
 from napari_pickeroptimizer.fewshot.doubtful_labels import label_margins
-from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.events import Suggested, SuggestEvent
 from napari_pickeroptimizer.fewshot.features import pretrained_features, sample_features
 from napari_pickeroptimizer.fewshot.query_strategies import (
     disagreements,
@@ -41,43 +40,6 @@ RANK, REASON, SCORE = SUGGESTION.name, SUGGESTION_REASON.name, SUGGESTION_SCORE.
 # Reasons have no spaces: they are written into STAR and CSV columns.
 DIVERSE, UNCERTAIN = "unlike-the-others", "model-unsure"
 PICKER_SURE, PICKER_UNSURE = "picker-sure-model-not", "model-sure-picker-not"
-
-
-@dataclass(frozen=True)
-class Suggested:
-    """The last event.
-
-    Parameters
-    ----------
-    picks : Picks
-        The suggested picks, the most useful first, with the columns ``suggestion`` (1, 2, ...),
-        ``suggestion_reason`` and ``suggestion_score`` (0..1: how uncertain, or how much model
-        and picker differ; NaN for diversity), and the model's probabilities where there is one.
-    rows : (n,) int
-        Their positions in the picks that were given.
-    by : str
-        Strategy of the choice.
-    n_wanted : int
-        Number requested.
-    n_compared : int
-        Number of picks they were chosen from.
-    doubtful : Picks
-        Labels that the model or the other labels contradict, the clearest first, with the
-        model's probabilities. Empty without a model.
-    progress : float
-        1.
-    """
-
-    picks: Picks
-    rows: NDArray[np.intp]
-    by: str
-    n_wanted: int
-    n_compared: int
-    doubtful: Picks
-    progress: float = 1.0
-
-
-SuggestEvent = BoxesRead | MicrographSkipped | Suggested
 
 
 def suggest(

@@ -154,11 +154,15 @@ def recoverable(layer: Any) -> Recovery | None:
 
 
 def recover(viewer: Any, layer: Any) -> int:
-    """Restore the labels of the earlier session in a layer; return their number."""
+    """Restore the labels of the earlier session in a layer; return how many.
+
+    Labels that were taken back in that session, and added picks without a label, do not count.
+    """
     recovery, session = recoverable(layer), session_of(viewer)
     if recovery is not None and recovery.names:
         session.set_vocabulary(session.vocabulary.with_names(recovery.names))
-    return picks_state(layer).recover()
+    restored = picks_state(layer).recover()
+    return 0 if restored is None else restored.n_labels
 
 
 def discard_recovery(layer: Any) -> None:

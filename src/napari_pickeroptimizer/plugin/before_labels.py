@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any  # Any: viewers and layers, which are not imported here
 
-from napari_pickeroptimizer.model.before_labels import model_before_labels
 from napari_pickeroptimizer.plugin import jobs
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.session import adopt_layer
@@ -28,6 +27,8 @@ def are_before_labels(scores: Scores | None) -> bool:
 
 def bundled_model(layer: Any) -> Classifier:
     """Return the bundled network as a model for the diameter of a layer's rings."""
+    from napari_pickeroptimizer.model.before_labels import model_before_labels  # torch
+
     return model_before_labels(diameter_px=picks_state(layer).diameter_px)
 
 

@@ -7,7 +7,7 @@ what the Learn and Decide panels do.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Points
 from napari.utils import progress
@@ -15,12 +15,14 @@ from napari.utils import progress
 from napari_pickeroptimizer.errors import MicrographNotFoundError
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.bases import BUNDLED_NAME
-from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.before_labels import bundled_model
 from napari_pickeroptimizer.plugin.images.stack import stack_of
 from napari_pickeroptimizer.plugin.session import Session, session_with
 from napari_pickeroptimizer.prune.settings import DEFAULT_THRESHOLD
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 DEFAULTS = FineTuneSettings(diameter_px=1)
 N_TICKS = 1000
@@ -37,7 +39,7 @@ def fine_tune(
     seed: int = DEFAULTS.seed,
     device: str = DEFAULTS.device,
     label_layers: Sequence[Points] = (),
-) -> Classifier:
+) -> "Classifier":
     """Fine-tune a network on the labels of a points layer; it becomes the viewer's model.
 
     Parameters
@@ -89,7 +91,7 @@ def fine_tune(
 def apply_model(
     micrographs: Image,
     picks: Points,
-    model: Classifier | str | Path | None = None,
+    model: "Classifier | str | Path | None" = None,
     threshold: float = DEFAULT_THRESHOLD,
     *,
     device: str = "auto",

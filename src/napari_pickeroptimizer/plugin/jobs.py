@@ -1,4 +1,4 @@
-"""Fine-tuning and scoring on layers: what they need, do, and how long they take. No Qt.
+"""Fine-tuning and scoring on layers. No Qt, and torch only once a job starts.
 
 The long jobs are prepared on the main thread, run as generators that touch no layer (in a
 worker, or in `finetune_layer` and `score_layer`), and are committed on the main
@@ -7,174 +7,40 @@ thread.
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import (
     LabelError,
     MicrographNotFoundError,
-    PickerOptimizerError,
     SettingsError,
 )
 from napari_pickeroptimizer.fewshot.events import FineTuned, FineTuneEvent
-from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import matching, outputs
-from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack
-from napari_pickeroptimizer.plugin.labels.vocabulary import (
-    DEFAULT_VOCABULARY,
-    Vocabulary,
-    count_labels,
-    label_text,
-)
+from napari_pickeroptimizer.plugin.images.stack import checked_stack
 from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
 from napari_pickeroptimizer.plugin.learning_labels import labelled_layer, learning_labels
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.scores import (
     Scores,
     ScoreSummary,
     check_finds_particles,
     summarise_scores,
 )
-from napari_pickeroptimizer.plugin.session import Session, picks_of, session_of, stack_for
+from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
 from napari_pickeroptimizer.plugin.transforms import slice_shown
 from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
-from napari_pickeroptimizer.prune.score import checked_for_picks, score
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 # A CPU scores this many boxes in a third of a second, the longest delay of a cancel.
 CPU_BATCH = 32
 GPU_BATCH = 256
-# Reading, training and scoring differ in speed: only recent progress counts.
-WINDOW_S = 20.0
-LEAST_S, LEAST_PROGRESS = 1.0, 0.01
-
-
-@dataclass(frozen=True)
-class JobFailed:
-    """The last event of a job that raised."""
-
-    error: Exception
-
-    @property
-    def text(self) -> str:
-        """The message of the error; with its type for unexpected ones, for bug reports."""
-        if isinstance(self.error, PickerOptimizerError):
-            return str(self.error)
-        return f"{type(self.error).__name__}: {self.error}"
-
-
-def leave_a_core_free() -> None:
-    """Leave one core to the window: torch uses the others, or those that it was allowed."""
-    n_cores = os.cpu_count() or 2
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), n_cores - 1)))
-
-
-def guarded(events: Iterator[Any]) -> Iterator[Any]:
-    """Yield the events of a job; an error becomes the last event instead of being raised.
-
-    The worker of superqt takes every RuntimeError for its own deletion and drops it, but
-    RuntimeError is what torch raises when a GPU is full.
-    """
-    try:
-        yield from events
-    except Exception as error:  # noqa: BLE001 (any error is shown to the user)
-        yield JobFailed(error)
-
-
-class Remaining:
-    """Estimates the remaining time of one job from its progress."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, float]] = deque()
-
-    def seconds(self, progress: float, now: float) -> float | None:
-        """Return the remaining seconds, None while they are unknown.
-
-        Parameters
-        ----------
-        progress : float
-            Part of the job that is done, 0..1.
-        now : float
-            The clock, in seconds; call it with ever later times.
-        """
-        self._seen.append((now, progress))
-        while now - self._seen[1 if len(self._seen) > 1 else 0][0] > WINDOW_S:
-            self._seen.popleft()
-        start, before = self._seen[0]
-        done, took = progress - before, now - start
-        if took < LEAST_S or done < LEAST_PROGRESS * min(1.0, took / WINDOW_S) or done <= 0:
-            return None
-        return max(0.0, (1 - progress) * took / done)
-
-
-def in_words(seconds: float | None) -> str:
-    """Return a remaining time as text; empty for None.
-
-    Examples
-    --------
-    >>> in_words(7.0), in_words(48.0), in_words(200.0), in_words(9000.0)
-    ('about 7 s left', 'about 50 s left', 'about 3 min left', 'about 2.5 h left')
-    """
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return f"about {max(1, round(seconds))} s left"
-    if seconds < 90:
-        return f"about {round(seconds / 10) * 10} s left"
-    if seconds < 90 * 60:
-        return f"about {round(seconds / 60)} min left"
-    return f"about {seconds / 3600:.1f} h left"
-
-
-def missing_to_finetune(
-    picks: Picks | None, stack: StackView | None, vocabulary: Vocabulary = DEFAULT_VOCABULARY
-) -> str:
-    """Return what fine-tuning on the labels of picks still needs; empty when it can start."""
-    if stack is None:
-        return "Open micrographs, and choose their layer."
-    if picks is None:
-        return "Open picks, and choose their layer."
-    counts = count_labels(picks)
-    if not counts:
-        return (
-            "No pick is labelled. Click picks (or point at them) and press a key: "
-            f"{vocabulary.key_help}."
-        )
-    counts_text = label_text(picks, vocabulary)
-    if PARTICLE not in counts:
-        particle = vocabulary.style(PARTICLE)
-        return f"Label some {particle.name}s too (key {particle.key}): so far {counts_text}."
-    if len(counts) == 1:
-        keys = ", ".join(s.key for s in vocabulary.classes if s.class_id != PARTICLE)
-        return f"Label some false picks too (keys {keys}): so far {counts_text}."
-    return ""
-
-
-def missing_layers(session: Session) -> str:
-    """Return which layers scoring still needs; empty when they are there."""
-    if session.stack_layer is None:
-        return "Picks are scored on their micrographs: open micrographs first."
-    if session.picks_layer is None:
-        return "Open picks first."
-    return ""
-
-
-def missing_to_score(session: Session) -> str:
-    """Return what scoring still needs; empty when it can start."""
-    if missing := missing_layers(session):
-        return missing
-    if session.model is None:
-        return "Fine-tune a model (Learn), or load a model file."
-    return ""
 
 
 def finetune_events(
@@ -215,6 +81,8 @@ def finetune_events(
         raise LabelError(f"{joined.places.clash_note} {missing}".strip())
     if not settings.class_names:
         settings = replace(settings, class_names=vocabulary.names())
+    from napari_pickeroptimizer.fewshot.finetune import finetune  # torch
+
     # Picks without a label may lie on micrographs that are not open, labels may not.
     return finetune(stack.micrographs, joined.labels, settings, joined.unlabelled)
 
@@ -284,6 +152,8 @@ def score_events(
     SettingsError, CheckpointError, LabelError, MicrographNotFoundError
         At once, where something is missing.
     """
+    from napari_pickeroptimizer.prune.score import checked_for_picks, score  # torch
+
     model = model or session_of(viewer).model
     if model is None:
         raise SettingsError("there is no model: fine-tune one, or choose a model file.")
@@ -376,6 +246,9 @@ def load_model(viewer: Any, path: str | Path) -> Classifier:
     CheckpointError, SettingsError
         The file is no model, or one that cannot score picks.
     """
+    from napari_pickeroptimizer.model.checkpoint import Classifier  # torch
+    from napari_pickeroptimizer.prune.score import checked_for_picks
+
     model = checked_for_picks(Classifier.load(path))
     check_finds_particles(model.card)
     session_of(viewer).set_model(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,8 @@ class Scores:
         without cross-validation.
     order : (n,) int or None
         ``np.argsort`` of P(particle), once all picks are scored.
+    began_s, seconds : float
+        When scoring began, by the clock that only goes forward, and how long it took.
     """
 
     model: Classifier
@@ -119,6 +122,8 @@ class Scores:
     complete: bool = False
     forecast: PerformanceForecast | None = None
     order: NDArray[np.intp] | None = None
+    began_s: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
     _directions: NDArray[np.float32] | None = None
 
     @classmethod
@@ -183,6 +188,7 @@ class Scores:
         self.failures, self.outside = dict(scored.failures), dict(scored.outside)
         self.figures = dict(scored.figures)
         self.forecast, self.complete = summary.forecast, True
+        self.seconds = time.monotonic() - self.began_s
         # picks that were added meanwhile are behind those that were scored
         self.order = summary.order if len(summary.order) == len(self) else None
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
+from napari_pickeroptimizer.fewshot.events import Suggested, SuggestEvent
 from napari_pickeroptimizer.fewshot.settings import By, SuggestSettings
-from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestEvent, suggest
-from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import StackView
 from napari_pickeroptimizer.plugin.layer_state import (
@@ -26,6 +25,9 @@ from napari_pickeroptimizer.plugin.layer_state import (
 from napari_pickeroptimizer.plugin.matching import match
 from napari_pickeroptimizer.plugin.navigation import set_queue
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 # A temporary column that identifies the row of each pick.
 ROW = "row_in_layer"
@@ -62,6 +64,8 @@ def suggest_events(
     LabelError, MicrographNotFoundError
         At once, where there are no picks or no micrographs.
     """
+    from napari_pickeroptimizer.fewshot.suggest import suggest  # torch
+
     stack = stack_for(viewer, layer, None)
     picks = picks_of(layer)
     if not len(picks):

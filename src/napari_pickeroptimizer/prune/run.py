@@ -277,6 +277,7 @@ def finish(
     scored: PicksScored,
     *,
     started: datetime | None = None,
+    seconds_before: float = 0.0,
     further: Further | None = None,
     command: str = "prune",
     notes: Sequence[str] = (),
@@ -293,6 +294,8 @@ def finish(
         The picks of the plan with their probabilities.
     started : datetime, optional
         When the run began; by default now.
+    seconds_before : float
+        What the scoring took, where it was done before that.
     further : callable, optional
         Called with the staging folder and the coming `Pruned`; writes more files there (a
         report, the labels) and yields events. Files that it adds to the record are removed
@@ -329,7 +332,7 @@ def finish(
         scored.picks, plan.groups, frames=plan.frames, forecast=forecast
     )
     decided = decision.decided(scored.picks, threshold)
-    record = run_record(plan, scored, decision, threshold, started)
+    record = run_record(plan, scored, decision, threshold, started, seconds_before)
     record |= {"command": command, "warnings": [*notes, *record["warnings"]]}
     with staged(output, earlier_files(output, settings.overwrite)) as folder:
         files = write_outputs(decided, folder, settings.write_fom, final=output)

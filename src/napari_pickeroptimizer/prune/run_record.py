@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 
 
 def run_record(
-    plan: Plan, scored: PicksScored, decision: Decision, threshold: float, started: datetime
+    plan: Plan,
+    scored: PicksScored,
+    decision: Decision,
+    threshold: float,
+    started: datetime,
+    seconds_before: float = 0.0,
 ) -> dict[str, Any]:
-    """Return the contents of ``run.json``, in the order of the picks."""
+    """Return the contents of ``run.json``, in the order of the picks.
+
+    Its seconds are those since `started`, and `seconds_before`.
+    """
+    seconds = (datetime.now(UTC) - started).total_seconds() + seconds_before
     card, forecast = plan.card, decision.forecast
     place = {group.name: i for i, group in enumerate(plan.groups)}
     used = [group.micrograph for group in plan.groups if group.micrograph is not None]
@@ -41,7 +50,7 @@ def run_record(
     return {
         "command": "prune",
         "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        "seconds": round(seconds, 2),
         "inputs": plan.inputs,
         "settings": plan.settings.summary(),
         "threshold": threshold,

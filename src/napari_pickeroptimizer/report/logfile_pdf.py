@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from napari_pickeroptimizer import __version__
+from napari_pickeroptimizer.classes import counted
 
 LOGFILE = "logfile.pdf"
 # A4 at 150 dots an inch
@@ -54,7 +55,7 @@ def logfile_lines(record: Mapping[str, Any], job: str) -> list[str]:
         f"Picks: {n:,}",
         f"Kept: {counts['kept']:,} ({counts['kept'] / max(n, 1):.1%})",
         f"Rejected: {counts['rejected']:,}"
-        + _in_brackets(f"{k:,} {name}" for name, k in counts["rejected_by_class"].items()),
+        + _in_brackets(counted(k, name) for name, k in counts["rejected_by_class"].items()),
         f"Not scored: {counts['unscored']:,}",
         "",
         f"Threshold: {record['threshold']:.3f}, the least probability of a kept pick",

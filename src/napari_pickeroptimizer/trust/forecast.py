@@ -91,8 +91,9 @@ class Expectation:
         """Return the figures as a sentence."""
         share = self.n_kept / max(self.n_picks, 1)
         return (
-            f"At {self.threshold:.2f} you keep {self.n_kept:,} of {self.n_picks:,} picks "
-            f"({share:.1%}); expected precision {self.precision}, recall {self.recall}."
+            f"At {self.threshold:.2f} the scores alone keep {self.n_kept:,} of "
+            f"{self.n_picks:,} scored picks ({share:.1%}); expected precision "
+            f"{self.precision}, recall {self.recall}."
         )
 
 

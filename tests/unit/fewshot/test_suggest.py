@@ -20,9 +20,14 @@ from napari_pickeroptimizer.errors import (
     PickFormatError,
     SettingsError,
 )
-from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
+from napari_pickeroptimizer.fewshot.events import (
+    BoxesRead,
+    MicrographSkipped,
+    Suggested,
+    SuggestEvent,
+)
 from napari_pickeroptimizer.fewshot.settings import SuggestSettings
-from napari_pickeroptimizer.fewshot.suggest import Suggested, SuggestEvent, suggest
+from napari_pickeroptimizer.fewshot.suggest import suggest
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
 from napari_pickeroptimizer.model.card import ModelCard

@@ -20,16 +20,12 @@ from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, jobs, outputs, session
-from napari_pickeroptimizer.plugin.jobs import (
-    Remaining,
-    in_words,
-    missing_to_finetune,
-    missing_to_score,
-)
+from napari_pickeroptimizer.plugin import actions, background, jobs, outputs, session
+from napari_pickeroptimizer.plugin.background import Remaining, in_words
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune, missing_to_score
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 
 STACK = object()  # whether there is one is all that is asked
@@ -157,3 +153,9 @@ def test_words() -> None:
     assert in_words(0.2) == "about 1 s left"
     assert in_words(89) == "about 90 s left"
     assert in_words(95) == "about 2 min left"
+
+
+def test_what_jobs_need_is_imported_in_steps() -> None:
+    first, *_, last = background.load_events()
+    assert (first.progress, last.progress) == (0, 1)
+    assert background.is_loaded()

@@ -101,7 +101,8 @@ def test_two_layers_called_after_classes_teach_together(viewer, stack, own, lear
     model = learning()
     assert model.missing() == ""
     assert (
-        model.ready_text() == "Ready: 6 particle, 6 contaminant, from layers particles, junk."
+        model.ready_text()
+        == "Ready: 6 particles, 6 contaminants, from layers particles, junk."
     )
     training = learned(viewer, learning, stack)
     assert training["labels"] == {"particle": 6, "contaminant": 6}
@@ -133,7 +134,7 @@ def test_points_on_a_picker_s_picks_label_these(viewer, stack, own, picks, learn
     own(JUNK, "junk")
     model = learning()
     assert model.layer is picks
-    assert "6 particle, 6 contaminant, from layers particles, junk" in model.ready_text()
+    assert "6 particles, 6 contaminants, from layers particles, junk" in model.ready_text()
     others = [labelled_layer(viewer, x, stack, DEFAULT_VOCABULARY) for x in model.label_layers]
     chosen = labelled_layer(viewer, picks, stack, DEFAULT_VOCABULARY)
     joined = learning_labels(chosen, others, stack, QUICK.boxes)
@@ -154,7 +155,7 @@ def test_labels_of_the_chosen_picks_are_learned_from_too(viewer, stack, own, pic
     actions.label_picks(picks, [0, 6, 7], PARTICLE)
     own(PARTICLES[:3], "particles")  # the first of them is labelled already, alike
     own(JUNK, "junk")
-    assert "5 particle, 6 contaminant, from layers picks, particles, junk." in (
+    assert "5 particles, 6 contaminants, from layers picks, particles, junk." in (
         learning().ready_text()
     )
 
@@ -164,7 +165,7 @@ def test_a_place_of_two_classes_is_told_and_left_out(viewer, stack, own, picks, 
     own(np.vstack([PARTICLES[:2] + [0, 1.5, 0], JUNK]), "junk")  # on picks 0 and 1
     own(JUNK[:1] + [0, 0.4, 0], "particles")
     text = learning().ready_text()
-    assert text.startswith("Ready: 1 particle, 6 contaminant, from layers")
+    assert text.startswith("Ready: 1 particle, 6 contaminants, from layers")
     assert (
         "2 places are labelled as two classes, first Micrographs/m0.mrc, x = 30.0, y = 40.0 "
         "(particle and contaminant): their 4 labels are left out" in text
@@ -208,7 +209,7 @@ def test_a_hidden_layer_is_left_out(stack, own, learning):
     carbon = own(JUNK + [0, 30, 0], "carbon")
     assert "6 carbon" in learning().ready_text()
     carbon.visible = False
-    assert learning().ready_text().endswith("6 contaminant, from layers particles, junk.")
+    assert learning().ready_text().endswith("6 contaminants, from layers particles, junk.")
 
 
 def test_layers_without_a_class_and_outputs_are_not_used(stack, own, picks, learning):
@@ -221,7 +222,7 @@ def test_layers_without_a_class_and_outputs_are_not_used(stack, own, picks, lear
 def test_a_feature_gives_the_class_too(stack, own, learning):
     features = {"label": ["particle"] * 6 + ["carbon"] * 5 + [""]}
     own(np.vstack([PARTICLES, JUNK]), "Points", features=features)
-    assert learning().ready_text() == "Ready: 6 particle, 5 carbon, from layer Points."
+    assert learning().ready_text() == "Ready: 6 particles, 5 carbon, from layer Points."
 
 
 def test_a_layer_that_cannot_be_used_is_told(viewer, stack, own, learning):
@@ -229,7 +230,7 @@ def test_a_layer_that_cannot_be_used_is_told(viewer, stack, own, learning):
     own(JUNK, "junk")
     viewer.add_points(np.array([[3.0, 4.0]]), name="carbon")
     text = learning().ready_text()
-    assert text.startswith("Ready: 6 particle, 6 contaminant, from layers particles, junk. ")
+    assert text.startswith("Ready: 6 particles, 6 contaminants, from layers particles, junk. ")
     assert "Layer 'carbon' is left out: the points of 'carbon' have 2 coordinates" in text
 
 
@@ -242,9 +243,9 @@ def test_what_is_told_follows_every_edit_of_the_layers(viewer, stack, own, learn
     junk.name = "junk"
     assert "Label some false picks too" in told[-1]
     junk.add([0.0, 7.0, 8.0])
-    assert "6 particle, 1 contaminant" in told[-1]
+    assert "6 particles, 1 contaminant" in told[-1]
     junk.data = np.vstack([junk.data, [0.0, 70.0, 80.0]])
-    assert "6 particle, 2 contaminant" in told[-1]
+    assert "6 particles, 2 contaminants" in told[-1]
     particles.visible = False
     assert "Label some particles too" in told[-1]
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("napari.components")
 
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
-from napari_pickeroptimizer.fewshot.suggest import Suggested
+from napari_pickeroptimizer.fewshot.events import Suggested
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, session, suggestions
 from napari_pickeroptimizer.plugin.layer_state import TO_CHECK, picks_state

@@ -26,7 +26,9 @@ def test_the_report_says_what_can_be_expected(make_run, tmp_path: Path) -> None:
     assert path == tmp_path / "out" / "report.html"
     text, page = read(path)
     expected = result.forecast.at(0.62)
-    assert f"At 0.62 you keep {expected.n_kept:,} of 320 picks" in page.words
+    assert (
+        f"At 0.62 the scores alone keep {expected.n_kept:,} of 320 scored picks" in page.words
+    )
     assert f"expected precision {expected.precision}, recall {expected.recall}" in page.words
     assert "pickeroptimizer prune --picks 'a b.star'" in page.words
     assert "2026-01-02 03:04 UTC" in page.words

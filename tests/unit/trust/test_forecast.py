@@ -295,8 +295,8 @@ def test_labels_of_one_class_promise_nothing() -> None:
 def test_the_sentence_says_it_all() -> None:
     held_out, p, _ = session(9)
     sentence = forecast_performance(held_out, Calibration(), p).at(0.62).sentence()
-    assert sentence.startswith("At 0.62 you keep 1,9")
-    assert "of 3,000 picks" in sentence
+    assert sentence.startswith("At 0.62 the scores alone keep 1,9")
+    assert "of 3,000 scored picks" in sentence
     assert "expected precision 0.9" in sentence
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.picks import Picks
+from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 STATE_VARIABLE = "PICKEROPTIMIZER_STATE"
@@ -61,12 +62,31 @@ class Recovery:
         return len(self.rows) + len(self.added)
 
     @property
+    def n_labels(self) -> int:
+        """How many labels there are, without those that were taken back."""
+        return int(np.count_nonzero(self.labels) + np.count_nonzero(self.added.labels))
+
+    @property
+    def what(self) -> str:
+        """``43 labels``, and what else there is: ``and 1 pick that you added``."""
+        n_taken_back = int(np.count_nonzero(self.labels == UNLABELLED))
+        parts = [plural(self.n_labels, "label")] if self.n_labels else []
+        parts += [f"{plural(n_taken_back, 'label')} taken back"] if n_taken_back else []
+        n = len(self.added)
+        parts += [f"{plural(n, 'pick')} that you added"] if n else []
+        return " and ".join(parts)
+
+    @property
     def sentence(self) -> str:
         """For the user: ``43 labels of 22 November, 18:03``."""
         local = self.when.astimezone()
-        n = len(self)
-        text = f"{n} label{'s' if n != 1 else ''} of {local.day} {local:%B, %H:%M}"
+        text = f"{self.what} of {local.day} {local:%B, %H:%M}"
         return f"{text} ({self.n_lost} more match no pick)" if self.n_lost else text
+
+    def only(self, which: NDArray[np.bool_]) -> Recovery:
+        """Return some of the labels, and all of the added picks."""
+        rows, before, labels = self.rows[which], self.before[which], self.labels[which]
+        return replace(self, rows=rows, before=before, labels=labels)
 
 
 class Journal:

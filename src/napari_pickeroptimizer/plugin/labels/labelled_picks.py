@@ -219,14 +219,14 @@ class LabelledPicks:
             self.journal = journal_of(self.picks, self.home)
             self.recovery = self.journal.recovery(self.picks)
 
-    def recover(self) -> int:
-        """Restore the labels of the earlier session; return their number.
+    def recover(self) -> Recovery | None:
+        """Restore the labels of the earlier session; return those that were restored.
 
         Picks that were labelled since keep their new label.
         """
         recovery, self.recovery = self.recovery, None
         if recovery is None:
-            return 0
+            return None
         labels = self.picks.labels.copy()
         untouched = labels[recovery.rows] == recovery.before
         rows = recovery.rows[untouched]
@@ -235,7 +235,7 @@ class LabelledPicks:
         if len(recovery.added):
             picks = with_added(picks, recovery.added)
         self._take(picks, rows)
-        return len(rows) + len(recovery.added)
+        return recovery.only(untouched)
 
     def discard_recovery(self) -> None:
         """Discard the labels of the earlier session; newer ones are kept."""

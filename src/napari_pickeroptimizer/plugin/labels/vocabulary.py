@@ -19,6 +19,7 @@ from napari_pickeroptimizer.classes import (
     PARTICLE,
     UNLABELLED,
     class_name,
+    counted,
 )
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.picks import Picks
@@ -275,9 +276,9 @@ def count_labels(picks: Picks) -> dict[int, int]:
 
 
 def label_text(picks: Picks, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
-    """Return the labels' counts: ``12 particle, 9 contaminant``."""
+    """Return the labels' counts: ``12 particles, 9 contaminants``."""
     counts = count_labels(picks)
-    return ", ".join(f"{n} {vocabulary.name(i)}" for i, n in counts.items()) or "no labels"
+    return ", ".join(counted(n, vocabulary.name(i)) for i, n in counts.items()) or "no labels"
 
 
 def plural(n: int, noun: str) -> str:

@@ -1,7 +1,8 @@
 """Forms of `fine_tune` and `apply_model`, whose button runs them in a worker."""
 
+import inspect
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FunctionGui
@@ -67,11 +68,14 @@ class FunctionForm(FunctionGui):
         for field in common.values():
             field["widget_type"] = "ComboBox"  # else napari offers all layers of the kind
         self._is_open = [True]  # for magicgui, which offers layers while it is made
-        super().__init__(function, call_button=False, param_options=common | options)
+        super().__init__(
+            _without_torch(function), call_button=False, param_options=common | options
+        )
         for made in self:  # after magicgui has made them all, for only then it aligns them
             made.label = label_of(made.name)
         self.session = session.session_of(viewer)
-        self.job, self.result = JobBar(), Note()
+        self.job = JobBar(f"{action.lower()}. Closing ends it, your labels are kept.")
+        self.result = Note()
         self.say, self.attempt = self.result.say, self.result.attempt
         self.start = button(action, (function.__doc__ or "").splitlines()[0], self._start)
         layout: Any = self.native.layout()
@@ -114,8 +118,11 @@ class FunctionForm(FunctionGui):
         """The result, or the error."""
         return str(self.result.text())
 
-    @shows_errors
     def _start(self) -> None:
+        self.job.when_loaded(self._begin, self.start, self.say)
+
+    @shows_errors
+    def _begin(self) -> None:
         self.say("")
         events = self.begin()
         self.start.setEnabled(False)
@@ -129,6 +136,24 @@ class FunctionForm(FunctionGui):
     def _on_failed(self, text: str) -> None:
         self.put_back()
         self.say(text)
+
+
+def _without_torch(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function without its annotations as text: magicgui would import what they name."""
+
+    @wraps(function)
+    def called(*args: Any, **options: Any) -> Any:
+        return function(*args, **options)
+
+    signature = inspect.signature(function)
+    parameters = [
+        p.replace(annotation=p.empty) if isinstance(p.annotation, str) else p
+        for p in signature.parameters.values()
+    ]
+    made: Any = called
+    made.__signature__ = inspect.Signature(parameters)
+    made.__annotations__ = {}
+    return called
 
 
 class FineTuneForm(FunctionForm):

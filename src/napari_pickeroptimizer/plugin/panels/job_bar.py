@@ -7,10 +7,11 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-from napari.qt.threading import create_worker
-from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtWidgets import QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.jobs import (
+from napari_pickeroptimizer.plugin import background
+from napari_pickeroptimizer.plugin.background import (
     JobFailed,
     Remaining,
     guarded,
@@ -30,10 +31,17 @@ class JobBar(QWidget):
     The job's last event is its result; a cancelled job has none, and changes nothing. A
     cancel takes effect at once: the job is no longer listened to, whatever it still does
     until its next event. The bar is hidden while nothing runs.
+
+    Parameters
+    ----------
+    name : str
+        What runs, and what becomes of it if the window is closed: napari asks whether to close
+        it then, and says this.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self._name = name
         self.bar = QProgressBar()
         self.bar.setMaximum(N_TICKS)
         self.stop = button("Cancel", "Stop now; everything is left as it was.", self.cancel)
@@ -88,7 +96,9 @@ class JobBar(QWidget):
             return
         stopped = Event()
         self._stops[:] = [stopped]
-        worker = create_worker(_until, stopped, events, _start_thread=False)
+        worker = create_worker(
+            _Job(self._name), stopped, events, _start_thread=False, _worker_class=_Worker
+        )
         remaining, failures = Remaining(), list[str]()
 
         def yielded(event: Any) -> None:
@@ -127,6 +137,40 @@ class JobBar(QWidget):
         leave_a_core_free()
         worker.start()
 
+    def when_loaded(
+        self, action: Callable[[], Any], pressed: QPushButton, on_failed: Callable[[str], None]
+    ) -> None:
+        """Do what needs torch: at once, or after it was imported while the window stays alive.
+
+        Parameters
+        ----------
+        action : callable
+            Called on the main thread, unless the user cancels before.
+        pressed : QPushButton
+            The button that asked for it; it cannot be pressed again meanwhile.
+        on_failed : callable
+            As in `run`.
+        """
+        if background.is_loaded():
+            action()
+            return
+        loaded: list[bool] = []
+
+        def on_event(event: background.Loading) -> str:
+            if event.progress == 1:
+                loaded.append(True)
+            return event.text
+
+        def on_end() -> None:
+            pressed.setEnabled(True)
+            if loaded:
+                action()
+
+        pressed.setEnabled(False)
+        self.run(
+            background.load_events(), on_event=on_event, on_failed=on_failed, on_end=on_end
+        )
+
     def cancel(self) -> None:
         """Leave the job at once; it ends by itself at its next event."""
         if self._end is not None:
@@ -138,6 +182,23 @@ class JobBar(QWidget):
 def _set_all(stops: list[Event]) -> None:
     for stop in stops:
         stop.set()
+
+
+class _Job:
+    """What a worker runs, with words for napari's question before it closes the window."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+
+class _Worker(GeneratorWorker):
+    """Runs a `_Job`: napari names a worker by what it is given, which superqt wants a function."""
+
+    def __init__(self, job: _Job, stopped: Event, events: Iterator[Any]) -> None:
+        super().__init__(_until, stopped, events)
 
 
 def _until(stopped: Event, events: Iterator[Any]) -> Iterator[Any]:

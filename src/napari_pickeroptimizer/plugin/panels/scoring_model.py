@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.plugin import jobs, outputs
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 LAYER_DELETED = "The picks layer was deleted meanwhile."
 

@@ -53,6 +53,7 @@ def test_a_label_that_was_taken_back_stays_taken_back(picks):
     journal.write(labelled(picks, r1=PARTICLE), np.array([1]))
     journal.write(picks, np.array([1]))
     assert journal.recovery(picks) is None
+    assert journal.recovery(labelled(picks, r1=PARTICLE)).what == "1 label taken back"
 
 
 def test_what_was_discarded_is_not_offered_again(picks):

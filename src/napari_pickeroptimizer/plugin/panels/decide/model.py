@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, counted
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
-from napari_pickeroptimizer.plugin.jobs import missing_to_score
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.outputs import LayerOutputs
 from napari_pickeroptimizer.plugin.panels.scoring_model import ScoringModel
+from napari_pickeroptimizer.plugin.readiness import missing_to_score
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
@@ -61,7 +61,7 @@ class ThresholdText:
         warnings = [] if scores.forecast is None else [*scores.forecast.warnings]
         warnings.append(outside_text(scores.outside))
         return cls(
-            kept_text(counts),
+            kept_text(counts, so_far=not scores.complete),
             expectation_text(expected) or no_expectation_text(scores),
             rejected_text(counts, vocabulary),
             "\n".join(text[:1].upper() + text[1:] for text in warnings if text),
@@ -153,17 +153,18 @@ class DecideModel(ScoringModel):
             outputs.set_place_rules(self.session.viewer, self.layer, rules)
 
 
-def kept_text(counts: Counts) -> str:
-    """Return the headline: how many picks are kept."""
+def kept_text(counts: Counts, *, so_far: bool = False) -> str:
+    """Return the headline: how many picks are kept, of those that are decided on."""
     decided = counts.kept + counts.rejected
     share = f" ({counts.kept / decided:.0%})" if decided else ""
-    return f"{counts.kept:,} of {counts.n_picks:,} picks kept{share}"
+    picks = "picks so far" if so_far else "scored picks" if counts.unscored else "picks"
+    return f"{counts.kept:,} of {decided:,} {picks} kept{share}"
 
 
 def rejected_text(counts: Counts, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str:
     """Return the counts of rejected and unscored picks, and of decisions by label and place."""
     classes = ", ".join(
-        f"{n:,} {vocabulary.name(c)}" for c, n in counts.rejected_by_class.items()
+        counted(n, vocabulary.name(c)) for c, n in counts.rejected_by_class.items()
     )
     parts = [f"{counts.rejected:,} rejected" + (f": {classes}" if classes else "")]
     if counts.rejected_by_place:
@@ -211,7 +212,9 @@ def summary_text(made: LayerOutputs, vocabulary: Vocabulary = DEFAULT_VOCABULARY
     """Return what was kept and rejected, in one or two lines."""
     counts, n = made.counts, len(made.picks)
     n_kept = counts.get(PARTICLE, 0)
-    rejected = ", ".join(f"{counts[i]} {vocabulary.name(i)}" for i in counts if i > PARTICLE)
+    rejected = ", ".join(
+        counted(counts[i], vocabulary.name(i)) for i in counts if i > PARTICLE
+    )
     text = f"Kept {n_kept} of {n} picks ({n_kept / n:.0%}). Rejected: {rejected or 'none'}."
     n_labels = int((made.picks.labels != UNLABELLED).sum())
     if n_labels:

@@ -64,7 +64,10 @@ class DecideWidget(Page):
             "primary",
         )
         self.load = button("Load model...", "Use the model of a file.", self._ask_load)
-        self.job = JobBar()
+        self.job = JobBar(
+            "scoring. Closing ends it: a model that is not saved (Learn) is lost, your labels "
+            "are kept."
+        )
         self.decisions = self._make_decisions()
         self.add_column(
             self.model_note,
@@ -257,8 +260,11 @@ class DecideWidget(Page):
 
     # --------------------------------------------------------------------------- job
 
-    @shows_errors
     def _start(self) -> None:
+        self.job.when_loaded(self._begin, self.start, self.say)
+
+    @shows_errors
+    def _begin(self) -> None:
         events = self.model.begin(self.device.value)
         self.start.setEnabled(False)
         self.say("")
@@ -291,4 +297,4 @@ class DecideWidget(Page):
 
     def _ask_load(self) -> None:
         if path := ask_for_model(self):
-            self.load_model(path)
+            self.job.when_loaded(lambda: self.load_model(path), self.load, self.say)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.before_labels import are_before_labels
 from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state
@@ -43,9 +42,12 @@ from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import kept, output_columns
-from napari_pickeroptimizer.prune.run import Plan, Pruned, finish, prepare
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.staging import LOCK, RUN_RECORD, locked
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.prune.run import Plan, Pruned
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
@@ -183,21 +185,26 @@ def export_events(
         inputs["labels"] = ["(of a napari session)"] if matched else []
 
     def plan() -> Plan:
+        from napari_pickeroptimizer.prune.run import prepare  # torch
+
         return prepare(
             micrographs, picks, model, output, prune_settings, labels=matched, inputs=inputs
         )
 
-    return _everything(plan, micrographs, scored, model, settings, recipe)
+    return _everything(plan, micrographs, scored, scores.seconds, model, settings, recipe)
 
 
 def _everything(
     plan: Callable[[], Plan],
     micrographs: Micrographs,
     scored: PicksScored,
+    scored_in_s: float,
     model: Classifier,
     settings: ExportSettings,
     recipe: Recipe,
 ) -> Iterator[ExportStep | Exported]:
+    from napari_pickeroptimizer.prune.run import Pruned, finish  # torch
+
     started = datetime.now(UTC)
     planned = plan()
     output = planned.output
@@ -213,7 +220,9 @@ def _everything(
             yield from _report(folder, pruned, micrographs, model, recipe)
 
     with locked(output):
-        for event in finish(planned, scored, started=started, further=further):
+        for event in finish(
+            planned, scored, started=started, seconds_before=scored_in_s, further=further
+        ):
             if not isinstance(event, Pruned):
                 yield event
                 continue

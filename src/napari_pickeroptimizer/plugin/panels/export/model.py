@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_pickeroptimizer.classes import class_name
+from napari_pickeroptimizer.classes import class_name, counted
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.io.project import absolute, common_folder
 from napari_pickeroptimizer.io.registry import format_of
@@ -155,7 +155,7 @@ def count_rows(state: LayerState) -> list[CountRow]:
     assert scores is not None  # there is a decision
     n = max(counts.n_picks, 1)
     by_class = ", ".join(
-        f"{k:,} {class_name(c, scores.card.names)}"
+        counted(k, class_name(c, scores.card.names))
         for c, k in counts.rejected_by_class.items()
     )
     kept = f"{counts.kept / n:.0%} of {counts.n_picks:,} picks"

@@ -68,7 +68,7 @@ class ExportWidget(Page):
         self._make_fields()
         self.warning, self.just_now = Note("warning"), Note("quiet")
         self.start = button("Export", "Write the files.", self._start, "primary")
-        self.job = JobBar()
+        self.job = JobBar("the export. Closing ends it, nothing of it is written.")
         self.result = ResultBox()
         self.save_labels = button(
             "Save labels only...",

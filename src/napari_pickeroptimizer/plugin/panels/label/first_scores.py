@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
-from napari_pickeroptimizer.plugin.jobs import missing_layers
 from napari_pickeroptimizer.plugin.panels.scoring_model import ScoringModel
+from napari_pickeroptimizer.plugin.readiness import missing_layers
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
 from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
 

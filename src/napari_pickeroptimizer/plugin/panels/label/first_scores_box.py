@@ -36,7 +36,10 @@ class FirstScoresBox(QWidget):
         self.model = FirstScoresModel(session)
         self._say, self.attempt = status.say, status.attempt
         self.start = button("Score without labels", "", self._start)
-        self.job, self.note = JobBar(), Note("quiet")
+        self.job, self.note = (
+            JobBar("scoring. Closing ends it, your labels are kept."),
+            Note("quiet"),
+        )
         fill(
             QVBoxLayout(self),
             row_of(self.start, QLabel("to sort the gallery"), None),
@@ -61,8 +64,11 @@ class FirstScoresBox(QWidget):
         self.job.cancel()  # the scores of one's own model take their place
         self.show_state()
 
-    @shows_errors
     def _start(self) -> None:
+        self.job.when_loaded(self._begin, self.start, self._say)
+
+    @shows_errors
+    def _begin(self) -> None:
         events = self.model.begin(preferences().device, bundled_model(self.model.layer))
         self.start.setEnabled(False)
         self._say("")

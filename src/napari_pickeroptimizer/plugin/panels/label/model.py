@@ -10,8 +10,7 @@ import numpy as np
 
 from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
-from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
-from napari_pickeroptimizer.fewshot.suggest import Suggested
+from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped, Suggested
 from napari_pickeroptimizer.plugin import actions, keys, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
 from napari_pickeroptimizer.plugin.images.stack import StackView
@@ -127,13 +126,16 @@ class LabelModel(PanelModel):
         recovery = None if self.layer is None else actions.recoverable(self.layer)
         if recovery is None:
             return ""
-        verb = "was" if len(recovery) == 1 else "were"
+        verb = "was" if recovery.n_labels == 1 == len(recovery) else "were"
         return f"{recovery.sentence} {verb} found for these picks."
 
     def recover(self) -> str:
         """Restore the labels of the earlier session; return how many, as text."""
+        recovery = actions.recoverable(self.layer)
         n = actions.recover(self.session.viewer, self.layer)
-        return f"{plural(n, 'label')} restored."
+        n_added = 0 if recovery is None else len(recovery.added)
+        added = f" and {plural(n_added, 'pick')} that you had added" if n_added else ""
+        return f"{plural(n, 'label')}{added} restored."
 
     # --------------------------------------------------------------------- micrographs
 

@@ -41,7 +41,7 @@ class SuggestBox(QWidget):
             tooltip="How many picks are suggested at a time.",
         )
         self.suggest = button("Suggest", "", self._suggest)
-        self.job = JobBar()
+        self.job = JobBar("choosing picks. Closing ends it, your labels are kept.")
         self.queue_text = QLabel()
         self.back = arrow("◂", "Back in the queue (B).", lambda: self._step(-1))
         self.next = arrow("▸", "Next in the queue (N).", lambda: self._step(1))
@@ -93,8 +93,11 @@ class SuggestBox(QWidget):
     def _check(self) -> None:
         suggestions.check_labels(self._model.session.viewer, self._model.layer)
 
-    @shows_errors
     def _suggest(self) -> None:
+        self.job.when_loaded(self._begin, self.suggest, self._say)
+
+    @shows_errors
+    def _begin(self) -> None:
         layer = self._model.layer
         events = suggestions.suggest_events(
             self._model.session.viewer, layer, self.n.value, device=preferences().device

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any  # napari layers, which are not imported here
+from typing import TYPE_CHECKING, Any  # napari layers, which are not imported here
 
 import numpy as np
 
 from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.classes import counted
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.fewshot.events import (
     BoxesRead,
@@ -18,8 +19,6 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
-from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.plugin.jobs import missing_to_finetune
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     Vocabulary,
@@ -32,8 +31,12 @@ from napari_pickeroptimizer.plugin.learning_labels import (
     own_layers,
 )
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.model.checkpoint import Classifier
 
 # With fewer labels of a class the accuracy is too uncertain.
 LEAST_LABELS = 10
@@ -185,7 +188,9 @@ def model_text(model: Classifier | None) -> str:
     text = f"Model: {', '.join(card.class_names)}; diameter {diameter_text(card.boxes)}."
     labels = card.training.get("labels", {})
     if labels:
-        text += " Trained on " + ", ".join(f"{n} {name}" for name, n in labels.items()) + "."
+        text += (
+            " Trained on " + ", ".join(counted(n, name) for name, n in labels.items()) + "."
+        )
     validation = card.training.get("validation")
     if not validation:
         return f"{text} Not cross-validated."
@@ -224,7 +229,7 @@ def validation_lines(
     for position, class_id in enumerate(tuned.model.card.class_ids):
         of_class = targets == position
         n_right, n = int(hits[of_class].sum()), int(of_class.sum())
-        by_class.append(f"{n_right} of {n} {vocabulary.name(class_id)}")
+        by_class.append(f"{n_right} of {counted(n, vocabulary.name(class_id))}")
     lines = [
         f"Done. {int(hits.sum())} of {len(hits)} held-out labels were predicted right: "
         f"{', '.join(by_class)}."

@@ -53,7 +53,9 @@ class LearnWidget(Page):
         self.start = button(
             "Fine-tune", "Train a network on your labels.", self._start, "primary"
         )
-        self.job = JobBar()
+        self.job = JobBar(
+            "fine-tuning. Closing ends it: its model is lost, your labels are kept."
+        )
         self.at_once = button(
             "Use without forecast",
             "Stop the cross-validation, and use the trained model as it is: its scores are not "
@@ -175,8 +177,11 @@ class LearnWidget(Page):
 
     # --------------------------------------------------------------------------- job
 
-    @shows_errors
     def _start(self) -> None:
+        self.job.when_loaded(self._begin, self.start, self.say)
+
+    @shows_errors
+    def _begin(self) -> None:
         settings = self.settings()
         self.model.look(settings.boxes)
         events = jobs.finetune_events(
@@ -252,7 +257,7 @@ class LearnWidget(Page):
 
     def _ask_load(self) -> None:
         if path := ask_for_model(self):
-            self.load_model(path)
+            self.job.when_loaded(lambda: self.load_model(path), self.load, self.result.say)
 
     def _restore(self) -> None:
         if self.session.restore_model():

@@ -54,7 +54,7 @@ def test_a_model_is_described():
     )
     assert model_line(bare) == "Model for 160 Å, not cross-validated."
     model = some_model(validation=VALIDATION, labels={"particle": 12, "carbon": 8})
-    assert "Trained on 12 particle, 8 carbon." in model_text(model)
+    assert "Trained on 12 particles, 8 carbon." in model_text(model)
     assert "15 of 20 labels, 75% right, F1 0.70." in model_text(model)
     assert model_line(model) == "Model for 160 Å, 75% of 20 labels right."
 
@@ -62,7 +62,7 @@ def test_a_model_is_described():
 def test_the_outcome_is_told_by_class():
     targets, predicted = [0] * 12 + [1] * 10, [0] * 12 + [1] * 9 + [0]
     assert validation_lines(tuned(targets, predicted)) == [
-        "Done. 21 of 22 held-out labels were predicted right: 12 of 12 particle, "
+        "Done. 21 of 22 held-out labels were predicted right: 12 of 12 particles, "
         "9 of 10 carbon."
     ]
 
@@ -117,7 +117,7 @@ def test_what_is_missing_and_what_is_ready(viewer, project):
     actions.label_picks(layer, [0, 1], 1)
     actions.label_picks(layer, [2], 2)
     assert model.missing() == ""
-    assert model.ready_text() == "Ready: 2 particle, 1 contaminant."
+    assert model.ready_text() == "Ready: 2 particles, 1 contaminant."
 
 
 def test_the_previous_model_can_be_restored(viewer):
