@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,26 @@ def test_a_review_by_script_with_two_viewers(viewer, tmp_path, capsys):
     curate, gallery = review.open_docks(viewer)
     assert curate is not None
     assert gallery is not None
+
+
+def test_the_blocks_of_the_page_on_scripts(viewer, tmp_path, monkeypatch):
+    import napari
+
+    from napari_pickeroptimizer import simulate_project
+
+    *_, project = simulate_project(tmp_path, SMALL)
+    picks = tmp_path / "AutoPick" / "job006" / "autopick.star"
+    picks.parent.mkdir()
+    shutil.copy(project.picks, picks)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(napari, "Viewer", lambda: viewer)
+    monkeypatch.setattr(napari, "run", lambda: None)
+    page = (EXAMPLES.parent / "how-to" / "script-napari.md").read_text(encoding="utf-8")
+    known = {}
+    for text in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
+        text = text.replace("diameter_ang=150)", "diameter_ang=150, n_steps=2)")
+        exec(compile(text, "script-napari.md", "exec"), known)
+    assert {"Pruned", "kept.star"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
