@@ -5,9 +5,12 @@
 #   make demo     simulate micrographs, teach the model a few labels, prune, say how well
 #   make test     all tests, those of the napari plugin included (on a virtual screen)
 #   make test-pyside6  those of the plugin with PySide6, in an environment of its own
+#   make test-oldest   the demo and the unit tests with the oldest versions that pyproject.toml allows
 #   make peers    Topaz and starfile in an environment of their own, for tests against them
 #   make lint     style, types, spelling, import rules
 #   make docs     the documentation site, into build/site
+#   make dist     the wheel and the sdist, into dist
+#   make release-check  these looked into, and the wheel installed elsewhere and tried
 #   make bench    the benchmarks, into benchmarks/output (those on real micrographs need
 #                 EMPIAR10017=FOLDER REGIONS=FILE STRUCTURES=FOLDER, see the scripts)
 #   make clean    remove what these made (make distclean: the environment too)
@@ -39,7 +42,7 @@ export OMP_WAIT_POLICY ?= passive
 # an advertisement of its makers, not a warning about our pages
 export NO_MKDOCS_2_WARNING ?= 1
 
-.PHONY: help demo test test-pyside6 peers coverage lint format docs bench env clean distclean
+.PHONY: help demo test test-pyside6 test-oldest peers coverage lint format docs dist release-check bench env clean distclean
 help:
 	@sed -n '/^# *make /,/^$$/s/^# \{2,\}//p' Makefile
 
@@ -52,6 +55,12 @@ test: $(VENV)/.test
 # PySide6 may abort when Python ends, all tests passed: the report counts, not the exit code
 test-pyside6: $(VENV)-pyside6/.test
 	$(VENV)-pyside6/bin/python tools/gui_tests_with.py pyside6 $(ARGS)
+
+# The tools are old, too: newer ones would raise what they share with the package. Of the plugin's
+# tests those without a screen; GUI=tests/gui adds the others.
+test-oldest: $(VENV)-oldest/.test
+	$(VENV)-oldest/bin/pickeroptimizer demo --output build/demo-oldest
+	OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0 tests/unit $(GUI) $(ARGS)
 
 # large, because Topaz brings a torch of its own: `make test` uses it where it is there
 peers: $(VENV)-peers/.done
@@ -74,6 +83,23 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --site-dir build/site
+
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/pyproject-build
+	$(BIN)/twine check --strict dist/*
+
+# From the wheel, in a new environment and another folder: nothing of this one can stand in for what
+# the wheel lacks. TAG=v0.2.0 also says whether that version may be published.
+release-check: dist
+	$(BIN)/python tools/check_release.py dist $(if $(TAG),--tag "$(TAG)")
+	"$(PYTHON)" -m venv --clear $(VENV)-wheel
+	$(BIN)/uv pip install --quiet --python $(VENV)-wheel/bin/python "$$(echo dist/*.whl)[all]"
+	mkdir -p build/release
+	wheel="$$PWD/$(VENV)-wheel/bin"; try="$$PWD/tools/try_installed.py"; cd build/release; \
+	    "$$wheel/npe2" validate napari-pickeroptimizer; \
+	    "$$wheel/pickeroptimizer" demo --output demo; \
+	    xvfb-run -a "$$wheel/python" "$$try" demo/pruned/kept/autopick.star
 
 bench: $(VENV)/.test
 	mkdir -p benchmarks/output
@@ -128,6 +154,16 @@ $(VENV)-pyside6/.test: $(VENV)/.uv pyproject.toml tools/system-packages
 	$(BIN)/uv pip uninstall --quiet --python $(VENV)-pyside6/bin/python pyqt6 pyqt6-qt6 pyqt6-sip
 	touch $@
 
+# the lower bounds of pyproject.toml themselves, as far as they fit one another
+$(VENV)-oldest/.test: $(VENV)/.uv pyproject.toml tools/system-packages
+	tools/system-packages gui
+	"$(PYTHON)" -m venv $(VENV)-oldest
+	@echo "Installing the oldest versions that are allowed into $(VENV)-oldest"
+	$(BIN)/uv pip install --quiet --python $(VENV)-oldest/bin/python --resolution lowest-direct \
+	    -r pyproject.toml --all-extras --group test 'napari[pyqt6]>=0.6.6'
+	$(BIN)/uv pip install --quiet --python $(VENV)-oldest/bin/python --no-deps --editable .
+	touch $@
+
 # other packages whose programs read our files; never in the environment of our own
 $(VENV)-peers/.done: $(VENV)/.uv
 	"$(PYTHON)" -m venv $(VENV)-peers
@@ -148,4 +184,4 @@ clean:
 	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean
-	rm -rf $(VENV) $(VENV)-pyside6 $(VENV)-peers
+	rm -rf $(VENV) $(VENV)-pyside6 $(VENV)-oldest $(VENV)-wheel $(VENV)-peers
