@@ -310,12 +310,22 @@ def frame_table() -> str:
 
 
 def demo_table() -> str:
-    """Return precision and recall of the demo, before and after."""
-    found = read("demo")["evaluate --json"]
+    """Return precision and recall of the demo, before and after, and what was expected."""
+    demo = read("demo")
+    found, expected = demo["evaluate --json"], demo["run.json: expectation"]
     lines = [
         [when, *(f"{100 * found[when][figure]:.1f} %" for figure in ("precision", "recall"))]
         for when in ("before", "after")
     ]
+    true = (found["after"]["precision"], found["kept_true"])
+    lines.append(["after, of the particles that were picked", *(f"{v:.3f}" for v in true)])
+    lines.append([
+        "this was expected as",
+        *(
+            "{mean:.2f} ({low:.2f}–{high:.2f})".format(**expected[figure])
+            for figure in ("precision", "recall")
+        ),
+    ])  # fmt: skip
     return table(("", "precision", "recall"), lines)
 
 
