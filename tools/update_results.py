@@ -80,11 +80,13 @@ def percent(values: Iterable[float | None], *, worst: bool = True) -> str:
 # ------------------------------------------------------------------ targets
 
 
-def targets(variant: str, k: int, figure: str) -> dict[tuple[str, str], list[float]]:
+def targets(
+    variant: str, k: int, figure: str, name: str = "targets"
+) -> dict[tuple[str, str], list[float]]:
     """Return the draws of a figure, by target."""
     return {
         (row["data"], row["pool"]): row[figure]
-        for row in read("targets")
+        for row in read(name)
         if row["variant"] == variant and row["k"] == k
     }
 
@@ -123,30 +125,41 @@ def few_table() -> str:
     return table(header, [*lines, ["mean of the targets", *whole]])
 
 
-def branches_table() -> str:
-    """Return both branches against one alone, on the draws that all three have."""
-    lines = []
-    n = min(len(draws) for draws in targets("second branch only", 20, "auc").values())
-    both = {
-        figure: {t: fmean(draws[:n]) for t, draws in targets("default", 20, figure).items()}
+def against_table(name: str, first: str, variants: dict[str, str]) -> str:
+    """Return variants against the first one, on the draws that all have, of a file of results."""
+    draws = {
+        (variant, figure): targets(variant, 20, figure, name)
+        for variant in variants.values()
         for figure in ("auc", "f1_particle")
     }
-    for name, variant in (
-        ("**both**", "default"),
-        ("first alone", "first branch only"),
-        ("second alone", "second branch only"),
-    ):
+    n = min(len(values) for by_target in draws.values() for values in by_target.values())
+    means = {key: {t: fmean(v[:n]) for t, v in of.items()} for key, of in draws.items()}
+    lines = []
+    for printed, variant in variants.items():
         cells = []
-        for figure, of_both in both.items():
-            means = {t: fmean(draws[:n]) for t, draws in targets(variant, 20, figure).items()}
-            worst = min(means[t] - of_both[t] for t in means)
-            cells += [
-                f"{fmean(means.values()):.4f}",
-                "" if variant == "default" else f"{worst:+.4f}".replace("-", "−"),
-            ]
-        lines.append([name, *cells])
-    header = ("branches", "AUC", "worst against both", "particle F1", "worst against both")
-    return table(header, lines)
+        for figure in ("auc", "f1_particle"):
+            of, of_first = means[variant, figure], means[variants[first], figure]
+            worst = f"{min(of[t] - of_first[t] for t in of):+.4f}".replace("-", "−")
+            cells += [f"{fmean(of.values()):.4f}", "" if printed == first else worst]
+        lines.append([f"**{printed}**" if printed == first else printed, *cells])
+    worst_of = f"worst against {first}"
+    return table(("variant", "AUC", worst_of, "particle F1", worst_of), lines)
+
+
+def branches_table() -> str:
+    """Return both branches against one alone."""
+    variants = {
+        "both": "default",
+        "first alone": "first branch only",
+        "second alone": "second branch only",
+    }
+    return against_table("targets", "both", variants)
+
+
+def auxiliary_table() -> str:
+    """Return auxiliary losses against none."""
+    variants = list(dict.fromkeys(row["variant"] for row in read("auxiliary_losses")))
+    return against_table("auxiliary_losses", "none", {name: name for name in variants})
 
 
 # ------------------------------------------------------- draws of EMPIAR-10017
@@ -385,6 +398,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     },
     "docs/explanation/ablation.md": {
         "branches": branches_table,
+        "auxiliary losses": auxiliary_table,
         "wider view": wider_table,
     },
 }
