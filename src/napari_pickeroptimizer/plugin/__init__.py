@@ -18,6 +18,7 @@ _HOMES = {
     # label
     "take_labels": "actions",
     "label_picks": "actions",
+    "take_from": "other_layers",
     "undo": "actions",
     "redo": "actions",
     "recoverable": "actions",

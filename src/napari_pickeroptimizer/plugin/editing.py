@@ -1,7 +1,8 @@
 """Edits of a picks layer by napari's own tools: accepted as labels, or reverted. No Qt.
 
-Removed points come back as rejected picks, dragged ones are moved back to their position,
-added ones become picks, and labels typed into the feature table are taken over.
+Picks of a file stay: removed ones come back as rejected picks, dragged ones to their position.
+The user's own points are removed and moved as in any layer, with undo. Added ones become picks,
+and labels typed into the feature table are taken over.
 """
 
 from __future__ import annotations
@@ -13,20 +14,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED
+from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
 from napari_pickeroptimizer.plugin.labels import features as further
-from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.labels.changes import Change, Rows, with_added
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    DEFAULT_VOCABULARY,
+    Vocabulary,
+    labelled_text,
+    plural,
+)
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     layer_state,
     picks_state,
 )
+from napari_pickeroptimizer.plugin.targets import place_text
 
 NEW_PICK = -1
+STAYS = (
+    "Picks of a file stay where it says they are. To correct one, add a point at the right place, "
+    "and label the wrong one."
+)
+LEAST_MOVE_PX = 1e-6  # a click without a drag moves nothing
 
 
 def follow_edits(layer: Any) -> None:
@@ -144,26 +156,93 @@ def _take_edit(event: Any) -> None:
     action = "features" if event.type == "features" else str(event.action.value)
     if action not in ("removed", "added", "changed", "features"):
         return
-    before, refused = state.picks, False
+    before = state.picks
+    said = ""
     try:
         edited = read_back(state, layer.data, layer.features)
+        if action == "removed":
+            left = layer.features["pick_id"].to_numpy() if len(layer.data) else []
+            gone = np.setdiff1d(np.arange(len(before)), left)
+            said = remove(state, gone, edited.labels)
+        elif len(edited) > len(before) and state.origin is not state:
+            _add_to_origin(state, edited.select(np.arange(len(before), len(edited))))
+        elif action == "changed" and len(layer.data) == len(before) == len(edited):
+            said = _move(state, layer)
+        else:
+            state.set_picks(edited)
+            if action == "features" and edited is before:
+                return
     except PickerOptimizerError as error:
         warnings.warn(str(error), UserWarning, stacklevel=2)
-        edited, refused = before, True
-    if action == "removed":
-        left = layer.features["pick_id"].to_numpy() if len(layer.data) else []
-        labels = edited.labels.copy()
-        labels[np.setdiff1d(np.arange(len(before)), left)] = CONTAMINANT
-        edited = edited.with_labels(labels)
-    if action == "features":
-        if edited is before and not refused:
-            return
-        state.set_picks(edited)
         painting.paint(layer)
         return
-    if action != "added" or refused:
+    if action != "added" or state.origin is not state:
         painting.paint(layer)  # points are where the picks are
-    state.set_picks(edited)
+    if said:
+        state.said.emit(said)
+
+
+def remove(state: LayerState, rows: Rows, labels: NDArray[np.int8] | None = None) -> str:
+    """Take picks away: the user's own points for good, those of a picker as contaminants.
+
+    Both come back by one undo.
+
+    Parameters
+    ----------
+    state : LayerState
+        The picks.
+    rows : (n,) int
+        Which are taken away.
+    labels : (m,) int8, optional
+        Labels of all picks, by default theirs.
+
+    Returns
+    -------
+    str
+        What became of them, for the status bar.
+
+    Raises
+    ------
+    LabelError
+        Picks cannot be taken away now.
+    """
+    is_own = state.is_own[rows]
+    wanted = (state.picks.labels if labels is None else labels).copy()
+    wanted[rows[~is_own]] = CONTAMINANT
+    where = place_text(state, rows) if len(rows) else ""
+    if is_own.any():
+        state.change(Change.of(state.picks, wanted, removed=rows[is_own]))
+    else:
+        state.set_picks(state.picks.with_labels(wanted))
+    n_own = int(np.count_nonzero(is_own))
+    said = [f"{plural(n_own, 'own point')} removed"] if n_own else []
+    if n_own < len(rows):
+        said.append(labelled_text(len(rows) - n_own, state.vocabulary, CONTAMINANT))
+    back = " Ctrl+Z brings back what was there." if n_own else ""
+    return f"{' and '.join(said)}, {where}.{back}" if said else ""
+
+
+def _move(state: LayerState, layer: Any) -> str:
+    """Let the user's own points be where they were dragged to; say that others stay."""
+    ids = _pick_ids(layer.features, len(layer.data), len(state.picks))
+    slices, coords = transforms.from_points(transforms.layer_points(layer))
+    rows = ids[ids != NEW_PICK]
+    slices, coords = slices[ids != NEW_PICK], coords[ids != NEW_PICK]
+    differs = (np.abs(coords - state.picks.coords_yx_px()[rows]) > LEAST_MOVE_PX).any(axis=1)
+    moved = differs & state.is_own[rows] & (slices == state.slices[rows])
+    if moved.any():
+        state.change(
+            Change.of(state.picks, state.picks.labels, moved=(rows[moved], coords[moved]))
+        )
+    return STAYS if (differs & ~moved).any() else ""
+
+
+def _add_to_origin(state: LayerState, added: Picks) -> None:
+    """Add points that were clicked on an output to the picks it was made of, of its kind."""
+    kinds = {"kept": PARTICLE, "rejected": CONTAMINANT}
+    labels = np.where(added.labels, added.labels, kinds.get(state.role, UNLABELLED))
+    origin = state.origin
+    origin.set_picks(with_added(origin.picks, added.with_labels(labels)))
 
 
 def _is_as_shown(state: LayerState, points: NDArray[Any], features: pd.DataFrame) -> bool:

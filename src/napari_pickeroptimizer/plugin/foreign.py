@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any  # napari viewers and layers, which are not imported here
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,11 @@ from napari_pickeroptimizer.plugin.matching import keep_in_place, micrograph_lay
 NAME_COLUMNS = ("micrograph", "rlnMicrographName")
 # napari's size of points that nobody has set: it says nothing about a particle
 NAPARI_SIZE = 10.0
+# So clicked points are seen on a micrograph, where napari's are a few pixels of the screen.
+OWN_COLOR, OWN_WIDTH = "#C8FF00", 0.12
+N_ACROSS = 40  # rings side by side on a micrograph, before there are picks to go by
+# the size that new layers were given here: nobody has set it
+_given: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 # layers whose size was changed while the plugin saw it: what it is now, somebody has set
 _sized: WeakSet[Any] = WeakSet()
 
@@ -65,7 +70,7 @@ def _assumed(layer: Any, state: LayerState) -> str:
         sentences.append(f"{label_text(state.picks, state.vocabulary)}, by its name.")
     if not has_own_size(layer):
         sentences.append(
-            f"Its point size, {NAPARI_SIZE:g}, is taken for napari's own, and the rings are "
+            f"Nobody set its point size, {_size(layer):.4g}, so the rings are "
             f"{state.diameter_px:.4g} px: set their diameter on the page Label if they should not "
             "be."
         )
@@ -121,9 +126,10 @@ def diameter_px(
 def has_own_size(layer: Any) -> bool:
     """Return whether the size of a layer's points is known to be one that somebody has set.
 
-    It is if it is not napari's default, or was another one before.
+    It is if it is not napari's default, nor what the layer was given here, or was another one
+    before.
     """
-    return layer in _sized or _size(layer) != NAPARI_SIZE
+    return layer in _sized or _size(layer) not in (NAPARI_SIZE, _given.get(layer))
 
 
 def _size(layer: Any) -> float:
@@ -149,6 +155,29 @@ def give_scale(viewer: Any, layer: Any) -> None:
     if transforms.is_plain_beside(layer, stacks[-1]):
         binning = checked_stack(stacks[-1]).binning
         transforms.set_transform(layer, transforms.picks_transform(stacks[-1], binning))
+
+
+def show_well(viewer: Any, layer: Any) -> None:
+    """Let points that are added to a new layer beside micrographs be rings that are well seen.
+
+    They are as large as the newest picks, and as a fortieth of a micrograph before there are any.
+    """
+    if type(layer).__name__ != "Points" or len(layer.data) or layer_state(layer) is not None:
+        return
+    stacks = micrograph_layers(viewer)
+    if not stacks or layer.current_size != NAPARI_SIZE:
+        return
+    stack = checked_stack(stacks[-1])
+    on_same = [picks_state(x).diameter_px for x in picks_layers(viewer)]
+    diameter_px = on_same[-1] if on_same else max(stack.canvas_px) / N_ACROSS
+    try:
+        scale = transforms.diameter_scale(layer, stacks[-1], stack.binning)
+    except LabelError:  # of a unit that no micrograph has
+        return
+    layer.current_size = diameter_px / scale
+    layer.current_border_color, layer.current_border_width = OWN_COLOR, OWN_WIDTH
+    layer.current_face_color = "transparent"
+    _given[layer] = float(layer.current_size)
 
 
 def watch(layer: Any, changed: Callable[[], None]) -> None:

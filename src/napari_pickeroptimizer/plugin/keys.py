@@ -8,17 +8,18 @@ and ``Backspace`` remove points for good.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any  # viewers and layers, which are not imported here
 from weakref import ref
 
-import numpy as np
-
-from napari_pickeroptimizer.classes import CONTAMINANT, UNLABELLED, class_name
+from napari_pickeroptimizer.classes import UNLABELLED, class_name
 from napari_pickeroptimizer.errors import LabelError
-from napari_pickeroptimizer.plugin import navigation
-from napari_pickeroptimizer.plugin.labels.labelled_picks import Change, Rows
-from napari_pickeroptimizer.plugin.labels.vocabulary import STYLES, Vocabulary, plural
+from napari_pickeroptimizer.plugin import editing, navigation
+from napari_pickeroptimizer.plugin.labels.changes import Change, Rows
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    STYLES,
+    Vocabulary,
+    labelled_text,
+)
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     label_layers,
@@ -26,6 +27,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
     picks_state,
 )
 from napari_pickeroptimizer.plugin.targets import (
+    Targets,
     are_shown,
     hidden_text,
     place_text,
@@ -34,16 +36,15 @@ from napari_pickeroptimizer.plugin.targets import (
 
 LABEL_KEYS: dict[str, int] = {
     **{style.key: style.class_id for style in STYLES.values()},
-    # napari's keys for "delete the selected points": in picks layers they reject
-    "1": CONTAMINANT,
-    "Delete": CONTAMINANT,
-    "Backspace": CONTAMINANT,
 }
+# napari's keys for "delete the selected points": they remove own points, and reject picks of a file
+REMOVE_KEYS = ("1", "Delete", "Backspace")
 # Ctrl+Y, which is redo elsewhere, turns napari to three dimensions
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 QUEUE_KEYS = {"N": 1, "B": -1}
 MICROGRAPH_KEYS = {"PageDown": 1, "PageUp": -1}
-ALL_KEYS = (*LABEL_KEYS, UNDO_KEY, REDO_KEY, *QUEUE_KEYS, *MICROGRAPH_KEYS)
+ACT_ANYWHERE = (UNDO_KEY, REDO_KEY, *QUEUE_KEYS, *MICROGRAPH_KEYS)
+ALL_KEYS = (*LABEL_KEYS, *REMOVE_KEYS, UNDO_KEY, REDO_KEY, *QUEUE_KEYS, *MICROGRAPH_KEYS)
 
 
 def bind_keys(viewer: Any, layer: Any) -> None:
@@ -60,8 +61,39 @@ def bind_keys(viewer: Any, layer: Any) -> None:
 
     for key in ALL_KEYS:
         layer.bind_key(key, bound(key), overwrite=True)
-    # after the picks have come back
-    layer.events.data.connect(partial(_tell_removed, viewer_ref), position="last")
+
+
+def bind_viewer_keys(viewer: Any, picks_layer: Callable[[], Any]) -> None:
+    """Let keys say what to do while no picks are selected in the layer list.
+
+    napari asks the viewer last: what the selected layer does with a key comes first. Undo and
+    the keys for micrographs act on the panel's picks, `picks_layer`.
+    """
+    viewer_ref = ref(viewer)
+
+    def bound(key: str) -> Callable[[Any], None]:
+        def on_key(_viewer: Any) -> None:
+            shown, layer = viewer_ref(), picks_layer()
+            state = None if layer is None else layer_state(layer)
+            if shown is None or state is None:
+                return
+            if key in ACT_ANYWHERE:
+                press(shown, layer, key)
+                return
+            active = shown.layers.selection.active
+            which = "no layer is" if active is None else f"{active.name!r} is"
+            _refuse(
+                shown,
+                state,
+                f"{key} labels picks, but {which} selected in the layer list: nothing was "
+                f"labelled. Select {layer.name!r} there.",
+            )
+
+        on_key.__doc__ = _help(key)
+        return on_key
+
+    for key in (*LABEL_KEYS, *ACT_ANYWHERE):
+        viewer.bind_key(key, bound(key), overwrite=True)
 
 
 def press(viewer: Any, layer: Any, key: str) -> bool:
@@ -74,17 +106,24 @@ def press(viewer: Any, layer: Any, key: str) -> bool:
             navigation.go_to_micrograph(viewer, source, MICROGRAPH_KEYS[key])
     elif why := hidden_text(layer):
         _refuse(viewer, state, why)
-    elif key in LABEL_KEYS:
-        try:
-            label(viewer, layer, LABEL_KEYS[key])
-        except LabelError as error:
-            _refuse(viewer, state, str(error))
     elif key in QUEUE_KEYS:
         if (source := _source_layer(layer)) is not None:
             navigation.step_queue(viewer, source, QUEUE_KEYS[key])
     else:
-        _travel(viewer, layer, forward=key == REDO_KEY)
+        try:
+            _change(viewer, layer, key)
+        except LabelError as error:
+            _refuse(viewer, state, str(error))
     return True
+
+
+def _change(viewer: Any, layer: Any, key: str) -> None:
+    if key in LABEL_KEYS:
+        label(viewer, layer, LABEL_KEYS[key])
+    elif key in REMOVE_KEYS:
+        remove(viewer, layer)
+    else:
+        _travel(viewer, layer, forward=key == REDO_KEY)
 
 
 def label(viewer: Any, layer: Any, class_id: int, *, pointing: bool = True) -> None:
@@ -122,23 +161,20 @@ def check_class(vocabulary: Vocabulary, class_id: int) -> None:
         raise LabelError(f"There is no class {class_id} yet: add it in the Label panel.")
 
 
-def labelled_text(n: int, vocabulary: Vocabulary, class_id: int) -> str:
-    """Return ``3 picks labelled carbon``."""
-    if class_id == UNLABELLED:
-        return f"{plural(n, 'pick')} without a label now"
-    return f"{plural(n, 'pick')} labelled {vocabulary.name(class_id)}"
+def remove(viewer: Any, layer: Any, rows: Rows | None = None) -> None:
+    """Take picks away, by default those that a key means; those of a file become contaminants.
 
-
-def _tell_removed(viewer_ref: ref[Any], event: Any) -> None:
-    """Say which picks napari's own button rejected: it means those of other micrographs too."""
-    viewer, layer = viewer_ref(), event.source
-    if viewer is None or str(getattr(event.action, "value", "")) != "removed":
-        return
-    n = len(picks_state(layer).picks)
-    rows = np.unique(np.array(list(event.data_indices), dtype=np.intp) % max(n, 1))
-    if len(rows) and n == len(layer.data):
-        said = labelled_text(len(rows), picks_state(layer).vocabulary, CONTAMINANT)
-        viewer.status = f"{said}, {place_text(layer, rows)}."
+    Raises
+    ------
+    LabelError
+        Nothing was: there is no pick that is seen, or none can be taken away now.
+    """
+    found = targets(viewer, layer) if rows is None else Targets(rows)
+    if found.why_none:
+        raise LabelError(found.why_none)
+    state = picks_state(layer)
+    notes = [editing.remove(state, found.rows), found.left]
+    viewer.status = " ".join(filter(None, notes))
 
 
 def _refuse(viewer: Any, state: LayerState, why: str) -> None:
@@ -155,18 +191,21 @@ def _travel(viewer: Any, layer: Any, *, forward: bool) -> None:
         return
     change: Change = (state.history.done if forward else state.history.undone)[-1]
     source = _source_layer(layer)
-    what = f"{'Redone' if forward else 'Undone'}: {plural(len(change.rows), 'label')}"
-    viewer.status = f"{what}{'' if source is None else _show(viewer, source, change.rows)}."
+    what = f"{'Redone' if forward else 'Undone'}: {change.text}"
+    where = (
+        "" if source is None else _show(viewer, source, change.rows_in(state.picks, forward))
+    )
+    viewer.status = f"{what}{where}."
 
 
 def _show(viewer: Any, layer: Any, rows: Rows) -> str:
     """Go to picks if none is shown; return where they are, unless all were in sight before."""
     shown = are_shown(viewer, layer, rows)
-    if shown.all():
+    if shown.all():  # or there are none any more
         return ""
     if not shown.any():
         navigation.show_micrograph_of(viewer, layer, int(rows[0]))
-    return f", {place_text(layer, rows)}"
+    return f", {place_text(picks_state(layer), rows)}"
 
 
 def _source_layer(layer: Any) -> Any | None:
@@ -179,10 +218,12 @@ def _help(key: str) -> str:
     """Return the action of a key as text."""
     if key in LABEL_KEYS:
         return f"Label the picks {class_name(LABEL_KEYS[key])}."
+    if key in REMOVE_KEYS:
+        return "Remove own points; picks of a file become contaminants."
     step = (QUEUE_KEYS | MICROGRAPH_KEYS).get(key, 0)
     direction = "next" if step > 0 else "previous"
     if key in QUEUE_KEYS:
-        return f"Go to the {direction} pick of the queue."
+        return f"Go to the {direction} suggested pick."
     if key in MICROGRAPH_KEYS:
         return f"Go to the {direction} micrograph with picks."
     if key == UNDO_KEY:

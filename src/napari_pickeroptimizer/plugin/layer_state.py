@@ -21,12 +21,8 @@ from psygnal import Signal
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.labelled_picks import (
-    History,
-    LabelledPicks,
-    Rows,
-    no_rows,
-)
+from napari_pickeroptimizer.plugin.labels.changes import NEW, History, Rows, no_rows
+from napari_pickeroptimizer.plugin.labels.labelled_picks import LabelledPicks
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.plugin.transforms import guess_diameter_px
 from napari_pickeroptimizer.prune.decision import Decision
@@ -134,6 +130,8 @@ class LayerState(LabelledPicks):
     """Emitted with the row of the pick that was visited."""
     refused = Signal(str)
     """Emitted with the reason why a key did nothing."""
+    said = Signal(str)
+    """Emitted with what became of points that napari's own tools edited, for the status bar."""
 
     @classmethod
     def of_picks(cls, picks: Picks, *, diameter_px: float | None = None) -> LayerState:
@@ -282,18 +280,44 @@ class LayerState(LabelledPicks):
         self.redraw.emit(None)
         self.scores_changed.emit()
 
-    def _update_decision(self, rows: Rows, n_added: int) -> Rows:
-        """Update the decision to labels and added picks; return other rows that changed."""
+    def _update_decision(self, rows: Rows) -> Rows:
+        """Update the decision to labels; return other rows that changed."""
         scores = self.scores
         if scores is None:
             return no_rows()
         self.needs_refresh = self.needs_refresh or scores.complete
-        if n_added:
-            scores.grow(self.picks)
-            self._decision = None
         if self._decision is None:
             return no_rows()
         return self._decision.set_labels(rows, self.picks.labels[rows])
+
+    def _move_rows(self, old: Rows, row_of: Rows) -> None:
+        """Let scores, places, queue and doubtful labels follow the picks."""
+        self._decision = None
+        self.frames = [replace(f, rows=_followed(f.rows, row_of)) for f in self.frames]
+        self.doubtful = _followed(self.doubtful, row_of)
+        if self.scores is not None:
+            self.scores.rearrange(self.picks, old)
+            self.needs_refresh = self.needs_refresh or self.scores.complete
+        if self.queue is not None and (row_of == NEW).any():
+            left = row_of[self.queue.rows] != NEW
+            position = int(np.count_nonzero(left[: self.queue.position]))
+            rows = row_of[self.queue.rows[left]]
+            is_left = len(rows) > 0
+            position = min(position, len(rows) - 1)
+            self.set_queue(Queue(rows, self.queue.reason, position) if is_left else None)
+
+    @property
+    def why_in_place(self) -> str:
+        """Why no pick can be moved or taken away now; empty if they can."""
+        if self.scores is None or self.scores.complete:
+            return ""
+        return "The picks are being scored: move or remove points, or undo that, afterwards."
+
+
+def _followed(rows: Rows, row_of: Rows) -> Rows:
+    """Return where rows are now, without those that are gone."""
+    now = row_of[rows]
+    return now[now != NEW]
 
 
 def layer_state(layer: Any) -> LayerState | None:

@@ -116,6 +116,21 @@ def own_layers(
     return found, reasons
 
 
+def only_learned_from(viewer: Any, chosen: Any | None, vocabulary: Vocabulary) -> str:
+    """Return that the labels of the user's own layers decide on no pick; empty without any."""
+    names = [
+        repr(layer.name)
+        for layer in label_layers(viewer)
+        if layer is not unwrap(chosen) and layer.visible and _may_be_own(layer, vocabulary)
+    ]
+    if chosen is None or not names:
+        return ""
+    return (
+        f"Labels in {', '.join(names)} are learned from, but decide on no pick here. To let them, "
+        "take them over: page Label, Points and areas of other layers."
+    )
+
+
 def labelled_layer(
     viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary
 ) -> LabelledLayer:

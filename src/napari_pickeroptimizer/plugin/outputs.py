@@ -204,6 +204,11 @@ def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
     }
 
 
+def output_name(name: str, role: str) -> str:
+    """Return the name of an output of the picks layer of a name."""
+    return f"{name} {role}"
+
+
 def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
     """Show all picks, or only the kept or the rejected ones; that layer becomes active."""
     viewer, layer = unwrap(viewer), unwrap(layer)
@@ -277,7 +282,7 @@ def _add_output(
         rows,
         source.vocabulary,
     )
-    data, attributes, _ = painting.points_data(state, f"{layer.name} {role}")
+    data, attributes, _ = painting.points_data(state, output_name(layer.name, role))
     place = matching.place_of(viewer, source) or transforms.transform_of(layer)
     attributes |= {**place, "visible": False}
     return viewer.add_points(data, **attributes)

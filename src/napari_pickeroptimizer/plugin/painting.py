@@ -23,6 +23,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     LayerState,
     for_layer,
+    layer_state,
     picks_state,
 )
 
@@ -30,6 +31,8 @@ from napari_pickeroptimizer.plugin.layer_state import (
 RING_WIDTH = 0.07
 LABEL_WIDTH = 0.18
 NOT_SCORED = "not scored"
+# Selected picks are filled, whatever their class: napari's blue rim is nearly the particles'.
+SELECTED_RGBA = (1.0, 1.0, 1.0, 0.35)
 
 
 def points_data(
@@ -57,7 +60,7 @@ def appearance(state: LayerState) -> dict[str, Any]:
     """Return colour, line width and symbol of each pick."""
     labels, symbols = state.picks.labels, state.vocabulary.symbols
     return {
-        "border_color": state.vocabulary.palette_rgba[shown_class(state)],
+        "border_color": state.palette_rgba[shown_class(state)],
         "border_width": _widths(labels),
         # napari takes a second to check a million symbols, and no time for one
         "symbol": symbols[labels] if labels.any() else symbols[UNLABELLED],
@@ -122,6 +125,25 @@ def follow_state(layer: Any, state: LayerState) -> None:
     state.diameter_changed.connect(for_layer(layer, _resize))
 
 
+def follow_selection(layer: Any) -> None:
+    """Fill the selected picks from now on."""
+    layer.selected_data.events.items_changed.connect(for_layer(layer, _on_selected))
+
+
+def _on_selected(layer: Any, *_: object) -> None:
+    if layer_state(layer) is not None and len(layer.face_color) == len(layer.data):
+        _fill_selected(layer)
+        layer.events.border_color()  # an edit in place emits no event; this redraws all
+
+
+def _fill_selected(layer: Any) -> None:
+    if layer.face_color_mode != "direct":  # of the user's own points
+        layer.face_color = "transparent"
+    rows = np.fromiter(layer.selected_data, np.intp, len(layer.selected_data))
+    layer.face_color[:] = 0
+    layer.face_color[rows[rows < len(layer.data)]] = SELECTED_RGBA
+
+
 def paint(layer: Any) -> None:
     """Redraw a layer: points, features, colours and symbols."""
     state = picks_state(layer)
@@ -138,6 +160,7 @@ def paint(layer: Any) -> None:
         layer.symbol = state.vocabulary.symbols[UNLABELLED]
         _write_symbols(layer, state, np.flatnonzero(state.picks.labels != UNLABELLED))
         layer.border_width = attributes["border_width"]
+        _fill_selected(layer)
         layer.border_color = attributes["border_color"]  # last: it draws all three
 
 
@@ -179,7 +202,7 @@ def _write(layer: Any, state: LayerState, rows: NDArray[np.intp]) -> None:
     if not len(rows):
         return
     with marked(state):
-        layer.border_color[rows] = state.vocabulary.palette_rgba[shown_class(state, rows)]
+        layer.border_color[rows] = state.palette_rgba[shown_class(state, rows)]
         layer.border_width[rows] = _widths(state.picks.labels[rows])
         _write_symbols(layer, state, rows)
         _write_features(layer, state, rows)

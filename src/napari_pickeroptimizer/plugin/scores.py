@@ -206,6 +206,17 @@ class Scores:
         if self.features is not None:
             self.features = _with_nan_rows(self.features, n_new)
 
+    def rearrange(self, picks: Picks, old: NDArray[np.intp]) -> None:
+        """Follow picks to other rows: each was in row `old`; those of -1 are not scored."""
+        code_of = {name: i for i, name in enumerate(self.names)}
+        codes, names = pd.factorize(picks.table["micrograph"])
+        of_names = [code_of.setdefault(str(name), len(code_of)) for name in names]
+        self.codes = np.array(of_names, dtype=np.int32)[codes]
+        self.names, self.order = tuple(code_of), None
+        self.probabilities = _taken(self.probabilities, old)
+        if self.features is not None:
+            self.features = _taken(self.features, old)
+
     def scored_picks(self, picks: Picks) -> Picks:
         """Return picks with their probabilities, as `score` does."""
         columns = {
@@ -234,3 +245,10 @@ class Scores:
 def _with_nan_rows(values: NDArray[Any], n: int) -> NDArray[Any]:
     nothing = np.full((n, values.shape[1]), np.nan, dtype=values.dtype)
     return np.concatenate([values, nothing])
+
+
+def _taken(values: NDArray[Any], old: NDArray[np.intp]) -> NDArray[Any]:
+    """Return rows of floats, NaN for row -1."""
+    taken = values[old]
+    taken[old < 0] = np.nan
+    return taken

@@ -18,25 +18,21 @@ from psygnal import Signal
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.plugin import (
-    editing,
     foreign,
     keys,
     matching,
-    navigation,
+    new_layers,
     outputs,
-    painting,
     targets,
 )
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import (
     StackView,
     stack_of,
-    widen_contrast_range,
 )
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
-    for_layer,
     label_layers,
     layer_state,
     picks_layers,
@@ -44,6 +40,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
     unwrap,
 )
 from napari_pickeroptimizer.plugin.matching import micrograph_layers
+from napari_pickeroptimizer.plugin.targets import grid_of
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
@@ -155,6 +152,15 @@ class Session:
             self._chosen_stack = ref(unwrap(stack_layer))
         self.check_target()
 
+    def follow_active(self, layer: Any) -> None:
+        """Work on the picks that were selected in the layer list; on others as before."""
+        state = layer_state(layer)
+        origin = None if state is None else state.origin.layer_ref
+        picks_layer = None if origin is None else origin()
+        if picks_layer is not None and picks_layer in self.viewer.layers:
+            self._chosen_picks = origin
+            self.check_target()
+
     def check_target(self) -> None:
         """Emit a signal if the current layers have changed."""
         target = (self.picks_layer, self.stack_layer)
@@ -208,35 +214,48 @@ def session_of(viewer: Any) -> Session:
     if viewer in _sessions:
         return _sessions[viewer]
     session = _sessions[viewer] = Session(ref(viewer))
-
-    def add(layer: Any) -> None:
-        _set_up(session, layer)
-        foreign.watch(layer, on_change)
-
-    def on_inserted(event: Any) -> None:
-        add(event.value)
-        on_change()
-
-    def on_removed(event: Any) -> None:
-        if (state := layer_state(event.value)) is not None:
-            state.is_open = False
-        on_change()
-
-    def on_change(event: Any = None) -> None:
-        if session.viewer_ref() is not None:
-            session.layers_changed.emit()
-            session.check_target()
-
     events = viewer.layers.events
-    events.inserted.connect(on_inserted)
-    events.removed.connect(on_removed)
-    events.reordered.connect(on_change)
-    viewer.dims.events.current_step.connect(partial(_colour_shown, session))
+    events.inserted.connect(partial(_on_inserted, session))
+    events.removed.connect(partial(_on_removed, session))
+    events.reordered.connect(partial(_on_change, session))
+    viewer.layers.selection.events.active.connect(partial(_on_active, session))
+    viewer.dims.events.current_step.connect(partial(new_layers.colour_shown, session))
+    grid_of(viewer).events.enabled.connect(partial(_explain_grid, session))
+    keys.bind_viewer_keys(viewer, lambda: session.picks_layer)
     targets.follow_pointer(viewer, session.pointer_on_canvas.emit)
     for layer in list(viewer.layers):
-        add(layer)
+        _add(session, layer)
     session.check_target()
     return session
+
+
+def _add(session: Session, layer: Any) -> None:
+    new_layers.set_up(session, layer)
+    foreign.watch(layer, partial(_on_change, session))
+
+
+def _on_inserted(session: Session, event: Any) -> None:
+    _add(session, event.value)
+    _on_change(session)
+
+
+def _on_removed(session: Session, event: Any) -> None:
+    if (state := layer_state(event.value)) is not None:
+        if state.role == "picks" and session.viewer_ref() is not None:
+            new_layers.tell_orphans(session, event.value)
+        state.is_open = False
+    _on_change(session)
+
+
+def _on_change(session: Session, _event: Any = None) -> None:
+    if session.viewer_ref() is not None:
+        session.layers_changed.emit()
+        session.check_target()
+
+
+def _on_active(session: Session, event: Any) -> None:
+    if session.viewer_ref() is not None and event.value is not None:
+        session.follow_active(event.value)
 
 
 def session_with(layer: Any) -> Session:
@@ -292,7 +311,7 @@ def adopt_layer(viewer: Any, layer: Any, stack_layer: Any = None) -> None:
     if not stacks:
         raise MicrographNotFoundError("there are no micrographs: open them first.")
     told = foreign.adopt(viewer, layer, stacks[-1], session.vocabulary)
-    _set_up(session, layer)
+    new_layers.set_up(session, layer)
     if told:
         viewer.status = told
         show_info(told)
@@ -311,86 +330,17 @@ def stack_for(viewer: Any, layer: Any, stack_layer: Any) -> StackView:
     return stack
 
 
-def _set_up(session: Session, layer: Any) -> None:
-    """Set up a new layer: keys for picks; slices for picks when a stack is added."""
-    viewer, state = session.viewer, layer_state(layer)
-    if state is not None:
-        painting.follow_state(layer, state)
-        state.set_vocabulary(session.vocabulary)
-        if not state.is_open:
-            state.is_open = True
-            _follow(session, layer, state)
-        matching.place_on_best(viewer, layer)
-        matching.keep_in_place(viewer, layer)
-        if state.role == "picks":
-            navigation.show_some(viewer, state)
-    elif stack_of(layer.metadata) is not None:
-        widen_contrast_range(layer)
-        matching.take_along(viewer, layer)
-        waiting = picks_layers(viewer)
-        for picks_layer in waiting:
-            matching.place_on_best(viewer, picks_layer)
-        if waiting:  # an image above the picks would hide them
-            viewer.layers.move(viewer.layers.index(layer), 0)
-            viewer.reset_view()
-        for other in viewer.layers:
-            foreign.give_scale(viewer, other)
-    else:
-        foreign.give_scale(viewer, layer)
-
-
-def _follow(session: Session, layer: Any, state: LayerState) -> None:
-    """Set up labelling of a picks layer, and forward its signals."""
-    if len(state.labels_changed):  # removed, and back
-        painting.paint(layer)
-        return
-    editing.follow_edits(layer)
-    keys.bind_keys(session.viewer, layer)
-    matching.hold(session.viewer, layer)
-    state.open_journal()
-    layer.events.current_size.connect(lambda e: session.diameter_changed.emit(e.source))
-    for signal, slot in (
-        (state.labels_changed, partial(_on_labels, session)),
-        (state.scores_changed, partial(_on_scores, session)),
-        (state.threshold_changed, partial(_on_threshold, session)),
-        (state.queue_changed, session.queue_changed.emit),
-        (state.visited, session.pick_visited.emit),
-        (state.refused, session.key_refused.emit),
-    ):
-        signal.connect(for_layer(layer, slot))
-
-
-def _on_labels(session: Session, layer: Any, rows: Any) -> None:
-    """Update outputs, panels and the queue after a change of labels."""
-    state = picks_state(layer)
-    if state.scores is not None and state.scores.complete:
-        session.refresh_soon(layer)
-    session.labels_changed.emit(layer, rows)
-    if state.queue is not None:
-        navigation.advance_after_label(session.viewer, layer, rows)
-
-
-def _on_scores(session: Session, layer: Any) -> None:
-    if picks_state(layer).needs_refresh:
-        session.refresh_soon(layer)
-    session.scores_changed.emit(layer)
-
-
-def _on_threshold(session: Session, layer: Any) -> None:
-    """Colour the visible picks at once, and the others later."""
-    if picks_state(layer).needs_refresh:
-        outputs.paint_shown(session.viewer, layer)
-        session.refresh_soon(layer)
-    session.threshold_changed.emit(layer)
-
-
-def _colour_shown(session: Session, _event: Any = None) -> None:
-    """Colour the picks of a micrograph when it is shown, if their colours are outdated."""
+def _explain_grid(session: Session, _event: Any = None) -> None:
+    """Say how picks and micrographs stay together in napari's grid."""
     viewer = session.viewer_ref()
-    if viewer is not None:
-        for layer in picks_layers(viewer):
-            if picks_state(layer).needs_refresh:
-                outputs.paint_shown(viewer, layer)
+    if viewer is not None and grid_of(viewer).enabled and picks_layers(viewer):
+        said = (
+            "The grid shows each layer in a tile of its own, so picks are not on their "
+            "micrographs, and keys label selected picks only. Press the grid button again for "
+            "all layers on one another."
+        )
+        viewer.status = said
+        show_info(said)
 
 
 def _alive(viewer: Any, layer_ref: ref[Any] | None) -> Any | None:

@@ -16,9 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.plugin import transforms
-from napari_pickeroptimizer.plugin.labels.labelled_picks import Rows, no_rows
+from napari_pickeroptimizer.plugin.labels.changes import Rows, no_rows
 from napari_pickeroptimizer.plugin.labels.vocabulary import plural
-from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
+from napari_pickeroptimizer.plugin.layer_state import (
+    LayerState,
+    layer_state,
+    picks_state,
+    unwrap,
+)
 
 SELECTING_MODES = ("select", "add")
 NONE_SELECTED = "No pick is selected: click one, or drag a box in selection mode (S)."
@@ -61,8 +66,11 @@ def targets(viewer: Any, layer: Any, *, pointing: bool = True) -> Targets:
     if layer.mode in SELECTING_MODES:
         first, second = here, pointed
     rows = first if len(first) else second
+    other = _other_pointed_at(viewer, layer) if pointing and not len(pointed) else ""
+    if other and layer.mode not in SELECTING_MODES:
+        return Targets(no_rows(), why_none=other)  # not the ones selected here
     if not len(rows):
-        return Targets(rows, why_none=_why_none(layer, elsewhere, pointing))
+        return Targets(rows, why_none=other or _why_none(layer, elsewhere, pointing))
     if rows is pointed or not len(elsewhere):
         return Targets(rows)
     return Targets(rows, left=f"{len(elsewhere):,} selected elsewhere left as they are")
@@ -93,12 +101,12 @@ def hidden_text(layer: Any) -> str:
     return f"{layer.name} is hidden: nothing was done. Show the layer by its eye in the list."
 
 
-def place_text(layer: Any, rows: Rows) -> str:
+def place_text(state: LayerState, rows: Rows) -> str:
     """Return where picks are: ``on m4.mrc``, or ``on 3 micrographs``."""
-    slices = np.unique(np.rint(transforms.layer_points(layer)[rows, 0])).astype(int)
-    names = picks_state(layer).slice_names
-    if len(slices) == 1 and 0 <= slices[0] < len(names):
-        return f"on {PurePosixPath(names[slices[0]]).name}"
+    names = state.picks.table["micrograph"].iloc[rows].unique()
+    slices = {state.slice_of[name] for name in names}
+    if len(slices) == 1:
+        return f"on {PurePosixPath(names[0]).name}"
     return f"on {plural(len(slices), 'micrograph')}"
 
 
@@ -156,10 +164,26 @@ def _pointed(viewer: Any, layer: Any) -> Rows:
     return no_rows() if value is None else np.array([value], dtype=np.intp)
 
 
+def _other_pointed_at(viewer: Any, layer: Any) -> str:
+    """Return that the pick under the pointer is another layer's; empty where there is none."""
+    for other in reversed(viewer.layers):
+        state = None if other is layer or not other.visible else layer_state(other)
+        if state is not None and len(_pointed(viewer, other)):
+            return (
+                f"The pick under the pointer is of {other.name!r}: nothing was labelled. Select "
+                f"that layer in the list, or as Picks in the panel."
+            )
+    return ""
+
+
 def _can_point(viewer: Any) -> bool:
     """Whether one place of the pointer is one place on one micrograph."""
-    grid = (viewer.canvas if hasattr(viewer, "canvas") else viewer).grid
-    return bool(viewer.dims.ndisplay == 2 and not grid.enabled)
+    return bool(viewer.dims.ndisplay == 2 and not grid_of(viewer).enabled)
+
+
+def grid_of(viewer: Any) -> Any:
+    """Return the grid of a viewer, which napari 0.9 moved."""
+    return (viewer.canvas if hasattr(viewer, "canvas") else viewer).grid
 
 
 def _is_flat(viewer: Any) -> bool:
@@ -173,7 +197,8 @@ def _why_none(layer: Any, elsewhere: Rows, pointing: bool) -> str:
         return NONE_POINTED_AT if pointing else NONE_SELECTED
     is_one = len(elsewhere) == 1
     what = f"{plural(len(elsewhere), 'selected pick')} {'is' if is_one else 'are'}"
+    where = place_text(picks_state(layer), elsewhere)
     return (
-        f"{what} {place_text(layer, elsewhere)}, not on the one shown: nothing was labelled. "
+        f"{what} {where}, not on the one shown: nothing was labelled. "
         f"Go back to {'it' if is_one else 'them'}, or select picks here."
     )

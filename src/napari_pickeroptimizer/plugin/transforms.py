@@ -100,29 +100,34 @@ def is_plain_beside(layer: Any, stack_layer: Any) -> bool:
     return is_unscaled(layer) and not _is_pixel(stack_layer)
 
 
-def on_micrographs(layer: Any, stack_layer: Any, n_slices: int, binning: int) -> NDArray[Any]:
-    """Return the (n, 3) points of any Points layer as slice, y and x in micrograph pixels.
+def on_micrographs(
+    layer: Any, stack_layer: Any, n_slices: int, binning: int, places: Any = None
+) -> NDArray[Any]:
+    """Return (n, 3) places of any layer as slice, y and x in micrograph pixels.
 
-    Points are where they are shown. Those of a layer without scale and unit, beside a stack in
-    Å, are pixels of the micrographs.
+    They are where they are shown. Those of a layer without scale and unit, beside a stack in Å,
+    are pixels of the micrographs.
 
     Parameters
     ----------
-    layer : napari.layers.Points
-        Points with the axes (micrograph, y, x), or (y, x) on a stack of a single micrograph.
+    layer : napari.layers.Points or napari.layers.Shapes
+        A layer with the axes (micrograph, y, x), or (y, x) on a stack of a single micrograph.
     stack_layer : napari.layers.Image
         The micrographs.
     n_slices : int
         Their number.
     binning : int
         Micrograph pixels in a displayed one.
+    places : (n, ndim) array, optional
+        Places in the layer's data, by default its points.
 
     Raises
     ------
     LabelError
-        The axes, the units, or a point cannot be reconciled with the micrographs.
+        The axes, the units, or a place cannot be reconciled with the micrographs.
     """
-    points = np.asarray(layer.data, dtype=np.float64).reshape(-1, layer.ndim)
+    data = layer.data if places is None else places
+    points = np.asarray(data, dtype=np.float64).reshape(-1, layer.ndim)
     if layer.ndim != 3 and not (layer.ndim == 2 and n_slices == 1):
         raise LabelError(
             f"the points of {layer.name!r} have {layer.ndim} coordinates: expected 3 (micrograph, "

@@ -46,6 +46,17 @@ def state(picks: Picks) -> LayerState:
 
 
 @pytest.fixture
+def some_model() -> Any:
+    """Return a model of two classes that has a card, and no network."""
+    from napari_pickeroptimizer.box_size import BoxSettings
+    from napari_pickeroptimizer.model.card import ModelCard
+    from napari_pickeroptimizer.model.checkpoint import Classifier
+
+    card = ModelCard((1, 2), ("particle", "ice"), "r", BoxSettings(diameter_px=9))
+    return Classifier(None, card)  # type: ignore[arg-type]
+
+
+@pytest.fixture
 def viewer() -> Any:
     components = pytest.importorskip("napari.components")
     return components.ViewerModel()

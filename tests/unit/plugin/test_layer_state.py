@@ -14,7 +14,7 @@ from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.labelled_picks import with_added
+from napari_pickeroptimizer.plugin.labels.changes import with_added
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     SUGGESTED,

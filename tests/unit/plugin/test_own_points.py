@@ -311,7 +311,7 @@ def test_what_is_assumed_of_a_layer_is_told_and_how_to_change_it(viewer, open_st
     layer = viewer.add_points(CLICKED, name="junk", **as_napari_makes_it(stack))
     session.adopt_layer(viewer, layer)
     assert viewer.status == (
-        "junk: 3 contaminants, by its name. Its point size, 10, is taken for napari's own, and the "
+        "junk: 3 contaminants, by its name. Nobody set its point size, 10, so the "
         "rings are 100 px: set their diameter on the page Label if they should not be."
     )
     sized = viewer.add_points(CLICKED, size=30, **as_napari_makes_it(stack))

@@ -64,6 +64,25 @@ def test_points_removed_by_a_button_come_back_rejected(layer):
     assert session.picks_of(layer).labels.tolist() == [CONTAMINANT, 0, 0, CONTAMINANT]
 
 
+def test_a_point_of_ones_own_is_moved_deleted_and_undone_as_in_any_layer(layer):
+    layer.add([1, 11, 22])
+    layer.selected_data = {4}
+    moved = layer.data.copy()
+    moved[[0, 4], 1:] += 5
+    layer.data = moved
+    assert layer.data[4].tolist() == [1, 16, 27]
+    assert layer.data[0].tolist() != moved[0].tolist()  # the picker's pick is where it was
+    layer.selected_data = {0, 4}
+    layer.remove_selected()
+    assert len(layer.data) == len(session.picks_of(layer)) == 4
+    assert session.picks_of(layer).labels.tolist() == [CONTAMINANT, 0, 0, 0]
+    for n, y in ((5, 16), (5, 11), (4, None)):  # deleted, moved, added
+        assert actions.undo(layer)
+        assert len(layer.data) == n
+        assert y is None or layer.data[4, 1] == y
+    assert not session.picks_of(layer).labels.any()
+
+
 def test_all_points_removed_come_back(layer):
     layer.data = np.zeros((0, 3))
     assert len(layer.data) == 4

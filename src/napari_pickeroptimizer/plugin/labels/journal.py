@@ -119,6 +119,11 @@ class Journal:
             lines.append({**line, "added": True} if added else line)
         self._append(lines, picks)
 
+    def write_removed(self, picks: Picks) -> None:
+        """Append that the user took away these picks of no file."""
+        places = _places_json(picks.table[PLACE])
+        self._append([{"label": UNLABELLED, "at": places, "removed": True}], picks)
+
     def write_names(self, names: Mapping[int, str], picks: Picks) -> None:
         """Append the names of the classes."""
         self._append([{"classes": {str(i): name for i, name in names.items()}}], picks)
@@ -149,6 +154,7 @@ class Journal:
         # a pick that the user added stays one, however often it is labelled afterwards
         every["added"] = every.groupby(PLACE)["added"].transform("any")
         last = every.drop_duplicates(PLACE, keep="last")
+        last = last[~last["removed"]]  # what was added, and taken away again
         labels, unmatched = _at_same_place(picks, last)
         is_new = unmatched["added"].to_numpy(bool)
         moved = unmatched[~is_new & (unmatched["label"] != UNLABELLED)]
@@ -237,7 +243,8 @@ def _places(entry: Mapping[str, Any]) -> pd.DataFrame:
     xy = np.array([p for at in entry["at"].values() for p in at], dtype=np.float64)
     xy = xy.reshape(-1, 2)
     table = pd.DataFrame({"micrograph": pd.Series(names, dtype="str"), "x": xy[:, 0]})
-    return table.assign(y=xy[:, 1], label=entry["label"], added=bool(entry.get("added")))
+    flags = {name: bool(entry.get(name)) for name in ("added", "removed")}
+    return table.assign(y=xy[:, 1], label=entry["label"], **flags)
 
 
 def _at_same_place(picks: Picks, last: pd.DataFrame) -> tuple[NDArray[np.int8], pd.DataFrame]:

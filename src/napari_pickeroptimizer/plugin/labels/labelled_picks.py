@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,67 +13,17 @@ from psygnal import Signal
 
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
-from napari_pickeroptimizer.picks import Picks, concatenate
+from napari_pickeroptimizer.picks import NO_SOURCE, Picks
+from napari_pickeroptimizer.plugin.labels.changes import NEW, Change, History, Rows, no_rows
 from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, journal_of
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    DEFAULT_VOCABULARY,
+    TINTS_RGBA,
+    Vocabulary,
+)
+from napari_pickeroptimizer.schema import FEATURE_PREFIX
 
-Rows = NDArray[np.intp]
 Role = Literal["picks", "kept", "rejected", "unscored"]
-MAX_CHANGES = 1000
-
-
-def no_rows() -> Rows:
-    """Return no rows of picks."""
-    return np.empty(0, dtype=np.intp)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of the labels of some picks.
-
-    Parameters
-    ----------
-    rows : (n,) int
-        Their rows in the table of picks.
-    before, after : (n,) int8
-        Their class ids, 0 = unlabelled.
-    """
-
-    rows: Rows
-    before: NDArray[np.int8]
-    after: NDArray[np.int8]
-
-
-def _no_changes() -> deque[Change]:
-    return deque(maxlen=MAX_CHANGES)
-
-
-@dataclass
-class History:
-    """Stacks of done and undone changes, the newest last."""
-
-    done: deque[Change] = field(default_factory=_no_changes)
-    undone: deque[Change] = field(default_factory=_no_changes)
-
-    def push(self, change: Change) -> None:
-        """Add a change; undone changes can no longer be redone."""
-        self.done.append(change)
-        self.undone.clear()
-
-    def undo(self) -> Change | None:
-        """Return the change to undo (set `before`), None when there is none."""
-        return _move(self.done, self.undone)
-
-    def redo(self) -> Change | None:
-        """Return the change to redo (set `after`), None when there is none."""
-        return _move(self.undone, self.done)
-
-
-def _move(source: deque[Change], target: deque[Change]) -> Change | None:
-    if not source:
-        return None
-    target.append(source.pop())
-    return target[-1]
 
 
 @dataclass(eq=False)
@@ -109,6 +58,8 @@ class LabelledPicks:
         Label of points that the user adds: of a layer called "junk" they are contaminants.
     home : str
         What tells picks of no file from others of no file: their micrographs and their layer.
+    tint : int
+        Which colour picks without a class have, to tell layers apart.
     """
 
     picks: Picks
@@ -126,6 +77,7 @@ class LabelledPicks:
     recovery: Recovery | None = None
     class_of_new: int = UNLABELLED
     home: str = ""
+    tint: int = 0
 
     redraw = Signal(object)
     """Emitted with the rows to redraw, None for all whose class or score has changed."""
@@ -134,6 +86,8 @@ class LabelledPicks:
     labels_changed = Signal(object)
     """Emitted with the rows whose labels changed, or that were added; they are drawn."""
     diameter_changed = Signal()
+    rows_moved = Signal(object)
+    """Emitted with the row of each former pick, when some were taken away."""
 
     def place(
         self, slice_of: Mapping[str, int], slice_names: tuple[str, ...], stack: Hashable
@@ -151,6 +105,19 @@ class LabelledPicks:
         if names != before:
             self._write_journal(lambda journal: journal.write_names(names, self.picks))
         self.view_changed.emit()
+
+    @property
+    def palette_rgba(self) -> NDArray[np.float64]:
+        """(7, 4) colours by class id, 0 = unlabelled."""
+        palette = self.vocabulary.palette_rgba.copy()
+        palette[UNLABELLED] = TINTS_RGBA[self.tint % len(TINTS_RGBA)]
+        return palette
+
+    def set_tint(self, tint: int) -> None:
+        """Change the colour of picks without a class."""
+        if tint != self.tint:
+            self.tint = tint
+            self.view_changed.emit()
 
     def set_diameter(self, diameter_px: float) -> None:
         """Change the diameter of the rings."""
@@ -193,19 +160,54 @@ class LabelledPicks:
     def set_picks(self, picks: Picks) -> None:
         """Replace the picks by the same ones with other labels or features, or with added picks."""
         n = len(self.picks)
-        changed = np.flatnonzero(self.picks.labels != picks.labels[:n])
-        if len(changed) or len(picks) > n:
+        labels = picks.labels[:n]
+        changed = np.flatnonzero(self.picks.labels != labels)
+        if len(picks) > n:
+            self.picks = self.picks if picks.sources else _with_features_of(self.picks, picks)
+            added = picks.select(np.arange(n, len(picks)))
+            self.change(Change.of(self.picks, labels, added=added))
+        elif len(changed):
             self._take(picks, changed)
         else:
             self.picks = picks
 
+    def change(self, change: Change) -> None:
+        """Make a change of labels and places, which is undone as one step.
+
+        Raises
+        ------
+        LabelError
+            Picks cannot be moved or taken away now.
+        """
+        self._check_in_place(change, forward=True)
+        if len(change):
+            self.history.push(change)
+            self._apply(change.rows_after, *change.done(self.picks))
+
+    @property
+    def is_own(self) -> NDArray[np.bool_]:
+        """(n,) which picks are the user's own, to be moved and taken away: those of no file.
+
+        Of picks that a script made, which were never of a file, only added ones could be; they
+        are not told apart, and stay.
+        """
+        if self.role != "picks" or not (self.picks.sources or self.home):
+            return np.zeros(len(self.picks), dtype=bool)
+        return np.asarray(self.picks.table["source"] == NO_SOURCE, dtype=bool)
+
     def undo(self) -> bool:
-        """Undo the last change of labels; return False if there is none."""
-        return self.origin._travel(History.undo, "before")
+        """Undo the last change of labels or points; return False if there is none.
+
+        Raises
+        ------
+        LabelError
+            Picks cannot be moved or taken away now.
+        """
+        return self.origin._travel(History.undo, forward=False)
 
     def redo(self) -> bool:
-        """Redo the change that was undone last; return False if there is none."""
-        return self.origin._travel(History.redo, "after")
+        """Redo the change that was undone last, as `undo`; return False if there is none."""
+        return self.origin._travel(History.redo, forward=True)
 
     @property
     def can_undo(self) -> tuple[bool, bool]:
@@ -231,10 +233,7 @@ class LabelledPicks:
         untouched = labels[recovery.rows] == recovery.before
         rows = recovery.rows[untouched]
         labels[rows] = recovery.labels[untouched]
-        picks = self.picks.with_labels(labels)
-        if len(recovery.added):
-            picks = with_added(picks, recovery.added)
-        self._take(picks, rows)
+        self.change(Change.of(self.picks, labels, added=recovery.added))
         return recovery.only(untouched)
 
     def discard_recovery(self) -> None:
@@ -246,39 +245,67 @@ class LabelledPicks:
         self._write_journal(lambda journal: journal.forget(self.picks))
         self._write_journal(lambda journal: journal.write(self.picks, labelled))
 
-    def _take(self, picks: Picks, changed: Rows, *, remember: bool = True) -> None:
-        """Replace the picks, whose labels differ in `changed` or which have added rows."""
-        before, self.picks = self.picks, picks
-        added = np.arange(len(before), len(picks))
-        rows = np.concatenate([changed, added])
-        if len(added):
-            self._add_slices(picks.table["micrograph"].iloc[len(before) :])
-        redecided = self._update_decision(rows, len(added))
-        if len(added):
-            self.view_changed.emit()
-        else:
-            self.redraw.emit(np.union1d(rows, redecided))
+    def _take(self, picks: Picks, changed: Rows) -> None:
+        """Replace the picks by the same ones, whose labels differ in `changed`."""
+        change = Change.of(self.picks, picks.labels)
+        if self.origin is self:
+            self.history.push(change)
+        self._relabel(picks, changed)
+
+    def _relabel(self, picks: Picks, changed: Rows) -> None:
+        self.picks = picks
+        redecided = self._update_decision(changed)
+        self.redraw.emit(np.union1d(changed, redecided))
         if self.origin is not self:
             assert self.rows is not None  # it is an output
-            linked = changed[changed < len(self.rows)]
-            self.origin.set_labels(self.rows[linked], picks.labels[linked])
+            self.origin.set_labels(self.rows[changed], picks.labels[changed])
             return
-        if remember and len(changed):
-            change = Change(changed, before.labels[changed], picks.labels[changed])
-            self.history.push(change)
         if len(changed):
             self._write_journal(lambda journal: journal.write(picks, changed))
-        if len(added):
-            self._write_journal(lambda journal: journal.write(picks, added, added=True))
-        self.labels_changed.emit(rows)
+        self.labels_changed.emit(changed)
 
-    def _travel(self, step: Callable[[History], Change | None], which: str) -> bool:
+    def _apply(self, rows_after: Callable[[Rows], Rows], picks: Picks, old: Rows) -> None:
+        """Replace the picks by others, of which `old` says which row each was before."""
+        before, self.picks = self.picks, picks
+        new, changed = np.flatnonzero(old == NEW), rows_after(old)
+        row_of = np.full(len(before), NEW, dtype=np.intp)
+        row_of[old[old != NEW]] = np.flatnonzero(old != NEW)
+        gone = before.select(row_of == NEW)
+        self._add_slices(picks.table["micrograph"].iloc[new])
+        self._move_rows(old, row_of)
+        self.view_changed.emit()
+        labelled = np.setdiff1d(changed, new)
+        if len(labelled):
+            self._write_journal(lambda journal: journal.write(picks, labelled))
+        if len(gone):
+            self._write_journal(lambda journal: journal.write_removed(gone))
+        if len(new):
+            self._write_journal(lambda journal: journal.write(picks, new, added=True))
+        if len(gone):
+            self.rows_moved.emit(row_of)
+        self.labels_changed.emit(changed)
+
+    def _check_in_place(self, change: Change, *, forward: bool) -> None:
+        takes_away = change.removed is not None if forward else change.added is not None
+        moves = takes_away or len(change.moved_rows) or (not forward and change.n_placed)
+        if moves and self.why_in_place:
+            raise LabelError(self.why_in_place)
+
+    def _travel(self, step: Callable[[History], Change | None], *, forward: bool) -> bool:
+        stack = self.history.undone if forward else self.history.done
+        if stack:
+            self._check_in_place(stack[-1], forward=forward)
         change = step(self.history)
         if change is None:
             return False
-        labels = self.picks.labels.copy()
-        labels[change.rows] = getattr(change, which)
-        self._take(self.picks.with_labels(labels), change.rows, remember=False)
+        if change.n_placed:
+            if forward:
+                self._apply(change.rows_after, *change.done(self.picks))
+            else:
+                self._apply(change.rows_before, *change.undone(self.picks))
+            return True
+        picks, _ = change.done(self.picks) if forward else change.undone(self.picks)
+        self._relabel(picks, change.rows)
         return True
 
     def _add_slices(self, names: Iterable[str]) -> None:
@@ -305,9 +332,17 @@ class LabelledPicks:
             )
             self.journal = None
 
-    def _update_decision(self, rows: Rows, n_added: int) -> Rows:
-        """Update the decision to labels and added picks; return other rows that changed."""
+    def _update_decision(self, rows: Rows) -> Rows:
+        """Update the decision to labels; return other rows that changed."""
         return no_rows()
+
+    def _move_rows(self, old: Rows, row_of: Rows) -> None:
+        """Follow picks to other rows: each was in row `old`, a former one is in `row_of`."""
+
+    @property
+    def why_in_place(self) -> str:
+        """Why no pick can be moved or taken away now; empty if they can."""
+        return ""
 
 
 def as_rows(rows: Any) -> Rows:
@@ -326,6 +361,8 @@ def as_rows(rows: Any) -> Rows:
     return at
 
 
-def with_added(picks: Picks, new: Picks) -> Picks:
-    """Return picks with the user's added ones appended, which belong to no file."""
-    return concatenate([picks, replace(new, file_list=picks.file_list)])
+def _with_features_of(picks: Picks, edited: Picks) -> Picks:
+    """Return picks with what the user told of them in further features meanwhile."""
+    n = len(picks)
+    features = {FEATURE_PREFIX + name: v[:n] for name, v in edited.features().items()}
+    return picks.with_columns(**features) if features else picks

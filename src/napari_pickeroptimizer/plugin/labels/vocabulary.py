@@ -87,6 +87,11 @@ STYLES = {
 }
 
 
+# Picks without a class, by layer: light, dark and yellow, told apart by their lightness as well,
+# and none of them a colour of the usual classes.
+TINTS_RGBA = (STYLES[UNLABELLED].rgba, (0.04, 0.04, 0.04, 0.8), (0.98, 0.93, 0.36, 0.8))
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The classes that are in use.
@@ -279,6 +284,13 @@ def label_text(picks: Picks, vocabulary: Vocabulary = DEFAULT_VOCABULARY) -> str
     """Return the labels' counts: ``12 particles, 9 contaminants``."""
     counts = count_labels(picks)
     return ", ".join(counted(n, vocabulary.name(i)) for i, n in counts.items()) or "no labels"
+
+
+def labelled_text(n: int, vocabulary: Vocabulary, class_id: int) -> str:
+    """Return ``3 picks labelled carbon``."""
+    if class_id == UNLABELLED:
+        return f"{plural(n, 'pick')} without a label now"
+    return f"{plural(n, 'pick')} labelled {vocabulary.name(class_id)}"
 
 
 def plural(n: int, noun: str) -> str:

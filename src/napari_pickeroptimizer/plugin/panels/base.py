@@ -155,9 +155,15 @@ class LayerChoice(QWidget):
 
     def _choose(self, *_: object) -> None:
         self._note.say("")
+        before = self._session.picks_layer
         self._note.attempt(
             lambda: self._session.choose(
                 stack_layer=self.micrographs.value, picks_layer=self.picks.value
             )
         )
+        chosen = self._session.picks_layer
+        if (
+            chosen is not None and chosen is not before
+        ):  # the canvas's keys are the same picks'
+            self._session.viewer.layers.selection.active = chosen
         self._show()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.panels.controls import fill
+from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
 from napari_pickeroptimizer.plugin.panels.decide.widget import DecideWidget
 from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
 from napari_pickeroptimizer.plugin.panels.label.widget import LabelWidget
@@ -14,6 +14,10 @@ from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock
 
 if TYPE_CHECKING:
     import napari.viewer
+
+
+# Buttons that were never shown ask for a few pixels less than they need.
+NEVER_SHOWN_PX = 12
 
 
 class CurateWidget(QWidget):
@@ -48,6 +52,22 @@ class CurateWidget(QWidget):
         fill(QVBoxLayout(self), self.pages)
         EndsWithDock(self, self)
 
+        self._shown = single_shot(self, self._widen)  # once napari has docked and styled it
+
+    def showEvent(self, event: Any) -> None:
+        """Be as wide as the widest page from the start."""
+        super().showEvent(event)
+        self._shown.start()
+
+    def _widen(self) -> None:
+        """Make all pages as wide as the widest: else the image jumps from page to page."""
+        for widget in self.findChildren(QWidget):
+            widget.ensurePolished()  # of pages, too, that were never shown
+        areas = self.findChildren(_Scrolling)
+        widest = max(area.needed_px() for area in areas) + NEVER_SHOWN_PX
+        for area in areas:
+            area.setMinimumWidth(widest)
+
 
 class _Scrolling(QScrollArea):
     """A page that scrolls down where the window is too low for it, and never sideways."""
@@ -60,11 +80,17 @@ class _Scrolling(QScrollArea):
         self.setWidget(page)
         page.installEventFilter(self)
 
+    def needed_px(self) -> int:
+        """Return the width of the page, with a scroll bar beside it."""
+        page, bar = self.widget(), self.verticalScrollBar()
+        if page is None or bar is None:
+            return 0
+        if (layout := page.layout()) is not None:
+            layout.invalidate()  # it may remember its size before it had a style
+        return int(page.minimumSizeHint().width() + bar.sizeHint().width())
+
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Be as wide as the page needs, whenever it shows more than before."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            page, bar = self.widget(), self.verticalScrollBar()
-            if page is not None and bar is not None:
-                bar_px = bar.sizeHint().width()
-                self.setMinimumWidth(page.minimumSizeHint().width() + bar_px)
+            self.setMinimumWidth(max(self.minimumWidth(), self.needed_px()))
         return bool(super().eventFilter(watched, event))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from magicgui.widgets import ComboBox, Container, FloatSpinBox, Widget
 from magicgui.widgets.bases import BaseValueWidget
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QWidget
 
 from napari_pickeroptimizer.device import DEVICES
@@ -42,18 +43,25 @@ class Fields(QWidget):
         # the fields of a page begin below each other
         self._widest = QLabel("Micrographs", self)
         self._widest.hide()
-        for row, field in enumerate(fields):
+        for field in fields:
             label = QLabel(field.label)
             label.setToolTip(field.tooltip or field.native.toolTip())
-            grid.addWidget(label, row, 0)
-            grid.addWidget(field.native, row, 1)
             self._labels[id(field)] = label
+            self.add_row(label, field.native)
 
-    def showEvent(self, event: Any) -> None:
-        """Leave room for the widest label of a page, now that its style is known."""
-        super().showEvent(event)
-        self._widest.ensurePolished()
-        self._grid.setColumnMinimumWidth(0, self._widest.sizeHint().width())
+    def add_row(self, head: QWidget, part: QWidget) -> None:
+        """Add a row of two widgets: a label, or what switches the part beside it on."""
+        row = self._grid.rowCount()
+        self._grid.addWidget(head, row, 0)
+        self._grid.addWidget(part, row, 1)
+
+    def event(self, event: Any) -> bool:
+        """Leave room for the widest label of a page, once its style is known."""
+        done = bool(super().event(event))
+        if event.type() in (QEvent.Type.Polish, QEvent.Type.StyleChange):
+            self._widest.ensurePolished()
+            self._grid.setColumnMinimumWidth(0, self._widest.sizeHint().width())
+        return done
 
     def show_row(self, field: Widget, shown: bool) -> None:
         """Show or hide a field with its label."""

@@ -7,6 +7,7 @@ from typing import Any
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin.images.stack import StackView, stack_of
 from napari_pickeroptimizer.plugin.layer_state import LayerState
+from napari_pickeroptimizer.plugin.learning_labels import only_learned_from
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import Session
 
@@ -42,6 +43,11 @@ class PanelModel:
     def scores(self) -> Scores | None:
         """Their scores, also while they come in; None before there are any."""
         return None if self.state is None else self.state.scores
+
+    def own_labels_note(self) -> str:
+        """Return that labels in the user's own layers decide on no pick, where there are any."""
+        session = self.session
+        return only_learned_from(session.viewer, self.layer, session.vocabulary)
 
     @property
     def stack(self) -> StackView | None:

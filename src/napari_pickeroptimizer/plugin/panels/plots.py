@@ -140,16 +140,19 @@ class ScorePlot(pg.PlotWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.SizeHorCursor)
         self.setToolTip(
-            "Number of picks by their score, P(particle); heights are square roots, so that the "
-            "few in between are visible. Marks below are your labels.\n"
+            "Number of picks by their score, the probability of a particle; heights are square "
+            "roots, so that the few in between are visible. Marks below are your labels.\n"
             "Drag to move the threshold; with the arrow keys it goes by 0.01."
         )
         self.setAccessibleName("Scores and threshold")
         plot = self.getPlotItem()
         _quiet(plot)
         plot.hideAxis("left")
-        plot.setLabel("bottom", "score: P(particle)")
-        plot.setXRange(0, 1, padding=0.02)
+        plot.setLabel("bottom", "Score: probability of a particle")
+        plot.setXRange(0, 1, padding=0.04)  # room for the last number
+        ticks = [(i / 5, f"{i / 5:g}") for i in range(6)]
+        plot.getAxis("bottom").setTicks([ticks, []])
+        plot.getAxis("bottom").setStyle(hideOverlappingLabels=False)
         plot.setYRange(-0.22, 1.05, padding=0)
         self._below = pg.BarGraphItem(x=[], height=[], width=0.01)
         self._above = pg.BarGraphItem(x=[], height=[], width=0.01)

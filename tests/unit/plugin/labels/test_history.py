@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_pickeroptimizer.plugin.labels.labelled_picks import MAX_CHANGES, Change, History
+from napari_pickeroptimizer.plugin.labels.changes import MAX_CHANGES, Change, History
 
 
 def change(row: int) -> Change:

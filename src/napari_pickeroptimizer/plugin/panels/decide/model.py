@@ -51,15 +51,15 @@ class ThresholdText:
 
     @classmethod
     def of(
-        cls, state: LayerState, vocabulary: Vocabulary = DEFAULT_VOCABULARY
+        cls, state: LayerState, vocabulary: Vocabulary = DEFAULT_VOCABULARY, note: str = ""
     ) -> ThresholdText:
-        """Describe the threshold of a layer's picks, which are scored."""
+        """Describe the threshold of a layer's picks, which are scored; `note` is a warning too."""
         counts = state.decision.counts(state.threshold)
         expected = state.decision.expectation(state.threshold)
         scores = state.scores
         assert scores is not None  # there is a decision
         warnings = [] if scores.forecast is None else [*scores.forecast.warnings]
-        warnings.append(outside_text(scores.outside))
+        warnings += [outside_text(scores.outside), note]
         return cls(
             kept_text(counts, so_far=not scores.complete),
             expectation_text(expected) or no_expectation_text(scores),

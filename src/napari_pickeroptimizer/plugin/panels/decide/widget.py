@@ -190,7 +190,9 @@ class DecideWidget(Page):
         self.fields.show_threshold(state.threshold)
         if self.plot.threshold != state.threshold:
             self.plot.set_threshold(state.threshold)
-        self.summary.show_text(ThresholdText.of(state, self.session.vocabulary))
+        self.summary.show_text(
+            ThresholdText.of(state, self.session.vocabulary, self.model.own_labels_note())
+        )
         self.table.micrographs.set_counts(state.decision.by_micrograph(state.threshold))
 
     def _show_micrograph(self, *_: object) -> None:

@@ -92,11 +92,12 @@ class CodeBox(QWidget):
         self.field = QPlainTextEdit()
         self.field.setReadOnly(True)
         self.field.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.field.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        # an option a line: a path that is broken in two cannot be read
+        self.field.setWordWrapMode(QTextOption.WrapMode.NoWrap)
         self.field.setToolTip(f"The {what} for what is shown here.")
         self.field.setFixedHeight(N_LINES * self.field.fontMetrics().lineSpacing() + 14)
         self.copy = button("Copy", f"Put the {what} on the clipboard.", self._copy)
-        column = fill(QVBoxLayout(self), self.field, row_of(None, self.copy))
+        column = fill(QVBoxLayout(self), row_of(None, self.copy), self.field)
         column.setContentsMargins(6, 6, 6, 6)
 
     @property

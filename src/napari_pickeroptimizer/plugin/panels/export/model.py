@@ -61,7 +61,7 @@ class ExportModel(PanelModel):
     def note(self) -> str:
         """Return what the scores are worth, where it is not much; else empty."""
         if not are_before_labels(self.scores):
-            return ""
+            return self.own_labels_note()
         return f"{BY_ORDER} There is no model of your own yet, so none is written."
 
     @property

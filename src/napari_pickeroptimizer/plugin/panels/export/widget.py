@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
+from magicgui.widgets import CheckBox, ComboBox, FileEdit
 from qtpy.QtWidgets import QFileDialog
 
 from napari_pickeroptimizer.plugin.panels.base import Page
@@ -29,7 +29,7 @@ from napari_pickeroptimizer.plugin.panels.export.model import (
     cancelled_text,
 )
 from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
-from napari_pickeroptimizer.plugin.panels.fields import silenced
+from napari_pickeroptimizer.plugin.panels.fields import Fields, silenced
 from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.preferences import preferences
 
@@ -108,11 +108,8 @@ class ExportWidget(Page):
             label="To",
             tooltip=f"Where to. {ALLOWED_TO_REPLACE}",
         )
-        # not `Fields`, whose labels would leave less room for the path
-        self.form = Container(widgets=[self.what, self.format, self.place], labels=True)
-        self.form.margins = (0, 0, 0, 0)
-        for field in (self.form, self.place):
-            field.native.setMinimumWidth(0)
+        self.place.native.setMinimumWidth(0)
+        self.form = Fields(self.what, self.format, self.place)
         self.replace = CheckBox(
             text="Replace existing files", tooltip="Write over files of the same names."
         )
@@ -172,7 +169,7 @@ class ExportWidget(Page):
                 before = self.format.value
                 self.format.choices = [(words, suffix) for suffix, words in formats.items()]
                 self.format.value = before if before in formats else next(iter(formats))
-        self.format.visible = self.what.value == KEPT
+        self.form.show_row(self.format, self.what.value == KEPT)
         self._propose()
 
     def _propose(self, *_: object) -> None:
@@ -208,7 +205,7 @@ class ExportWidget(Page):
         """Show counts, and whether the export can start."""
         has_picks, missing = self.layer is not None, self.model.missing()
         self.counts.show_rows(self.model.count_rows())
-        for part in (self.form.native, self.start, self.save_labels, self.again):
+        for part in (self.form, self.start, self.save_labels, self.again):
             part.setVisible(has_picks)
         self.more.setVisible(has_picks and self.what.value == EVERYTHING)
         self.place.native.setToolTip(f"{self.output or ''}\n{ALLOWED_TO_REPLACE}")

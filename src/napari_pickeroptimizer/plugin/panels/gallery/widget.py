@@ -1,17 +1,21 @@
 """The gallery: all boxes side by side, to be looked through, selected and labelled."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QMainWindow, QVBoxLayout
+from qtpy.QtWidgets import QVBoxLayout
 
+from napari_pickeroptimizer.classes import CONTAMINANT
 from napari_pickeroptimizer.plugin import actions, keys, navigation
-from napari_pickeroptimizer.plugin.layer_state import layer_state
+from napari_pickeroptimizer.plugin.labels.vocabulary import labelled_text
+from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state
 from napari_pickeroptimizer.plugin.panels.base import Panel
 from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
 from napari_pickeroptimizer.plugin.panels.gallery.box_grid import BoxGrid
+from napari_pickeroptimizer.plugin.panels.gallery.docking import dock_below
 from napari_pickeroptimizer.plugin.panels.gallery.model import (
     NONE_SELECTED,
     GalleryModel,
@@ -24,19 +28,18 @@ from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import Thumbn
 from napari_pickeroptimizer.plugin.panels.gallery.toolbar import ZOOM_STEP_PX, GalleryTools
 from napari_pickeroptimizer.plugin.panels.key_forwarding import (
     KeyForwarder,
-    dock_of,
     key_name,
     press_on_canvas,
 )
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors
-from napari_pickeroptimizer.plugin.preferences import PLUGIN, preferences
+from napari_pickeroptimizer.plugin.preferences import preferences
 
-HEIGHT_PX = 280  # two rows of boxes
 STREAM_MS = 500  # while scores stream in they are shown this often
 RESIZE_MS = 150  # until thumbnails are made in the size that was chosen
 OTHER_KEYS = (keys.UNDO_KEY, keys.REDO_KEY, *keys.QUEUE_KEYS)
 # More are selected in the gallery alone: napari would take seconds for a hundred thousand.
 MOST_ON_CANVAS = 5000
+MARGIN_PX, LEAST_WIDTH_PX = 6, 480
 HIDDEN = "The pick on the micrograph"
 GRID_HELP = (
     "Click selects, Shift-click selects all between, Ctrl-A all; label keys label the "
@@ -57,7 +60,7 @@ class GalleryWidget(Panel):
         self.grid.setAccessibleDescription(GRID_HELP)
         self.tools = GalleryTools()
         column = fill(QVBoxLayout(self), self.tools, self.status, self.grid, spacing_px=6)
-        column.setContentsMargins(6, 6, 6, 6)
+        column.setContentsMargins(*[MARGIN_PX] * 4)
         column.setStretchFactor(self.grid, 1)
         self.grid.box_px = self.tools.size_slider.value()
         self.setFocusProxy(self.grid)
@@ -68,7 +71,9 @@ class GalleryWidget(Panel):
         self._arranged = self.grid.display
         self._resized = single_shot(self, self._show_boxes, RESIZE_MS)
         self._stream = single_shot(self, self._show_scores, STREAM_MS)
-        self._place = single_shot(self, self._dock_below)  # after napari has docked it
+        self._place = single_shot(
+            self, partial(dock_below, self)
+        )  # after napari has docked it
         self.say("")
 
     def showEvent(self, event: Any) -> None:
@@ -77,20 +82,6 @@ class GalleryWidget(Panel):
         if not self._was_shown:
             self._was_shown = True
             self._place.start()
-
-    def _dock_below(self) -> None:
-        """Move a gallery that was opened from a menu below the canvas.
-
-        napari docks what comes from its menus at the right. A gallery that a script has
-        docked, which says where, stays there.
-        """
-        dock = dock_of(self)
-        if dock is None or not dock.windowTitle().endswith(f"({PLUGIN})"):
-            return
-        window = dock.parentWidget()
-        if isinstance(window, QMainWindow):
-            window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
-            window.resizeDocks([dock], [HEIGHT_PX], Qt.Orientation.Vertical)
 
     def connect_signals(self) -> None:
         """Follow the tools, the boxes and the session."""
@@ -218,8 +209,11 @@ class GalleryWidget(Panel):
         self.grid.set_box_px(box_px)
         self._resized.start()
 
-    def label(self, class_id: int) -> None:
-        """Label the selected picks, or the one with the focus and go on to the next."""
+    def label(self, class_id: int, *, removing: bool = False) -> None:
+        """Label the selected picks, or the one with the focus and go on to the next.
+
+        While `removing`, own points among them are taken away instead.
+        """
         layer = self.model.layer
         selection = self.grid.selection.within(self.grid.display)
         rows = selection.targets
@@ -229,6 +223,9 @@ class GalleryWidget(Panel):
             if not self.status.text().startswith(HIDDEN):
                 self.say(NONE_SELECTED)
             return
+        if removing and picks_state(layer).is_own[rows].any():
+            self.attempt(lambda: keys.remove(self.viewer, layer, rows))
+            return
         vocabulary = self.session.vocabulary
         if not self.attempt(lambda: keys.check_class(vocabulary, class_id)):
             return
@@ -237,7 +234,7 @@ class GalleryWidget(Panel):
         n_out = len(rows) - int(
             np.isin(rows, self.grid.display.rows[seen.start : seen.stop]).sum()
         )
-        said = keys.labelled_text(len(rows), vocabulary, class_id)
+        said = labelled_text(len(rows), vocabulary, class_id)
         # before: where the label goes on in the queue, the queue's place is said instead
         self.viewer.status = f"{said}{out_of_sight(n_out)}."
         if not self.attempt(lambda: actions.label_picks(layer, rows, class_id)):
@@ -370,7 +367,7 @@ class GalleryWidget(Panel):
 
     def _label_keys(self) -> dict[str, int]:
         own = {style.key: style.class_id for style in self.session.vocabulary.classes}
-        return {**keys.LABEL_KEYS, **own}
+        return {**keys.LABEL_KEYS, **dict.fromkeys(keys.REMOVE_KEYS, CONTAMINANT), **own}
 
     def keyPressEvent(self, event: Any) -> None:
         """Label, undo, redo; the plugin's other keys act as on the micrograph."""
@@ -387,9 +384,15 @@ class GalleryWidget(Panel):
         class_id = self._label_keys().get(key)
         if class_id is None or self.viewer.mouse_over_canvas:
             return press_on_canvas(self.session, key)
-        self.label(class_id)
+        self.label(class_id, removing=key in keys.REMOVE_KEYS)
         return self.model.layer is not None
 
     def sizeHint(self) -> QSize:
         """Ask for two rows of boxes."""
         return QSize(640, 320)
+
+    def minimumSizeHint(self) -> QSize:
+        """Need one row of boxes, and tools that are no higher than at the width here."""
+        tools = self.tools.heightForWidth(max(self.width(), LEAST_WIDTH_PX))
+        height = tools + self.grid.minimumSizeHint().height() + 4 * MARGIN_PX
+        return QSize(super().minimumSizeHint().width(), height)

@@ -21,11 +21,11 @@ from napari_pickeroptimizer.plugin.targets import NONE_SELECTED, acting_layer
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
 OTHER_KEYS = (
-    ("N / B", "next in the queue / back"),
+    ("N / B", "next suggested pick / back"),
     ("PgDn / PgUp", "next micrograph / previous"),
     ("Ctrl+Z / Ctrl+Shift+Z", "undo / redo"),
     ("S / Z", "select picks / move the image"),
-    ("1, Del", "contaminant; never deletes"),
+    ("1, Del", "contaminant; removes own points"),
 )
 
 

@@ -43,8 +43,10 @@ class SuggestBox(QWidget):
         self.suggest = button("Suggest", "", self._suggest)
         self.job = JobBar("choosing picks. Closing ends it, your labels are kept.")
         self.queue_text = QLabel()
-        self.back = arrow("◂", "Back in the queue (B).", lambda: self._step(-1))
-        self.next = arrow("▸", "Next in the queue (N).", lambda: self._step(1))
+        self.back = arrow(
+            "◂", "Back to the suggested pick before (B).", lambda: self._step(-1)
+        )
+        self.next = arrow("▸", "Next suggested pick (N).", lambda: self._step(1))
         self.check = button("", "Review the labels that the model contradicts.", self._check)
         self.queue = QWidget()
         queue = fill(QHBoxLayout(self.queue), self.queue_text, self.back, self.next)

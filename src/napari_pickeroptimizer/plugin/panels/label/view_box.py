@@ -5,7 +5,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.plugin.images.stack import set_full_resolution, set_low_pass
-from napari_pickeroptimizer.plugin.panels.controls import fill, row_of, single_shot
+from napari_pickeroptimizer.plugin.panels.controls import column_of, fill, row_of, single_shot
 from napari_pickeroptimizer.plugin.panels.fields import DiameterBox, Fields, silenced
 from napari_pickeroptimizer.plugin.panels.label.model import MicrographDisplay
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
@@ -39,12 +39,13 @@ class ViewBox(QWidget):
             tooltip="Resolution of the low-pass in Å: finer detail is blurred.",
         )
         self.full = CheckBox(
-            text="Every pixel",
-            tooltip="Show micrographs unbinned where no low-pass is on. Slower.",
+            text="Full resolution",
+            tooltip="Show all pixels of large micrographs, where no low-pass is on. Slower.",
         )
         self.diameter = DiameterBox(session)
-        low_pass = row_of(self.low_pass, self.resolution, QLabel("Å"))
-        fill(QVBoxLayout(self), low_pass, self.full, Fields(self.diameter))
+        fields = Fields(self.diameter)
+        fields.add_row(self.low_pass.native, column_of(row_of(self.resolution, QLabel("Å"))))
+        fill(QVBoxLayout(self), fields, self.full)
         self._timer = single_shot(self, self._filter, REST_MS)
         for field in (self.low_pass, self.resolution):
             field.changed.connect(self._filter_soon)

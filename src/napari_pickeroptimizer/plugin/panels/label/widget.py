@@ -34,6 +34,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
 from napari_pickeroptimizer.plugin.panels.label.class_table import ClassTable
 from napari_pickeroptimizer.plugin.panels.label.first_scores_box import FirstScoresBox
 from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
+from napari_pickeroptimizer.plugin.panels.label.other_layers_box import OtherLayersBox
 from napari_pickeroptimizer.plugin.panels.label.suggest_box import SuggestBox
 from napari_pickeroptimizer.plugin.panels.label.view_box import ViewBox
 from napari_pickeroptimizer.plugin.preferences import PLUGIN
@@ -68,6 +69,8 @@ class LabelWidget(Page):
         fill(QHBoxLayout(self.history), self.undo, self.redo, None, self.classes.add)
         self.first_scores = FirstScoresBox(self.session, self.status)
         self.suggesting = SuggestBox(self.model, self.status)
+        self.others = OtherLayersBox(self.session, self.status)
+        self.from_others = Fold("Points and areas of other layers", self.others)
         self.missing_list = QTreeWidget()
         self.missing_list.setHeaderHidden(True)
         self.missing_list.setRootIsDecorated(False)
@@ -87,6 +90,7 @@ class LabelWidget(Page):
             self.history,
             self.first_scores,
             self.suggesting,
+            self.from_others,
             self.status,
             self.missing,
             self.showing,
@@ -162,6 +166,7 @@ class LabelWidget(Page):
 
     def _show_layers(self) -> None:
         self._show_missing()
+        self.from_others.setVisible(self.others.has_layers)
         self._show_labels()
 
     def _show_banner(self) -> None:
