@@ -18,7 +18,7 @@ from napari_pickeroptimizer.schema import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "src" / "napari_pickeroptimizer" / "napari.yaml"
-PAGE = ROOT / "docs" / "how-to" / "formats.md"
+PAGE = ROOT / "docs" / "reference" / "formats.md"
 
 
 def manifest(text: str) -> str:
