@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -75,22 +76,19 @@ URLS = '[project.urls]\nSource = "s"\nIssues = "i"\nChangelog = "c"\n'
 
 
 @pytest.mark.parametrize(
-    ("tag", "changes", "urls", "readme", "fault"),
+    ("tag", "changes", "urls", "fault"),
     [
-        ("v1.1", CHANGES, URLS, "", "the tag is v1.1"),
-        ("v1.0", CHANGES.replace(" - 2026-11-28", ""), URLS, "", "CHANGELOG.md has no"),
-        ("v1.0", CHANGES.replace("d]\n", "d]\n\n- new\n", 1), URLS, "", "under Unreleased"),
-        ("v1.0", CHANGES, "", "", "no Source in [project.urls]"),
-        ("v1.0", CHANGES, URLS, "![](docs/a.jpg)", "links to docs/a.jpg"),
+        ("v1.1", CHANGES, URLS, "the tag is v1.1"),
+        ("v1.0", CHANGES.replace(" - 2026-11-28", ""), URLS, "CHANGELOG.md has no"),
+        ("v1.0", CHANGES.replace("d]\n", "d]\n\n- new\n", 1), URLS, "under Unreleased"),
+        ("v1.0", CHANGES, "", "no Source in [project.urls]"),
     ],
 )
 def test_a_version_is_not_published_that_cannot_be_told_or_traced(
-    check_release: ModuleType, tmp_path: Path, tag: str, changes: str, urls: str, readme: str,
-    fault: str,
+    check_release: ModuleType, tmp_path: Path, tag: str, changes: str, urls: str, fault: str
 ) -> None:  # fmt: skip
     (tmp_path / "CHANGELOG.md").write_text(changes)
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "x"\n{urls}')
-    (tmp_path / "README.md").write_text(readme)
     faults = list(check_release.publishing_faults(tag, "1.0", tmp_path))
     assert any(fault in f for f in faults), faults
     assert len(faults) == (3 if not urls else 1)
@@ -101,8 +99,25 @@ def test_a_version_with_all_of_it_may_be_published(
 ) -> None:
     (tmp_path / "CHANGELOG.md").write_text(CHANGES)
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "x"\n{URLS}')
-    (tmp_path / "README.md").write_text("![](https://example.org/a.jpg) and [here](#below)")
     assert list(check_release.publishing_faults("v1.0", "1.0", tmp_path)) == []
+
+
+def test_the_published_readme_links_to_the_tagged_version(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interface = ModuleType("hatchling.metadata.plugin.interface")
+    interface.MetadataHookInterface = object  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, interface.__name__, interface)
+    spec = importlib.util.spec_from_file_location("hatch_build", repository / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    text = "![](docs/a.webp) [b](docs/b.md#c) [d](https://d.org/e) [here](#below)"
+    assert hook.with_absolute_links(text, "https://x.org/y/z/", "1.0") == (
+        "![](https://x.org/y/z/raw/v1.0/docs/a.webp) [b](https://x.org/y/z/blob/v1.0/docs/b.md#c) "
+        "[d](https://d.org/e) [here](#below)"
+    )
 
 
 def test_ci_runs_what_the_classifiers_promise(repository: Path) -> None:
