@@ -8,353 +8,28 @@ benchmarks wrote; a test fails where they do not.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from statistics import fmean
-from typing import Any
 
+import result_tables as tables
 from marked_tables import filled, table
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-Row = dict[str, Any]
-
-TARGETS = {
-    ("empiar10017", "hand"): "EMPIAR-10017, hand labels",
-    ("empiar10028", "blobs"): "EMPIAR-10028, blob detector",
-    ("empiar10017", "off_centre"): "EMPIAR-10017, off-centre",
-    ("empiar10028", "off_centre"): "EMPIAR-10028, off-centre",
-    ("empiar10059", "off_centre"): "EMPIAR-10059, off-centre",
-    ("sim_1igy", "typed"): "1IGY, simulated",
-    ("sim_3sn6", "typed"): "3SN6, simulated",
-    ("sim_4zxb", "typed"): "4ZXB, simulated",
-    ("sim_1aon", "typed"): "1AON, simulated",
-    ("sim_pdb3enl", "typed"): "3ENL, simulated",
-    ("sim_1y1v", "typed"): "1Y1V, simulated",
-}
-METHODS = {
-    "default": "default",
-    "version before": "version before",
-    "frozen probe": "frozen probe",
-    "Topaz probe": "Topaz probe",
-    "radial profiles": "radial profiles",
-    "reference recipe": "reference",
-}
-LISTS = ("topaz", "deepPicker", "gautomatch", "crYOLO", "casper", "cryolo")
-VIEWS = {
-    "none": "no known carbon",
-    "1": "**the box**",
-    "2": "2 sides",
-    "3": "3 sides",
-    "1+2": "the box and 2 sides",
-    "1+3": "the box and 3 sides",
-    "1+2+3": "all three",
-}
-
-
-def read(name: str) -> Any:
-    """Return a file of the results."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def known(values: Iterable[float | None]) -> list[float]:
-    """Return the values of the draws that have one."""
-    return [value for value in values if value is not None]
-
-
-def mean_worst(values: list[float], digits: int = 4) -> str:
-    """Return ``0.9938 (0.988)``."""
-    return f"{fmean(values):.{digits}f} ({min(values):.3f})"
-
-
-def percent(values: Iterable[float | None], *, worst: bool = True) -> str:
-    """Return ``89.8 % (70.8 %)``, and nothing without values."""
-    values = known(values)
-    if not values:
-        return ""
-    mean = f"{100 * fmean(values):.1f} %"
-    return f"{mean} ({100 * min(values):.1f} %)" if worst else mean
-
-
-# ------------------------------------------------------------------ targets
-
-
-def targets(
-    variant: str, k: int, figure: str, name: str = "targets"
-) -> dict[tuple[str, str], list[float]]:
-    """Return the draws of a figure, by target."""
-    return {
-        (row["data"], row["pool"]): row[figure]
-        for row in read(name)
-        if row["variant"] == variant and row["k"] == k
-    }
-
-
-def target_table(figure: str) -> str:
-    """Return mean (worst) of all methods on all targets."""
-    found = {method: targets(method, 20, figure) for method in METHODS}
-    lines = []
-    for target, name in TARGETS.items():
-        means = {m: round(fmean(of[target]), 4) for m, of in found.items() if target in of}
-        best = max(means.values())
-        cells = []
-        for method, of in found.items():
-            text = mean_worst(of[target]) if target in of else ""
-            if means.get(method) == best:
-                text = text.replace(f"{best:.4f}", f"**{best:.4f}**")
-            cells.append(text)
-        lines.append([name, *cells])
-    whole = [
-        f"{fmean(map(fmean, of.values())):.4f}" if len(of) == len(TARGETS) else ""
-        for of in found.values()
-    ]
-    return table(["target", *METHODS.values()], [*lines, ["mean of the targets", *whole]])
-
-
-def few_table() -> str:
-    """Return the AUC with fewer and with more labels."""
-    columns = [("default", 5), ("default", 10), ("default", 50)]
-    columns += [("frozen probe", 5), ("frozen probe", 50)]
-    found = [targets(variant, k, "auc") for variant, k in columns]
-    lines = [
-        [name, *(mean_worst(of[target]) for of in found)] for target, name in TARGETS.items()
-    ]
-    whole = [f"{fmean(map(fmean, of.values())):.4f}" for of in found]
-    header = ["target", "K = 5", "K = 10", "K = 50", "frozen probe, K = 5", "K = 50"]
-    return table(header, [*lines, ["mean of the targets", *whole]])
-
-
-def against_table(name: str, first: str, variants: dict[str, str]) -> str:
-    """Return variants against the first one, on the draws that all have, of a file of results."""
-    draws = {
-        (variant, figure): targets(variant, 20, figure, name)
-        for variant in variants.values()
-        for figure in ("auc", "f1_particle")
-    }
-    n = min(len(values) for by_target in draws.values() for values in by_target.values())
-    means = {key: {t: fmean(v[:n]) for t, v in of.items()} for key, of in draws.items()}
-    lines = []
-    for printed, variant in variants.items():
-        cells = []
-        for figure in ("auc", "f1_particle"):
-            of, of_first = means[variant, figure], means[variants[first], figure]
-            worst = f"{min(of[t] - of_first[t] for t in of):+.4f}".replace("-", "−")
-            cells += [f"{fmean(of.values()):.4f}", "" if printed == first else worst]
-        lines.append([f"**{printed}**" if printed == first else printed, *cells])
-    worst_of = f"worst against {first}"
-    return table(("variant", "AUC", worst_of, "particle F1", worst_of), lines)
-
-
-def branches_table() -> str:
-    """Return both branches against one alone."""
-    variants = {
-        "both": "default",
-        "first alone": "first branch only",
-        "second alone": "second branch only",
-    }
-    return against_table("targets", "both", variants)
-
-
-def auxiliary_table() -> str:
-    """Return auxiliary losses against none."""
-    variants = list(dict.fromkeys(row["variant"] for row in read("auxiliary_losses")))
-    return against_table("auxiliary_losses", "none", {name: name for name in variants})
-
-
-# ------------------------------------------------------- draws of EMPIAR-10017
-
-
-def fewshot_table() -> str:
-    """Return the figures of the fine-tuning on the draws of hand labels."""
-    lines = [
-        [
-            str(row["k"]),
-            f"{fmean(row['auc']):.4f}",
-            f"{min(row['auc']):.4f}",
-            *(f"{fmean(row[figure]):.4f}" for figure in ("f1_particle", "f1_macro", "ece")),
-            str(len(row["seeds"])),
-        ]
-        for row in sorted(read("fewshot"), key=lambda row: -row["k"])
-    ]
-    header = ("K", "AUC mean", "AUC worst", "F1 particle", "F1 macro", "ECE", "draws")
-    return table(header, lines)
-
-
-def calibration_table() -> str:
-    """Return F1 and calibration error with and without calibration by the labels."""
-    (row,) = (row for row in read("fewshot") if row["folds"])
-    lines = []
-    for name, suffix in (
-        ("network and class prior only (`--folds 0`)", "_uncalibrated"),
-        ("calibrated by the labels (default)", ""),
-    ):
-        f1, error = row[f"f1_particle{suffix}"], row[f"ece{suffix}"]
-        figures = (fmean(f1), min(f1), fmean(error), max(error))
-        lines.append([name, *(f"{figure:.4f}" for figure in figures)])
-    return table(("probabilities", "F1 particle", "worst", "ECE", "worst"), lines)
-
-
-# ------------------------------------------------------------------ forecasts
-
-
-def substitute_table() -> str:
-    """Return how often forecasts hold, in brackets as if labels were independent."""
-    columns = ("precision covered", "width", "error", "recall covered", "width 7", "error 8")
-    rows = {(row["target"], row["forecast"]): row for row in read("forecasts_substitute")}
-    lines = []
-    for target in dict.fromkeys(target for target, _ in rows):
-        cells = []
-        for column in columns:
-            text = rows[target, "as it is"][column].replace("-", "−")
-            other = rows[target, "labels independent"][column]
-            if not column.startswith("error"):
-                text = f"{text} ({other})".replace("%", " %")
-            cells.append(text)
-        data, pool, *_ = [*target.split(), ""]
-        lines.append([TARGETS.get((data, pool), "**all**"), *cells])
-    header = ("precision covered", "width", "error", "recall covered", "width", "error")
-    return table(("target", *header), lines)
-
-
-def fine_tuned_table() -> str:
-    """Return how often forecasts of the fine-tuning itself hold."""
-    (row,) = (
-        row
-        for row in read("forecasts")
-        if row["target"] == "all" and row["forecast"] == "as it is"
-    )
-    lines = [
-        [name, row[f"{name} covered"].replace("%", " %"), row[width]]
-        for name, width in (("precision", "width"), ("recall", "width 7"))
-    ]
-    return table(("interval of the", "holds in", "width"), lines)
-
-
-def wrong_table() -> str:
-    """Return thousands of labels of which some are wrong."""
-    lines = []
-    for row in read("wrong_labels"):
-        held = [
-            sum(low <= true <= high for true, _, low, high in row[figure])
-            for figure in ("precision", "recall")
-        ]
-        off = [
-            f"{fmean(expected - true for true, expected, *_ in row[figure]):+.3f}"
-            for figure in ("precision", "recall")
-        ]
-        lines.append([
-            TARGETS[row["data"], row["pool"]],
-            f"{row['flipped']:.0%}".replace("%", " %"),
-            mean_worst(row["auc"]),
-            f"{fmean(row['f1_particle']):.3f}",
-            *(
-                f"{n} of {len(row['seeds'])} ({error.replace('-', '−')})"
-                for n, error in zip(held, off, strict=True)
-            ),
-        ])  # fmt: skip
-    header = (
-        "target",
-        "wrong",
-        "AUC",
-        "particle F1",
-        "precision held (off)",
-        "recall held (off)",
-    )
-    return table(header, lines)
-
-
-# --------------------------------------------------------------------- carbon
-
-
-def carbon_table() -> str:
-    """Return what is removed and kept of the lists of six pickers."""
-    ours, without = sorted(read("carbon"), key=lambda row: row["variant"] != "default")
-    lines = []
-    for name in LISTS:
-        removed = percent(ours[f"{name} carbon_removed"])
-        lines.append([
-            name,
-            f"**{removed.replace(' (', '** (')}" if removed else "none there",
-            percent(without[f"{name} carbon_removed"]),
-            percent(ours[f"{name} fringe_removed"], worst=False) or "none there",
-            percent(ours[f"{name} ice_removed"], worst=False),
-            percent(ours[f"{name} confirmed_kept"]),
-            percent(without[f"{name} confirmed_kept"], worst=False),
-        ])  # fmt: skip
-    header = ("list", "on carbon, removed", "without known carbon", "fringe", "in ice",
-              "expert-confirmed off them, kept", "without")  # fmt: skip
-    return table(header, lines)
-
-
-def wider_table() -> str:
-    """Return what wider views of the surroundings change."""
-    (row,) = read("wider_view")
-    elsewhere = read("wider_view_elsewhere")
-    lines = []
-    for view, name in VIEWS.items():
-        kept = min(fmean(known(row[f"{view} {of} kept"])) for of in LISTS)
-        means = [fmean(r[f"{view} auc"]) for r in elsewhere]
-        box = [fmean(r["1 auc"]) for r in elsewhere]
-        worst = min(a - b for a, b in zip(means, box, strict=True))
-        lines.append([
-            name,
-            *(percent(row[f"{view} {of} removed"], worst=False) for of in LISTS[:3]),
-            f"{100 * kept:.1f} %",
-            f"{fmean(row[f'{view} auc']):.4f}",
-            f"{fmean(means):.4f}",
-            "" if view in ("none", "1") else f"{worst:+.3f}".replace("-", "−"),
-        ])  # fmt: skip
-    header = ("view", *LISTS[:3], "kept, least of six lists", "AUC", "AUC, ten targets",
-              "worst target")  # fmt: skip
-    return table(header, lines)
-
-
-# --------------------------------------------------------------- frame, demo
-
-
-def frame_table() -> str:
-    """Return the planted mistakes that the frame check finds."""
-    lines = [
-        [row["mistake"], row["lists"], row["told"], row["least sigma"]]
-        for row in read("frame_check")
-    ]
-    return table(("mistake", "lists", "told, and named rightly", "least σ"), lines)
-
-
-def demo_table() -> str:
-    """Return precision and recall of the demo, before and after, and what was expected."""
-    demo = read("demo")
-    found, expected = demo["evaluate --json"], demo["run.json: expectation"]
-    lines = [
-        [when, *(f"{100 * found[when][figure]:.1f} %" for figure in ("precision", "recall"))]
-        for when in ("before", "after")
-    ]
-    true = (found["after"]["precision"], found["kept_true"])
-    lines.append(["after, of the particles that were picked", *(f"{v:.3f}" for v in true)])
-    lines.append([
-        "this was expected as",
-        *(
-            "{mean:.2f} ({low:.2f}–{high:.2f})".format(**expected[figure])
-            for figure in ("precision", "recall")
-        ),
-    ])  # fmt: skip
-    return table(("", "precision", "recall"), lines)
 
 
 def readme_table() -> str:
     """Return the figures that the README gives."""
-    auc, f1 = (targets("default", 20, figure) for figure in ("auc", "f1_particle"))
+    auc, f1 = (tables.targets("default", 20, figure) for figure in ("auc", "f1_particle"))
     hand = ("empiar10017", "hand")
-    (carbon,) = (row for row in read("carbon") if row["variant"] == "default")
+    (carbon,) = (row for row in tables.read("carbon") if row["variant"] == "default")
     of_carbon = [
-        fmean(values) for n in LISTS if (values := known(carbon[f"{n} carbon_removed"]))
+        fmean(values)
+        for n in tables.LISTS
+        if (values := tables.known(carbon[f"{n} carbon_removed"]))
     ]
-    kept = [fmean(carbon[f"{name} confirmed_kept"]) for name in LISTS]
-    (forecast, *_) = (row for row in read("forecasts") if row["target"] == "all")
-    frames = [row for row in read("frame_check") if row["mistake"] != "none"]
+    kept = [fmean(carbon[f"{name} confirmed_kept"]) for name in tables.LISTS]
+    (forecast, *_) = (row for row in tables.read("forecasts") if row["target"] == "all")
+    frames = [row for row in tables.read("frame_check") if row["mistake"] != "none"]
     told, planted = (sum(int(row[key]) for row in frames) for key in ("told", "lists"))
-    demo = read("demo")["evaluate --json"]
+    demo = tables.read("demo")["evaluate --json"]
     before, after = demo["before"], demo["after"]
     lines = [
         ("Ranking (ROC AUC), 20 labels of each class: EMPIAR-10017 with hand labels",
@@ -384,22 +59,22 @@ def readme_table() -> str:
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"measured": readme_table},
     "docs/explanation/results.md": {
-        "targets, AUC": lambda: target_table("auc"),
-        "targets, F1": lambda: target_table("f1_particle"),
-        "fewer and more labels": few_table,
-        "hand labels": fewshot_table,
-        "calibration": calibration_table,
-        "forecasts": fine_tuned_table,
-        "forecasts, substitute": substitute_table,
-        "wrong labels": wrong_table,
-        "carbon": carbon_table,
-        "frame check": frame_table,
-        "demo": demo_table,
+        "targets, AUC": lambda: tables.target_table("auc"),
+        "targets, F1": lambda: tables.target_table("f1_particle"),
+        "fewer and more labels": tables.few_table,
+        "hand labels": tables.fewshot_table,
+        "calibration": tables.calibration_table,
+        "forecasts": tables.fine_tuned_table,
+        "forecasts, substitute": tables.substitute_table,
+        "wrong labels": tables.wrong_table,
+        "carbon": tables.carbon_table,
+        "frame check": tables.frame_table,
+        "demo": tables.demo_table,
     },
     "docs/explanation/ablation.md": {
-        "branches": branches_table,
-        "auxiliary losses": auxiliary_table,
-        "wider view": wider_table,
+        "branches": tables.branches_table,
+        "auxiliary losses": tables.auxiliary_table,
+        "wider view": tables.wider_table,
     },
 }
 
@@ -411,7 +86,7 @@ def updated(page: str, text: str) -> str:
 
 def main() -> None:
     for page in PAGES:
-        path = ROOT / page
+        path = tables.ROOT / page
         text = path.read_text(encoding="utf-8")
         path.write_text(updated(page, text), encoding="utf-8")
 

@@ -29,19 +29,19 @@ def test_every_file_of_results_is_in_a_table(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, tables = set(), [make for page in tool.PAGES.values() for make in page.values()]
-    original = tool.read
-    monkeypatch.setattr(tool, "read", lambda name: read.add(name) or original(name))
+    original = tool.tables.read
+    monkeypatch.setattr(tool.tables, "read", lambda name: read.add(name) or original(name))
     assert all(len(make().splitlines()) > 2 for make in tables)
-    assert read == {path.stem for path in tool.RESULTS.glob("*.json")}
+    assert read == {path.stem for path in tool.tables.RESULTS.glob("*.json")}
 
 
 def test_another_figure_in_the_results_changes_the_page(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = tool.read("fewshot")
+    rows = tool.tables.read("fewshot")
     rows[0]["auc"] = [0.5]
-    monkeypatch.setattr(tool, "read", lambda name: rows)
-    assert "| 20 | 0.5000 | 0.5000 |" in tool.fewshot_table()
+    monkeypatch.setattr(tool.tables, "read", lambda name: rows)
+    assert "| 20 | 0.5000 | 0.5000 |" in tool.tables.fewshot_table()
 
 
 def test_a_page_without_its_place_is_told(tool: ModuleType) -> None:
