@@ -36,9 +36,6 @@ test coverage: export OMP_NUM_THREADS ?= 1
 # plots and Qt never look for a real screen here; the GUI tests start their own (pytest-xvfb)
 export MPLBACKEND ?= Agg
 export QT_API ?= pyqt6
-# OpenMP's threads spin while they wait; on cores that others use too, that took three times
-# the CPU and twice the time for the same training step
-export OMP_WAIT_POLICY ?= passive
 # an advertisement of its makers, not a warning about our pages
 export NO_MKDOCS_2_WARNING ?= 1
 

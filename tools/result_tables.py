@@ -316,6 +316,31 @@ def frame_table() -> str:
     return table(("mistake", "lists", "told, and named rightly", "least σ"), lines)
 
 
+def turned_table() -> str:
+    """Return what is left of four turned views where clear picks get one."""
+    lines = []
+    for row in read("views"):
+        data, pool, _ = row["target"].split()
+        change = [auto - four for auto, four in zip(row["AUC auto"], row["AUC"], strict=True)]
+        same = (percent(row[f"same at {at}"], worst=False) for at in (0.5, 0.95))
+        lines.append(
+            (
+                TARGETS[data, pool],
+                f"{fmean(row['views']):.1f}",
+                f"{fmean(row['AUC']):.4f}",
+                f"{fmean(change):+.4f} ({min(change):+.4f})".replace("-", "−"),
+                f"{fmean(row['F1']):.3f}, {fmean(row['F1 auto']):.3f}",
+                ", ".join(same),
+                f"{fmean(row['loss']):.3f}, {fmean(row['loss auto']):.3f}",
+            )
+        )
+    columns = (
+        "target", "views a pick", "AUC, four views", "change (worst draw)",
+        "F1: four, `auto`", "same decision at 0.5, 0.95", "log loss: four, `auto`",
+    )  # fmt: skip
+    return table(columns, lines)
+
+
 def demo_table() -> str:
     """Return precision and recall of the demo, before and after, and what was expected."""
     demo = read("demo")

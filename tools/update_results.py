@@ -70,6 +70,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "carbon": tables.carbon_table,
         "frame check": tables.frame_table,
         "demo": tables.demo_table,
+        "views": tables.turned_table,
     },
     "docs/explanation/ablation.md": {
         "branches": tables.branches_table,

@@ -24,7 +24,7 @@ class Range:
     above, below : float, optional
         Limits that are not.
     choices : tuple of str
-        The words that are allowed, instead of numbers.
+        The words that are allowed; beside numbers, if there are limits, and else instead.
     """
 
     least: float | None = None
@@ -34,9 +34,10 @@ class Range:
     choices: tuple[str, ...] = ()
 
     def __contains__(self, value: object) -> bool:
-        if self.choices:
+        if isinstance(value, str):
             return value in self.choices
-        if not isinstance(value, Real):  # numpy's numbers are real, too
+        # numpy's numbers are real, too
+        if not isinstance(value, Real) or (self.choices and not self._has_limits):
             return False
         number = float(value)
         return (
@@ -47,8 +48,12 @@ class Range:
             and (self.below is None or number < self.below)
         )
 
+    @property
+    def _has_limits(self) -> bool:
+        return (self.least, self.above, self.most, self.below) != (None,) * 4
+
     def __str__(self) -> str:
-        if self.choices:
+        if self.choices and not self._has_limits:
             return f"one of {', '.join(self.choices)}"
         if self == Range(above=0):
             return "positive"
@@ -58,7 +63,8 @@ class Range:
             "at most": self.most,
             "below": self.below,
         }
-        return " and ".join(f"{word} {x:g}" for word, x in limits.items() if x is not None)
+        told = " and ".join(f"{word} {x:g}" for word, x in limits.items() if x is not None)
+        return " or ".join([told, *self.choices])
 
 
 # Any: as with dataclasses.field, whatever type the field has

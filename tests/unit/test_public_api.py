@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import subprocess
 import sys
 
@@ -59,6 +61,18 @@ def test_the_readers_of_the_plugin_load_neither_torch_nor_napari_nor_pandas() ->
     loaded = modules_loaded_by("import napari_pickeroptimizer.plugin.readers")
     assert "numpy" in loaded
     assert not loaded & {"torch", "sklearn", "scipy", "pandas", "napari", "qtpy", "magicgui"}
+
+
+@pytest.mark.parametrize("policy", [None, "active"])
+def test_waiting_threads_do_not_spin_unless_the_user_says_so(
+    monkeypatch: pytest.MonkeyPatch, policy: str | None
+) -> None:
+    # torch's OpenMP reads it when it is loaded
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy or "")
+    if policy is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    importlib.reload(napari_pickeroptimizer)
+    assert os.environ["OMP_WAIT_POLICY"] == (policy or "passive")
 
 
 def test_settings_load_no_torch() -> None:

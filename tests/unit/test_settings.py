@@ -17,6 +17,7 @@ class Example:
     rate: float = setting(0.1, above=0)
     share: float = setting(0.0, least=0, below=1)
     n_views: int = setting(1, least=1, most=8)
+    n_or_auto: int | Literal["auto"] = setting(1, choices=Literal["auto"], least=1, most=8)
     by: str = setting("a", choices=Literal["a", "b"])
     diameter_px: float | None = setting(None, above=0)
     defocus_um: tuple[float, float] = setting((2.0, 3.5), above=0)
@@ -34,6 +35,8 @@ class Example:
         {"n": np.int64(1), "rate": np.float32(0.5)},
         {"share": 0},
         {"n_views": 8},
+        {"n_or_auto": 8},
+        {"n_or_auto": "auto"},
         {"by": "b"},
         {"diameter_px": 12.5},
         {"free": math.nan},
@@ -52,7 +55,13 @@ def test_values_in_their_range_are_taken(good):
         ({"rate": math.inf}, "rate must be positive, got inf."),
         ({"share": 1.0}, "share must be at least 0 and below 1, got 1.0."),
         ({"n_views": 9}, "n_views must be at least 1 and at most 8, got 9."),
+        ({"n_or_auto": 9}, "n_or_auto must be at least 1 and at most 8 or auto, got 9."),
+        (
+            {"n_or_auto": "all"},
+            "n_or_auto must be at least 1 and at most 8 or auto, got 'all'.",
+        ),
         ({"by": "c"}, "by must be one of a, b, got 'c'."),
+        ({"by": 1}, "by must be one of a, b, got 1."),
         ({"diameter_px": -1}, "diameter_px must be positive, got -1."),
         ({"defocus_um": (0.0, 1.0)}, "defocus_um must be positive, got (0.0, 1.0)."),
         ({"n": "3"}, "n must be at least 1, got '3'."),

@@ -99,12 +99,12 @@ class ModelOptions:
         PruneSettings.batch_size
     )
     views: Annotated[
-        int,
+        str,
         typer.Option(
-            help="Test-time augmentation views of each box (rotated, flipped), 1 to 8; one is "
-            "that many times faster and a little less accurate.",
+            help="Test-time augmentation views of each box (rotated, flipped) that are averaged: "
+            "auto, one of clear picks and four of doubtful ones; or 1 to 8 of all.",
         ),
-    ] = PruneSettings.n_views
+    ] = str(PruneSettings.n_views)
     scheduler: Annotated[
         str,
         typer.Option(

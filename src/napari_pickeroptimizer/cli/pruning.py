@@ -28,6 +28,7 @@ from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.bases import check_model_is_there
+from napari_pickeroptimizer.model.views import AUTO, MAX_VIEWS, Auto
 from napari_pickeroptimizer.prune.settings import (
     Length,
     PlaceRules,
@@ -133,6 +134,23 @@ def parse_threshold(text: str | None) -> float | Literal["auto"] | None:
         raise SettingsError(f"--threshold {text!r} is not a number.") from None
 
 
+def parse_views(text: str) -> int | Auto:
+    """Parse the number of views.
+
+    Raises
+    ------
+    SettingsError
+        It is neither a whole number nor ``auto``.
+    """
+    if text == AUTO:
+        return AUTO
+    if not re.fullmatch(r"[0-9]{1,3}", text):
+        raise SettingsError(
+            f"--views {text!r}: expected a number from 1 to {MAX_VIEWS}, or {AUTO}."
+        )
+    return int(text)
+
+
 def prune_settings(
     scoring: ScoringOptions | None = None, decision: DecisionOptions | None = None
 ) -> PruneSettings:
@@ -140,7 +158,9 @@ def prune_settings(
     values: dict[str, Any] = {}
     if scoring is not None:
         values.update(
-            device=scoring.device, batch_size=scoring.batch_size, n_views=scoring.views
+            device=scoring.device,
+            batch_size=scoring.batch_size,
+            n_views=parse_views(scoring.views),
         )
     if decision is not None:
         values.update({f.name: getattr(decision, f.name) for f in fields(ThresholdRule)})

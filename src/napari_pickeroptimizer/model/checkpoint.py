@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -16,10 +16,20 @@ from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import build_backbone
 from napari_pickeroptimizer.model.backbone_names import REGNETS
 from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.inference import for_inference
 from napari_pickeroptimizer.model.known_false import TENSOR, KnownFalseBoxes, taken_known_false
 from napari_pickeroptimizer.model.model_file import read_model_file, write_model_file
 from napari_pickeroptimizer.model.network import TwoBranchNet, class_probabilities
-from napari_pickeroptimizer.model.views import DEFAULT_VIEWS, dihedral_view
+from napari_pickeroptimizer.model.views import (
+    AUTO,
+    DEFAULT_VIEWS,
+    Auto,
+    dihedral_view,
+    doubtful,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -45,20 +55,31 @@ class Classifier:
         self.network.to(device)
         return self
 
+    def for_inference(self, device: torch.device) -> Self:
+        """Return a copy on a device that scores faster: to score with, not to save."""
+        return replace(self, network=for_inference(self.network, device))
+
     def predict(
-        self, boxes: torch.Tensor, batch_size: int = 256, n_views: int = DEFAULT_VIEWS
+        self,
+        boxes: torch.Tensor,
+        batch_size: int = 256,
+        n_views: int | Auto = DEFAULT_VIEWS,
     ) -> NDArray[np.float32]:
         """Return (n, n_classes) calibrated probabilities of (n, 1, box_px, box_px) boxes.
 
         Test-time augmentation: probabilities are averaged over `n_views` views of each box,
         rotated by multiples of 90° and, beyond four, flipped. Particles have no preferred
         in-plane orientation, but a network trained on twenty of them is not quite invariant
-        to it. The time is proportional to the number of views.
+        to it. The time is proportional to the number of views. With ``auto`` a box of which the
+        first view says clearly what it is gets no other, see `views.doubtful`.
         """
         return self.predict_with_features(boxes, batch_size, n_views)[0]
 
     def predict_with_features(
-        self, boxes: torch.Tensor, batch_size: int = 256, n_views: int = DEFAULT_VIEWS
+        self,
+        boxes: torch.Tensor,
+        batch_size: int = 256,
+        n_views: int | Auto = DEFAULT_VIEWS,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the probabilities of `predict` and (n, c) features, at no extra cost.
 
@@ -66,29 +87,54 @@ class Classifier:
         """
         device = next(self.network.parameters()).device
         self.network.eval()
-        probabilities, features = [], []
+        probabilities = [np.zeros((0, len(self.card.class_ids)), np.float32)]
+        features = [np.zeros((0, self.network.linear.in_features), np.float32)]
         with torch.inference_mode():
             for part in boxes.to(device).split(batch_size):
                 if not len(part):  # splitting an empty batch gives one empty part
                     continue
-                views = [
-                    self.network.logits_and_features(dihedral_view(part, i))
-                    for i in range(n_views)
-                ]
-                by_view = torch.stack([class_probabilities(logits) for logits, _ in views])
-                probabilities.append(by_view.mean(dim=0).cpu())
-                features.append(torch.stack([pooled for _, pooled in views]).mean(dim=0).cpu())
-        if not probabilities:
-            n_features = self.network.linear.in_features
-            return (
-                np.zeros((0, len(self.card.class_ids)), dtype=np.float32),
-                np.zeros((0, n_features), dtype=np.float32),
-            )
-        predicted = torch.cat(probabilities).numpy()
+                if n_views == AUTO:
+                    p, f = self._by_need(part, batch_size)
+                else:
+                    p, f = (
+                        x.mean(axis=0) for x in self._by_view(part, range(n_views), batch_size)
+                    )
+                probabilities.append(self._calibrated(p))
+                features.append(f)
+        return np.concatenate(probabilities), np.concatenate(features)
+
+    def _by_view(
+        self, boxes: torch.Tensor, views: Sequence[int], batch_size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (v, n, n_classes) probabilities and (v, n, c) features, not calibrated."""
+        turned = torch.cat([dihedral_view(boxes, i) for i in views])
+        outputs = [self.network.logits_and_features(x) for x in turned.split(batch_size)]
+        p = torch.cat([class_probabilities(logits) for logits, _ in outputs])
+        features = torch.cat([pooled for _, pooled in outputs])
+        shape = (len(views), len(boxes))
+        return p.unflatten(0, shape).cpu().numpy(), features.unflatten(0, shape).cpu().numpy()
+
+    def _by_need(
+        self, boxes: torch.Tensor, batch_size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return means over one view of clear boxes, and over `DEFAULT_VIEWS` of doubtful ones."""
+        (p,), (features,) = self._by_view(boxes, [0], batch_size)
+        rows = np.arange(len(boxes))
         if PARTICLE in self.card.class_ids:
             particle = self.card.class_ids.index(PARTICLE)
-            predicted = self.card.calibration.apply_to_classes(predicted, particle)
-        return predicted, torch.cat(features).numpy()
+            rows = np.flatnonzero(doubtful(self._calibrated(p)[:, particle]))
+        if len(rows):
+            rest = boxes[torch.from_numpy(rows).to(boxes.device)]
+            others = self._by_view(rest, range(1, DEFAULT_VIEWS), batch_size)
+            for first, of_others in zip((p, features), others, strict=True):
+                first[rows] = np.concatenate([first[None, rows], of_others]).mean(axis=0)
+        return p, features
+
+    def _calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        if PARTICLE not in self.card.class_ids:
+            return probabilities
+        particle = self.card.class_ids.index(PARTICLE)
+        return self.card.calibration.apply_to_classes(probabilities, particle)
 
     def save(self, path: str | Path, *, half: bool = False) -> Path:
         """Write weights and card to one safetensors file and return its path.

@@ -2,7 +2,7 @@
 
 The folder ``scores`` of an output folder holds one file for each shard of a scoring,
 ``<model>-<views>views.<shard>-of-<shards>.log``, where ``<model>`` is the start of the model's
-digest. A file is UTF-8 text, one record a line::
+digest and ``<views>`` a number or ``auto``. A file is UTF-8 text, one record a line::
 
     <crc32 of the JSON text, 8 hex digits> <JSON> LF
 

@@ -15,7 +15,7 @@ from napari_pickeroptimizer.boxes import (
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.image_frame.check import other_frame
-from napari_pickeroptimizer.model.views import DEFAULT_VIEWS
+from napari_pickeroptimizer.model.views import AUTO, Auto
 from napari_pickeroptimizer.prune.events import (
     BatchScored,
     MicrographScored,
@@ -84,7 +84,7 @@ def score(
     *,
     device: str = "auto",
     batch_size: int = 256,
-    n_views: int = DEFAULT_VIEWS,
+    n_views: int | Auto = AUTO,
     first: Sequence[str] = (),
 ) -> Iterator[ScoreEvent]:
     """Give every pick its class probabilities; closing the generator cancels.
@@ -104,9 +104,10 @@ def score(
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     batch_size : int
         Boxes per forward pass; affects memory and speed, not the result.
-    n_views : int
+    n_views : int or "auto"
         Test-time augmentation views of each box (rotated, flipped) that are averaged, 1 to 8.
-        A single view is that many times faster, and a little less accurate.
+        A single view is that many times faster, and a little less accurate. ``auto`` takes one,
+        and three more where P(particle) is from 0.01 to 0.99.
     first : sequence of str
         Micrographs, as the picks spell them, to be scored before the others, in this order;
         names that no pick has are ignored. The results do not depend on it.
@@ -123,7 +124,7 @@ def score(
     MicrographNotFoundError
         None of the picks' micrographs is among the given ones.
     """
-    classifier = checked_for_picks(classifier).to(choose_device(device))
+    classifier = checked_for_picks(classifier).for_inference(choose_device(device))
     groups = group_by_micrograph(micrographs, picks, first=first)
     check_any_found(groups)
     check_diameter(groups, classifier.card.boxes)

@@ -24,6 +24,7 @@ from napari_pickeroptimizer.trust.reference import MicrographFigures, grey_figur
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
+    from napari_pickeroptimizer.model.views import Auto
 
 
 def score_groups(
@@ -31,9 +32,9 @@ def score_groups(
     coords_yx_px: NDArray[np.float64],
     classifier: Classifier,
     batch_size: int,
-    n_views: int,
+    n_views: int | Auto,
 ) -> Iterator[BatchScored | MicrographScored | MicrographFailed]:
-    """Score the picks of some micrographs with a classifier that is on its device already.
+    """Score the picks of some micrographs.
 
     Parameters
     ----------
@@ -41,7 +42,9 @@ def score_groups(
         The micrographs, in the order of scoring.
     coords_yx_px : (n, 2) float64
         Centres of all picks, (row, column); the groups hold positions in it.
-    classifier, batch_size, n_views
+    classifier : Classifier
+        As `Classifier.for_inference` returns it.
+    batch_size, n_views
         As in `score`.
     """
     for event in resampled_micrographs(groups, classifier.card.boxes):
@@ -56,7 +59,7 @@ def _score_one(
     coords_yx_px: NDArray[np.float64],
     classifier: Classifier,
     batch_size: int,
-    n_views: int,
+    n_views: int | Auto,
 ) -> Iterator[BatchScored | MicrographScored]:
     group, card, working = read.group, classifier.card, read.image
     rows = group.rows

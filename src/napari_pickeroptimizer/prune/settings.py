@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from napari_pickeroptimizer.errors import SettingsError
-from napari_pickeroptimizer.model.views import DEFAULT_VIEWS, MAX_VIEWS
+from napari_pickeroptimizer.model.views import AUTO, MAX_VIEWS, Auto
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
@@ -216,8 +216,8 @@ class PruneSettings(PlaceRules, ThresholdRule):
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     batch_size : int
         Boxes per forward pass.
-    n_views : int
-        Test-time augmentation views of each box, 1 to 8 (see `score`).
+    n_views : int or "auto"
+        Test-time augmentation views of each box, 1 to 8, or as many as it needs (see `score`).
     write_fom : bool
         Replace the picker's ``rlnAutopickFigureOfMerit`` by P(particle).
     overwrite : bool
@@ -231,7 +231,7 @@ class PruneSettings(PlaceRules, ThresholdRule):
 
     device: str = "auto"
     batch_size: int = setting(256, least=1)
-    n_views: int = setting(DEFAULT_VIEWS, least=1, most=MAX_VIEWS)
+    n_views: int | Auto = setting(AUTO, choices=Auto, least=1, most=MAX_VIEWS)
     write_fom: bool = False
     overwrite: bool = False
 

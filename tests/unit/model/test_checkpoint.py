@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.errors import CheckpointError
@@ -20,7 +21,7 @@ from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
 from napari_pickeroptimizer.model.views import dihedral_view
-from napari_pickeroptimizer.trust import HeldOutScores
+from napari_pickeroptimizer.trust import Calibration, HeldOutScores
 
 CARD = ModelCard(
     class_ids=(1, 3),
@@ -108,8 +109,63 @@ def test_views_are_the_symmetries_of_a_square(classifier: Classifier) -> None:
     assert not np.allclose(once, classifier.predict(boxes.rot90(1, (2, 3)), n_views=1))
 
 
+class TopIsParticle(nn.Module):
+    """Stands for a backbone whose answer turns with the box; notes how many boxes it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_seen = 0
+
+    def forward(self, boxes: torch.Tensor) -> torch.Tensor:
+        if len(boxes) > 1:  # one alone comes from the construction
+            self.n_seen += len(boxes)
+        top = boxes[:, :, :1].mean((2, 3), keepdim=True)
+        return torch.cat([top, -top], dim=1)
+
+
+def test_more_views_are_taken_of_doubtful_picks_only() -> None:
+    network = TwoBranchNet(TopIsParticle(), 2).eval()
+    with torch.no_grad():
+        for head in (network.linear, network.halved_linear):
+            head.bias.zero_()
+        network.linear.weight.copy_(torch.eye(2))
+        network.halve[0].weight.copy_(torch.tensor([[[[1.0]], [[0.0]]]]))
+        network.halve[0].bias.fill_(100.0)  # keeps the rectifier open
+        network.halved_linear.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        network.halved_linear.bias.copy_(torch.tensor([-100.0, 100.0]))
+    turning = Classifier(network, CARD)
+    boxes = torch.zeros(5, 1, 4, 4)
+    boxes[:, :, 1:] = 1.0  # each other view says something else
+    boxes[:, 0, 0] = torch.tensor([5.0, -5.0, 0.5, 0.0, -0.5])[:, None]
+    one, four = (turning.predict(boxes, n_views=n) for n in (1, 4))
+    network.features.n_seen = 0
+    p, features = turning.predict_with_features(boxes, n_views="auto")
+    assert network.features.n_seen == 5 + 3 * 3
+    np.testing.assert_array_equal(p[:2], one[:2])
+    np.testing.assert_allclose(p[2:], four[2:], atol=1e-6)
+    assert np.abs(one - four).min() > 0.01  # else equality would say nothing
+    np.testing.assert_allclose(features[:2, 0], [5, -5])
+    of_four = turning.predict_with_features(boxes, n_views=4)[1]
+    np.testing.assert_allclose(features[2:], of_four[2:], atol=1e-6)
+    # doubt is about calibrated probabilities
+    unsure = replace(CARD, calibration=Calibration(slope=0.2))
+    p = Classifier(network, unsure).predict(boxes, n_views="auto")
+    expected = Classifier(network, unsure).predict(boxes, n_views=4)
+    np.testing.assert_allclose(p, expected, atol=1e-6)
+
+
+def test_a_model_without_particles_has_no_clear_picks(classifier: Classifier) -> None:
+    junk = replace(CARD, class_ids=(2, 3), class_names=("contaminant", "carbon"))
+    model, boxes = Classifier(classifier.network, junk), torch.randn(3, 1, 48, 48)
+    np.testing.assert_allclose(
+        model.predict(boxes, n_views="auto"), model.predict(boxes), atol=1e-6
+    )
+
+
 def test_no_boxes_give_no_probabilities(classifier: Classifier) -> None:
-    assert classifier.predict(torch.zeros(0, 1, 48, 48)).shape == (0, 2)
+    for n_views in (4, "auto"):
+        p, features = classifier.predict_with_features(torch.zeros(0, 1, 48, 48), 8, n_views)
+        assert (p.shape, features.shape) == ((0, 2), (0, 512))
 
 
 def test_a_pickle_is_refused_unread(tmp_path: Path) -> None:

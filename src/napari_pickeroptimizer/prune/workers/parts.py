@@ -188,7 +188,7 @@ def _loaded(key: str) -> Classifier:
                 torch.set_num_threads(job.n_threads)
             device = choose_device(job.settings.device)
             classifier: Classifier = pickle.loads(job.model)  # noqa: S301 (from our own process)
-            _MODELS[key] = classifier.to(device)
+            _MODELS[key] = classifier.for_inference(device)
         return _MODELS[key]
 
 

@@ -186,9 +186,9 @@ def score_with(
     if not groups:
         return
     if scheduler.kind == "local":
-        on_device = classifier.to(choose_device(settings.device))
+        fast = classifier.for_inference(choose_device(settings.device))
         yield from score_groups(
-            groups, coords_yx_px, on_device, settings.batch_size, settings.n_views
+            groups, coords_yx_px, fast, settings.batch_size, settings.n_views
         )
         return
     job = Job.of(key, classifier, settings)
