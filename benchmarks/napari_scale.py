@@ -5,8 +5,8 @@
 
 In a window of 1280 x 800 pixels, drawn by whatever renderer there is (by Mesa, in software,
 under Xvfb). Picks come from a STAR of random places, micrographs from MRC files of noise: eight
-different ones under as many names as are asked for. The mouse and the keys are real Qt events.
-A step is answered when its handlers have returned: layer, counts and panel have their new
+different ones, linked under as many names as are asked for. The mouse and the keys are real Qt
+events. A step is answered when its handlers have returned: layer, counts and panel have their new
 values. It is drawn when Qt has nothing left to do. "redraw" draws the same picture once more:
 what the renderer alone takes. Scores are random numbers, given to the panel through the events
 that a network's scoring yields.
@@ -61,7 +61,8 @@ def make_project(
             mrc.voxel_size = PIXEL_SIZE_ANG
     names = [f"m{i:05d}.mrc" for i in range(n_micrographs)]
     for i, name in enumerate(names):
-        (folder / name).symlink_to(work / "images" / f"{i % N_IMAGES}.mrc")
+        # no symbolic link: micrographs are told apart by what their names point to
+        os.link(work / "images" / f"{i % N_IMAGES}.mrc", folder / name)
     table = pd.DataFrame(
         {
             "rlnMicrographName": [

@@ -185,6 +185,27 @@ def test_the_switch_shows_one_layer_at_a_time(loaded, qtbot):
     assert not loaded.layers["picks rejected"].visible
 
 
+def test_an_output_that_shrank_while_hidden_comes_back(loaded, tuned):
+    from napari_pickeroptimizer.plugin import outputs
+    from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
+
+    layer = loaded.layers["picks"]
+    state = picks_state(layer)
+    scores = Scores.begin(state.picks, tuned[0].model)
+    state.begin_scores(scores)
+    scores.probabilities[:] = 1 / scores.probabilities.shape[1]
+    scores.probabilities[0, 0] = 1.0
+    summary = summarise_scores(scores.card, scores.picks_scored(state.picks))
+    outputs.take_scores(loaded, layer, summary)
+    outputs.set_threshold(loaded, layer, 0.0)
+    outputs.choose_shown(loaded, layer, "kept")
+    loaded.dims.set_current_step(0, int(layer.data[:, 0].max()))  # its last points are in view
+    outputs.choose_shown(loaded, layer, "all")
+    outputs.set_threshold(loaded, layer, 0.99)
+    outputs.choose_shown(loaded, layer, "kept")
+    assert len(loaded.layers["picks kept"].data) == state.decision.counts(0.99).kept
+
+
 def test_presets_set_the_threshold_by_what_it_gives(loaded, qtbot):
     from napari_pickeroptimizer.plugin import outputs
 

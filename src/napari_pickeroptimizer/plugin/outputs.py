@@ -8,7 +8,8 @@ or, while a threshold is dragged, visible layers first (`refresh_visible`).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal  # Any: viewers and layers, which are not imported here
 
@@ -29,7 +30,7 @@ from napari_pickeroptimizer.plugin.layer_state import (
     unwrap,
 )
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
-from napari_pickeroptimizer.prune.events import ScoreEvent
+from napari_pickeroptimizer.prune.events import MicrographScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.settings import PlaceRules
 from napari_pickeroptimizer.reading import group_by_micrograph
@@ -103,7 +104,27 @@ def take_scores(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> No
         return
     state = scored_state(layer)
     is_end = isinstance(event, ScoreSummary)
-    state.take_scores(event, place_frames(viewer, state, state.rules) if is_end else ())
+    # any event of a layer redraws the window; all of its arrays are drawn when its slice is shown
+    events = unwrap(layer).events
+    with events.blocker_all() if _is_out_of_sight(viewer, layer, event) else nullcontext():
+        state.take_scores(event, place_frames(viewer, state, state.rules) if is_end else ())
+    if is_end:  # who follows the features is told of all at once
+        with painting.marked(state):
+            events.features()
+
+
+def _is_out_of_sight(viewer: Any, layer: Any, event: ScoreEvent | ScoreSummary) -> bool:
+    """Whether an event scores a micrograph none of whose picks are on the screen."""
+    if not isinstance(event, MicrographScored):
+        return False
+    dims, axis = viewer.dims, viewer.dims.ndim - layer.ndim
+    if layer.ndim < 3 or axis in dims.displayed or dims.thickness[axis]:
+        return False
+    if str(layer.projection_mode) not in ("none", "all"):
+        return False  # points of the slices beside it are drawn, too
+    rows = event.group.rows
+    slices = np.rint(np.asarray(layer.data)[rows[rows < len(layer.data)], 0])
+    return not np.any(slices == transforms.slice_shown(viewer))
 
 
 def set_threshold(viewer: Any, layer: Any, threshold: float) -> LayerOutputs:
@@ -176,13 +197,16 @@ def refresh_visible(viewer: Any, layer: Any) -> bool:
     bool
         Whether some were postponed: call `refresh` later.
     """
+    viewer, layer = unwrap(viewer), unwrap(layer)
     state = scored_state(layer)
-    is_seen = any(x.visible for x in outputs_of(viewer, layer).values())
-    if is_seen or len(state.picks) <= LARGE:
+    if len(state.picks) <= LARGE:
         refresh(viewer, layer)
         return False
     state.needs_refresh, state.outdated = False, True
-    painting.paint_decided(unwrap(layer))
+    painting.paint_decided(layer)
+    seen = [role for role, output in outputs_of(viewer, layer).items() if output.visible]
+    if seen:
+        _show_outputs(viewer, layer, state.decided_picks(), seen)
     return True
 
 
@@ -231,8 +255,10 @@ def shown_of(viewer: Any, layer: Any) -> Shown:
     return visible[0] if len(visible) == 1 else "all"
 
 
-def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:
-    """Make or update the outputs of decided picks; the user's active layer stays active."""
+def _show_outputs(
+    viewer: Any, layer: Any, picks: Picks, roles: Collection[str] = OUTPUT_ROLES
+) -> dict[str, Any]:
+    """Make or update outputs of decided picks; the user's active layer stays active."""
     predicted = picks.table["predicted"].to_numpy()
     masks = {
         "kept": predicted == PARTICLE,
@@ -243,6 +269,8 @@ def _show_outputs(viewer: Any, layer: Any, picks: Picks) -> dict[str, Any]:
     layers: dict[str, Any] = {}
     active = viewer.layers.selection.active
     for role in OUTPUT_ROLES:
+        if role not in roles:
+            continue
         rows = np.flatnonzero(masks[role])
         if role in existing:
             _update_output(existing[role], layer, picks, rows)

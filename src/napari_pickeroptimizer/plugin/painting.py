@@ -152,6 +152,8 @@ def paint(layer: Any) -> None:
         if not np.array_equal(points, layer.data):
             layer.selected_data = set()
             layer.data = points
+            if not layer.visible:  # else napari goes on to draw points that are gone
+                layer.set_view_slice()
         _resize(layer)
         if not len(points):
             return

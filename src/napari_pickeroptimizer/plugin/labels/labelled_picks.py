@@ -128,8 +128,10 @@ class LabelledPicks:
     @property
     def slices(self) -> NDArray[np.float64]:
         """(n,) slice of each pick."""
-        slices = self.picks.table["micrograph"].map(dict(self.slice_of))
-        return np.asarray(slices, dtype=np.float64)
+        # a name at a time: mapping the names of a million picks takes half a second
+        codes, names = self.picks.table["micrograph"].factorize()
+        slice_of_name = [self.slice_of.get(name, np.nan) for name in names]
+        return np.asarray(slice_of_name, dtype=np.float64)[codes]
 
     @property
     def origin(self) -> Self:

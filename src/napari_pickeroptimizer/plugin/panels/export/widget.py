@@ -15,6 +15,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     button,
     column_of,
     shows_errors,
+    single_shot,
 )
 from napari_pickeroptimizer.plugin.panels.export.boxes import ReproduceBox, ResultBox
 from napari_pickeroptimizer.plugin.panels.export.export import (
@@ -34,6 +35,7 @@ from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.preferences import preferences
 
 EVERYTHING, KEPT = "everything", "kept"
+STREAM_MS = 500  # while scores stream in they are counted this often
 # Text and tooltip of the options, by the setting they are for.
 OPTIONS = {
     "labels": (
@@ -64,6 +66,7 @@ class ExportWidget(Page):
         """Make the widgets."""
         self.model = ExportModel(self.session)
         self._place_chosen = False  # by hand: then it is not moved any more
+        self._stream = single_shot(self, self._show_status, STREAM_MS)
         self.counts = TextTable("", "number", "", gap_px=10)
         self._make_fields()
         self.warning, self.just_now = Note("warning"), Note("quiet")
@@ -192,8 +195,13 @@ class ExportWidget(Page):
         self._show_status()
 
     def _on_scores(self, layer: Any) -> None:
-        if layer is self.layer:
+        if layer is not self.layer:
+            return
+        scores = self.model.scores
+        if scores is None or scores.complete:
             self._show_status()
+        elif not self._stream.isActive():
+            self._stream.start()
 
     def _on_step(self, layer: Any, *_: object) -> None:
         """Follow threshold and labels, at every step: no file is checked here."""
