@@ -255,7 +255,7 @@ def test_no_picks_at_all_are_no_trouble(viewer, panel, qtbot, project):
     actions.open_picks(viewer, Picks.from_arrays([], x=[], y=[]))
     assert sum(counts(panel).values()) == 0
     click(qtbot, panel.suggesting.suggest)
-    assert "no picks to choose from" in panel.status.text()
+    qtbot.waitUntil(lambda: "no picks to choose from" in panel.status.text())
     click(qtbot, panel.next_micrograph)
 
 

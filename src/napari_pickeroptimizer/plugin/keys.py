@@ -8,6 +8,7 @@ and ``Backspace`` remove points for good.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any  # viewers and layers, which are not imported here
 from weakref import ref
 
@@ -43,7 +44,7 @@ REMOVE_KEYS = ("1", "Delete", "Backspace")
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 QUEUE_KEYS = {"N": 1, "B": -1}
 MICROGRAPH_KEYS = {"PageDown": 1, "PageUp": -1}
-ACT_ANYWHERE = (UNDO_KEY, REDO_KEY, *QUEUE_KEYS, *MICROGRAPH_KEYS)
+ACT_ANYWHERE = (UNDO_KEY, REDO_KEY, *MICROGRAPH_KEYS)
 ALL_KEYS = (*LABEL_KEYS, *REMOVE_KEYS, UNDO_KEY, REDO_KEY, *QUEUE_KEYS, *MICROGRAPH_KEYS)
 
 
@@ -63,37 +64,36 @@ def bind_keys(viewer: Any, layer: Any) -> None:
         layer.bind_key(key, bound(key), overwrite=True)
 
 
-def bind_viewer_keys(viewer: Any, picks_layer: Callable[[], Any]) -> None:
-    """Let keys say what to do while no picks are selected in the layer list.
+def bind_other_keys(viewer: Any, layer: Any, picks_layer: Callable[[], Any]) -> None:
+    """Let keys say what to do while a layer is selected that holds no picks.
 
-    napari asks the viewer last: what the selected layer does with a key comes first. Undo and
-    the keys for micrographs act on the panel's picks, `picks_layer`.
+    Undo, and the keys that go to picks and micrographs, act on the panel's picks, `picks_layer`.
+    What napari itself does with a key comes first, as the letters of a Shapes layer.
     """
     viewer_ref = ref(viewer)
 
     def bound(key: str) -> Callable[[Any], None]:
-        def on_key(_viewer: Any) -> None:
-            shown, layer = viewer_ref(), picks_layer()
-            state = None if layer is None else layer_state(layer)
+        def on_key(active: Any) -> None:
+            shown, picks = viewer_ref(), picks_layer()
+            state = None if picks is None else layer_state(picks)
             if shown is None or state is None:
                 return
-            if key in ACT_ANYWHERE:
-                press(shown, layer, key)
+            if key not in LABEL_KEYS:
+                press(shown, picks, key)
                 return
-            active = shown.layers.selection.active
-            which = "no layer is" if active is None else f"{active.name!r} is"
-            _refuse(
-                shown,
-                state,
-                f"{key} labels picks, but {which} selected in the layer list: nothing was "
-                f"labelled. Select {layer.name!r} there.",
+            why = (
+                f"{key} labels picks, but {active.name!r} is selected in the layer list: nothing "
+                f"was labelled. Select {picks.name!r} there."
             )
+            _refuse(shown, state, why)
 
         on_key.__doc__ = _help(key)
         return on_key
 
-    for key in (*LABEL_KEYS, *ACT_ANYWHERE):
-        viewer.bind_key(key, bound(key), overwrite=True)
+    letters = () if type(layer).__name__ == "Shapes" else (*LABEL_KEYS, *QUEUE_KEYS)
+    for key in (*letters, *ACT_ANYWHERE):
+        with suppress(ValueError):  # somebody has bound it
+            layer.bind_key(key, bound(key))
 
 
 def press(viewer: Any, layer: Any, key: str) -> bool:

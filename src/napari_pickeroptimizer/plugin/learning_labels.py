@@ -126,8 +126,8 @@ def only_learned_from(viewer: Any, chosen: Any | None, vocabulary: Vocabulary) -
     if chosen is None or not names:
         return ""
     return (
-        f"Labels in {', '.join(names)} are learned from, but decide on no pick here. To let them, "
-        "take them over: page Label, Points and areas of other layers."
+        f"Labels in {', '.join(names)} are learned from, but do not decide which picks are kept. "
+        "To let them: page Label, Points and areas of other layers."
     )
 
 

@@ -45,7 +45,10 @@ def set_up(session: Session, layer: Any) -> None:
         if state.role == "picks":
             state.set_tint(_free_tint(viewer, layer))
             navigation.show_some(viewer, state)
-    elif stack_of(layer.metadata) is not None:
+        return
+    if type(layer).__name__ in ("Points", "Shapes") or stack_of(layer.metadata) is not None:
+        keys.bind_other_keys(viewer, layer, lambda: session.picks_layer)
+    if stack_of(layer.metadata) is not None:
         widen_contrast_range(layer)
         matching.take_along(viewer, layer)
         waiting = picks_layers(viewer)

@@ -140,7 +140,7 @@ def _fill_selected(layer: Any) -> None:
     if layer.face_color_mode != "direct":  # of the user's own points
         layer.face_color = "transparent"
     rows = np.fromiter(layer.selected_data, np.intp, len(layer.selected_data))
-    layer.face_color[:] = 0
+    layer.face_color[layer.face_color[:, 3] > 0] = 0
     layer.face_color[rows[rows < len(layer.data)]] = SELECTED_RGBA
 
 

@@ -19,7 +19,6 @@ from psygnal import Signal
 from napari_pickeroptimizer.errors import MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.plugin import (
     foreign,
-    keys,
     matching,
     new_layers,
     outputs,
@@ -221,7 +220,6 @@ def session_of(viewer: Any) -> Session:
     viewer.layers.selection.events.active.connect(partial(_on_active, session))
     viewer.dims.events.current_step.connect(partial(new_layers.colour_shown, session))
     grid_of(viewer).events.enabled.connect(partial(_explain_grid, session))
-    keys.bind_viewer_keys(viewer, lambda: session.picks_layer)
     targets.follow_pointer(viewer, session.pointer_on_canvas.emit)
     for layer in list(viewer.layers):
         _add(session, layer)

@@ -56,13 +56,22 @@ def test_a_key_says_what_to_select_while_no_picks_are(viewer, layer):
     viewer.layers.selection.active = stack
     refused = []
     session.session_of(viewer).key_refused.connect(lambda _, why: refused.append(why))
-    pressed = {str(key): do for key, do in viewer.keymap.items()}
-    pressed["K"](viewer)
+    pressed = {str(key): do for key, do in stack.keymap.items()}
+    pressed["K"](stack)
     assert "Select 'picks' there" in viewer.status
     assert refused == [viewer.status]
     assert not picks_state(layer).picks.labels.any()
     actions.label_picks(layer, [0], PARTICLE)
-    pressed["Ctrl+Z"](viewer)  # what was done is undone all the same
+    pressed["Ctrl+Z"](stack)  # what was done is undone all the same
+    assert not picks_state(layer).picks.labels.any()
+
+
+def test_undo_works_while_shapes_are_selected_whose_letters_stay_naparis(viewer, layer):
+    shapes = viewer.add_shapes(ndim=3)
+    actions.label_picks(layer, [0], PARTICLE)
+    pressed = {str(key): do for key, do in shapes.keymap.items()}
+    assert "E" not in pressed  # napari's, for ellipses
+    pressed["Ctrl+Z"](shapes)
     assert not picks_state(layer).picks.labels.any()
 
 

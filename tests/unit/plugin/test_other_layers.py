@@ -136,9 +136,7 @@ def test_labels_of_own_layers_that_decide_on_nothing_are_told_until_they_are_tak
 ):
     own = viewer.add_points([[2, 21.0, 10.0]], scale=layer.scale, name="particles")
     told = only_learned_from(viewer, layer, DEFAULT_VOCABULARY)
-    assert told.startswith(
-        "Labels in 'particles' are learned from, but decide on no pick here."
-    )
+    assert told.startswith("Labels in 'particles' are learned from, but do not decide")
     plugin.take_from(viewer, layer, own, PARTICLE)
     viewer.layers.remove(own)
     assert only_learned_from(viewer, layer, DEFAULT_VOCABULARY) == ""

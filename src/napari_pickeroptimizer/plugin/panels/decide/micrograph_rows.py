@@ -105,6 +105,13 @@ class MicrographRows:
                 return "" if np.isnan(score) else f"{score:.2f}"
         return "unreadable" if self.is_unreadable(row) else NOTES[self._check.flags[i]]
 
+    @property
+    def has_notes(self) -> bool:
+        """Whether there is a note on any micrograph."""
+        if self._by is None:
+            return False
+        return any(self._check.flags) or any(n in self._failures for n in self._by.names)
+
     def tip(self, row: int) -> str:
         """Return the whole name of a micrograph, and its flag."""
         name = self.name_at(row)

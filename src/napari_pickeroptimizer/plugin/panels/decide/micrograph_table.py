@@ -138,6 +138,8 @@ class MicrographTable(QTableView):
             texts = (COLUMNS[column].widest, COLUMNS[column].title)
             width = max(metrics.horizontalAdvance(text) for text in texts)
             self.setColumnWidth(column, width + 8)
+        self.micrographs.modelReset.connect(self._show_notes)
+        self.micrographs.layoutChanged.connect(self._show_notes)
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
@@ -149,6 +151,10 @@ class MicrographTable(QTableView):
             self.clearSelection()
         elif self.currentIndex().row() != row or not selection.hasSelection():
             self.setCurrentIndex(self.micrographs.index(row, NAME))
+
+    def _show_notes(self, *_: object) -> None:
+        """Leave the room of notes to the names while there are none."""
+        self.setColumnHidden(NOTE, not self.micrographs.rows.has_notes)
 
     def _choose(self, index: QModelIndex) -> None:
         self.chosen.emit(self.micrographs.rows.name_at(index.row()))

@@ -61,7 +61,7 @@ class ClassTable(QWidget):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self._vocabulary = vocabulary
+        self._vocabulary, self._unlabelled = vocabulary, STYLES[UNLABELLED]
         self._counts: Mapping[int, int] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -74,10 +74,12 @@ class ClassTable(QWidget):
         self.add = button("Add class", "", self._add)  # the panel puts it where there is room
         self._fill()
 
-    def show_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Show other classes."""
-        if vocabulary != self._vocabulary:
-            self._vocabulary = vocabulary
+    def show_vocabulary(
+        self, vocabulary: Vocabulary, unlabelled: ClassStyle = STYLES[UNLABELLED]
+    ) -> None:
+        """Show other classes, or picks without a label in another style."""
+        if (vocabulary, unlabelled) != (self._vocabulary, self._unlabelled):
+            self._vocabulary, self._unlabelled = vocabulary, unlabelled
             self._fill()
 
     def show_counts(self, counts: Mapping[int, int]) -> None:
@@ -119,7 +121,7 @@ class ClassTable(QWidget):
             header.setAlignment(side)
             header.setObjectName("quiet")
             self._grid.addWidget(header, 0, column)
-        for row, style in enumerate((*self._vocabulary, STYLES[UNLABELLED]), start=1):
+        for row, style in enumerate((*self._vocabulary, self._unlabelled), start=1):
             self._add_row(row, style)
         self.add.setEnabled(len(self._vocabulary.classes) < MAX_CLASS)
         self.add.setToolTip(add_class_tip(self._vocabulary))
@@ -235,5 +237,5 @@ class ClassTable(QWidget):
         except PickerOptimizerError as error:
             self.refused.emit(str(error))
             return
-        self.show_vocabulary(vocabulary)
+        self.show_vocabulary(vocabulary, self._unlabelled)
         self.vocabulary_edited.emit(vocabulary)

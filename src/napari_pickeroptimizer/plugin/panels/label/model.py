@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,12 @@ from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped, 
 from napari_pickeroptimizer.plugin import actions, keys, suggestions
 from napari_pickeroptimizer.plugin.images.display import MAX_DISPLAY_PX
 from napari_pickeroptimizer.plugin.images.stack import StackView
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    STYLES,
+    ClassStyle,
+    Vocabulary,
+    plural,
+)
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.targets import NONE_SELECTED, acting_layer
@@ -89,6 +94,14 @@ class LabelModel(PanelModel):
             return {}
         counts = np.bincount(self.picks.labels, minlength=MAX_CLASS + 1)
         return {class_id: int(n) for class_id, n in enumerate(counts)}
+
+    def unlabelled_style(self) -> ClassStyle:
+        """Return how picks without a label are drawn in this layer."""
+        style = STYLES[UNLABELLED]
+        if self.state is None:
+            return style
+        red, green, blue = (round(255 * c) for c in self.state.palette_rgba[UNLABELLED, :3])
+        return replace(style, color=f"#{red:02X}{green:02X}{blue:02X}")
 
     def needs_hint(self) -> bool:
         """Whether nothing is labelled yet, so that a hint is shown."""

@@ -198,7 +198,7 @@ class LabelWidget(Page):
             self.micrograph_text.setText(shown.text)
 
     def _show_vocabulary(self) -> None:
-        self.classes.show_vocabulary(self.session.vocabulary)
+        self.classes.show_vocabulary(self.session.vocabulary, self.model.unlabelled_style())
         self.key_table.show_rows(self.model.key_help())
 
     def _show_missing(self) -> None:

@@ -181,6 +181,7 @@ def test_outliers_come_first_and_unreadable_ones_last(rows):
     assert "nearly all rejected" in rows.tip(0)
     assert names(rows)[-1] == "m5"
     assert rows.text(5, NOTE) == "unreadable"
+    assert rows.has_notes
     assert rows.is_unreadable(5)
     assert rows.tip(5) == "Micrographs/m5.mrc\nbroken"
 
@@ -216,6 +217,7 @@ def test_micrographs_without_scores_have_empty_cells():
     by = ByMicrograph(("m",), np.array([3]), nothing, nothing, nothing, np.array([np.nan]))
     rows.set_micrographs(by, {})
     assert [rows.text(0, c) for c in (KEPT, SHARE, SCORE, NOTE)] == ["", "", "", ""]
+    assert not rows.has_notes
     assert rows.row_of("other") is None
     rows.set_micrographs(None, {})
     assert len(rows) == 0
