@@ -67,7 +67,8 @@ def walk(viewer: Any, hand: Hand, route: Route) -> Iterator[str]:
     viewer.layers.selection.active = layer
     hand.settle(1)
     # the panel opens with the distance of neighbours for a diameter
-    hand.write(_field(curate.label, "Diameter"), f"{route.diameter_px:g}")
+    per_px = curate.label.view.diameter.pixel_size_ang or 1  # it is in Å where that is known
+    hand.write(_field(curate.label, "Diameter"), f"{route.diameter_px * per_px:g}")
     yield "opened"
 
     label_some(viewer, hand, layer, route)

@@ -93,3 +93,48 @@ def test_closing_the_window_ends_a_job(panel, qapp, project, untrained_model):
     assert done.stdout.split() == ["closing", "ended"], done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 0, done.stderr
+
+
+class FrameClosed:
+    """The event of a window's frame: tests cannot make one of Qt's own."""
+
+    def __init__(self) -> None:
+        self.ignored = False
+
+    def type(self):
+        from qtpy.QtCore import QEvent
+
+        return QEvent.Type.Close
+
+    def spontaneous(self) -> bool:
+        return True
+
+    def ignore(self) -> None:
+        self.ignored = True
+
+
+def test_one_question_says_what_becomes_of_the_job(viewer, gate, project, qtbot, monkeypatch):
+    from qtpy.QtWidgets import QMessageBox
+
+    from napari_pickeroptimizer.plugin import actions
+    from napari_pickeroptimizer.plugin.panels.closing import ClosingQuestion
+
+    asked = []
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda _parent, _title, text, *_: asked.append(text)
+    )
+    actions.open_micrographs(viewer, project / "Micrographs")
+    actions.open_picks(viewer, project / "labels.star", diameter_px=40)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-pickeroptimizer", "Learn")
+    panel.start.click()
+    qtbot.waitUntil(lambda: gate.n_held > 0)
+    window = panel.window()
+    question, event = window.findChild(ClosingQuestion), FrameClosed()
+    assert question.eventFilter(window, event)
+    assert event.ignored
+    assert asked == [
+        "Running: fine-tuning. Closing ends it: its model is lost, your labels are kept."
+    ]
+    panel.job.cancel()
+    assert not question.eventFilter(window, event)  # nothing runs: napari asks as ever
+    assert len(asked) == 1

@@ -141,7 +141,7 @@ def test_the_canvas_has_its_keys_whatever_was_clicked_before(desk, field):
     desk.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     desk.press(Qt.Key.Key_1)
     assert desk.labels[0] == CONTAMINANT
-    assert number.value == 40
+    assert number.value == 160  # 40 px of 4 Å
     assert (layers.picks.current_choice, label.suggesting.n.value) == shown
 
 
@@ -153,10 +153,10 @@ def test_a_number_that_was_typed_counts_when_the_pointer_goes_to_the_image(desk)
     number.native.selectAll()
     for key in (Qt.Key.Key_5, Qt.Key.Key_5):
         desk.press(key)
-    assert number.value == 40  # the first digit alone is no diameter
+    assert number.value == 160  # the first digit alone is no diameter
     desk.move_to(desk.canvas)
     assert number.value == 55
-    assert desk.layer.metadata["pickeroptimizer"].diameter_px == 55
+    assert desk.layer.metadata["pickeroptimizer"].diameter_px == 55 / 4
 
 
 def test_a_number_field_keeps_its_digits_and_gives_up_what_it_cannot_use(desk):
@@ -166,7 +166,7 @@ def test_a_number_field_keeps_its_digits_and_gives_up_what_it_cannot_use(desk):
     desk.layer.selected_data = {0}
     desk.click(number.native.lineEdit())
     desk.press(Qt.Key.Key_PageDown)
-    assert (desk.shown, number.value) == (1, 40)
+    assert (desk.shown, number.value) == (1, 160)
     desk.press(Qt.Key.Key_PageUp)
     desk.press(Qt.Key.Key_C)
     assert desk.labels[0] == CARBON

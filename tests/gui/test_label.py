@@ -54,13 +54,19 @@ def test_without_picks_the_panel_says_how_to_begin(viewer, panel):
 
 def test_a_sample_is_one_click_away(viewer, panel, qtbot):
     click(qtbot, panel.open_sample)
+    assert panel.opening.running  # the window stays alive
+    qtbot.waitUntil(lambda: not panel.opening.running)
     assert not panel.empty.isVisibleTo(panel)
     assert counts(panel)[PARTICLE] > 0
 
 
 def test_a_click_on_a_class_labels_the_selected_picks(panel, layer, qtbot):
+    from napari_pickeroptimizer.plugin import actions
+
     click(qtbot, panel.classes.names[PARTICLE])
     assert "No pick is selected" in panel.status.text()
+    actions.label_picks(layer, [0], PARTICLE)  # as by key, on the image
+    assert panel.status.text() == ""
     layer.selected_data = {0, 4}
     click(qtbot, panel.classes.names[PARTICLE])
     click_carbon = panel.classes.names[CARBON]
@@ -213,10 +219,29 @@ def test_the_low_pass_is_toggled_and_set(panel, layer, viewer, qtbot):
 def test_the_diameter_follows_whoever_sets_it(panel, layer):
     from napari_pickeroptimizer.plugin import actions
 
-    panel.view.diameter.number.value = 33
-    assert layer.metadata["pickeroptimizer"].diameter_px == 33
+    box, state = panel.view.diameter, layer.metadata["pickeroptimizer"]
+    assert box.unit.value == "Å"  # as in Learn, with 4 Å a pixel
+    box.number.value = 132
+    assert state.diameter_px == 33
+    assert box.hint.text() == "= 33 px"
     actions.set_diameter(layer, 21)
-    assert panel.view.diameter.diameter_px == 21
+    assert box.diameter_px == 21
+    box.unit.value = "px"
+    assert box.hint.text() == "= 84 Å"
+
+
+def test_a_diameter_that_nobody_has_set_is_called_a_guess(viewer, project, picks_star):
+    from napari_pickeroptimizer.plugin import actions
+
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Label")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    first = actions.open_picks(viewer, picks_star).metadata["pickeroptimizer"]
+    box = panel.view.diameter
+    assert box.hint.text().endswith("px, a guess")
+    box.number.value = 160
+    assert (first.diameter_px, box.hint.text()) == (40, "= 40 px")
+    again = actions.open_picks(viewer, project / "labels.star").metadata["pickeroptimizer"]
+    assert (again.diameter_px, again.diameter_is_guess) == (40, False)
 
 
 @pytest.mark.slow

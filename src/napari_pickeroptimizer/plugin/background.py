@@ -19,12 +19,13 @@ from napari_pickeroptimizer.errors import PickerOptimizerError
 # What the jobs import; all else that is heavy comes with these.
 PACKAGE = "napari_pickeroptimizer"
 HEAVY = (
-    "torch",
+    "torch",  # takes as long as all the others
     f"{PACKAGE}.model.before_labels",
     f"{PACKAGE}.fewshot.finetune",
     f"{PACKAGE}.fewshot.suggest",
     f"{PACKAGE}.prune.run",
 )
+TORCH_STEPS = 4
 # Reading, training and scoring differ in speed: only recent progress counts.
 WINDOW_S = 20.0
 LEAST_S, LEAST_PROGRESS = 1.0, 0.01
@@ -48,7 +49,7 @@ def load_events() -> Iterator[Loading]:
     yield Loading(0.0)
     for i, name in enumerate(HEAVY, 1):
         import_module(name)
-        yield Loading(i / len(HEAVY))
+        yield Loading((i + TORCH_STEPS) / (len(HEAVY) + TORCH_STEPS))
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ class LayerState(LabelledPicks):
             {name: i for i, name in enumerate(names)},
             names,
             diameter_px or guess_diameter_px(picks),
+            diameter_is_guess=not diameter_px,
         )
 
     def copy(self) -> LayerState:

@@ -129,7 +129,18 @@ def matched_points_data(viewer: Any, state: LayerState, name: str) -> LayerData:
     stack_layer, matched = best
     if matched.text:
         warnings.warn(matched.text, UserWarning, stacklevel=2)
+    _take_diameter(unwrap(viewer), stack_layer, state)
     return _points_in(matched, state, name, stack_layer.unique_id)
+
+
+def _take_diameter(viewer: Any, stack_layer: Any, state: LayerState) -> None:
+    """Take the diameter of other picks on the same micrographs: one that was set, if any was."""
+    others = [picks_state(layer) for layer in picks_layers(viewer)]
+    here = [o for o in others if o.role == "picks" and o.stack == stack_layer.unique_id]
+    if state.diameter_is_guess and here:
+        taken = next((o for o in reversed(here) if not o.diameter_is_guess), here[-1])
+        state.diameter_px = taken.diameter_px
+        state.diameter_is_guess = taken.diameter_is_guess
 
 
 def _points_in(

@@ -72,6 +72,7 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     """
     from napari_pickeroptimizer.io import read_picks
     from napari_pickeroptimizer.micrographs import Micrographs
+    from napari_pickeroptimizer.plugin.invitation import invite
     from napari_pickeroptimizer.plugin.layer_state import LayerState
     from napari_pickeroptimizer.plugin.opening import (
         join_open_stack,
@@ -92,6 +93,7 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     if not boxes:
         return [stack]
     state = LayerState.of_picks(read_picks(boxes))
+    invite(viewer)
     return [stack, points_on(state, stack, f"{_layer_name(places)} boxes")]
 
 
@@ -107,12 +109,16 @@ def read_picks_layer(path: PathOrPaths) -> list[LayerData]:
         The picks cannot be understood.
     """
     from napari_pickeroptimizer.io import read_picks
+    from napari_pickeroptimizer.plugin.invitation import invite
     from napari_pickeroptimizer.plugin.opening import picks_with_micrographs
     from napari_pickeroptimizer.plugin.session import asking_viewer
 
     places = _as_paths(path)
     picks = read_picks(places[0] if len(places) == 1 else places)
-    return picks_with_micrographs(asking_viewer(), picks, _layer_name(places, "picks"))
+    viewer = asking_viewer()
+    layers = picks_with_micrographs(viewer, picks, _layer_name(places, "picks"))
+    invite(viewer)
+    return layers
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:

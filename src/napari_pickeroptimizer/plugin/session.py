@@ -22,6 +22,7 @@ from napari_pickeroptimizer.plugin import (
     matching,
     new_layers,
     outputs,
+    saving,
     targets,
 )
 from napari_pickeroptimizer.plugin.editing import picks_of
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.fewshot.events import FineTuned
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
-__all__ = ["Session", "TrainedModel", "label_layers", "micrograph_layers"]
-__all__ += ["picks_of", "session_of", "unwrap"]
+__all__ = ["Session", "TrainedModel", "label_layers", "micrograph_layers", "picks_of"]
+__all__ += ["session_of", "unwrap"]
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ def session_of(viewer: Any) -> Session:
     if viewer in _sessions:
         return _sessions[viewer]
     session = _sessions[viewer] = Session(ref(viewer))
+    saving.watch()
     events = viewer.layers.events
     events.inserted.connect(partial(_on_inserted, session))
     events.removed.connect(partial(_on_removed, session))

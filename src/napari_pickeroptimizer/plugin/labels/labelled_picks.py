@@ -60,6 +60,8 @@ class LabelledPicks:
         What tells picks of no file from others of no file: their micrographs and their layer.
     tint : int
         Which colour picks without a class have, to tell layers apart.
+    diameter_is_guess : bool
+        Whether nobody has set the diameter: it is the usual distance of neighbours.
     """
 
     picks: Picks
@@ -78,6 +80,7 @@ class LabelledPicks:
     class_of_new: int = UNLABELLED
     home: str = ""
     tint: int = 0
+    diameter_is_guess: bool = False
 
     redraw = Signal(object)
     """Emitted with the rows to redraw, None for all whose class or score has changed."""
@@ -122,7 +125,7 @@ class LabelledPicks:
     def set_diameter(self, diameter_px: float) -> None:
         """Change the diameter of the rings."""
         if diameter_px > 0 and diameter_px != self.diameter_px:
-            self.diameter_px = float(diameter_px)
+            self.diameter_px, self.diameter_is_guess = float(diameter_px), False
             self.diameter_changed.emit()
 
     @property

@@ -92,6 +92,10 @@ class Page(Panel):
         """The picks layer that is worked on. Any: napari's layers are not typed here."""
         return self.session.picks_layer
 
+    def next_step(self) -> str:
+        """Return what the next page of Curate is for, once this one is done; empty before."""
+        return ""
+
     def add_column(self, *parts: Any) -> None:
         """Put the page's parts below each other, the choice of layers on top."""
         self.layers = LayerChoice(self.session)

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from napari_pickeroptimizer.plugin.panels.controls import fill, single_shot
+from napari_pickeroptimizer.plugin.panels.controls import Note, button, fill, single_shot
 from napari_pickeroptimizer.plugin.panels.decide.widget import DecideWidget
 from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
 from napari_pickeroptimizer.plugin.panels.label.widget import LabelWidget
 from napari_pickeroptimizer.plugin.panels.learn.widget import LearnWidget
-from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock
+from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow
+from napari_pickeroptimizer.plugin.panels.theme import style_sheet, theme_colors
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -49,9 +50,22 @@ class CurateWidget(QWidget):
         ):
             self.pages.addTab(_Scrolling(page), name)
             self.pages.setTabToolTip(self.pages.count() - 1, tip)
-        fill(QVBoxLayout(self), self.pages)
+        self.next_note = Note("quiet")
+        self.next_button = button("", "", self._go_on)
+        self.next = QWidget()
+        row = fill(QHBoxLayout(self.next), self.next_note, self.next_button, spacing_px=8)
+        row.setContentsMargins(14, 4, 14, 8)
+        row.setStretch(0, 1)
+        fill(QVBoxLayout(self), self.pages, self.next)
+        session = self.label.session
+        follow(self, self._show_next, session.target_changed, session.layers_changed)
+        follow(self, self._show_next, session.labels_changed, session.model_changed)
+        follow(self, self._show_next, session.scores_changed)
+        self.pages.currentChanged.connect(self._show_next)
+        follow(self, self._follow_theme, self.label.viewer.events.theme)
+        self._follow_theme()
+        self._show_next()
         EndsWithDock(self, self)
-
         self._shown = single_shot(self, self._widen)  # once napari has docked and styled it
 
     def showEvent(self, event: Any) -> None:
@@ -67,6 +81,23 @@ class CurateWidget(QWidget):
         widest = max(area.needed_px() for area in areas) + NEVER_SHOWN_PX
         for area in areas:
             area.setMinimumWidth(widest)
+
+    def _show_next(self, *_: object) -> None:
+        """Say what comes after the page that is shown, if this is done."""
+        at = self.pages.currentIndex()
+        page = (self.label, self.learn, self.decide, self.export)[at]
+        text = page.next_step()
+        self.next.setVisible(bool(text))
+        if text:
+            self.next_note.say(text)
+            self.next_button.setText(f"{self.pages.tabText(at + 1)} ▸")
+            self.next_button.setToolTip(self.pages.tabToolTip(at + 1))
+
+    def _follow_theme(self, *_: object) -> None:
+        self.next.setStyleSheet(style_sheet(theme_colors(self.label.viewer)))
+
+    def _go_on(self) -> None:
+        self.pages.setCurrentIndex(self.pages.currentIndex() + 1)
 
 
 class _Scrolling(QScrollArea):

@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QWidget
 from napari_pickeroptimizer.device import DEVICES
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import actions
+from napari_pickeroptimizer.plugin.layer_state import LayerState
+from napari_pickeroptimizer.plugin.panels.controls import Note
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.panels.signals import follow
 from napari_pickeroptimizer.plugin.preferences import preferences
@@ -48,6 +50,8 @@ class Fields(QWidget):
             label.setToolTip(field.tooltip or field.native.toolTip())
             self._labels[id(field)] = label
             self.add_row(label, field.native)
+            if isinstance(field, DiameterBox):
+                self.add_row(QWidget(), field.hint)
 
     def add_row(self, head: QWidget, part: QWidget) -> None:
         """Add a row of two widgets: a label, or what switches the part beside it on."""
@@ -88,9 +92,9 @@ def device_box() -> ComboBox:
     )
 
 
-def ask_for_model(parent: QWidget) -> str:
-    """Return the model file that the user chooses, empty for none."""
-    path, _ = QFileDialog.getOpenFileName(parent, "Load model", "", MODEL_FILES)
+def ask_for_model(parent: QWidget, folder: str = "") -> str:
+    """Return the model file that the user chooses, at first in a folder; empty for none."""
+    path, _ = QFileDialog.getOpenFileName(parent, "Load model", folder, MODEL_FILES)
     return str(path)
 
 
@@ -126,15 +130,16 @@ class LengthBox(Container):
 class DiameterBox(LengthBox):
     """Particle diameter of the session's picks; their rings follow it, and it follows them.
 
+    It is in Å wherever the pixel size is known. The hint below it (see `Fields`) tells the other
+    unit, and that a diameter is a guess.
+
     Parameters
     ----------
     session : Session
         Whose picks.
-    in_ang : bool
-        Whether it is in Å wherever the pixel size is known.
     """
 
-    def __init__(self, session: Session, *, in_ang: bool = False) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(
             "Diameter",
             "Longest particle diameter; the rings show it on the image.",
@@ -143,7 +148,10 @@ class DiameterBox(LengthBox):
         self.number.native.setDecimals(1)
         self.number.native.setSpecialValueText("not set")
         self.pixel_size_ang: float | None = None
-        self._model, self._in_ang = PanelModel(session), in_ang
+        self._model, self.hint = PanelModel(session), Note("quiet")
+        self.hint.setToolTip(
+            "A guess is the usual distance of neighbours: set it by the rings on the image."
+        )
         self.unit.changed.connect(self._convert)
         self.number.changed.connect(self._set_rings)
         changes = (session.target_changed, session.layers_changed, session.diameter_changed)
@@ -159,17 +167,32 @@ class DiameterBox(LengthBox):
             return None
 
     def _follow_rings(self, *_: object) -> None:
-        """Show the diameter of the rings, in Å where that is wanted and possible."""
+        """Show the diameter of the rings, in Å where that is possible."""
         stack, state = self._model.stack, self._model.state
         pixel_size_ang = None if stack is None else stack.pixel_size_ang
         with silenced(self.number):  # else the rings would follow it in turn
             if pixel_size_ang != self.pixel_size_ang:
                 self.pixel_size_ang = pixel_size_ang
-                if self._in_ang:
-                    self.unit.value = "Å" if pixel_size_ang else "px"
+                self.unit.value = "Å" if pixel_size_ang else "px"
             self.enabled = state is not None
             if state is not None:
                 self._show_px(state.diameter_px)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        state = self._model.state
+        self.hint.say("" if state is None else self._hint_text(state))
+
+    def _hint_text(self, state: LayerState) -> str:
+        """Return the diameter in the other unit, and whether it is a guess."""
+        parts = []
+        if self.pixel_size_ang and self.unit.value == "Å":
+            parts.append(f"= {round(state.diameter_px, 1):g} px")
+        elif self.pixel_size_ang:
+            parts.append(f"= {round(state.diameter_px * self.pixel_size_ang, 1):g} Å")
+        if state.diameter_is_guess:
+            parts.append("a guess")
+        return ", ".join(parts)
 
     def _show_px(self, diameter_px: float) -> None:
         shown = self.diameter_px
@@ -181,8 +204,10 @@ class DiameterBox(LengthBox):
         layer, diameter_px = self._model.layer, self.diameter_px
         if layer is not None and diameter_px is not None:
             actions.set_diameter(layer, diameter_px)
+            self._show_hint()
 
     def _convert(self, unit: str) -> None:
         if self.pixel_size_ang and self.number.value > 0:
             factor = self.pixel_size_ang if unit == "Å" else 1 / self.pixel_size_ang
             self.number.value = round(self.number.value * factor, 1)
+        self._show_hint()

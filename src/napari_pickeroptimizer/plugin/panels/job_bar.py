@@ -18,6 +18,7 @@ from napari_pickeroptimizer.plugin.background import (
     in_words,
     leave_a_core_free,
 )
+from napari_pickeroptimizer.plugin.panels.closing import ask_before_closing
 from napari_pickeroptimizer.plugin.panels.controls import Note, button, fill, row_of
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 
@@ -35,13 +36,12 @@ class JobBar(QWidget):
     Parameters
     ----------
     name : str
-        What runs, and what becomes of it if the window is closed: napari asks whether to close
-        it then, and says this.
+        What runs, and what becomes of it if the window is closed, which is asked then.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._name = name
+        self.name = name
         self.bar = QProgressBar()
         self.bar.setMaximum(N_TICKS)
         self.stop = button("Cancel", "Stop now; everything is left as it was.", self.cancel)
@@ -97,7 +97,7 @@ class JobBar(QWidget):
         stopped = Event()
         self._stops[:] = [stopped]
         worker = create_worker(
-            _Job(self._name), stopped, events, _start_thread=False, _worker_class=_Worker
+            _Job(self.name), stopped, events, _start_thread=False, _worker_class=_Worker
         )
         remaining, failures = Remaining(), list[str]()
 
@@ -135,6 +135,7 @@ class JobBar(QWidget):
         self._line.say("")
         self.show()
         leave_a_core_free()
+        ask_before_closing(self, _names_running)
         worker.start()
 
     def when_loaded(
@@ -177,6 +178,11 @@ class JobBar(QWidget):
             _set_all(self._stops)
             self._leaving.add(self._worker)
             self._end(True)
+
+
+def _names_running(window: QWidget) -> list[str]:
+    """Return the names of the jobs that run in a window."""
+    return [bar.name for bar in window.findChildren(JobBar) if bar.running]
 
 
 def _set_all(stops: list[Event]) -> None:

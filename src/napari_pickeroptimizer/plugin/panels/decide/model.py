@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
+import numpy as np
+
 from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, counted
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
-from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY, Vocabulary
+from napari_pickeroptimizer.plugin.labels.vocabulary import (
+    DEFAULT_VOCABULARY,
+    Vocabulary,
+    plural,
+)
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.outputs import LayerOutputs
 from napari_pickeroptimizer.plugin.panels.scoring_model import ScoringModel
@@ -95,11 +101,40 @@ class DecideModel(ScoringModel):
         missing, scores = missing_to_score(self.session), self.scores
         if are_before_labels(scores):
             return BY_ORDER if self.session.model else f"{BY_ORDER} {NO_OWN_MODEL}"
+        before = self._scored_before()
+        if before and self.session.model is None and scores is None:
+            return before
         if missing:
             return f"{missing} The existing scores can be used." if scores else missing
         if scores is not None:
             return ""
         return OUTDATED if self.layer in self._were_scored else "Ready to score."
+
+    def next_step(self) -> str:
+        """Return what can be done with the decision; empty before all picks are scored."""
+        scores = self.scores
+        if scores is None or not scores.complete:
+            return ""
+        return "Decided: write what is kept, and what is not."
+
+    def folder(self) -> str:
+        """Return the folder of the picks' file, where the model that scored them may be."""
+        state = self.session.picks_state
+        sources = () if state is None else state.picks.sources
+        return str(sources[0].path.parent) if sources else ""
+
+    def _scored_before(self) -> str:
+        """Return that the picks' own file holds scores, and what can be done with them."""
+        state = self.session.picks_state
+        p = np.empty(0) if state is None else state.picks.particle_probability
+        n = int(np.count_nonzero(~np.isnan(p)))
+        if not n:
+            return ""
+        return (
+            f"{plural(n, 'pick')} of this file {'is' if n == 1 else 'are'} scored already: the "
+            "colours show what was decided. For another threshold load the model that scored "
+            "them, and score again; or fine-tune one (Learn)."
+        )
 
     def can_start(self) -> bool:
         """Whether scoring can start."""

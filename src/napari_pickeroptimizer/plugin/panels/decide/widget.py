@@ -225,6 +225,10 @@ class DecideWidget(Page):
         if (scores := self.model.scores) is not None:
             self.table.micrographs.check_again(scores.failures)
 
+    def next_step(self) -> str:
+        """Return that there is something to write, once all picks are scored."""
+        return self.model.next_step()
+
     # --------------------------------------------------------------------- threshold
 
     def _drag(self, threshold: float) -> None:
@@ -298,5 +302,5 @@ class DecideWidget(Page):
         self.attempt(lambda: jobs.load_model(self.viewer, path), "Not loaded: ")
 
     def _ask_load(self) -> None:
-        if path := ask_for_model(self):
+        if path := ask_for_model(self, self.model.folder()):
             self.job.when_loaded(lambda: self.load_model(path), self.load, self.say)

@@ -22,6 +22,7 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
 )
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.targets import NONE_SELECTED, acting_layer
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
@@ -106,6 +107,13 @@ class LabelModel(PanelModel):
     def needs_hint(self) -> bool:
         """Whether nothing is labelled yet, so that a hint is shown."""
         return self.layer is not None and not sum(list(self.counts().values())[1:])
+
+    def next_step(self) -> str:
+        """Return what can be done with the labels; empty while there are too few."""
+        vocabulary = self.session.vocabulary
+        if missing_to_finetune(self.picks, self.stack, vocabulary):
+            return ""
+        return "Enough labels to begin: let a network learn from them."
 
     def can_undo(self) -> tuple[bool, bool]:
         """Return whether there is something to undo, and to redo."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
+from napari.layers import Layer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -17,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pickeroptimizer.io.registry import dialog_filter
-from napari_pickeroptimizer.plugin import actions, keys, navigation
+from napari_pickeroptimizer.plugin import actions, keys, navigation, samples
 from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
 from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
@@ -31,6 +32,7 @@ from napari_pickeroptimizer.plugin.panels.controls import (
     fill,
     row_of,
 )
+from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
 from napari_pickeroptimizer.plugin.panels.label.class_table import ClassTable
 from napari_pickeroptimizer.plugin.panels.label.first_scores_box import FirstScoresBox
 from napari_pickeroptimizer.plugin.panels.label.model import LabelModel
@@ -123,7 +125,8 @@ class LabelWidget(Page):
             "Simulated micrographs with picks, made in a few seconds.",
             self._open_sample,
         )
-        return column_of(text, row_of(self.open_file, self.open_sample, None))
+        self.opening = JobBar("the simulation of a sample. Closing ends it.")
+        return column_of(text, row_of(self.open_file, self.open_sample, None), self.opening)
 
     def _make_micrographs(self) -> QWidget:
         part = QWidget()
@@ -212,11 +215,16 @@ class LabelWidget(Page):
             item.setToolTip(0, f"{name}: {reason}")
         self.missing_list.setFixedHeight(LINE_PX * min(max(n, 2), N_LINES) + 8)
 
+    def next_step(self) -> str:
+        """Return that there are enough labels to learn from, once there are."""
+        return self.model.next_step()
+
     # ------------------------------------------------------------------------ actions
 
     def _label_selected(self, class_id: int) -> None:
         self.say("")
-        self.attempt(lambda: self.model.label_selected(class_id))
+        if not self.attempt(lambda: self.model.label_selected(class_id)):
+            self._refusal = self.status.text()
 
     def _take_vocabulary(self, vocabulary: Vocabulary) -> None:
         self.say("")
@@ -239,7 +247,22 @@ class LabelWidget(Page):
             self._open(lambda: self.viewer.open(path, plugin=PLUGIN))
 
     def _open_sample(self) -> None:
-        self._open(lambda: self.viewer.open_sample(PLUGIN, "simulated"))
+        self.open_sample.setEnabled(False)
+        self.say("")
+        self.opening.run(
+            samples.simulated_events(),
+            on_event=self._take_sample,
+            on_failed=self.say,
+            on_end=lambda: self.open_sample.setEnabled(True),
+        )
+
+    def _take_sample(self, event: Any) -> str:
+        """Add the layers of the sample, once they are there."""
+        if not isinstance(event, samples.Sample):
+            return "Simulating micrographs"
+        for data, attributes, kind in event.layers:
+            self.viewer.add_layer(Layer.create(data, attributes, kind))
+        return ""
 
     def _open(self, action: Callable[[], object]) -> None:
         """Open something; an error of the reader is shown, and does not reach Qt."""

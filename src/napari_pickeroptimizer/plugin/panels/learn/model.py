@@ -19,6 +19,7 @@ from napari_pickeroptimizer.fewshot.events import (
     StepDone,
 )
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
+from napari_pickeroptimizer.plugin.before_labels import are_before_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     Vocabulary,
@@ -96,6 +97,15 @@ class LearnModel(PanelModel):
         else:
             text = ""
         return " ".join(filter(None, [text, *self._left_out]))
+
+    def next_step(self) -> str:
+        """Return what can be done with the model; empty before there is one."""
+        scores = self.scores
+        if self.session.model is None or self.layer is None:
+            return ""
+        if scores is None or are_before_labels(scores):
+            return "The model is there: let it score all picks."
+        return "The picks are scored: choose which to keep."
 
     def can_restore(self) -> bool:
         """Whether there is a model before this one."""

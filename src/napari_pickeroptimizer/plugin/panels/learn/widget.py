@@ -85,7 +85,7 @@ class LearnWidget(Page):
         )
 
     def _make_fields(self) -> None:
-        self.diameter = DiameterBox(self.session, in_ang=True)
+        self.diameter = DiameterBox(self.session)
         self.base = ComboBox(
             choices=("bundled", "none", "imagenet", FROM_FILE),
             value="bundled",
@@ -174,6 +174,10 @@ class LearnWidget(Page):
         missing = self.model.missing() or no_settings
         self.say(missing or self.model.ready_text())
         self.start.setEnabled(not missing)
+
+    def next_step(self) -> str:
+        """Return that there is a model to score with, once there is."""
+        return self.model.next_step()
 
     # --------------------------------------------------------------------------- job
 

@@ -1,0 +1,64 @@
+"""After picks were opened by hand: a notification with the way to the panel.
+
+A script that opens picks and then a panel, or has no window, is told nothing: what is offered
+waits until the window is at rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any  # Any: viewers, which are not imported here
+from weakref import ref
+
+from napari.utils.notifications import Notification, notification_manager
+
+from napari_pickeroptimizer.plugin.layer_state import unwrap
+from napari_pickeroptimizer.plugin.preferences import PLUGIN
+from napari_pickeroptimizer.plugin.session import session_of
+
+PANEL, DISPLAY_NAME = "Curate picks", "PickerOptimizer"  # in napari.yaml
+TEXT = "Label a few picks: a network sorts the rest."
+LOOK_MS, MOST_LOOKS = 300, 100
+
+
+def invite(viewer: Any | None) -> None:
+    """Offer the panel once the window is at rest, if none of this plugin is open then."""
+    if viewer is None:
+        return
+    _soon(partial(_offer, ref(unwrap(viewer)), MOST_LOOKS))
+
+
+def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
+    from qtpy.QtWidgets import QApplication, QMainWindow
+
+    viewer = viewer_ref()
+    if viewer is None:
+        return
+    windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
+    if not any(window.isVisible() for window in windows):
+        # napari opens the files of its command line before it shows its window
+        if n_looks:
+            _soon(partial(_offer, viewer_ref, n_looks - 1))
+        return
+    session = session_of(viewer)
+    has_panels = len(session.target_changed) > 0  # each follows the current layers
+    if session.picks_layer is None or has_panels:
+        return
+
+    def open_panel(_notification: Any = None) -> None:
+        if (open_viewer := viewer_ref()) is not None:
+            from npe2 import PluginManager
+
+            panel = PluginManager.instance().commands.get(f"{PLUGIN}.curate")(open_viewer)
+            # as the menu would call it: there must not be two of them
+            name = f"{PANEL} ({DISPLAY_NAME})"
+            open_viewer.window.add_dock_widget(panel, name=name, area="right")
+
+    notification_manager.dispatch(Notification(TEXT, "info", actions=((PANEL, open_panel),)))
+
+
+def _soon(action: Callable[[], None]) -> None:
+    from qtpy.QtCore import QTimer  # there is a window
+
+    QTimer.singleShot(LOOK_MS, action)

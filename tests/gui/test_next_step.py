@@ -1,0 +1,73 @@
+"""Where to go on: after opening picks, and from page to page."""
+
+from __future__ import annotations
+
+from weakref import ref
+
+import numpy as np
+import pytest
+
+from napari_pickeroptimizer.plugin import invitation
+
+pytestmark = pytest.mark.gui
+PLUGIN = "napari-pickeroptimizer"
+
+
+@pytest.fixture(autouse=True)
+def _own_journal(tmp_path, monkeypatch):
+    monkeypatch.setenv("PICKEROPTIMIZER_STATE", str(tmp_path / "state"))
+
+
+def test_picks_that_were_opened_by_hand_lead_to_the_panel(
+    shown_viewer, picks_star, qtbot, monkeypatch
+):
+    from napari.utils.notifications import notification_manager
+
+    monkeypatch.setattr(invitation, "LOOK_MS", 0)
+    offers = []
+    monkeypatch.setattr(notification_manager, "dispatch", offers.append)
+    shown_viewer.open(str(picks_star), plugin=PLUGIN)
+    qtbot.waitUntil(lambda: bool(offers))
+    ((name, open_panel),) = offers.pop().actions
+    assert name == "Curate picks"
+    open_panel()
+    docks = shown_viewer.window.dock_widgets
+    assert "Curate picks (PickerOptimizer)" in docks  # as from the menu
+    invitation._offer(ref(shown_viewer), 0)  # nobody who has a panel is asked
+    assert offers == []
+
+
+def test_each_page_leads_to_the_next_once_it_is_done(
+    viewer, project, picks_star, labelled, untrained_model, qtbot
+):
+    from qtpy.QtCore import Qt
+
+    from napari_pickeroptimizer.plugin import actions, jobs, layer_state, session
+
+    _, curate = viewer.window.add_plugin_dock_widget(PLUGIN, "Curate picks")
+    actions.open_micrographs(viewer, project / "Micrographs")
+    layer = actions.open_picks(viewer, labelled.with_labels(0), diameter_px=40)
+    assert not curate.next.isVisibleTo(curate)
+    actions.label_picks(layer, np.arange(len(labelled)), labelled.labels)
+
+    def go_on(to: str) -> None:
+        assert curate.next_button.text() == f"{to} ▸"
+        qtbot.mouseClick(curate.next_button, Qt.MouseButton.LeftButton)
+        assert curate.pages.tabText(curate.pages.currentIndex()) == to
+
+    go_on("Learn")
+    assert not curate.next.isVisibleTo(curate)
+    jobs.load_model(viewer, untrained_model)
+    go_on("Decide")
+    assert not curate.next.isVisibleTo(curate)
+    state = layer_state.picks_state(layer)
+    jobs.score_layer(viewer, layer, device="cpu")
+    go_on("Export")
+    assert not curate.next.isVisibleTo(curate)
+
+    # what was pruned and is opened again says what can be done with it
+    decided = state.decided_picks()
+    viewer.layers.clear()
+    session.session_of(viewer).models.clear()
+    actions.open_picks(viewer, decided, diameter_px=40)
+    assert "of this file are scored already" in curate.decide.status.text()
