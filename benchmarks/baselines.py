@@ -85,7 +85,7 @@ def reference_recipe_probabilities(
     # particles have the last position, whatever the number of other classes
     wanted = torch.from_numpy(len(known) - 1 - np.searchsorted(known, class_ids))
     generator = torch.Generator().manual_seed(seed)
-    network = _reference_network(len(known), seed, weights).train()
+    network = reference_network(len(known), seed, weights).train()
     images = _as_pictures(train)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=7, gamma=0.1)
@@ -101,13 +101,14 @@ def reference_recipe_probabilities(
     network.eval()
     with torch.inference_mode():
         parts = [
-            network(_normalised(_as_pictures(test[i : i + 32]))).softmax(dim=1)
+            network(reference_pictures(test[i : i + 32])).softmax(dim=1)
             for i in range(0, len(test), 32)
         ]
     return torch.cat(parts).flip(1).double().numpy()
 
 
-def _reference_network(n_classes: int, seed: int, weights: Path | None) -> nn.Module:
+def reference_network(n_classes: int, seed: int, weights: Path | None) -> nn.Module:
+    """Return the recipe's network: ResNet-18 with one linear head."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = torchvision.models.resnet18(weights=None)
@@ -115,6 +116,11 @@ def _reference_network(n_classes: int, seed: int, weights: Path | None) -> nn.Mo
             network.load_state_dict(torch.load(weights, weights_only=True))
         network.fc = nn.Linear(network.fc.in_features, n_classes)
     return network.to(memory_format=torch.channels_last)
+
+
+def reference_pictures(boxes: NDArray[np.float32]) -> torch.Tensor:
+    """Return what the recipe's network takes, of (n, h, h) boxes."""
+    return _normalised(_as_pictures(boxes))
 
 
 def _as_pictures(boxes: NDArray[np.float32]) -> torch.Tensor:

@@ -10,9 +10,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# OpenMP, once PyTorch has loaded it, lets threads that wait spin: on cores that others use too,
-# they take the time of those that they wait for. Two threads scored ten times as slowly.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from napari_pickeroptimizer.openmp import settle
+
+settle(os.environ)  # before PyTorch is loaded
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.evaluate.evaluation import evaluate_picks
