@@ -318,6 +318,8 @@ def make_table(columns: Mapping[str, Any], source: Any, source_row: Any) -> pd.D
     n = len(columns[X.name])
     try:
         micrograph = pd.Series(columns[MICROGRAPH.name], dtype="str")
+        if micrograph.dtype == object:  # pandas 2 takes anything for text
+            _ = [name.encode() for name in micrograph.unique()]
     except UnicodeEncodeError as error:  # a file's name of bytes that are no text
         raise PickFormatError(
             f"the name {error.object!a} is no UTF-8 text: rename the file."

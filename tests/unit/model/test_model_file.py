@@ -181,8 +181,12 @@ def good_copy(model: Path) -> Path:
 def test_tensors_that_are_not_the_networks_are_refused(model: Path, spoil: Any) -> None:
     _, state = parts(model)
     spoil(state)
+    try:
+        spoiled = without_checksum(model, state)
+    except KeyError:
+        pytest.skip("this version of safetensors writes no complex numbers")
     with pytest.raises(CheckpointError, match="the weights do not fit the resnet18_half"):
-        Classifier.load(without_checksum(model, state))
+        Classifier.load(spoiled)
 
 
 @pytest.mark.parametrize("backbone", ["regnet_x_400mf", "mobilenet_v3_small"])
