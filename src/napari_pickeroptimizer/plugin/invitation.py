@@ -30,13 +30,16 @@ def invite(viewer: Any | None) -> None:
 
 
 def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
+    from qtpy.QtCore import QThread
     from qtpy.QtWidgets import QApplication, QMainWindow
 
     viewer = viewer_ref()
     if viewer is None:
         return
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
-    if not any(window.isVisible() for window in windows):
+    thread = QThread.currentThread()
+    is_at_rest = thread is not None and thread.loopLevel() > 0  # else a script may open it yet
+    if not is_at_rest or not any(window.isVisible() for window in windows):
         # napari opens the files of its command line before it shows its window
         if n_looks:
             _soon(partial(_offer, viewer_ref, n_looks - 1))
