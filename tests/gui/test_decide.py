@@ -189,10 +189,8 @@ def test_an_output_that_shrank_while_hidden_comes_back(loaded, tuned):
     from napari_pickeroptimizer.plugin import outputs
     from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 
-    layer = loaded.layers["picks"]
-    state = picks_state(layer)
-    scores = Scores.begin(state.picks, tuned[0].model)
-    state.begin_scores(scores)
+    state = picks_state(layer := loaded.layers["picks"])
+    state.begin_scores(scores := Scores.begin(state.picks, tuned[0].model))
     scores.probabilities[:] = 1 / scores.probabilities.shape[1]
     scores.probabilities[0, 0] = 1.0
     summary = summarise_scores(scores.card, scores.picks_scored(state.picks))
