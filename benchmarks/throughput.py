@@ -40,6 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_pickeroptimizer.box_size import window_side
 from napari_pickeroptimizer.boxes import cut_windows, render, working_image
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.fewshot.finetune import finetune
 from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
 from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -108,13 +109,15 @@ def scoring(args: argparse.Namespace, picks: Path, n_views: str) -> Row:
 def stages(
     groups: list[MicrographRows], coords: NDArray[np.float64], model: Classifier
 ) -> Row:
-    """Return wall-clock seconds of reading, resampling, cutting and the network, in turn."""
+    """Return CPU seconds of reading, resampling, cutting and the network, in turn."""
     seconds = dict.fromkeys(("read", "resample", "cut", "network"), 0.0)
+    n_views = 0.0
+    particle = model.card.class_ids.index(PARTICLE)
 
     def stage(name: str, function: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         result = function()
-        seconds[name] += time.perf_counter() - start
+        seconds[name] += time.process_time() - start
         return result
 
     boxes = model.card.boxes
@@ -132,22 +135,24 @@ def stages(
             ),
         )
         stage("network", lambda w=windows: model.predict(w, n_views=AUTO))
-    return seconds
+        is_doubtful = doubtful(model.predict(windows, n_views=1)[:, particle])
+        n_views += len(windows) + (DEFAULT_VIEWS - 1) * float(is_doubtful.sum())
+    return {**seconds, "views": n_views / len(coords)}
 
 
 def floor(files: list[Path], gflop: float, repeats: int) -> Row:
-    """Return seconds to read the files, and to do the operations as matrix products."""
+    """Return CPU seconds to read the files, and to do the operations as matrix products."""
     n_bytes = sum(file.stat().st_size for file in files)
-    read, _ = timed(lambda: [np.fromfile(file, np.uint8) for file in files], repeats)
+    _, read = timed(lambda: [np.fromfile(file, np.uint8) for file in files], repeats)
     a = torch.randn(MATRIX, MATRIX)
-    product, _ = timed(lambda: torch.mm(a, a), 5 * repeats)
+    _, product = timed(lambda: torch.mm(a, a), 5 * repeats)
     rate = 2 * MATRIX**3 / product / 1e9
     return {"read": read, "GB/s": n_bytes / read / 1e9, "GFLOP": gflop, "GFLOP/s": rate,
             "network": gflop / rate}  # fmt: skip
 
 
 def reference(boxes: NDArray[np.float32], repeats: int) -> Row:
-    """Return boxes a second of the reference recipe's prediction."""
+    """Return boxes a second, and a CPU second, of the reference recipe's prediction."""
     network = reference_network(2, 0, None).eval()
 
     def one_by_one(folder: Path) -> None:
@@ -163,9 +168,12 @@ def reference(boxes: NDArray[np.float32], repeats: int) -> Row:
         for i, box in enumerate(boxes):
             with mrcfile.new(Path(name) / f"{i:04d}.mrc") as mrc:
                 mrc.set_data(box)
-        single, _ = timed(lambda: one_by_one(Path(name)), repeats)
-        batched, _ = timed(together, repeats)
-    return {"one at a time": len(boxes) / single, "batched": len(boxes) / batched}
+        single = timed(lambda: one_by_one(Path(name)), repeats)
+        batched = timed(together, repeats)
+    return {
+        "one at a time": [len(boxes) / seconds for seconds in single],
+        "batched": [len(boxes) / seconds for seconds in batched],
+    }
 
 
 def topaz(args: argparse.Namespace, files: list[Path]) -> Row:
@@ -226,9 +234,10 @@ def measured(args: argparse.Namespace) -> Row:
     coords = picks.coords_yx_px()
     side = model.card.boxes.box_px
     boxes = torch.randn(256, 1, side, side)
+    pick_file = picks.sources[0].path if picks.file_list is None else picks.file_list.path
     rows: Row = {"picks": len(picks), "micrographs": len(groups), "threads": args.threads}
-    rows["score, auto"] = scoring(args, picks.sources[0].path, AUTO)
-    rows["score, 4 views"] = scoring(args, picks.sources[0].path, str(DEFAULT_VIEWS))
+    rows["score, auto"] = scoring(args, pick_file, AUTO)
+    rows["score, 4 views"] = scoring(args, pick_file, str(DEFAULT_VIEWS))
     with torch.inference_mode():
         for name, network in (("as trained", model), ("as it scores", fast)):
             network.predict(boxes, n_views=1)
@@ -241,15 +250,9 @@ def measured(args: argparse.Namespace) -> Row:
     rows["stages"] = {name: median(part[name] for part in parts) for name in parts[0]}
     image = groups[0].micrograph.read() if groups[0].micrograph else None
     assert image is not None
-    cut = render(
-        cut_windows(working_image(image, model.card.boxes), coords[groups[0].rows],
-                    window_side(model.card.boxes)), side,
-    )  # fmt: skip
-    one = fast.predict(cut, n_views=1)[:, model.card.class_ids.index(1)]
-    rows["views"] = 1 + (DEFAULT_VIEWS - 1) * float(doubtful(one).mean())
     with FlopCounterMode(display=False) as counter:
         model.network(boxes[:1])
-    gflop = counter.get_total_flops() / 1e9 * len(picks) * rows["views"]
+    gflop = counter.get_total_flops() / 1e9 * len(picks) * rows["stages"]["views"]
     rows["floor"] = floor(files, gflop, args.repeats)
     half = BOX_PX // 2
     centres = np.round(coords[groups[0].rows]).astype(int)
