@@ -46,6 +46,29 @@ def test_the_panel_keeps_its_width_from_page_to_page_and_its_height_beside_the_g
     assert {(curate.width(), curate.height())} == sizes
 
 
+@pytest.mark.parametrize(
+    ("title", "area"),
+    [
+        ("Gallery (PickerOptimizer)", "BottomDockWidgetArea"),  # from napari's menu
+        ("Gallery (napari-pickeroptimizer)", "BottomDockWidgetArea"),  # by its package
+        ("my gallery", "RightDockWidgetArea"),  # a script has said where
+    ],
+)
+def test_a_gallery_from_a_menu_goes_below_the_canvas(qtbot, title, area):
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+    from napari_pickeroptimizer.plugin.panels.gallery.docking import dock_below
+
+    window, gallery = QMainWindow(), QWidget()
+    qtbot.addWidget(window)
+    dock = QDockWidget(title, window)
+    dock.setWidget(gallery)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    dock_below(gallery)
+    assert window.dockWidgetArea(dock) == Qt.DockWidgetArea[area]
+
+
 def test_a_polygon_over_carbon_labels_the_picks_inside_by_one_button(desk, qtbot):
     viewer, layer, curate = desk
     assert not curate.label.others.has_layers

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_pickeroptimizer.plugin.preferences import DISPLAY_NAME, PLUGIN
+
 pytestmark = pytest.mark.gui
 
 
@@ -43,6 +45,7 @@ def test_the_plugin_is_installed_with_its_manifest(manifest):
     from npe2 import PluginManifest
 
     assert PluginManifest.from_distribution("napari-pickeroptimizer").name == manifest.name
+    assert (manifest.name, manifest.display_name) == (PLUGIN, DISPLAY_NAME)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from weakref import ref
 from napari.utils.notifications import Notification, notification_manager
 
 from napari_pickeroptimizer.plugin.layer_state import unwrap
-from napari_pickeroptimizer.plugin.preferences import PLUGIN
+from napari_pickeroptimizer.plugin.preferences import DISPLAY_NAME, PLUGIN
 from napari_pickeroptimizer.plugin.session import session_of
 
-PANEL, DISPLAY_NAME = "Curate picks", "PickerOptimizer"  # in napari.yaml
+PANEL = "Curate picks"  # in napari.yaml
 TEXT = "Label a few picks: a network sorts the rest."
 LOOK_MS, MOST_LOOKS = 300, 100
 

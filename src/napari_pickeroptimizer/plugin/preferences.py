@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 PLUGIN = "napari-pickeroptimizer"
+DISPLAY_NAME = "PickerOptimizer"  # in napari.yaml
 # Key of the group in the manifest's `configurations`.
 GROUP = "curation"
 

@@ -13,6 +13,10 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
 )
 from napari_pickeroptimizer.plugin.session import Session
 
+# With fewer labels of a class its accuracy is too uncertain, and nothing is forecast.
+LEAST_LABELS = 10
+GOOD_TO_BEGIN = "about 20 of each kind"
+
 
 def missing_to_finetune(
     picks: Picks | None, stack: StackView | None, vocabulary: Vocabulary = DEFAULT_VOCABULARY
@@ -36,6 +40,13 @@ def missing_to_finetune(
         keys = ", ".join(s.key for s in vocabulary.classes if s.class_id != PARTICLE)
         return f"Label some false picks too (keys {keys}): so far {counts_text}."
     return ""
+
+
+def enough_to_learn(picks: Picks) -> bool:
+    """Whether particles, and false picks of any class, have labels enough for a forecast."""
+    counts = count_labels(picks)
+    n_particles = counts.pop(PARTICLE, 0)
+    return min(n_particles, sum(counts.values())) >= LEAST_LABELS
 
 
 def missing_layers(session: Session) -> str:

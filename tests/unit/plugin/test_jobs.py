@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_pickeroptimizer.box_size import BoxSettings
+from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import (
     CheckpointError,
     MicrographNotFoundError,
@@ -25,8 +26,14 @@ from napari_pickeroptimizer.plugin.background import Remaining, in_words
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.panels.decide.model import summary_text
-from napari_pickeroptimizer.plugin.readiness import missing_to_finetune, missing_to_score
+from napari_pickeroptimizer.plugin.readiness import (
+    LEAST_LABELS,
+    enough_to_learn,
+    missing_to_finetune,
+    missing_to_score,
+)
 from napari_pickeroptimizer.plugin.scores import ScoreSummary
+from napari_pickeroptimizer.trust import forecast
 
 STACK = object()  # whether there is one is all that is asked
 ICE = DEFAULT_VOCABULARY.renamed(2, "ice")
@@ -113,6 +120,16 @@ def test_fine_tuning_needs_layers():
     assert "Open micrographs" in missing_to_finetune(picks, None)
     assert "Open picks" in missing_to_finetune(None, STACK)
     assert "J ice" in missing_to_finetune(picks, STACK, ICE)
+
+
+def test_labels_are_enough_to_begin_where_they_are_for_a_forecast():
+    assert LEAST_LABELS == forecast.LEAST_LABELS
+    half = LEAST_LABELS // 2
+    enough = [PARTICLE] * LEAST_LABELS + [CONTAMINANT] * half + [CARBON] * half
+    for labels, is_enough in ((enough, True), (enough[1:], False), (enough[:-1], False)):
+        places = range(len(labels))
+        picks = Picks.from_arrays("a.mrc", x=places, y=places, label=labels)
+        assert enough_to_learn(picks) is is_enough
 
 
 def test_scoring_needs_micrographs_picks_and_a_model(viewer, project):

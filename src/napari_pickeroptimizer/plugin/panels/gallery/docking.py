@@ -4,10 +4,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_pickeroptimizer.plugin.panels.key_forwarding import dock_of
-from napari_pickeroptimizer.plugin.preferences import PLUGIN
+from napari_pickeroptimizer.plugin.preferences import DISPLAY_NAME, PLUGIN
 
 HEIGHT_PX = 280  # two rows of boxes
 MOST_OF_WINDOW = 0.36  # in a low window
+# napari names the dock by the one in its menus, by the other in `add_plugin_dock_widget`
+FROM_MENU = (f"({DISPLAY_NAME})", f"({PLUGIN})")
 
 
 def dock_below(gallery: QWidget) -> None:
@@ -18,7 +20,7 @@ def dock_below(gallery: QWidget) -> None:
     panels beside the gallery would be squeezed otherwise.
     """
     dock = dock_of(gallery)
-    if dock is None or not dock.windowTitle().endswith(f"({PLUGIN})"):
+    if dock is None or not dock.windowTitle().endswith(FROM_MENU):
         return
     window = dock.parentWidget()
     if isinstance(window, QMainWindow):

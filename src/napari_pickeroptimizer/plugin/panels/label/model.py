@@ -22,7 +22,11 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
 )
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
-from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
+from napari_pickeroptimizer.plugin.readiness import (
+    GOOD_TO_BEGIN,
+    enough_to_learn,
+    missing_to_finetune,
+)
 from napari_pickeroptimizer.plugin.targets import NONE_SELECTED, acting_layer
 from napari_pickeroptimizer.plugin.transforms import rows_on_slice, slice_shown
 
@@ -109,10 +113,12 @@ class LabelModel(PanelModel):
         return self.layer is not None and not sum(list(self.counts().values())[1:])
 
     def next_step(self) -> str:
-        """Return what can be done with the labels; empty while there are too few."""
+        """Return what can be done with the labels; empty while nothing can be learned."""
         vocabulary = self.session.vocabulary
-        if missing_to_finetune(self.picks, self.stack, vocabulary):
+        if self.picks is None or missing_to_finetune(self.picks, self.stack, vocabulary):
             return ""
+        if not enough_to_learn(self.picks):
+            return f"Few labels as yet: {GOOD_TO_BEGIN} are better to learn from."
         return "Enough labels to begin: let a network learn from them."
 
     def can_undo(self) -> tuple[bool, bool]:

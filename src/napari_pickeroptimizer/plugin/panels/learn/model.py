@@ -32,15 +32,13 @@ from napari_pickeroptimizer.plugin.learning_labels import (
     own_layers,
 )
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
-from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
+from napari_pickeroptimizer.plugin.readiness import LEAST_LABELS, missing_to_finetune
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
 
-# With fewer labels of a class the accuracy is too uncertain.
-LEAST_LABELS = 10
 N_SKIPPED_SHOWN = 3
 LEARNING = "Training. You can continue labelling; new labels are used the next time."
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("napari.components")
 
-from napari_pickeroptimizer.classes import CARBON
+from napari_pickeroptimizer.classes import CARBON, PARTICLE
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped
 from napari_pickeroptimizer.picks import Picks
@@ -82,6 +82,13 @@ def test_a_hint_is_needed_until_something_is_labelled(model, layer):
     assert model.can_undo() == (True, False)
     actions.undo(layer)
     assert model.can_undo() == (False, True)
+
+
+def test_the_way_to_learning_says_how_many_labels_are_good(model, layer):
+    actions.label_picks(layer, [0], PARTICLE)
+    assert model.next_step() == ""
+    actions.label_picks(layer, [1], CARBON)
+    assert model.next_step().startswith("Few labels as yet: about 20 of each kind")
 
 
 def test_keys_have_the_users_names_of_classes(viewer, model):
