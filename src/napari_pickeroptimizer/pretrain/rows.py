@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def step_seed(seed: int, step: int) -> int:
     """Return the random seed of one step."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def split_rows(
