@@ -71,7 +71,9 @@ def leave_a_core_free() -> None:
     torch = sys.modules.get("torch")
     if torch is None:
         return  # a job that needs none
-    n_cores = os.cpu_count() or 2
+    # those that this process may use: on a shared machine not all of them
+    allowed = getattr(os, "sched_getaffinity", None)
+    n_cores = len(allowed(0)) if allowed else os.cpu_count() or 2
     torch.set_num_threads(max(1, min(torch.get_num_threads(), n_cores - 1)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 # Of each bin's observed share: 90 % between its ends.
 INTERVAL = 0.90
@@ -99,6 +99,6 @@ def jeffreys_interval(
     """
     k, total = np.asarray(n_true, np.float64), np.asarray(n, np.float64)
     tail = (1 - level) / 2
-    low = np.where(k > 0, beta.ppf(tail, k + 0.5, total - k + 0.5), 0.0)
-    high = np.where(k < total, beta.ppf(1 - tail, k + 0.5, total - k + 0.5), 1.0)
+    low = np.where(k > 0, betaincinv(k + 0.5, total - k + 0.5, tail), 0.0)
+    high = np.where(k < total, betaincinv(k + 0.5, total - k + 0.5, 1 - tail), 1.0)
     return low, high

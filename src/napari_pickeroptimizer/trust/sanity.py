@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 Flag = Literal["nearly all rejected", "nothing rejected"]
 
@@ -80,7 +80,7 @@ def check_shares(
         return ShareCheck(float("nan"), deviation, tuple(flags), ())
     share = kept / np.maximum(scored, 1)
     median = float(np.median(share[enough]))
-    limit = max(UNUSUAL, float(norm.isf(FALSE_ALARM / enough.sum())))
+    limit = max(UNUSUAL, -float(ndtri(FALSE_ALARM / enough.sum())))
     for i in np.flatnonzero(enough & (np.abs(deviation) > limit)):
         if deviation[i] < 0 and share[i] <= NEARLY_ALL_REJECTED:
             flags[i] = "nearly all rejected"

@@ -131,3 +131,13 @@ def test_inspecting_picks_imports_pandas_and_no_more(folder: Path) -> None:
 def test_the_probe_sees_what_is_imported(folder: Path) -> None:
     _, loaded, _ = loaded_by(folder, "pretrain", "--data", "none", "-o", "model.safetensors")
     assert {"torch", "torchvision", "numpy"} <= loaded
+
+
+def test_what_scores_waits_for_no_statistics_and_no_scikit_learn(tmp_path: Path) -> None:
+    probe = "import napari_pickeroptimizer.prune.score, sys; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", probe],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert "scipy.special" in imported
+    assert not {"scipy.stats", "scipy.optimize", "sklearn", "pandas"} & set(imported)
