@@ -135,7 +135,10 @@ def _read_images(path: Path) -> NDArray[np.float32]:
             images = np.asarray(tifffile.imread(path), dtype=np.float32)
         else:
             images = Micrograph(path.name, path).read()
-    except (MicrographReadError, OSError, ValueError, TypeError, KeyError) as error:
+    # tifffile's errors are ValueErrors in newer versions only
+    except (
+        MicrographReadError, OSError, ValueError, TypeError, KeyError, tifffile.TiffFileError,
+    ) as error:  # fmt: skip
         raise BoxSetError(f"{path} cannot be read as a stack of boxes: {error}") from error
     if images is None or images.ndim not in (2, 3) or 0 in images.shape:
         found = "nothing" if images is None else f"shape {images.shape}"

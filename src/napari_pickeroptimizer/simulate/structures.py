@@ -323,6 +323,8 @@ def otsu_threshold(values: NDArray[np.floating]) -> float:
     True
     """
     counts, edges = np.histogram(values, bins=512)
+    if not (np.diff(edges) > 0).all():  # newer versions of numpy say so themselves
+        raise ValueError("its values are too near to each other for 512 grey levels.")
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below
