@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored, W
 from napari_pickeroptimizer.prune.score import score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.workers import parts
+from napari_pickeroptimizer.prune.workers.processes import start_context
 from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
 from napari_pickeroptimizer.reading import MicrographFailed, group_by_micrograph
 
@@ -41,10 +43,16 @@ def cluster() -> Iterator[str]:
     import dask
     from distributed import LocalCluster
 
-    # each loss costs the start of another worker, which is seconds
-    few_losses = dask.config.set({"distributed.scheduler.allowed-failures": 1})
+    # each loss costs the start of another worker: forked by the server that also starts ours, and
+    # which has PyTorch already
+    start_context()
+    forkserver.ensure_running()
+    quick_losses = {
+        "distributed.scheduler.allowed-failures": 1,
+        "distributed.worker.multiprocessing-method": "forkserver",
+    }
     with (
-        few_losses,
+        dask.config.set(quick_losses),
         LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
         ) as running,

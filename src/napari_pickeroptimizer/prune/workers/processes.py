@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from queue import SimpleQueue
 
 from napari_pickeroptimizer.prune.workers.parts import (
@@ -100,8 +103,7 @@ class _Process:
 
     def restart(self) -> None:
         """Start a process, after another one or as the first."""
-        # spawned: a copy of this process would have its locks, but not the threads that hold them
-        context = multiprocessing.get_context("spawn")
+        context = start_context()
         self._connection, theirs = context.Pipe()
         # a daemon ends with this process
         self._process = context.Process(target=_serve, args=(theirs, self._job), daemon=True)
@@ -124,6 +126,21 @@ class _Process:
         """End the process at once."""
         self._process.terminate()
         self._process.join()
+
+
+@cache
+def start_context() -> SpawnContext | ForkServerContext:
+    """Return how processes are started.
+
+    Never as copies of this one, which would have its locks but not the threads that hold them. On
+    Linux a server imports PyTorch once and forks each worker; elsewhere a fork of a process that
+    has loaded the system's libraries is not safe.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "napari_pickeroptimizer.model.checkpoint"])
+    return context
 
 
 class _Raised:
