@@ -27,15 +27,24 @@ def test_picks_that_were_opened_by_hand_lead_to_the_panel(
     monkeypatch.setattr(invitation, "LOOK_MS", 0)
     offers = []
     monkeypatch.setattr(notification_manager, "dispatch", offers.append)
-    shown_viewer.open(str(picks_star), plugin=PLUGIN)
+    soon = []
+    with monkeypatch.context() as held:
+        held.setattr(invitation, "_soon", soon.append)
+        for _ in range(2):
+            shown_viewer.open(str(picks_star), plugin=PLUGIN)
+    (look,) = soon  # files that are opened together are one occasion
     invitation._offer(ref(shown_viewer), 0)  # while a script runs, which may open it itself
     assert offers == []
+    QTimer.singleShot(0, look)
     qtbot.waitUntil(lambda: bool(offers))
-    ((name, open_panel),) = offers.pop().actions
+    offer = offers.pop()
+    assert offer.source == "PickerOptimizer"
+    ((name, open_panel),) = offer.actions
     assert name == "Curate picks"
     open_panel()
+    open_panel()  # pressed again
     docks = shown_viewer.window.dock_widgets
-    assert "Curate picks (PickerOptimizer)" in docks  # as from the menu
+    assert list(docks) == ["Curate picks (PickerOptimizer)"]  # as from the menu
     asked = []
 
     def ask() -> None:

@@ -159,7 +159,7 @@ def _take_edit(event: Any) -> None:
     before = state.picks
     said = ""
     try:
-        edited = read_back(state, layer.data, layer.features)
+        edited = _read_edit(state, layer, action)
         if action == "removed":
             left = layer.features["pick_id"].to_numpy() if len(layer.data) else []
             gone = np.setdiff1d(np.arange(len(before)), left)
@@ -180,6 +180,19 @@ def _take_edit(event: Any) -> None:
         painting.paint(layer)  # points are where the picks are
     if said:
         state.said.emit(said)
+
+
+def _read_edit(state: LayerState, layer: Any, action: str) -> Picks:
+    """Return the picks after an edit; a point that was added has no label of its own.
+
+    napari gives it the features of the point that was selected last.
+    """
+    picks = read_back(state, layer.data, layer.features)
+    if action != "added":
+        return picks
+    labels = picks.labels.copy()
+    labels[len(state.picks) :] = state.class_of_new
+    return picks.with_labels(labels)
 
 
 def remove(state: LayerState, rows: Rows, labels: NDArray[np.int8] | None = None) -> str:

@@ -9,24 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any  # Any: viewers, which are not imported here
-from weakref import ref
+from weakref import WeakSet, ref
 
 from napari.utils.notifications import Notification, notification_manager
 
 from napari_pickeroptimizer.plugin.layer_state import unwrap
 from napari_pickeroptimizer.plugin.preferences import DISPLAY_NAME, PLUGIN
-from napari_pickeroptimizer.plugin.session import session_of
+from napari_pickeroptimizer.plugin.session import Session, session_of
 
 PANEL = "Curate picks"  # in napari.yaml
 TEXT = "Label a few picks: a network sorts the rest."
 LOOK_MS, MOST_LOOKS = 300, 100
+_asked_soon: WeakSet[Session] = WeakSet()
+
+
+class Invitation(Notification):
+    """A notification that says who speaks; napari's own name an object of Python."""
+
+    @property
+    def source(self) -> str:
+        """Return the plugin's name."""
+        return DISPLAY_NAME
 
 
 def invite(viewer: Any | None) -> None:
     """Offer the panel once the window is at rest, if none of this plugin is open then."""
     if viewer is None:
         return
-    _soon(partial(_offer, ref(unwrap(viewer)), MOST_LOOKS))
+    session = session_of(viewer)
+    if session not in _asked_soon:  # several files that are opened together: one offer
+        _asked_soon.add(session)
+        _soon(partial(_offer, ref(unwrap(viewer)), MOST_LOOKS))
 
 
 def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
@@ -39,18 +52,19 @@ def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
     thread = QThread.currentThread()
     is_at_rest = thread is not None and thread.loopLevel() > 0  # else a script may open it yet
-    if not is_at_rest or not any(window.isVisible() for window in windows):
-        # napari opens the files of its command line before it shows its window
-        if n_looks:
-            _soon(partial(_offer, viewer_ref, n_looks - 1))
+    # napari opens the files of its command line before it shows its window
+    is_ready = is_at_rest and any(window.isVisible() for window in windows)
+    if not is_ready and n_looks:
+        _soon(partial(_offer, viewer_ref, n_looks - 1))
         return
     session = session_of(viewer)
-    has_panels = len(session.target_changed) > 0  # each follows the current layers
-    if session.picks_layer is None or has_panels:
+    _asked_soon.discard(session)
+    if not is_ready or not _lacks_panels(session):
         return
 
     def open_panel(_notification: Any = None) -> None:
-        if (open_viewer := viewer_ref()) is not None:
+        open_viewer = viewer_ref()
+        if open_viewer is not None and _lacks_panels(session_of(open_viewer)):
             from npe2 import PluginManager
 
             panel = PluginManager.instance().commands.get(f"{PLUGIN}.curate")(open_viewer)
@@ -58,7 +72,13 @@ def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
             name = f"{PANEL} ({DISPLAY_NAME})"
             open_viewer.window.add_dock_widget(panel, name=name, area="right")
 
-    notification_manager.dispatch(Notification(TEXT, "info", actions=((PANEL, open_panel),)))
+    notification_manager.dispatch(Invitation(TEXT, "info", actions=((PANEL, open_panel),)))
+
+
+def _lacks_panels(session: Session) -> bool:
+    """Whether picks are open, and no panel."""
+    has_panels = len(session.target_changed) > 0  # each follows the current layers
+    return session.picks_layer is not None and not has_panels
 
 
 def _soon(action: Callable[[], None]) -> None:

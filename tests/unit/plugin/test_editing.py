@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import CARBON, PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import LabelError
-from napari_pickeroptimizer.plugin import editing, painting
+from napari_pickeroptimizer.plugin import actions, editing, painting
 
 
 def test_labels_are_read_back_by_pick_id_not_by_order(state):
@@ -45,6 +45,17 @@ def test_a_pasted_point_is_a_new_pick_though_napari_copies_its_features(state):
         features.reset_index(drop=True),
     )
     assert len(back) == 4
+
+
+def test_a_point_that_napari_adds_has_no_label_of_the_pick_selected_before(viewer, project):
+    layer = actions.open_picks(viewer, project / "picks.star")
+    actions.label_picks(layer, [0], CARBON)
+    layer.selected_data = {0}  # napari makes its features those of the next point
+    layer.add(layer.data[0] + [0, 9, 9])
+    assert actions.picks_of(layer).labels.tolist() == [CARBON, *[UNLABELLED] * 4]
+    assert layer.features["label"].iloc[-1] == "unlabelled"
+    assert layer.symbol[-1] == layer.symbol[-2]
+    np.testing.assert_array_equal(layer.border_color[-1], layer.border_color[-2])
 
 
 def test_a_point_beyond_the_micrographs_is_refused(state):
