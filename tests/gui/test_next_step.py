@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.plugin import invitation
+from napari_pickeroptimizer.plugin.session import session_of
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
@@ -38,7 +39,11 @@ def test_picks_that_were_opened_by_hand_lead_to_the_panel(
     QTimer.singleShot(0, look)
     qtbot.waitUntil(lambda: bool(offers))
     offer = offers.pop()
-    assert offer.source == "PickerOptimizer"
+    assert (offer.source, offer.message) == ("PickerOptimizer", invitation.TEXT)
+    shown_viewer.layers.remove(session_of(shown_viewer).stack_layer)
+    QTimer.singleShot(0, look)
+    qtbot.waitUntil(lambda: bool(offers))
+    assert "drag their folder here" in offers.pop().message
     ((name, open_panel),) = offer.actions
     assert name == "Curate picks"
     open_panel()

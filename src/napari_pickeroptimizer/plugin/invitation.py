@@ -19,6 +19,7 @@ from napari_pickeroptimizer.plugin.session import Session, session_of
 
 PANEL = "Curate picks"  # in napari.yaml
 TEXT = "Label a few picks: a network sorts the rest."
+WITHOUT_IMAGES = "No micrographs were found for these picks: drag their folder here, too."
 LOOK_MS, MOST_LOOKS = 300, 100
 _asked_soon: WeakSet[Session] = WeakSet()
 
@@ -72,7 +73,8 @@ def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
             name = f"{PANEL} ({DISPLAY_NAME})"
             open_viewer.window.add_dock_widget(panel, name=name, area="right")
 
-    notification_manager.dispatch(Invitation(TEXT, "info", actions=((PANEL, open_panel),)))
+    text = WITHOUT_IMAGES if session.stack_layer is None else TEXT
+    notification_manager.dispatch(Invitation(text, "info", actions=((PANEL, open_panel),)))
 
 
 def _lacks_panels(session: Session) -> bool:

@@ -57,6 +57,9 @@ def set_up(session: Session, layer: Any) -> None:
         if waiting:  # an image above the picks would hide them
             viewer.layers.move(viewer.layers.index(layer), 0)
             viewer.reset_view()
+        placed = [s for s in map(picks_state, waiting) if s.stack == layer.unique_id]
+        if placed:
+            navigation.show_some(viewer, placed[-1])
         for other in viewer.layers:
             foreign.give_scale(viewer, other)
     else:

@@ -11,12 +11,13 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import actions, keys, outputs, session
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.matching import micrograph_layers
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.targets import targets
-from napari_pickeroptimizer.plugin.transforms import show_slice
+from napari_pickeroptimizer.plugin.transforms import show_slice, slice_shown
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ def test_a_list_whose_other_was_removed_keeps_its_colour(viewer, layer, second):
     before = second.border_color[0].copy()
     viewer.layers.remove(layer)
     np.testing.assert_array_equal(second.border_color[0], before)
+
+
+def test_micrographs_that_come_after_the_picks_are_shown_where_picks_are(viewer, project):
+    picks = actions.open_picks(viewer, Picks.from_arrays("m2", x=[30.0], y=[20.0]))
+    actions.open_micrographs(viewer, project / "Micrographs")
+    assert picks.data[:, 0].tolist() == [2]
+    assert slice_shown(viewer) == 2
 
 
 def test_picks_that_are_selected_in_the_list_are_those_of_the_panels(viewer, layer, second):
