@@ -19,7 +19,7 @@ from napari_pickeroptimizer.plugin.session import Session, session_of
 
 PANEL = "Curate picks"  # in napari.yaml
 TEXT = "Label a few picks: a network sorts the rest."
-WITHOUT_IMAGES = "No micrographs were found for these picks: drag their folder here, too."
+WITHOUT_IMAGES = "No micrographs yet: drag their folder here."  # napari shows one line
 LOOK_MS, MOST_LOOKS = 300, 100
 _asked_soon: WeakSet[Session] = WeakSet()
 
