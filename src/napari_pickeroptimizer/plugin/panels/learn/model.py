@@ -244,10 +244,16 @@ def validation_lines(
     ]
     if not validation.folds.grouped_by_micrograph:
         lines.append("The folds share micrographs: expect a little less on new micrographs.")
-    counts = np.bincount(validation.targets)
-    if counts[counts > 0].min() < LEAST_LABELS:
+    counts = np.bincount(validation.targets, minlength=len(tuned.model.card.class_ids))
+    few = [
+        counted(int(n), vocabulary.name(class_id))
+        for class_id, n in zip(tuned.model.card.class_ids, counts, strict=True)
+        if 0 < n < LEAST_LABELS
+    ]
+    if few:
         lines.append(
-            f"These are few labels to judge by: give at least {LEAST_LABELS} of each class."
+            f"These are few labels to judge by ({', '.join(few)}): give at least "
+            f"{LEAST_LABELS} of each class."
         )
     return lines
 

@@ -68,9 +68,10 @@ def test_the_outcome_is_told_by_class():
 
 
 def test_doubts_about_the_outcome_are_told():
-    lines = validation_lines(tuned([0, 1], [0, 1], grouped=False))
+    targets = [0] * 10 + [1] * 9
+    lines = validation_lines(tuned(targets, targets, grouped=False))
     assert "The folds share micrographs" in lines[1]
-    assert "few labels to judge by" in lines[2]
+    assert "few labels to judge by (9 carbon): give" in lines[2]
     (line,) = validation_lines(SimpleNamespace(validation=None, model=some_model()))
     assert line.startswith("Done. No expected precision: the model was not cross-validated.")
 
