@@ -14,8 +14,9 @@ from napari_pickeroptimizer.io.text import read_lines
 # "  location:", "    metafile: '>picks.cs'" and "    num_items: 12"
 _KEY = re.compile(r"\s*[^\s:#][^:]*:\s*")
 _END = r"(?P<end>\s*(?:\s#.*)?)"
+# (the name begins and ends with no blank, so that a line of many blanks takes no longer than others)
 _METAFILE = re.compile(
-    r"(?P<start>\s+metafile:\s*)(?P<mark>[\"']?)>?(?P<name>.+?)(?P=mark)" + _END
+    r"(?P<start>\s+metafile:\s*)(?P<mark>[\"']?)>?(?P<name>\S(?:.*?\S)?)(?P=mark)" + _END
 )
 _COUNT = re.compile(r"(?P<start>\s+num_items:\s*)\d+" + _END)
 # The same two in any other spelling of YAML, as in "location: {metafile: '>a.cs'}"
