@@ -14,7 +14,7 @@ from napari_pickeroptimizer.io.text import read_lines
 # "  location:", "    metafile: '>picks.cs'" and "    num_items: 12"
 _KEY = re.compile(r"\s*[^\s:#][^:]*:\s*")
 _END = r"(?P<end>\s*(?:\s#.*)?)"
-# (the name begins and ends with no blank, so that a line of many blanks takes no longer than others)
+# A name begins and ends with no blank, or a line of many blanks would take minutes.
 _METAFILE = re.compile(
     r"(?P<start>\s+metafile:\s*)(?P<mark>[\"']?)>?(?P<name>\S(?:.*?\S)?)(?P=mark)" + _END
 )
