@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -217,15 +218,15 @@ def write_coordinate_files(
     return [write_content(folder / path, text) for path, text in texts.items()]
 
 
+_COORDINATES = re.compile(r"^[ \t]*_\S*coord", re.IGNORECASE | re.MULTILINE)
+
+
 def _holds_picks(head: str) -> bool:
     """Whether a STAR with this beginning holds 2-D picks, or lists files of them."""
     if "_rlnTomoName" in head:
         return False
-    # crYOLO's labels lack the prefix: reading says what to pass instead
-    return f"_{COORDINATE_FILE}" in head or any(
-        f"_{prefix}CoordinateX" in head and f"_{prefix}CoordinateY" in head
-        for prefix in ("rln", "")
-    )
+    # also misspelt, or without the prefix as crYOLO writes them: reading says what is wrong
+    return _COORDINATES.search(head) is not None
 
 
 FORMAT = PickFormat(
@@ -297,6 +298,11 @@ def _what_instead(document: StarDocument) -> str:
     columns = [c for b in document.blocks for c in b.columns]
     if any({X.star, Y.star} <= set(b.columns) for b in document.blocks):
         return f"has {X.star} and {Y.star}, but not as a loop_ table: write it as a loop."
+    alike = [c for c in columns if _COORDINATES.match(f"_{c}")]
+    if alike and "CoordinateX" not in columns:
+        return (
+            f"has {', '.join(alike)}, but {expected}: correct the labels if they are misspelt."
+        )
     if MICROGRAPH.star in columns and "rlnImageName" not in columns:
         return (
             f"is a micrographs STAR: {expected}. Pass the coordinates: a particles STAR, an "

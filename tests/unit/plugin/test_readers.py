@@ -9,6 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 
+from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.plugin.readers import (
     get_micrographs_reader,
     get_picks_reader,
@@ -61,6 +62,17 @@ def test_a_star_with_coordinates_is_picks(tmp_path, text):
     path = written(tmp_path / "x.star", text)
     assert get_picks_reader(path) is not None
     assert get_micrographs_reader(path) is None
+
+
+def test_a_misspelt_coordinate_is_told_not_taken_for_a_list_of_micrographs(tmp_path):
+    path = written(tmp_path / "x.star", PICKS_STAR.replace("rlnCoordinateX", "rlnCoordinatX"))
+    assert get_micrographs_reader(path) is None
+    read = get_picks_reader(path)
+    assert read is not None
+    with pytest.raises(
+        PickFormatError, match=r"has rlnCoordinatX, rlnCoordinateY, but .*misspelt"
+    ):
+        read(path)
 
 
 def test_a_star_with_names_only_is_micrographs(tmp_path):
