@@ -65,12 +65,12 @@ def test_a_star_with_coordinates_is_picks(tmp_path, text):
 
 
 def test_a_misspelt_coordinate_is_told_not_taken_for_a_list_of_micrographs(tmp_path):
-    path = written(tmp_path / "x.star", PICKS_STAR.replace("rlnCoordinateX", "rlnCoordinatX"))
+    path = written(tmp_path / "x.star", PICKS_STAR.replace("rlnCoordinateX", "rlnCoordX"))
     assert get_micrographs_reader(path) is None
     read = get_picks_reader(path)
     assert read is not None
     with pytest.raises(
-        PickFormatError, match=r"has rlnCoordinatX, rlnCoordinateY, but .*misspelt"
+        PickFormatError, match=r"has rlnCoordX, rlnCoordinateY, but .*misspelt"
     ):
         read(path)
 
