@@ -33,6 +33,8 @@ def from_rows(rows: Iterable[Row], figures: Sequence[str], variant: str | None) 
     found: dict[str, Row] = {}
     for row in rows:
         job = {k: v for k, v in row["job"].items() if k not in ("seed", "settings", "start")}
+        if "base" in job:  # the folder of a weights file is of this machine
+            job["base"] = Path(job["base"]).name
         if variant is not None:
             job["variant"] = variant
         kept = found.setdefault(
