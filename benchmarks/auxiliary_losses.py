@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 import torch
 from grid import Job, Row, add_grid_arguments, grouped, run_grid
-from targets import all_targets, print_comparison
+from targets import add_base_argument, all_targets, print_comparison
 from targets import run_draw as run_plain_draw
 from torch import nn
 from torch.nn import functional
@@ -142,15 +142,12 @@ def main() -> None:
     add_grid_arguments(parser)
     parser.add_argument("--targets", type=Path, required=True)
     parser.add_argument("--only", nargs="+", default=list(ONLY), help="by their whole names")
-    parser.add_argument(
-        "--base", action="append", default=[],
-        help="DATA=FILE: weights that have not seen this data set, where the bundled ones have",
-    )  # fmt: skip
+    add_base_argument(parser)
     parser.add_argument("--k", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     args = parser.parse_args()
-    bases = dict(text.split("=", 1) for text in args.base)
+    bases = dict(args.base)
     jobs: list[Job] = [
         {"data": t.data, "pool": t.pool, "picks": t.picks, "k": args.k, "variant": variant,
          "settings": f'{{"base": "{bases[t.data]}"}}' if t.data in bases else "{}",

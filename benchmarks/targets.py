@@ -223,6 +223,14 @@ def print_comparison(rows: list[Row], figure: str) -> None:
     print_table(("target", *variants), lines)
 
 
+def add_base_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--base``, pairs of a data set and the weights to start from there."""
+    parser.add_argument(
+        "--base", action="append", default=[], type=lambda text: text.split("=", 1),
+        help="DATA=FILE: weights that have not seen this data set, where the bundled ones have",
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -233,10 +241,7 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], help="one variant more: NAME=JSON of settings"
     )
-    parser.add_argument(
-        "--base", action="append", default=[],
-        help="DATA=FILE: weights that have not seen this data set, where the bundled ones have",
-    )  # fmt: skip
+    add_base_argument(parser)
     parser.add_argument(
         "--topaz-features", type=Path, help="folder of DATA_POOL.npy, see benchmarks/README.md"
     )
@@ -252,7 +257,7 @@ def main() -> None:
     if "Topaz probe" in args.variants and args.topaz_features is None:
         parser.error("the variant Topaz probe needs --topaz-features")
     targets = [t for t in all_targets() if not args.only or t.name in args.only]
-    bases = dict(text.split("=", 1) for text in args.base)
+    bases = dict(args.base)
 
     def settings(variant: str, data: str) -> str:
         if variant == "Topaz probe":

@@ -33,7 +33,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from targets import PICKERS, Target, all_targets, draw, load
+from targets import PICKERS, Target, add_base_argument, all_targets, draw, load
 
 from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.boxes import cut_boxes
@@ -239,12 +239,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", default=[CARBON_TARGET], help="these targets")
-    parser.add_argument(
-        "--base", action="append", default=[],
-        help="DATA=FILE: weights that have not seen this data set, where the bundled ones have",
-    )  # fmt: skip
+    add_base_argument(parser)
     args = parser.parse_args()
-    bases = dict(text.split("=", 1) for text in args.base)
+    bases = dict(args.base)
     targets = [t for t in all_targets() if t.name in args.only]
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     jobs: list[Job] = [

@@ -241,7 +241,8 @@ class LayerState(LabelledPicks):
     def restore_scores(self, before: Scores | None) -> None:
         """Restore the previous scores, as after a cancelled scoring."""
         if before is not None and len(before) < len(self.picks):
-            before.grow(self.picks)
+            rows = np.arange(len(self.picks))
+            before.rearrange(self.picks, np.where(rows < len(before), rows, NEW))
         self._set_scores(before)
 
     def forget_scores(self) -> None:

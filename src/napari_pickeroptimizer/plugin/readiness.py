@@ -12,9 +12,8 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
     label_text,
 )
 from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.trust.forecast import LEAST_LABELS
 
-# With fewer labels of a class its accuracy is too uncertain, and nothing is forecast.
-LEAST_LABELS = 10
 GOOD_TO_BEGIN = "about 20 of each kind"
 
 

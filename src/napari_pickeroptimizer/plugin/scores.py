@@ -192,20 +192,6 @@ class Scores:
         # picks that were added meanwhile are behind those that were scored
         self.order = summary.order if len(summary.order) == len(self) else None
 
-    def grow(self, picks: Picks) -> None:
-        """Extend the scores for added picks, which are not scored."""
-        n, n_new = len(self), len(picks) - len(self)
-        code_of = {name: i for i, name in enumerate(self.names)}
-        added = [str(name) for name in picks.table["micrograph"].iloc[n:]]
-        for name in added:
-            code_of.setdefault(name, len(code_of))
-        self.names, self.order = tuple(code_of), None
-        codes = np.array([code_of[name] for name in added], dtype=np.int32)
-        self.codes = np.concatenate([self.codes, codes])
-        self.probabilities = _with_nan_rows(self.probabilities, n_new)
-        if self.features is not None:
-            self.features = _with_nan_rows(self.features, n_new)
-
     def rearrange(self, picks: Picks, old: NDArray[np.intp]) -> None:
         """Follow picks to other rows: each was in row `old`; those of -1 are not scored."""
         code_of = {name: i for i, name in enumerate(self.names)}
@@ -240,11 +226,6 @@ class Scores:
         assert self.features is not None  # made with the directions
         projected = features @ self._directions
         self.features[rows] = np.clip(projected, -LARGEST_FLOAT16, LARGEST_FLOAT16)
-
-
-def _with_nan_rows(values: NDArray[Any], n: int) -> NDArray[Any]:
-    nothing = np.full((n, values.shape[1]), np.nan, dtype=values.dtype)
-    return np.concatenate([values, nothing])
 
 
 def _taken(values: NDArray[Any], old: NDArray[np.intp]) -> NDArray[Any]:

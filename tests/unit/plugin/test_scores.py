@@ -95,7 +95,7 @@ def test_picks_that_are_added_are_unscored() -> None:
     picks = some_picks()
     scores = complete(picks)
     more = concatenate([picks, Picks.from_arrays(["new.mrc", "a.mrc"], x=[1, 2], y=[3, 4])])
-    scores.grow(more)
+    scores.rearrange(more, np.array([*range(40), -1, -1]))
     assert len(scores) == 42
     assert scores.names == (*NAMES, "new.mrc")
     assert scores.codes[-2:].tolist() == [2, 1]

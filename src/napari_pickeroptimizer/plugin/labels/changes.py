@@ -144,14 +144,6 @@ class Change:
         old[self.moved_rows] = NEW
         return picks, old
 
-    def rows_after(self, old: Rows) -> Rows:
-        """Return the rows after `done` of what it labelled, added or moved."""
-        return np.flatnonzero(np.isin(old, self.rows) | (old == NEW))
-
-    def rows_before(self, old: Rows) -> Rows:
-        """Return the rows after `undone` of what it labelled, put back or moved."""
-        return np.union1d(self.rows, np.flatnonzero(old == NEW))
-
 
 @dataclass
 class History:

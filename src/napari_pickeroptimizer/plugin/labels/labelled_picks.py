@@ -187,7 +187,7 @@ class LabelledPicks:
         self._check_in_place(change, forward=True)
         if len(change):
             self.history.push(change)
-            self._apply(change.rows_after, *change.done(self.picks))
+            self._apply(change, forward=True)
 
     @property
     def is_own(self) -> NDArray[np.bool_]:
@@ -269,10 +269,12 @@ class LabelledPicks:
             self._write_journal(lambda journal: journal.write(picks, changed))
         self.labels_changed.emit(changed)
 
-    def _apply(self, rows_after: Callable[[Rows], Rows], picks: Picks, old: Rows) -> None:
-        """Replace the picks by others, of which `old` says which row each was before."""
-        before, self.picks = self.picks, picks
-        new, changed = np.flatnonzero(old == NEW), rows_after(old)
+    def _apply(self, change: Change, *, forward: bool) -> None:
+        """Do or undo a change that adds, moves or takes away picks."""
+        before = self.picks
+        picks, old = change.done(before) if forward else change.undone(before)
+        self.picks = picks
+        new, changed = np.flatnonzero(old == NEW), change.rows_in(picks, forward)
         row_of = np.full(len(before), NEW, dtype=np.intp)
         row_of[old[old != NEW]] = np.flatnonzero(old != NEW)
         gone = before.select(row_of == NEW)
@@ -304,10 +306,7 @@ class LabelledPicks:
         if change is None:
             return False
         if change.n_placed:
-            if forward:
-                self._apply(change.rows_after, *change.done(self.picks))
-            else:
-                self._apply(change.rows_before, *change.undone(self.picks))
+            self._apply(change, forward=forward)
             return True
         picks, _ = change.done(self.picks) if forward else change.undone(self.picks)
         self._relabel(picks, change.rows)

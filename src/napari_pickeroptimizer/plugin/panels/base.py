@@ -166,8 +166,7 @@ class LayerChoice(QWidget):
             )
         )
         chosen = self._session.picks_layer
-        if (
-            chosen is not None and chosen is not before
-        ):  # the canvas's keys are the same picks'
+        # the keys over the canvas are to be those of the same picks
+        if chosen is not None and chosen is not before:
             self._session.viewer.layers.selection.active = chosen
         self._show()

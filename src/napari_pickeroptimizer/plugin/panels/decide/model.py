@@ -101,8 +101,7 @@ class DecideModel(ScoringModel):
         missing, scores = missing_to_score(self.session), self.scores
         if are_before_labels(scores):
             return BY_ORDER if self.session.model else f"{BY_ORDER} {NO_OWN_MODEL}"
-        before = self._scored_before()
-        if before and self.session.model is None and scores is None:
+        if self.session.model is None and scores is None and (before := self._scored_before()):
             return before
         if missing:
             return f"{missing} The existing scores can be used." if scores else missing

@@ -36,10 +36,8 @@ class FirstScoresBox(QWidget):
         self.model = FirstScoresModel(session)
         self._say, self.attempt = status.say, status.attempt
         self.start = button("Score without labels", "", self._start)
-        self.job, self.note = (
-            JobBar("scoring. Closing ends it, your labels are kept."),
-            Note("quiet"),
-        )
+        self.job = JobBar("scoring. Closing ends it, your labels are kept.")
+        self.note = Note("quiet")
         fill(
             QVBoxLayout(self),
             row_of(self.start, QLabel("to sort the gallery"), None),

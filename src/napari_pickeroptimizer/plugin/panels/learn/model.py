@@ -32,9 +32,9 @@ from napari_pickeroptimizer.plugin.learning_labels import (
     own_layers,
 )
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
-from napari_pickeroptimizer.plugin.readiness import LEAST_LABELS, missing_to_finetune
+from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.session import Session
-from napari_pickeroptimizer.trust.forecast import no_forecast_reason
+from napari_pickeroptimizer.trust.forecast import LEAST_LABELS, no_forecast_reason
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
