@@ -56,6 +56,14 @@ def _own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("PICKEROPTIMIZER_STATE", str(tmp_path_factory.mktemp("state")))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _files_in_own_folders(tmp_path_factory: pytest.TempPathFactory):
+    """No test leaves a file above the folders of the others: theirs are looked in upwards."""
+    yield
+    stray = [e.name for e in os.scandir(tmp_path_factory.getbasetemp()) if e.is_file()]
+    assert not stray, f"tests wrote outside their own folders: {stray}"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Compute with one thread, shared fixtures too: another number changes last digits."""

@@ -134,7 +134,7 @@ def test_the_other_files_that_are_spoilt_here_are_good(
 def test_a_spoilt_structure_model_or_list_of_regions_is_read_or_refused(
     others: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, name: str, changes
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / name
+    path = tmp_path_factory.mktemp("spoilt") / name
     path.write_bytes(edited(others[name], changes))
     with bounded_memory(path.stat().st_size), suppress(PickerOptimizerError):
         OTHERS[name](path)

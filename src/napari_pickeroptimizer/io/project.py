@@ -27,10 +27,15 @@ class ProjectPaths:
         The file that lists the paths.
     listed : iterable of str
         The paths; by them the project is known before the first is resolved.
+    upward : bool
+        Whether the folders above that of the file are looked in too.
     """
 
-    def __init__(self, star: str | Path, listed: Iterable[str] = ()) -> None:
+    def __init__(
+        self, star: str | Path, listed: Iterable[str] = (), *, upward: bool = True
+    ) -> None:
         self._star = absolute(star)
+        self._folders = self._star.parents if upward else (self._star.parent,)
         self._here = Path.cwd()
         self.root: Path | None = None
         """The project folder, once a listed file has been found in it."""
@@ -77,7 +82,7 @@ class ProjectPaths:
         path = expanded(listed)
         if path.is_absolute():
             return None
-        return next((f for f in self._star.parents if is_file(f / path)), None)
+        return next((f for f in self._folders if is_file(f / path)), None)
 
     def relative(self, path: Path) -> str:
         """Return `path` for a STAR file: relative inside the project, else absolute."""

@@ -79,7 +79,7 @@ def test_an_image_is_read_or_refused(
 ) -> None:
     name = data.draw(st.sampled_from(sorted(files)))
     suffix = data.draw(st.sampled_from((image_suffix(name), *SUFFIXES)))
-    path = tmp_path_factory.getbasetemp() / f"fuzzed{suffix}"
+    path = tmp_path_factory.mktemp("fuzzed") / f"fuzzed{suffix}"
     path.write_bytes(edited(files[name], changes))
     size = open_pixel_size_ang(path)
     assert size is None or 0 < size < 1e4

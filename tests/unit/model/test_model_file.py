@@ -331,7 +331,7 @@ def file_bytes(good: Classifier, tmp_path_factory: pytest.TempPathFactory) -> by
 def test_a_model_file_is_loaded_or_refused(
     file_bytes: bytes, tmp_path_factory: pytest.TempPathFactory, changes
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzzed.safetensors"
+    path = tmp_path_factory.mktemp("fuzzed") / "fuzzed.safetensors"
     data = edited(file_bytes, changes)
     path.write_bytes(data)
     try:

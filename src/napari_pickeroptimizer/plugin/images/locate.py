@@ -72,7 +72,10 @@ def locate_micrographs(picks: Picks) -> Located:
     for name, place in places.items():
         names_in.setdefault(place.parent, []).append(_listed(name))
         place_in.setdefault(place.parent, place)
-    paths = {f: ProjectPaths(place, names_in[f]) for f, place in place_in.items()}
+    paths = {
+        folder: ProjectPaths(place, names_in[folder], upward=place != _nowhere())
+        for folder, place in place_in.items()
+    }
     for name, place in places.items():
         try:
             found = _direct(name, paths[place.parent])

@@ -121,6 +121,19 @@ def test_picks_from_nowhere_and_no_picks_find_nothing(tmp_path, monkeypatch, nam
     assert list(located.missing) == names
 
 
+def test_picks_of_no_file_belong_to_the_working_directory_and_nothing_above(
+    tmp_path, monkeypatch
+):
+    image(tmp_path / "a.mrc")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    picks = Picks.from_arrays(["a.mrc"], x=[1.0], y=[1.0])
+    assert not len(locate_micrographs(picks).micrographs)
+    file = image(here / "a.mrc")
+    assert [m.path for m in locate_micrographs(picks).micrographs] == [file]
+
+
 def test_sections_of_a_stack_are_found(tmp_path):
     with mrcfile.new(tmp_path / "s.mrcs") as mrc:
         mrc.set_data(np.zeros((3, 8, 9), dtype=np.float32))
