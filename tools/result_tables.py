@@ -156,6 +156,39 @@ def auxiliary_table() -> str:
     return against_table("auxiliary_losses", "none", {name: name for name in variants})
 
 
+def classes_table() -> str:
+    """Return accuracy and macro F1 of the typed classes of simulated proteins."""
+    variants = {"default": "default", "frozen probe": "frozen probe", "radial profiles": "radial"}
+    figures = {"accuracy": "accuracy", "f1_classes": "macro F1"}
+    found = {
+        f"{printed}: {name}": targets(variant, 20, figure, "classes")
+        for variant, printed in variants.items()
+        for figure, name in figures.items()
+    }
+    lines = [
+        [TARGETS[target], *(mean_worst(of[target], 3) for of in found.values())]
+        for target in found["default: accuracy"]
+    ]
+    whole = [f"{fmean(map(fmean, of.values())):.3f}" for of in found.values()]
+    return table(["target", *found], [*lines, ["mean of the targets", *whole]])
+
+
+def before_labels() -> dict[tuple[str, str], float]:
+    """Return the AUC before any label, with weights that know none of the pool's data set."""
+    aucs = {}
+    for row in read("before_labels"):
+        if (target := tuple(row["pool"].split())) in TARGETS:
+            known = target[0] in ("empiar10028", "empiar10059")
+            aucs[target] = float(row["without.safetensors" if known else "bundled"])
+    return aucs
+
+
+def before_table() -> str:
+    """Return the AUC of the pools before any label."""
+    aucs = before_labels()
+    return table(("pool", "AUC"), [[TARGETS[t], f"{auc:.3f}"] for t, auc in aucs.items()])
+
+
 # ------------------------------------------------------- draws of EMPIAR-10017
 
 
@@ -223,6 +256,22 @@ def fine_tuned_table() -> str:
         for name, width in (("precision", "width"), ("recall", "width 7"))
     ]
     return table(("interval of the", "holds in", "width"), lines)
+
+
+def few_wrong_table() -> str:
+    """Return a few labels of which some are wrong, left out or not."""
+    lines = []
+    for row in read("wrong_labels_few"):
+        lines.append([
+            TARGETS[row["data"], row["pool"]],
+            f"{row['flipped']:.0%}".replace("%", " %"),
+            {"default": "**left out**", "all labels": "trained on"}[row["variant"]],
+            mean_worst(row["auc"]),
+            f"{fmean(row['f1_particle']):.3f}",
+            percent(row["found"], worst=False),
+        ])  # fmt: skip
+    columns = ("target", "wrong", "contradicted labels", "AUC", "particle F1")
+    return table((*columns, "wrong ones among the first ten of `suggest`"), lines)
 
 
 def wrong_table() -> str:

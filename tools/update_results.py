@@ -1,4 +1,4 @@
-"""Write the tables of measured figures in README and documentation.
+"""Write the measured figures in README and documentation: tables, and figures in sentences.
 
     python tools/update_results.py
 
@@ -9,69 +9,77 @@ benchmarks wrote; a test fails where they do not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import fmean
+from pathlib import Path
 
+import marked_tables as marked
 import result_tables as tables
-from marked_tables import filled, table
+from figures import FIGURES
+
+
+def in_short() -> list[tuple[str, str, str, str]]:
+    """Return what is measured, the figure, the script, and the place in the results."""
+    frames = [row for row in tables.read("frame_check") if row["mistake"] != "none"]
+    told, planted = (sum(int(row[key]) for row in frames) for key in ("told", "lists"))
+    of = {name: figure() for name, figure in FIGURES.items()}
+    return [
+        ("Ranking (ROC AUC), 20 labels of each class: EMPIAR-10017 with hand labels",
+         of["hand AUC"], "`targets.py`", "#several-proteins-and-pickers"),
+        ("the same, mean of eleven targets, six of them simulated",
+         of["mean AUC"], "`targets.py`", "#several-proteins-and-pickers"),
+        ("Particle F1 at a threshold of 0.5, the same two",
+         f"{of['hand F1']}, {of['mean F1']}", "`targets.py`", "#several-proteins-and-pickers"),
+        ("Picks on carbon that are removed, of three pickers",
+         f"{of['carbon removed']} %", "`carbon_and_ice.py`", "#picks-on-carbon-and-in-ice"),
+        ("Particles confirmed by experts that are kept, of six pickers",
+         f"{of['confirmed kept']} %", "`carbon_and_ice.py`", "#picks-on-carbon-and-in-ice"),
+        ("How often the 90 % interval of the expected precision holds",
+         f"{of['precision holds']} %", "`forecasts.py`", "#how-good-are-the-forecasts"),
+        ("How often that of the expected recall holds",
+         f"{of['recall holds']} %", "`forecasts.py`", "#how-good-are-the-forecasts"),
+        ("Flipped, swapped, scaled or shifted pick lists that are noticed",
+         f"{told} of {planted}, no false alarm", "`frame_check.py`", "#frame-check"),
+        ("Simulated micrographs: precision before and after",
+         f"{of['demo, precision before']} → {of['demo, precision after']} %", "`make demo`",
+         "#on-simulated-micrographs"),
+        ("the same: share of all particles that is left",
+         f"{of['demo, recall before']} → {of['demo, recall after']} %", "`make demo`",
+         "#on-simulated-micrographs"),
+    ]  # fmt: skip
 
 
 def readme_table() -> str:
     """Return the figures that the README gives."""
-    auc, f1 = (tables.targets("default", 20, figure) for figure in ("auc", "f1_particle"))
-    hand = ("empiar10017", "hand")
-    (carbon,) = (row for row in tables.read("carbon") if row["variant"] == "default")
-    of_carbon = [
-        fmean(values)
-        for n in tables.LISTS
-        if (values := tables.known(carbon[f"{n} carbon_removed"]))
-    ]
-    kept = [fmean(carbon[f"{name} confirmed_kept"]) for name in tables.LISTS]
-    (forecast, *_) = (row for row in tables.read("forecasts") if row["target"] == "all")
-    frames = [row for row in tables.read("frame_check") if row["mistake"] != "none"]
-    told, planted = (sum(int(row[key]) for row in frames) for key in ("told", "lists"))
-    demo = tables.read("demo")["evaluate --json"]
-    before, after = demo["before"], demo["after"]
-    lines = [
-        ("Ranking (ROC AUC), 20 labels of each class: EMPIAR-10017 with hand labels",
-         f"{fmean(auc[hand]):.3f}", "`targets.py`"),
-        ("the same, mean of eleven targets, six of them simulated",
-         f"{fmean(map(fmean, auc.values())):.3f}", "`targets.py`"),
-        ("Particle F1 at a threshold of 0.5, the same two",
-         f"{fmean(f1[hand]):.3f}, {fmean(map(fmean, f1.values())):.3f}", "`targets.py`"),
-        ("Picks on carbon that are removed, of three pickers",
-         f"{100 * min(of_carbon):.1f} to {100 * max(of_carbon):.1f} %", "`carbon_and_ice.py`"),
-        ("Particles confirmed by experts that are kept, of six pickers",
-         f"{100 * min(kept):.1f} to {100 * max(kept):.1f} %", "`carbon_and_ice.py`"),
-        ("How often the 90 % interval of the expected precision holds",
-         forecast["precision covered"].replace("%", " %"), "`forecasts.py`"),
-        ("How often that of the expected recall holds",
-         forecast["recall covered"].replace("%", " %"), "`forecasts.py`"),
-        ("Flipped, swapped, scaled or shifted pick lists that are noticed",
-         f"{told} of {planted}, no false alarm", "`frame_check.py`"),
-        ("Simulated micrographs: precision before and after",
-         f"{100 * before['precision']:.1f} → {100 * after['precision']:.1f} %", "`make demo`"),
-        ("the same: share of all particles that is left",
-         f"{100 * before['recall']:.1f} → {100 * after['recall']:.1f} %", "`make demo`"),
-    ]  # fmt: skip
-    return table(("what", "measured", "with"), lines)
+    return marked.table(("what", "measured", "with"), [row[:3] for row in in_short()])
+
+
+def summary_table() -> str:
+    """Return the same figures as links to their sections."""
+    rows = [(what, f"[{figure}]({place})") for what, figure, _, place in in_short()]
+    return marked.table(("what", "measured"), rows)
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"measured": readme_table},
     "docs/explanation/results.md": {
+        "in short": summary_table,
         "targets, AUC": lambda: tables.target_table("auc"),
         "targets, F1": lambda: tables.target_table("f1_particle"),
         "fewer and more labels": tables.few_table,
         "hand labels": tables.fewshot_table,
-        "calibration": tables.calibration_table,
-        "forecasts": tables.fine_tuned_table,
-        "forecasts, substitute": tables.substitute_table,
-        "wrong labels": tables.wrong_table,
+        "classes": tables.classes_table,
         "carbon": tables.carbon_table,
         "frame check": tables.frame_table,
         "demo": tables.demo_table,
         "views": tables.turned_table,
     },
+    "docs/explanation/forecast-results.md": {
+        "calibration": tables.calibration_table,
+        "forecasts": tables.fine_tuned_table,
+        "forecasts, substitute": tables.substitute_table,
+        "a few wrong labels": tables.few_wrong_table,
+        "wrong labels": tables.wrong_table,
+    },
+    "docs/how-to/before-labels.md": {"before labels": tables.before_table},
     "docs/explanation/ablation.md": {
         "branches": tables.branches_table,
         "auxiliary losses": tables.auxiliary_table,
@@ -80,16 +88,23 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
 }
 
 
+def pages() -> list[Path]:
+    """Return README and documentation."""
+    return [tables.ROOT / "README.md", *sorted((tables.ROOT / "docs").rglob("*.md"))]
+
+
 def updated(page: str, text: str) -> str:
-    """Return a page with its tables."""
-    return filled(text, {name: content() for name, content in PAGES[page].items()})
+    """Return a page with its tables, and with the figures in its sentences."""
+    contents = {name: content() for name, content in PAGES.get(page, {}).items()}
+    return marked.with_figures(marked.filled(text, contents), FIGURES)
 
 
 def main() -> None:
-    for page in PAGES:
-        path = tables.ROOT / page
+    for path in pages():
         text = path.read_text(encoding="utf-8")
-        path.write_text(updated(page, text), encoding="utf-8")
+        new = updated(path.relative_to(tables.ROOT).as_posix(), text)
+        if new != text:
+            path.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

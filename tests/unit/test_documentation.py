@@ -102,6 +102,28 @@ def slug(heading: str) -> str:
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
 
 
+COMPARISON = (ROOT / "docs/explanation/comparison.md").read_text(encoding="utf-8")
+COMPARED = [
+    row.split(" | ")[:2]
+    for row in COMPARISON.partition("## Row by row")[2].partition("\n## ")[0].splitlines()
+    if row.startswith("| ") and not row.startswith("| | here")
+]
+
+
+@pytest.mark.parametrize(("what", "here"), COMPARED, ids=lambda cell: cell.strip("| "))
+def test_what_the_comparison_says_of_this_package_is_shown_somewhere(
+    what: str, here: str
+) -> None:
+    """A yes leads to its page (that the page is there, the test of links says); a no is bold."""
+    leads_somewhere = re.search(r"\[[^\]]+\]\(\S+\)", here)
+    assert leads_somewhere or "**no**" in here, what
+    assert not re.match(r"yes\b", here), f"{what}: a yes is a link"
+
+
+def test_the_comparison_has_all_its_rows() -> None:
+    assert len(COMPARED) > 35
+
+
 PROMISES = re.split(
     r"^(?=- )", (ROOT / "docs/explanation/promises.md").read_text(), flags=re.M
 )

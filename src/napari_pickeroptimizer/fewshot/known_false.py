@@ -4,7 +4,7 @@ Twenty labels rarely show all kinds of false picks. So a linear classifier on th
 trained network distinguishes boxes that the base carries along from the labelled particles, and
 its odds are added to those against a particle. It changes nothing for picks that are unlike the
 known boxes. Training on the boxes instead removed as much carbon, but drew the boundary between
-the user's classes away from the labels (docs/explanation/results.md).
+the user's classes away from the labels (docs/explanation/ablation.md).
 """
 
 from __future__ import annotations

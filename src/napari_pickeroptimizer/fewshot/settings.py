@@ -25,7 +25,7 @@ MOST_LONGER = 3.0
 Prior = Literal["picks", "even"]
 BatchNorm = Literal["auto", "keep", "adapt"]
 By = Literal["auto", "diversity", "uncertainty", "mixed", "disagreement"]
-# Larger steps would undo what a base has learned of micrographs (docs/explanation/results.md).
+# Larger steps would undo what a base has learned of micrographs (docs/explanation/ablation.md).
 GENTLE_RATE = 0.2
 
 

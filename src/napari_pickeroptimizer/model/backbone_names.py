@@ -16,7 +16,7 @@ WITH_FEATURES = (
 )  # fmt: skip
 REGNETS = ("regnet_y_400mf", "regnet_y_800mf", "regnet_x_400mf", "regnet_x_800mf")
 # ResNet-18 with half the channels: a quarter of the work, and as good for boxes of 48 pixels
-# (docs/explanation/results.md). torchvision has no ImageNet weights of it.
+# (docs/explanation/method.md). torchvision has no ImageNet weights of it.
 RESNET18_HALF = "resnet18_half"
 BACKBONES = (RESNET18_HALF, *RESNETS, *WITH_FEATURES, *REGNETS)
 
