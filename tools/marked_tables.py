@@ -61,7 +61,9 @@ def with_figures(text: str, figures: Mapping[str, Callable[[], str]]) -> str:
     'AUC <!-- figure: hand AUC -->0.99<!-- / -->'
     """
     if first := re.search(r"^(?:[\s>]|[*-]\s)*<!-- figure: .*", text, re.MULTILINE):
-        raise ValueError(f"A line begins with a figure; begin it with a word: {first[0].strip()}")
+        raise ValueError(
+            f"A line begins with a figure; begin it with a word: {first[0].strip()}"
+        )
     if unknown := sorted(set(figures_in(text)) - set(figures)):
         raise ValueError(f"No figures are called {', '.join(unknown)}; see tools/figures.py.")
     return FIGURE.sub(lambda m: f"<!-- figure: {m[1]} -->{figures[m[1]]()}<!-- / -->", text)

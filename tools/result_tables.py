@@ -158,7 +158,11 @@ def auxiliary_table() -> str:
 
 def classes_table() -> str:
     """Return accuracy and macro F1 of the typed classes of simulated proteins."""
-    variants = {"default": "default", "frozen probe": "frozen probe", "radial profiles": "radial"}
+    variants = {
+        "default": "default",
+        "frozen probe": "frozen probe",
+        "radial profiles": "radial",
+    }
     figures = {"accuracy": "accuracy", "f1_classes": "macro F1"}
     found = {
         f"{printed}: {name}": targets(variant, 20, figure, "classes")
