@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -47,6 +48,7 @@ VIEWS = {
 }
 
 
+@cache
 def read(name: str) -> Any:
     """Return a file of the results."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))

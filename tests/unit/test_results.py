@@ -83,8 +83,7 @@ def test_no_measured_figure_is_typed_by_hand(tool: ModuleType, page: str) -> Non
 def test_another_figure_in_the_results_changes_the_page(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = tool.tables.read("fewshot")
-    rows[0]["auc"] = [0.5]
+    rows = [{**row, "auc": [0.5]} for row in tool.tables.read("fewshot")]
     monkeypatch.setattr(tool.tables, "read", lambda name: rows)
     assert "| 20 | 0.5000 | 0.5000 |" in tool.tables.fewshot_table()
 
