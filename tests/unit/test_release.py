@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import shlex
 import sys
 import tomllib
 import zipfile
@@ -120,13 +122,57 @@ def test_the_published_readme_links_to_the_tagged_version(
     )
 
 
+def workflow(repository: Path, name: str) -> dict[str, Any]:
+    return yaml.safe_load((repository / ".github" / "workflows" / name).read_text())
+
+
+def commands(repository: Path, name: str) -> list[list[str]]:
+    """Return the commands of a workflow, split as a shell does."""
+    jobs = workflow(repository, name)["jobs"].values()
+    steps = [step for job in jobs for step in job["steps"] if "run" in step]
+    return [shlex.split(line) for step in steps for line in step["run"].splitlines()]
+
+
 def test_ci_runs_what_the_classifiers_promise(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     promised = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
-    workflow: dict[str, Any] = yaml.safe_load(
-        (repository / ".github" / "workflows" / "ci.yml").read_text()
-    )
-    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
+    jobs = workflow(repository, "ci.yml")["jobs"]
+    matrix = jobs["test"]["strategy"]["matrix"]
     assert matrix["python"] == promised
-    oldest = workflow["jobs"]["oldest"]["steps"][1]["with"]["python-version"]
+    oldest = jobs["oldest"]["steps"][1]["with"]["python-version"]
     assert project["requires-python"] == f">={oldest}"
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "scripts"),
+    [
+        (
+            "ci.yml",
+            {"lint", "docs", "test-oldest", "release-check"},
+            {"tools/system-packages", "tools/gui_tests_with.py"},
+        ),
+        ("release.yml", {"release-check"}, set()),
+    ],
+)
+def test_workflows_run_targets_and_scripts_that_exist(
+    repository: Path, name: str, targets: set[str], scripts: set[str]
+) -> None:
+    makefile = (repository / "Makefile").read_text()
+    run = commands(repository, name)
+    assert {word for command in run if command[0] == "make" for word in command[1:]} == targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    called = {word for command in run for word in command if word.startswith("tools/")}
+    assert called == scripts
+    for script in called:
+        assert (repository / script).is_file(), script
+    programs = {command[0] for command in run}
+    direct = {program for program in programs if program.startswith("tools/")}
+    assert all(os.access(repository / program, os.X_OK) for program in direct)
+    assert programs - direct <= {"gh", "make", "pickeroptimizer", "python", "uv"}
+
+
+def test_ci_tests_as_make_does(repository: Path) -> None:
+    makefile = (repository / "Makefile").read_text()
+    [options] = re.findall(r"^PYTEST := \S+ (-m pytest .*)$", makefile, re.MULTILINE)
+    assert ["python", *options.split()] in commands(repository, "ci.yml")
