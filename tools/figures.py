@@ -238,6 +238,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "wider views, worse on": lambda: span(
         (sum(loss > 0.002 for loss in losses_of(view)) for view in ("1+2", "1+3", "1+2+3")), 0
     ),
+    "frame check, lists": lambda: tables.read("frame_check")[0]["lists"],
     "before labels, aim met": lambda: str(sum(auc >= 0.95 for auc in before_labels())),
     "demo, precision before": lambda: demo("before", "precision"),
     "demo, precision after": lambda: demo("after", "precision"),

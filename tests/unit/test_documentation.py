@@ -54,6 +54,47 @@ def test_commands_are_found_across_lines() -> None:
     assert "--nothing" not in options_of("suggest")
 
 
+FOREIGN = {
+    "CONTRIBUTING.md": {"--randomly-seed"},  # of pytest-randomly
+    "docs/explanation/ablation.md": {"--seeds"},  # of the benchmarks
+    "docs/explanation/forecast-results.md": {"--clear"},
+    "docs/explanation/results.md": {"--cpus"},  # of docker
+    "docs/how-to/cryosparc.md": {"--inverty"},  # of csparc2star.py
+    "docs/how-to/formats.md": {"--write_dbbox"},  # of EMAN2
+    "docs/how-to/relion.md": {"--selection_type", "--minimum_pick_fom"},  # of RELION
+    "docs/how-to/slurm.md": {"--gres"},  # of sbatch
+    "docs/how-to/topaz.md": {"--train-targets", "--up-scale"},  # of Topaz
+    "docs/reference/formats.md": {"--up-scale"},
+    "docs/reference/troublesome-files.md": {"--invert-y"},
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_option_in_a_sentence_is_one_of_a_command(page: Path) -> None:
+    text = " ".join(re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")))
+    known = set().union(*map(options_of, VERBS), {"--debug"}, FOREIGN.get(name_of(page), ()))
+    unknown = {option for option in OPTION.findall(text) if option.startswith("--")} - known
+    assert page.suffix == ".py" or not unknown
+
+
+REFERENCE = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+SECTIONS = dict(
+    re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", REFERENCE, re.DOTALL | re.MULTILINE)
+)
+OF_SEVERAL = set(OPTION.findall(REFERENCE.partition("\n## ")[0]))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_reference_names_all_options_of_a_command_and_no_others(verb: str) -> None:
+    named = {o for o in OPTION.findall(SECTIONS[verb]) if o.startswith("--")}
+    assert not named - options_of(verb), "no such options"
+    if verb == "relion":  # it takes those of prune, and says so
+        named |= set(OPTION.findall(SECTIONS["prune"]))
+    named |= OF_SEVERAL
+    options = [{*p.opts, *p.secondary_opts} for p in VERBS[verb].params if p.opts[0][0] == "-"]
+    assert not [names for names in options if not names & named], "not named there"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_name_can_be_imported(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
