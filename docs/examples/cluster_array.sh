@@ -15,7 +15,6 @@ PARTS=${PARTS:-8} # as many as the array has jobs
 what=$1
 shift
 if [ "$what" = score ]; then
-    export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
     pickeroptimizer score --micrographs "$MICROGRAPHS" --picks "$PICKS" --model "$MODEL" \
         --output "$OUTPUT" --shard "$SLURM_ARRAY_TASK_ID/$PARTS" "$@"
 else

@@ -54,6 +54,13 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
             [*prune, picks, "--labels", picks],
             "holds no labels",
         ),
+        **{
+            f"{n} threads": (
+                [*prune, picks, "--threads", n],
+                f"--threads {n}: expected a number of threads from 1 to 1024.",
+            )
+            for n in ("0", "-2", "all", "1.5", "2000")
+        },
         "an unknown device": ([*prune, picks, "--device", "tpu"], "'tpu' is unknown"),
         "no micrographs": (
             ["prune", "-m", tmp / "nowhere", "-p", picks, "--model", model, "-o", out],
@@ -105,6 +112,7 @@ def refusals(spots, tmp: Path, model: Path) -> dict[str, tuple[list[object], str
 
 
 KINDS = (
+    "0 threads", "-2 threads", "all threads", "1.5 threads", "2000 threads",
     "NaN coordinates", "a checkpoint of another kind", "a directory without picks",
     "a micrographs STAR given as picks", "a pickle", "a radius of 0", "a threshold of 2",
     "a backbone that the bundled weights are not of", "an empty file", "an existing model",

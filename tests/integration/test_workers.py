@@ -223,11 +223,11 @@ def test_all_files_of_a_run_are_the_same_by_the_command_line(
 ) -> None:
     inputs = ["-m", spot_project.micrographs, "-p", spot_project.picks, "--model", model]
     files = {}
-    for i, scheduler in enumerate(("local", "processes:2", cluster)):
+    for i, scheduler in enumerate(("local", "processes:2", cluster)):  # and as many threads
         out = tmp_path / str(i)
         code, _, err = run(
             "prune", *inputs, "-o", out, "--no-report", "--device", "cpu",
-            "--scheduler", scheduler,
+            "--scheduler", scheduler, "--threads", 1 + i,
         )  # fmt: skip
         assert code == 0, err
         names = ("kept.star", "rejected.star", "scored.star")

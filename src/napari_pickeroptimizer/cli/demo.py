@@ -19,6 +19,7 @@ from napari_pickeroptimizer.cli.options import (
     DeviceOption,
     ScoringOptions,
     SeedOption,
+    ThreadsOption,
 )
 from napari_pickeroptimizer.cli.prune import prune
 from napari_pickeroptimizer.cli.show import out
@@ -37,6 +38,7 @@ def demo(
     ] = Path("pickeroptimizer-demo"),
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
 ) -> None:
     """Simulate micrographs, fine-tune on 20 labels a class, prune, and evaluate.
 

@@ -20,6 +20,7 @@ from napari_pickeroptimizer.cli.options import (
     PixelSizeOption,
     SeedOption,
     StepsOption,
+    ThreadsOption,
     check_one_diameter,
 )
 from napari_pickeroptimizer.cli.show import out, percent, print_json, run_to_end
@@ -107,6 +108,7 @@ def finetune(
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

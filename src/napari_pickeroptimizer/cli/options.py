@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
@@ -11,8 +13,10 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.openmp import MOST_USEFUL, use_threads
 from napari_pickeroptimizer.prune.settings import PruneSettings
 
+MOST_THREADS = 1024
 MICROGRAPHS = typer.Option(
     "--micrographs",
     "-m",
@@ -37,6 +41,42 @@ FlipYOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+
+
+def parse_threads(text: str | None) -> int | None:
+    """Parse the number of threads.
+
+    Raises
+    ------
+    SettingsError
+        It is no whole number from 1 to `MOST_THREADS`.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST_THREADS:
+        raise SettingsError(
+            f"--threads {text}: expected a number of threads from 1 to {MOST_THREADS}."
+        )
+    return int(text)
+
+
+def _take_threads(text: str | None) -> str | None:
+    use_threads(parse_threads(text), os.environ)  # before PyTorch is loaded
+    return text
+
+
+ThreadsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--threads",
+        help="Threads of each process that computes; by default OMP_NUM_THREADS, or as many as "
+        f"this machine, container or SLURM job has processors, at most {MOST_USEFUL}. Results "
+        "do not depend on it.",
+        metavar="INTEGER",
+        show_default=False,
+        callback=_take_threads,
+    ),
+]
 BackboneOption = Annotated[
     str | None,
     typer.Option(
@@ -95,6 +135,7 @@ class ModelOptions:
     pixel_size: PixelSizeOption = None
     flip_y: FlipYOption = False
     device: DeviceOption = "auto"
+    threads: ThreadsOption = None
     batch_size: Annotated[int, typer.Option(help="Boxes per forward pass.")] = (
         PruneSettings.batch_size
     )

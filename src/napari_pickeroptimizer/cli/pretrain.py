@@ -18,6 +18,7 @@ from napari_pickeroptimizer.cli.options import (
     OverwriteOption,
     SeedOption,
     StepsOption,
+    ThreadsOption,
 )
 from napari_pickeroptimizer.cli.show import err, out, percent, print_json, run_with_progress
 
@@ -94,6 +95,7 @@ def pretrain(
         typer.Option("--amp", help="Compute in bfloat16, which is faster on recent GPUs."),
     ] = False,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ import typer
 from napari_pickeroptimizer.classes import counted
 from napari_pickeroptimizer.cli.command_record import running_command
 from napari_pickeroptimizer.cli.files import find_micrographs, picks_without_labels
-from napari_pickeroptimizer.cli.options import check_one_diameter
+from napari_pickeroptimizer.cli.options import check_one_diameter, parse_threads
 from napari_pickeroptimizer.cli.show import (
     err,
     out,
@@ -29,6 +29,7 @@ from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.bases import check_model_is_there
 from napari_pickeroptimizer.model.views import AUTO, MAX_VIEWS, Auto
+from napari_pickeroptimizer.openmp import threads_of_each
 from napari_pickeroptimizer.prune.settings import (
     Length,
     PlaceRules,
@@ -177,7 +178,10 @@ def scheduler_of(scoring: ScoringOptions, settings: PruneSettings) -> Scheduler:
 
     scheduler = Scheduler.parse(scoring.scheduler)
     scheduler.check(settings.device)
-    return scheduler
+    n_threads = parse_threads(scoring.threads)
+    if n_threads is None and scheduler.kind == "processes":
+        n_threads = threads_of_each(int(scheduler.place))
+    return replace(scheduler, n_threads=n_threads)
 
 
 def report_writer(

@@ -15,6 +15,7 @@ from napari_pickeroptimizer.cli.options import (
     OverwriteOption,
     PixelSizeOption,
     SeedOption,
+    ThreadsOption,
     check_one_diameter,
 )
 from napari_pickeroptimizer.cli.show import print_json, run_to_end, warn
@@ -93,6 +94,7 @@ def suggest(
     pixel_size: PixelSizeOption = None,
     flip_y: FlipYOption = False,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -6,7 +6,6 @@ imported first, in a thread, by `load_events`.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from importlib import import_module
 from typing import Any  # Any: events of any job
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
+from napari_pickeroptimizer.openmp import MOST_USEFUL, cores
 
 # What the jobs import; all else that is heavy comes with these.
 PACKAGE = "napari_pickeroptimizer"
@@ -67,14 +67,12 @@ class JobFailed:
 
 
 def leave_a_core_free() -> None:
-    """Leave one core to the window: torch uses the others, or those that it was allowed."""
+    """Leave one core to the window: torch uses the others, as far as they are of use."""
     torch = sys.modules.get("torch")
     if torch is None:
         return  # a job that needs none
-    # those that this process may use: on a shared machine not all of them
-    allowed = getattr(os, "sched_getaffinity", None)
-    n_cores = len(allowed(0)) if allowed else os.cpu_count() or 2
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), n_cores - 1)))
+    n = min(torch.get_num_threads(), cores() - 1, MOST_USEFUL)
+    torch.set_num_threads(max(1, n))
 
 
 def guarded(events: Iterator[Any]) -> Iterator[Any]:

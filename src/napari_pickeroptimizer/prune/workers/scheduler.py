@@ -74,10 +74,14 @@ class Scheduler:
         ``local``, ``processes``, ``tcp``, ``tls`` or a queueing system (``slurm``, ...).
     place : str
         The number of processes, the address of a scheduler, or the file of a queue.
+    n_threads : int or None
+        Of each worker. None divides those of this process among workers of this machine, and
+        leaves the others those of their environment.
     """
 
     kind: str = "local"
     place: str = ""
+    n_threads: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -91,9 +95,9 @@ class Scheduler:
         Examples
         --------
         >>> Scheduler.parse("processes:4")
-        Scheduler(kind='processes', place='4')
+        Scheduler(kind='processes', place='4', n_threads=None)
         >>> Scheduler.parse("slurm:queue.yaml")
-        Scheduler(kind='slurm', place='queue.yaml')
+        Scheduler(kind='slurm', place='queue.yaml', n_threads=None)
         """
         if text == "local":
             return cls()
@@ -141,11 +145,13 @@ class Scheduler:
 
     def workers(self, job: Job) -> AbstractContextManager[Workers]:
         """Start the workers, or connect to them; they are let go at the end of the block."""
+        job = replace(job, n_threads=self.n_threads)
         if self.kind == "processes":
             n = int(self.place)
-            # as many threads as there would be without workers, but no fewer than one each
-            n_threads = max(1, torch.get_num_threads() // n)
-            return processes(replace(job, n_threads=n_threads), n)
+            if job.n_threads is None:
+                # as many as there would be without workers, but no fewer than one each
+                job = replace(job, n_threads=max(1, torch.get_num_threads() // n))
+            return processes(job, n)
         from napari_pickeroptimizer.prune.workers.cluster import queue_jobs, running_scheduler
 
         if self.kind in QUEUES:
