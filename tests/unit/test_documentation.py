@@ -135,6 +135,18 @@ def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
             assert anchor in {slug(heading) for heading in headings}, target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_to_pages_elsewhere_have_the_form_of_one_and_go_where_they_say(
+    page: Path,
+) -> None:
+    """Whether they lead somewhere, `make links` says."""
+    text = page.read_text(encoding="utf-8")
+    for shown, url in re.findall(r"\[([^][]+)\]\(([a-z]+:[^)\s]+)\)", text):
+        assert re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(/[^\s<>\"]*)?", url), url
+        if number := re.search(r"(?:doi\.org/|/issues/)(.+)", url):
+            assert number[1] in shown, f"{shown} leads to {url}"
+
+
 def slug(heading: str) -> str:
     """The id that mkdocs gives a heading."""
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
