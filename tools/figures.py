@@ -115,6 +115,15 @@ def least_covered(name: str, column: str, *, but: str = "") -> str:
     return f"{min(float(number(row[column])) for row in rows):.1f}"
 
 
+def few_wrong(variant: str, flipped: float) -> str:
+    """Return the AUC on hand labels, a share of a few labels flipped."""
+    return next(
+        f"{fmean(row['auc']):.4f}"
+        for row in tables.read("wrong_labels_few")
+        if row["data"] == HAND[0] and (row["variant"], row["flipped"]) == (variant, flipped)
+    )
+
+
 def held(figure: str) -> str:
     """Return how many intervals hold with thousands of labels of which some are wrong."""
     draws = [draw for row in tables.read("wrong_labels") for draw in row[figure]]
@@ -227,6 +236,10 @@ FIGURES: dict[str, Callable[[], str]] = {
     "clear cases, promised too much": lambda: f"{float(clear_of_10059('error 8')):.2f}",
     "substitute F1": lambda: of_substitute("F1 at 0.5"),
     "substitute F1, best": lambda: of_substitute("F1 at most"),
+    "wrong labels trained on": lambda: few_wrong("all labels", 0.1),
+    "wrong labels left out": lambda: few_wrong("default", 0.1),
+    "right labels trained on": lambda: few_wrong("all labels", 0.0),
+    "right labels left out": lambda: few_wrong("default", 0.0),
     "wrong labels, precision held": lambda: held("precision"),
     "wrong labels, recall held": lambda: held("recall"),
     "contrastive, off-centre": lambda: off_centre_auc("contrastive, 0.5"),
