@@ -29,6 +29,7 @@ from napari_pickeroptimizer.prune.watch import (
 )
 
 Step = Callable[[], object]
+JOB = "AutoPick/job001"
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Session:
     def __post_init__(self) -> None:
         for folder in (self.images, self.picks):
             folder.mkdir(parents=True)
+        self.given_picks = self.picks
 
     @property
     def images(self) -> Path:
@@ -89,9 +91,9 @@ class Session:
 
         events = []
         for event in watch_scores(
-            lambda: Micrographs.find(self.images), [str(self.picks)],
+            lambda: Micrographs.find(self.images), [str(self.given_picks)],
             Classifier.load(self.model), self.output, PruneSettings(device="cpu"),
-            WatchSettings(**settings), times=polls(), inputs={"picks": [str(self.picks)]},
+            WatchSettings(**settings), times=polls(), inputs={"picks": [str(self.given_picks)]},
         ):  # fmt: skip
             events.append(event)
             if isinstance(event, MicrographScored):
@@ -101,6 +103,33 @@ class Session:
 
 def nothing() -> None:
     pass
+
+
+_OPENED: list[
+    list[str]
+] = []  # an audit hook stays for ever, and looks at nothing without a list
+
+
+def _note_opened(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and _OPENED:
+        _OPENED[-1].append(
+            os.fsdecode(arguments[0])
+            if isinstance(arguments[0], str | bytes | os.PathLike)
+            else ""
+        )
+
+
+@pytest.fixture(scope="module")
+def _audit() -> None:
+    sys.addaudithook(_note_opened)
+
+
+@pytest.fixture
+def opened(_audit: None) -> Iterator[list[str]]:
+    """The files that are opened, by whatever means, while a test runs."""
+    _OPENED.append([])
+    yield _OPENED[-1]
+    _OPENED.clear()
 
 
 @pytest.fixture
@@ -120,7 +149,7 @@ def n_rows(out: Path) -> dict[str, int]:
     """Picks of each part of a run, from its tree of files."""
     return {
         part: sum(
-            line.startswith("Micrographs/")
+            line.startswith("Micrographs/") and not line.endswith(".star")
             for file in sorted((out / part).rglob("*.star"))
             for line in file.read_text().splitlines()
         )
@@ -258,12 +287,98 @@ def test_it_ends_when_nothing_has_come_for_a_while(session: Session) -> None:
     assert len(polls) == 5
 
 
-def test_a_list_of_pick_files_is_refused(session: Session) -> None:
-    (session.picks / "autopick.star").write_text(
-        "data_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+def test_each_look_opens_only_what_is_new(session: Session, opened: list[str]) -> None:
+    looks: list[set[str]] = []
+
+    def look() -> None:  # what was opened since the step before
+        paths = [Path(name) for name in opened if name.startswith(str(session.root))]
+        looks.append({p.name for p in paths if p.suffix in (".mrc", ".star", ".log")})
+        opened.clear()
+
+    def both(i: int) -> Step:
+        return lambda: (session.image(i), session.pick_file(i), look())
+
+    session.watch(both(0), look, look, look, both(1), look, look, look)
+    assert session.scored == [(1, "m0.mrc"), (5, "m1.mrc")]
+    files = [{name for name in look if not name.endswith(".log")} for look in looks]
+    assert files[2] == {"m0.mrc", "m0.star"}
+    assert looks[3] == set()
+    assert looks[6] == {"m1.mrc", "m1.star"}
+    assert looks[7] == set()
+
+
+def autopick(session: Session, *listed: int, cut: int = 0) -> None:
+    """Write RELION's list of coordinate files, of a job in the project."""
+    head = "\ndata_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+    rows = [f"Micrographs/m{i}.mrc {JOB}/Micrographs/m{i}_autopick.star\n" for i in listed]
+    text = "".join([head, *rows]).encode()
+    session.write(session.root / JOB / "autopick.star", text[: len(text) - cut])
+
+
+def coordinates(session: Session, i: int, less: int = 0) -> None:
+    text = session.star(i)
+    file = session.root / JOB / "Micrographs" / f"m{i}_autopick.star"
+    session.write(file, text[: len(text) - less])
+
+
+@pytest.fixture(params=["autopick.star", "."], ids=["file", "folder"])
+def job(request: pytest.FixtureRequest, session: Session) -> Session:
+    """A session whose picks are those of a job's list, given as a file or by its folder."""
+    (session.root / JOB / "Micrographs").mkdir(parents=True)
+    session.given_picks = session.root / JOB / request.param
+    return session
+
+
+def test_a_list_that_grows_is_followed(job: Session) -> None:
+    outs: list[Path] = []
+    job.watch(
+        lambda: (job.image(0), job.image(1), coordinates(job, 0), autopick(job, 0)),
+        nothing,  # only now the list is known to be whole, and its file looked at
+        nothing,
+        lambda: autopick(job, 0, 1, cut=9),  # ends within a row
+        nothing,
+        lambda: autopick(job, 0, 1),  # its file is not there yet
+        nothing,
+        lambda: (coordinates(job, 1, less=7), outs.append(decided(job, "meanwhile"))),
+        nothing,
+        lambda: coordinates(job, 1),
+        nothing,
+        nothing,
     )
-    with pytest.raises(PickFormatError, match="pass the files themselves, by a glob"):
-        session.watch(nothing)
+    outs.append(decided(job, "after"))
+    assert job.scored == [(2, "m0.mrc"), (10, "m1.mrc")]
+    assert [n_rows(out)["scored"] for out in outs] == [24, 48]
+    assert [n_rows(out)["unscored"] for out in outs] == [0, 0]
+
+
+def test_picks_of_one_micrograph_in_two_files_are_scored_together(session: Session) -> None:
+    rows = session.star(0).decode().splitlines(keepends=True)
+    n_head = next(i for i, row in enumerate(rows) if row.startswith("Micrographs/"))
+    head, rows = rows[:n_head], rows[n_head:]
+
+    def part(name: str, some: list[str]) -> Step:
+        return lambda: session.write(session.picks / name, "".join([*head, *some]).encode())
+
+    session.image(0)
+    session.watch(
+        part("b.star", rows[:10]), nothing, part("a.star", rows[10:]), nothing, nothing
+    )
+    assert session.scored == [(1, "m0.mrc"), (3, "m0.mrc")]
+    counts = n_rows(decided(session, "decided"))
+    assert (counts["scored"], counts["unscored"]) == (24, 0)
+
+
+def test_picks_in_several_formats_are_refused_though_they_come_one_by_one(
+    session: Session,
+) -> None:
+    session.image(0)
+    with pytest.raises(PickFormatError, match="several formats"):
+        session.watch(
+            lambda: session.pick_file(0),
+            nothing,
+            lambda: session.write(session.picks / "m0.box", b"10 20 8 8\n"),
+            nothing,
+        )
 
 
 def test_the_command_ends_when_idle_and_refuses_jobs_for_each_micrograph(

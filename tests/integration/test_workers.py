@@ -23,6 +23,7 @@ from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored, WorkersAsked
 from napari_pickeroptimizer.prune.score import score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
+from napari_pickeroptimizer.prune.watch import Watched, watch_scores
 from napari_pickeroptimizer.prune.workers import parts
 from napari_pickeroptimizer.prune.workers.processes import start_context
 from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
@@ -135,6 +136,20 @@ def test_a_micrograph_that_ends_every_worker_is_named_and_the_others_are_scored(
     # read by a better worker, it is as if nothing had been
     scored(spot_project, model, tmp_path, "local")
     assert set(alone.splitlines()) < set(journal(tmp_path).splitlines())
+
+
+def test_a_live_session_is_scored_by_them_too(
+    scheduler: str, spot_project, model: Path, alone: bytes, tmp_path: Path
+) -> None:
+    events = watch_scores(
+        lambda: Micrographs.find(spot_project.micrographs), [str(spot_project.picks)],
+        Classifier.load(model), tmp_path, SETTINGS, times=(0.0, 10.0, 20.0),
+        scheduler=Scheduler.parse(scheduler),
+    )  # fmt: skip
+    assert [e.n_micrographs for e in events if isinstance(e, Watched)] == [3]
+    scores = {line for line in alone.splitlines() if b'"kind":"scored"' in line}
+    assert len(scores) == 3
+    assert scores < {*journal(tmp_path).splitlines()}
 
 
 @pytest.mark.parametrize("place", ["mics", "../mics"])

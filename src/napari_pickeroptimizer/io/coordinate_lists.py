@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,21 @@ _EXTENSION = re.compile(r"\.[^./]*$")
 
 @dataclass(frozen=True)
 class ListedFile:
-    """One coordinate file of a tree and the micrograph that it belongs to."""
+    """One coordinate file of a tree and the micrograph that it belongs to.
+
+    Parameters
+    ----------
+    micrograph : str
+        Its name in the list.
+    path : Path
+        The file.
+    why_missing : str
+        What is told whoever needs the file, if it is not there; else empty.
+    """
 
     micrograph: str
     path: Path
+    why_missing: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +123,6 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
 
     Raises
     ------
-    PicksNotFoundError
-        A listed coordinate file does not exist.
     PickFormatError
         There is no column ``rlnMicrographName``, or a micrograph or file is listed twice.
     """
@@ -123,14 +133,14 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
     paths = ProjectPaths(path, values[COORDINATE_FILE].tolist())
     where = document.where(block)
     files = [paths.resolve(f) for f in values[COORDINATE_FILE].tolist()]
-    for row, file in enumerate(files):
-        if not is_file(file):
-            raise PicksNotFoundError(
-                f"{where(row)}: coordinate file "
-                f"{values[COORDINATE_FILE][row]} does not exist (looked in the working "
-                f"directory and above {path}). Run in the RELION project folder, or remove "
-                "the row."
-            )
+    why_missing = [
+        ""
+        if is_file(file)
+        else f"{where(row)}: coordinate file {values[COORDINATE_FILE][row]} does not exist "
+        f"(looked in the working directory and above {path}). Run in the RELION project "
+        "folder, or remove the row."
+        for row, file in enumerate(files)
+    ]
     for column, listed in (
         (MICROGRAPH.star, values[MICROGRAPH.star]),
         (COORDINATE_FILE, list(map(os.path.realpath, files))),
@@ -143,7 +153,7 @@ def read_list_file(document: StarDocument, block: StarBlock) -> ListFile:
                     f"in row {first[value] + 1}."
                 )
     names = values[MICROGRAPH.star].tolist()
-    listed_files = tuple(map(ListedFile, names, files))
+    listed_files = tuple(map(ListedFile, names, files, why_missing))
     return ListFile(path, _root(path, files), listed_files, document, block, paths)
 
 
@@ -194,11 +204,7 @@ def list_in(folder: Path) -> Path | None:
     stars = sorted(
         f for f in folder.glob("*.star") if f.is_file() and not f.name.startswith(".")
     )
-    lists = []
-    for star in stars:
-        with star.open("rb") as file:
-            if COORDINATE_FILE.encode() in file.read(4096):
-                lists.append(star)
+    lists = [star for star in stars if _has_list(star)]
     lists = lists or [f for f in stars if suffix_of(f) is not None]
     lists = lists or [f for f in stars if f.name == "particles.star"]
     lists = lists or sorted(f for f in folder.glob("[!.]*.csg") if f.is_file())
@@ -208,6 +214,24 @@ def list_in(folder: Path) -> Path | None:
             "pass one of these files."
         )
     return lists[0] if lists else None
+
+
+def is_list(path: Path) -> bool:
+    """Return whether a file lists coordinate files, by its name and its beginning."""
+    if suffix_of(path) is not None:
+        return True
+    return path.suffix == ".star" and path.is_file() and _has_list(path)
+
+
+def _has_list(star: Path) -> bool:
+    status = star.stat()
+    return _has_list_as_of(str(star), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 16)  # a live session looks at its folders again and again
+def _has_list_as_of(star: str, size: int, mtime_ns: int) -> bool:
+    with Path(star).open("rb") as file:
+        return COORDINATE_FILE.encode() in file.read(4096)
 
 
 def _root(path: Path, files: list[Path]) -> Path:

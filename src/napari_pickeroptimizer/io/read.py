@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import MAX_CLASS
 from napari_pickeroptimizer.errors import LabelError, PickFormatError, PicksNotFoundError
-from napari_pickeroptimizer.io.coordinate_lists import CoordinateList, Folder, list_in
+from napari_pickeroptimizer.io.coordinate_lists import CoordinateList, Folder, is_list, list_in
 from napari_pickeroptimizer.io.filaments import why_filaments
 from napari_pickeroptimizer.io.files import files_below, files_like, is_special
 from napari_pickeroptimizer.io.pick_format import FilePicks
@@ -94,7 +94,9 @@ def read_picks(
     files = _each_once(f for p in paths if not p.is_dir() for f in _matches(p))
     root = common_folder(files) if len(files) > 1 else None
     parts = [_read_folder(f, leave_out) for f in folders]
-    parts += [_read_file(f, _name_below(root, f)) for f in files if f not in leave_out]
+    parts += [
+        _read_file(f, _name_below(root, f), leave_out) for f in files if f not in leave_out
+    ]
     if len(parts) > 1:
         parts = _not_read_before(parts)
     file_list = parts[0][1] if len(parts) == 1 else None
@@ -102,29 +104,66 @@ def read_picks(
 
 
 def pick_files(where: Sequence[str | Path]) -> list[Path]:
-    """Return the files that `read_picks` would read at some places, without opening them.
+    """Return the files that `read_picks` would read at some places, in its order.
 
-    Where nothing is yet, there are none.
+    Where nothing is yet, there are none. A list of files stands for them, see `listed_files`.
 
     Raises
     ------
     PickFormatError
-        A folder holds a list of pick files, which is one file for all.
+        A folder holds several lists.
     """
-    files: dict[Path, None] = {}
-    for place in (Path(p).expanduser() for p in where):
+    places = [Path(p).expanduser() for p in where]
+    files: list[Path] = []
+    for folder in filter(Path.is_dir, places):
+        list_file = list_in(folder)
+        below = _files_in(folder) if list_file is None else [list_file]
+        files += sorted(_each_once(sorted(filter(Path.is_file, below), key=Path.is_symlink)))
+    for place in places:
         if not place.is_dir():
             found = [place] if place.exists() else files_like(str(place))
-            files |= dict.fromkeys(f for f in found if f.is_file())
-            continue
-        list_file = list_in(place)
-        if list_file is not None:
-            raise PickFormatError(
-                f"{list_file} lists the pick files of its folder, and not when each of them is "
-                f"whole: pass the files themselves, by a glob such as '{place}/**/*_autopick.star'."
-            )
-        files |= dict.fromkeys(f for f in _files_in(place) if f.is_file())
-    return list(files)
+            files += filter(Path.is_file, found)
+    return _each_once(files)
+
+
+def listed_files(path: Path) -> list[Path]:
+    """Return the pick files that a file lists, those that are not there too; none of others.
+
+    Raises
+    ------
+    PickFormatError, PicksNotFoundError
+        The list cannot be read, or lists a file twice.
+    """
+    parsed = _parse(path, None) if is_list(path) else None
+    return [f.path for f in parsed.files] if isinstance(parsed, CoordinateList) else []
+
+
+def check_picks_file(path: Path) -> None:
+    """Read one pick file, or a list of such files without those that it lists.
+
+    Raises
+    ------
+    PickFormatError, PicksNotFoundError
+        It cannot be read.
+    """
+    _parse(path, None)
+
+
+def check_one_format(folder: Path, files: Iterable[Path]) -> None:
+    """Refuse files of several formats in one folder: perhaps they hold the same picks.
+
+    Raises
+    ------
+    PickFormatError
+        There are several.
+    """
+    counts = Counter(f.suffix.lower() for f in files)
+    if len(counts) > 1:  # crYOLO, for one, writes the same picks in several formats
+        listed = ", ".join(f"{n} {suffix}" for suffix, n in sorted(counts.items()))
+        raise PickFormatError(
+            f"{folder} holds pick files of several formats ({listed}), perhaps the same picks "
+            f"twice. Pass those of one: {folder}/**/*{min(counts)}"
+        )
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -191,13 +230,17 @@ def _name_below(root: Path | None, file: Path) -> str | None:
 
 
 def _read_file(
-    path: Path, micrograph: str | None = None
+    path: Path, micrograph: str | None = None, leave_out: Collection[Path] = ()
 ) -> tuple[list[FilePicks], FileList | None]:
     parsed = _parse(path, micrograph)
     if isinstance(parsed, FilePicks):
         return [parsed], None
+    wanted = [listed for listed in parsed.files if listed.path not in leave_out]
+    why_missing = next((listed.why_missing for listed in wanted if listed.why_missing), "")
+    if why_missing:
+        raise PicksNotFoundError(why_missing)
     files = []
-    for listed in parsed.files:  # the list's name of a micrograph goes before the file's own
+    for listed in wanted:  # the list's name of a micrograph goes before the file's own
         file = _picks_in(listed.path, listed.micrograph)
         name = np.full(len(file), listed.micrograph, dtype=object)
         files.append(replace(file, columns={**file.columns, MICROGRAPH.name: name}))
@@ -234,8 +277,11 @@ def _read_folder(
 ) -> tuple[list[FilePicks], FileList | None]:
     list_file = list_in(folder)
     if list_file is not None:
-        return _read_file(list_file)
-    below = [f for f in _files_in(folder) if f not in leave_out]
+        return ([], None) if list_file in leave_out else _read_file(list_file, None, leave_out)
+    there = _files_in(folder)
+    below = [f for f in there if f not in leave_out]
+    if len(below) < len(there) and not below:
+        return [], None
     # a file before the links to it
     found = _each_once(sorted(_no_special(below), key=Path.is_symlink))
     files = [f for f in found if not _is_of_another_kind(f)]
@@ -243,13 +289,7 @@ def _read_folder(
         raise PicksNotFoundError(
             f"no picks in {folder}: expected {EXPECTED} files in it or below."
         )
-    counts = Counter(f.suffix.lower() for f in files)
-    if len(counts) > 1:  # crYOLO, for one, writes the same picks in several formats
-        listed = ", ".join(f"{n} {suffix}" for suffix, n in sorted(counts.items()))
-        raise PickFormatError(
-            f"{folder} holds pick files of several formats ({listed}), perhaps the same picks "
-            f"twice. Pass those of one: {folder}/**/*{min(counts)}"
-        )
+    check_one_format(folder, files)
     root = absolute(folder)
     parts = [_picks_in(f, _name_below(root, f)) for f in sorted(files)]
     return parts, Folder(folder, folder)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.images import image_shape_px, open_image
+from napari_pickeroptimizer.io.read import check_picks_file
 
 # Why a file is not whole yet; None if it is. The second argument: whether patience is at its end.
 Check = Callable[[Path, bool], str | None]
@@ -46,6 +46,10 @@ class Arrivals:
         self._seen: dict[Path, _Seen] = {}
         self.last_change = float("-inf")
         """When a file came or changed last."""
+
+    def version(self, path: Path) -> tuple[int, int]:
+        """Return size and time of a file as it was seen last."""
+        return self._seen[path].size_and_time
 
     def look(self, paths: Iterable[Path], now: float) -> tuple[set[Path], dict[Path, str]]:
         """Return the files that are whole, and those newly given up, with the reason."""
@@ -86,11 +90,14 @@ def why_no_image(path: Path, is_late: bool) -> str | None:
 
 
 def why_no_picks(path: Path, is_late: bool) -> str | None:
-    """Return why a file of picks is not whole: its last line must have an end, or be old."""
+    """Return why a file of picks is not whole: its last line must have an end, or be old.
+
+    Of a list of such files only the list counts.
+    """
     try:
         if not is_late and not _ends_a_line(path):
             return f"{path} ends within a line."
-        read_picks(path)
+        check_picks_file(path)
     except (PickerOptimizerError, OSError, ValueError) as error:
         return str(error)
     return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,7 @@ def score_picks(
     inputs: Mapping[str, Any] | None = None,
     groups: Sequence[MicrographRows] | None = None,
     scheduler: Scheduler | None = None,
+    scores: OpenScores | None = None,
 ) -> Iterator[ScoreEvent | ScoresReused | WorkersAsked]:
     """Score picks, and write the scores into ``scores/`` as they come, a micrograph at a time.
 
@@ -179,6 +181,8 @@ def score_picks(
     scheduler : Scheduler, optional
         Who scores; by default this process. Only this process writes the journal, in the
         order of the micrographs, so files do not depend on it.
+    scores : OpenScores, optional
+        The scores in `output`, of this model, if they are open already.
 
     Yields
     ------
@@ -209,14 +213,9 @@ def score_picks(
     check_writable(output)
     shard_groups = shard.of(groups)
     class_ids = classifier.card.class_ids
-    digest = model_digest(classifier)
-    header = {
-        "model": digest,
-        "card": classifier.card.to_json(),
-        "n_views": settings.n_views,
-    }
+    header = _header(classifier, settings)
     coords_yx_px = picks.coords_yx_px()
-    records = _known_records(output / FOLDER, header)
+    records = _known_records(output / FOLDER, header) if scores is None else scores.records
     events_done: list[MicrographScored | MicrographFailed] = []
     to_do: list[MicrographRows] = []
     for group in shard_groups:
@@ -234,12 +233,17 @@ def score_picks(
         inputs = {**(inputs or {}), FRAME_DOUBT: doubt.sentence}
     check_space(output, 6 * len(class_ids) * n_to_do + BYTES_A_MICROGRAPH * len(to_do))
     n_before = len(events_done)
-    with ScoreJournal(output / FOLDER, header, shard) as journal:
+    with (
+        ScoreJournal(output / FOLDER, header, shard)
+        if scores is None
+        else nullcontext(scores.journal)
+    ) as journal:
         journal.set_inputs(inputs or {})
         if events_done:
             n_picks = sum(len(event.group.rows) for event in events_done)
             yield ScoresReused(n_before, n_picks, n_before, len(shard_groups))
-        for event in score_with(scheduler, digest, to_do, coords_yx_px, classifier, settings):
+        key = header["model"]
+        for event in score_with(scheduler, key, to_do, coords_yx_px, classifier, settings):
             event = replace(event, n_done=event.n_done + n_before, n_total=len(shard_groups))
             if not isinstance(event, BatchScored | WorkersAsked):
                 values = record_of(event, picks, coords_yx_px)
@@ -250,6 +254,41 @@ def score_picks(
                 events_done.append(without_features(event))
             yield event
     yield picks_scored(picks, class_ids, events_done)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenScores:
+    """Scores that stay open, for those who score again and again into one folder.
+
+    Parameters
+    ----------
+    journal : ScoreJournal
+        Where the scores go.
+    records : dict
+        What was scored before, by key.
+    """
+
+    journal: ScoreJournal
+    records: dict[str, Record]
+
+
+@contextmanager
+def open_scores(
+    classifier: Classifier, output: Path, settings: PruneSettings
+) -> Iterator[OpenScores]:
+    """Open the scores of a model, and read what is there, once for many `score_picks`."""
+    header = _header(classifier, settings)
+    records = _known_records(output / FOLDER, header)
+    with ScoreJournal(output / FOLDER, header, Shard()) as journal:
+        yield OpenScores(journal, records)
+
+
+def _header(classifier: Classifier, settings: PruneSettings) -> dict[str, Any]:
+    return {
+        "model": model_digest(classifier),
+        "card": classifier.card.to_json(),
+        "n_views": settings.n_views,
+    }
 
 
 def _known_records(folder: Path, header: Mapping[str, Any]) -> dict[str, Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,27 +15,29 @@ from napari_pickeroptimizer.errors import (
     MicrographReadError,
     PickFormatError,
 )
-from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.atomic import write_text_atomic
-from napari_pickeroptimizer.io.read import pick_files
-from napari_pickeroptimizer.prune.arrivals import Arrivals, why_no_image, why_no_picks
+from napari_pickeroptimizer.prune.arrivals import Arrivals, why_no_image
 from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.journal import group_key
-from napari_pickeroptimizer.prune.score import score_picks
+from napari_pickeroptimizer.prune.live_picks import LivePicks, not_taken
+from napari_pickeroptimizer.prune.score import OpenScores, open_scores, score_picks
 from napari_pickeroptimizer.prune.score_folder import FOLDER
+from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.settings import check_ranges, setting
 
 if TYPE_CHECKING:
+    from napari_pickeroptimizer.micrograph import Micrograph
     from napari_pickeroptimizer.micrographs import Micrographs
     from napari_pickeroptimizer.model.checkpoint import Classifier
-    from napari_pickeroptimizer.prune.settings import PruneSettings
+    from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
     from napari_pickeroptimizer.reading import MicrographRows
 
 # Among the inputs in the journal: the picks come still, those of `TAKEN` are there.
 WATCHED = "watched"
 TAKEN = "watched_picks.json"
+_Place = tuple[str, int]  # of an image: path and section
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def watch_scores(
     find : callable
         Finds the micrographs that are there now.
     picks : list of str
-        Files, folders and globs of pick files.
+        Files, folders and globs of pick files, or lists of such files that grow.
     classifier : Classifier
         The fine-tuned model.
     output : str or Path
@@ -153,52 +156,86 @@ def watch_scores(
     Raises
     ------
     PickFormatError
-        A place of picks holds a list of pick files.
+        A folder of picks holds files of several formats, or several lists.
     CheckpointError, SettingsError, OutputError, AmbiguousMicrographError
         As `score_picks` does.
     """
     watch, output = watch or WatchSettings(), Path(output)
+    settings = settings or PruneSettings()
     image_files = Arrivals(why_no_image, watch.settle_s, watch.give_up_s)
-    picks_files = Arrivals(why_no_picks, watch.settle_s, watch.give_up_s)
-    done: dict[tuple[str, ...], str] = {}  # keys of what was scored, by micrograph
-    n_picks = 0
+    live = LivePicks(picks, watch.settle_s, watch.give_up_s)
+    taken = _Taken(image_files, live)
+    scores: OpenScores | None = None
     before: object = None
     started: float | None = None
-    for now in times:
-        started = now if started is None else started
-        found, listed = _found(find), pick_files(picks)
-        images, broken = image_files.look([m.path for m in found or ()], now)
-        whole, also_broken = picks_files.look(listed, now)
-        for path, reason in {**broken, **also_broken}.items():
-            yield FileGivenUp(path, reason)
-        state = images, whole, image_files.last_change, picks_files.last_change
-        if found is not None and whole and state != before:
-            before = state
-            table = read_picks(list(picks), leave_out={*listed} - whole)
-            coords_yx_px = table.coords_yx_px()
-            groups = group_by_micrograph(found, table)
-            there = [
-                g for g in groups if g.micrograph is not None and g.micrograph.path in images
-            ]
-            new = []
-            for group in there:
+    with ExitStack() as stack:
+        for now in times:
+            started = now if started is None else started
+            found = _found(find)
+            images, broken = image_files.look([m.path for m in found or ()], now)
+            for path, reason in {**broken, **live.look(now)}.items():
+                yield FileGivenUp(path, reason)
+            state = images, live.files, image_files.last_change, live.last_change
+            if found is not None and live.files and state != before:
+                before = state
+                table, new, told = taken.look(found, images)
+                if new:
+                    _note_taken(output, live.taken)
+                    if scores is None:
+                        scores = stack.enter_context(open_scores(classifier, output, settings))
+                    for event in score_picks(
+                        found, table, classifier, output, settings, groups=new,
+                        inputs={**(inputs or {}), WATCHED: True}, scheduler=scheduler,
+                        scores=scores,
+                    ):  # fmt: skip
+                        if not isinstance(event, PicksScored):
+                            yield event
+                    yield told
+            last = max(started, image_files.last_change, live.last_change)
+            if watch.idle_s is not None and now - last >= watch.idle_s:
+                return
+
+
+class _Taken:
+    """What was scored; the picks of a micrograph are looked at if one of its files changes."""
+
+    def __init__(self, image_files: Arrivals, live: LivePicks) -> None:
+        self._image_files, self._live = image_files, live
+        self._files: dict[_Place, object] = {}  # with sizes and times, of each micrograph
+        self._keys: dict[_Place, str] = {}
+        self._n_picks: dict[_Place, int] = {}
+
+    def look(
+        self, found: Micrographs, images: set[Path]
+    ) -> tuple[Picks, list[MicrographRows], Watched]:
+        """Return picks, those of them that are to be scored, and what is told after that."""
+        files_of, n_missing = self._live.by_micrograph(found)
+        there = {_place(m): files for m, files in files_of.items() if m.path in images}
+        changed: dict[Path, None] = {}
+        for place, files in there.items():
+            image = Path(place[0])
+            now = (
+                self._image_files.version(image),
+                *((f, self._live.version(f)) for f in files),
+            )
+            if self._files.get(place) != now:
+                self._files[place] = now
+                changed |= dict.fromkeys(files)
+        table = self._live.of_files(changed)
+        coords_yx_px = table.coords_yx_px()
+        new = []
+        for group in group_by_micrograph(found, table):
+            place = _place(group.micrograph)
+            # of a micrograph that another file has picks of, too, these are not all
+            if place in there and changed.keys() >= {*there[place]}:
                 key = group_key(group, coords_yx_px)
-                if done.get(_place(group)) != key:
-                    done[_place(group)] = key
+                self._n_picks[place] = len(group.rows)
+                if self._keys.get(place) != key:
+                    self._keys[place] = key
                     new.append(group)
-            if new:
-                _note_taken(output, whole)
-                for event in score_picks(
-                    found, table, classifier, output, settings,
-                    inputs={**(inputs or {}), WATCHED: True}, groups=new, scheduler=scheduler,
-                ):  # fmt: skip
-                    if not isinstance(event, PicksScored):
-                        yield event
-                n_picks = sum(len(group.rows) for group in there)
-                yield Watched(len(there), n_picks, len(groups) - len(there))
-        last = max(started, image_files.last_change, picks_files.last_change)
-        if watch.idle_s is not None and now - last >= watch.idle_s:
-            return
+        n_picks = sum(self._n_picks[place] for place in there)
+        n_waiting = len(files_of) - len(there) + n_missing
+        return table, new, Watched(len(there), n_picks, n_waiting)
 
 
 def _found(find: Callable[[], Micrographs]) -> Micrographs | None:
@@ -209,9 +246,8 @@ def _found(find: Callable[[], Micrographs]) -> Micrographs | None:
         return None
 
 
-def _place(group: MicrographRows) -> tuple[str, ...]:
-    assert group.micrograph is not None
-    return str(group.micrograph.path), str(group.micrograph.section)
+def _place(micrograph: Micrograph | None) -> _Place:
+    return ("", 0) if micrograph is None else (str(micrograph.path), micrograph.section)
 
 
 def _note_taken(output: Path, whole: Iterable[Path]) -> None:
@@ -223,7 +259,7 @@ def _note_taken(output: Path, whole: Iterable[Path]) -> None:
 
 
 def watched_picks(folder: Path, picks: list[str]) -> set[Path]:
-    """Return the pick files at some places that a watch has not taken yet.
+    """Return the pick files at some places, and in lists there, that a watch has not taken yet.
 
     Parameters
     ----------
@@ -232,5 +268,4 @@ def watched_picks(folder: Path, picks: list[str]) -> set[Path]:
     picks : list of str
         The places.
     """
-    taken = set(json.loads((folder / TAKEN).read_text(encoding="utf-8")))
-    return {path for path in pick_files(picks) if str(path.absolute()) not in taken}
+    return not_taken(picks, json.loads((folder / TAKEN).read_text(encoding="utf-8")))
