@@ -130,6 +130,8 @@ def _nearest_of_another_class(places: NDArray[np.float64]) -> NDArray[np.intp]:
 def _n_groups(other: NDArray[np.intp]) -> int:
     """Return how many places the rows with an entry in `other` make, joined with that."""
     clashing = np.flatnonzero(other >= 0)
-    links = (np.ones(len(clashing)), (clashing, other[clashing]))
+    # scipy 1.11 takes these indices for 32 bits wide, and returns -1 if they are not
+    ends = (clashing.astype(np.int32), other[clashing].astype(np.int32))
+    links = (np.ones(len(clashing)), ends)
     n, _ = connected_components(coo_array(links, shape=(len(other),) * 2), directed=False)
     return int(n) - (len(other) - len(clashing))

@@ -10,6 +10,7 @@ then.
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from inspect import signature
 from typing import Any
 from weakref import WeakMethod
 
@@ -36,15 +37,14 @@ def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> Calla
     callable
         Ends it earlier.
     """
+    slot = _weakly(method)
     for signal in signals:
-        signal.connect(method)
-    weak = WeakMethod(method)
+        signal.connect(slot)
 
     def disconnect() -> None:
-        alive = weak()
-        for signal in signals if alive is not None else ():
+        for signal in signals:
             with suppress(ValueError):  # it is not connected any more
-                signal.disconnect(alive)
+                signal.disconnect(slot)
 
     forget = when_destroyed(widget, disconnect)
 
@@ -53,6 +53,24 @@ def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> Calla
         disconnect()
 
     return end
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that calls a method for as long as its object is there.
+
+    To disconnect a method, napari compares its object with others, and napari 0.6 fails at
+    that if Qt has destroyed one of them. Functions are compared by what they are.
+    """
+    weak = WeakMethod(method)
+
+    def call(*arguments: Any) -> None:
+        alive = weak()
+        if alive is not None:
+            alive(*arguments)
+
+    # both kinds of signals count the method's parameters, and give it no more
+    call.__signature__ = signature(method)  # type: ignore[attr-defined]
+    return call
 
 
 # Callbacks are referenced from outside their widgets, and so not collected with them.
