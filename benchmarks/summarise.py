@@ -6,7 +6,8 @@
 A JSON file of rows becomes one row a method, with its figures draw by draw; of a printed table
 the cells are kept. They are written to ``benchmarks/results/NAME.json``, from which
 ``tools/update_results.py`` makes the tables of the pages. With ``--variant`` the rows are called
-by another name, and added to the rows of that file.
+by another name, and added to the rows of that file. A row of several numbers of labels (of
+`suggest.py`) becomes one for each number.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def from_rows(rows: Iterable[Row], figures: Sequence[str], variant: str | None) 
     [{'k': 5, 'seeds': [0, 1], 'auc': [0.9, 1.0]}]
     """
     found: dict[str, Row] = {}
-    for row in rows:
+    for row in (part for several in rows for part in by_number(several)):
         job = {k: v for k, v in row["job"].items() if k not in ("seed", "settings", "start")}
         if "base" in job:  # the folder of a weights file is of this machine
             job["base"] = Path(job["base"]).name
@@ -40,10 +41,24 @@ def from_rows(rows: Iterable[Row], figures: Sequence[str], variant: str | None) 
         kept = found.setdefault(
             json.dumps(job), {**job, "seeds": [], **{f: [] for f in figures}}
         )
+        if row["job"]["seed"] in kept["seeds"]:
+            continue  # in several outputs
         kept["seeds"].append(row["job"]["seed"])
         for figure in figures:
             kept[figure].append(rounded(row.get(figure)))
     return list(found.values())
+
+
+def by_number(row: Row) -> list[Row]:
+    """Return a row for each number of labels that a row has figures of.
+
+    >>> by_number({"job": {"n": [10, 20]}, "10": {"auc": 0.9}, "20": {"auc": 0.95}})
+    [{'job': {'n': 10}, 'auc': 0.9}, {'job': {'n': 20}, 'auc': 0.95}]
+    """
+    numbers = row["job"].get("n")
+    if not isinstance(numbers, list):
+        return [row]
+    return [{"job": {**row["job"], "n": n}, **row[str(n)]} for n in numbers]
 
 
 def rounded(value: Any) -> Any:
@@ -80,14 +95,18 @@ def main() -> None:
     parser.add_argument("--variant", help="name of all these rows, which are added")
     args = parser.parse_args()
     file = RESULTS / f"{args.name}.json"
-    rows: list[Row] = json.loads(file.read_text()) if args.variant else []
+    known = args.variant and file.exists()
+    rows: list[Row] = json.loads(file.read_text()) if known else []
     rows = [row for row in rows if row["variant"] != args.variant]
+    named = {} if args.variant is None else {"variant": args.variant}
+    written: list[Row] = []
     for output in args.outputs:
         text = output.read_text(encoding="utf-8")
         if output.suffix == ".json":
-            rows += from_rows(json.loads(text), args.figures, args.variant)
+            written += json.loads(text)
         else:
-            rows += from_printed(text)
+            rows += [{**named, **row} for row in from_printed(text)]
+    rows += from_rows(written, args.figures, args.variant)
     RESULTS.mkdir(exist_ok=True)
     file.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
 

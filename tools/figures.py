@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from statistics import fmean
 
+import label_tables
 import result_tables as tables
 
 HAND = ("empiar10017", "hand")
@@ -161,7 +162,21 @@ def losses_of(view: str) -> list[float]:
 
 def before_labels() -> list[float]:
     """Return the AUC of the pools of real micrographs before any label."""
-    return [auc for (data, _), auc in tables.before_labels().items() if data.startswith("emp")]
+    aucs = label_tables.before_labels()
+    return [auc for (data, _), auc in aucs.items() if data.startswith("empiar")]
+
+
+def suggested_better(n: int) -> str:
+    """Return in how many draws n suggested labels decide better than n at random."""
+    random, suggested = (
+        next(
+            dict(zip(row["seeds"], row["f1_macro"], strict=True))
+            for row in tables.read("suggest")
+            if (row["model"], row["strategy"], row["n"]) == ("fine-tuned", strategy, n)
+        )
+        for strategy in ("random", "suggest")
+    )
+    return str(sum(suggested[seed] > random[seed] for seed in random))
 
 
 # ------------------------------------------------------------ the bundled weights
@@ -251,6 +266,9 @@ FIGURES: dict[str, Callable[[], str]] = {
     "wider views, worse on": lambda: span(
         (sum(loss > 0.002 for loss in losses_of(view)) for view in ("1+2", "1+3", "1+2+3")), 0
     ),
+    "suggested better, 10": lambda: suggested_better(10),
+    "suggested better, 20": lambda: suggested_better(20),
+    "suggested better, 40": lambda: suggested_better(40),
     "frame check, lists": lambda: tables.read("frame_check")[0]["lists"],
     "before labels, aim met": lambda: str(sum(auc >= 0.95 for auc in before_labels())),
     "demo, precision before": lambda: demo("before", "precision"),

@@ -179,22 +179,6 @@ def classes_table() -> str:
     return table(["target", *found], [*lines, ["mean of the targets", *whole]])
 
 
-def before_labels() -> dict[tuple[str, str], float]:
-    """Return the AUC before any label, with weights that know none of the pool's data set."""
-    aucs = {}
-    for row in read("before_labels"):
-        if (target := tuple(row["pool"].split())) in TARGETS:
-            known = target[0] in ("empiar10028", "empiar10059")
-            aucs[target] = float(row["without.safetensors" if known else "bundled"])
-    return aucs
-
-
-def before_table() -> str:
-    """Return the AUC of the pools before any label."""
-    aucs = before_labels()
-    return table(("pool", "AUC"), [[TARGETS[t], f"{auc:.3f}"] for t, auc in aucs.items()])
-
-
 # ------------------------------------------------------- draws of EMPIAR-10017
 
 
@@ -262,55 +246,6 @@ def fine_tuned_table() -> str:
         for name, width in (("precision", "width"), ("recall", "width 7"))
     ]
     return table(("interval of the", "holds in", "width"), lines)
-
-
-def few_wrong_table() -> str:
-    """Return a few labels of which some are wrong, left out or not."""
-    lines = []
-    for row in read("wrong_labels_few"):
-        lines.append([
-            TARGETS[row["data"], row["pool"]],
-            f"{row['flipped']:.0%}".replace("%", " %"),
-            {"default": "**left out**", "all labels": "trained on"}[row["variant"]],
-            mean_worst(row["auc"]),
-            f"{fmean(row['f1_particle']):.3f}",
-            percent(row["found"], worst=False),
-        ])  # fmt: skip
-    columns = ("target", "wrong", "contradicted labels", "AUC", "particle F1")
-    return table((*columns, "wrong ones among the first ten of `suggest`"), lines)
-
-
-def wrong_table() -> str:
-    """Return thousands of labels of which some are wrong."""
-    lines = []
-    for row in read("wrong_labels"):
-        held = [
-            sum(low <= true <= high for true, _, low, high in row[figure])
-            for figure in ("precision", "recall")
-        ]
-        off = [
-            f"{fmean(expected - true for true, expected, *_ in row[figure]):+.3f}"
-            for figure in ("precision", "recall")
-        ]
-        lines.append([
-            TARGETS[row["data"], row["pool"]],
-            f"{row['flipped']:.0%}".replace("%", " %"),
-            mean_worst(row["auc"]),
-            f"{fmean(row['f1_particle']):.3f}",
-            *(
-                f"{n} of {len(row['seeds'])} ({error.replace('-', '−')})"
-                for n, error in zip(held, off, strict=True)
-            ),
-        ])  # fmt: skip
-    header = (
-        "target",
-        "wrong",
-        "AUC",
-        "particle F1",
-        "precision held (off)",
-        "recall held (off)",
-    )
-    return table(header, lines)
 
 
 # --------------------------------------------------------------------- carbon

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import label_tables
 import marked_tables as marked
 import result_tables as tables
 from figures import FIGURES
@@ -76,10 +77,14 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "calibration": tables.calibration_table,
         "forecasts": tables.fine_tuned_table,
         "forecasts, substitute": tables.substitute_table,
-        "a few wrong labels": tables.few_wrong_table,
-        "wrong labels": tables.wrong_table,
+        "a few wrong labels": label_tables.few_wrong_table,
+        "wrong labels": label_tables.wrong_table,
     },
-    "docs/how-to/before-labels.md": {"before labels": tables.before_table},
+    "docs/how-to/before-labels.md": {"before labels": label_tables.before_table},
+    "docs/how-to/suggest.md": {
+        "suggested, surrogate": lambda: label_tables.suggestions_table("surrogate"),
+        "suggested, fine-tuned": lambda: label_tables.suggestions_table("fine-tuned"),
+    },
     "docs/explanation/ablation.md": {
         "branches": tables.branches_table,
         "auxiliary losses": tables.auxiliary_table,
