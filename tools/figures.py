@@ -214,7 +214,7 @@ def demo_sentence() -> str:
     )
     return (
         f"At {expected['threshold']:.2f} the scores alone keep {n_kept:,} of {n:,} scored picks "
-        f"({n_kept / n:.1%}); expected precision {precision}, recall {recall}."
+        f"({100 * n_kept / n:.1f} %); expected precision {precision}, recall {recall}."
     )
 
 

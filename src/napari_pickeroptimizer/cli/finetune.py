@@ -222,7 +222,7 @@ def _report(output: Path, card: ModelCard, skipped: dict[str, str], as_json: boo
     wrong = training["wrong_labels"]
     if wrong is not None:
         out.print(
-            f"About {wrong['of_particles']:.0%} of the particles are labelled as others, and "
-            f"{wrong['of_others']:.0%} of the others as particles: the expected precision and "
+            f"About {percent(wrong['of_particles'])} of the particles are labelled as others, and "
+            f"{percent(wrong['of_others'])} of the others as particles: the expected precision and "
             "recall allow for it."
         )

@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from napari_pickeroptimizer import shares
+
 
 class HasProgress(Protocol):
     """An event of the core."""
@@ -122,4 +124,4 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]
 
 def percent(value: float | None) -> str:
     """Return a share as text, a dash where there is none."""
-    return "–" if value is None or value != value else f"{100 * value:.1f} %"
+    return shares.percent(value, 1)

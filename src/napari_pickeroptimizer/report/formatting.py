@@ -7,27 +7,21 @@ import re
 
 from markupsafe import Markup
 
-DASH = "–"
+from napari_pickeroptimizer import shares
+from napari_pickeroptimizer.shares import DASH
+
 GAP = "\N{NO-BREAK SPACE}"
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    r"""Return a share in per cent, a dash where there is none; 0 and 100 % only if exactly so.
+    r"""Return a share in per cent as `shares.percent`, in one line of a page.
 
     Examples
     --------
     >>> percent(0.686), percent(0.9999), percent(0.001), percent(1.0), percent(None)
     ('69\xa0%', '>\xa099\xa0%', '<\xa01\xa0%', '100\xa0%', '–')
     """
-    if value is None or math.isnan(value):
-        return DASH
-    text = f"{100 * value:.{digits}f}"
-    least = 10.0**-digits
-    if value < 1 and float(text) == 100:
-        return f">{GAP}{100 - least:.{digits}f}{GAP}%"
-    if value > 0 and float(text) == 0:
-        return f"<{GAP}{least:.{digits}f}{GAP}%"
-    return f"{text}{GAP}%"
+    return shares.percent(value, digits, GAP)
 
 
 def figure(value: float | None, digits: int = 2) -> str:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from napari_pickeroptimizer import __version__
 from napari_pickeroptimizer.classes import counted
+from napari_pickeroptimizer.shares import percent
 
 LOGFILE = "logfile.pdf"
 # A4 at 150 dots an inch
@@ -53,7 +54,7 @@ def logfile_lines(record: Mapping[str, Any], job: str) -> list[str]:
         f"{job}, pickeroptimizer {__version__}, {record['started']}",
         "",
         f"Picks: {n:,}",
-        f"Kept: {counts['kept']:,} ({counts['kept'] / max(n, 1):.1%})",
+        f"Kept: {counts['kept']:,} ({percent(counts['kept'] / max(n, 1), 1)})",
         f"Rejected: {counts['rejected']:,}"
         + _in_brackets(counted(k, name) for name, k in counts["rejected_by_class"].items()),
         f"Not scored: {counts['unscored']:,}",

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.report.formatting import percent
 from napari_pickeroptimizer.report.svg import Frame, beside, element, number, ticks
 
 WIDE, TALL = 1080.0, 290.0
@@ -45,7 +46,7 @@ def share_by_micrograph(
     radius = 4.5 if n <= 150 else 3.0 if n <= 600 else 2.2
     for i in sorted(good, key=unusual.__getitem__):
         u, v = frame.x.at(i + 1), frame.y.at(share[i])
-        title = f"{names[i]}: {share[i]:.0%} of {counts[i]:,} picks kept"
+        title = f"{names[i]}: {percent(share[i])} of {counts[i]:,} picks kept"
         point = _point(u, v, radius, title, unusual=unusual[i])
         picture = numbers.get(i)
         if picture is not None:
@@ -60,7 +61,7 @@ def share_by_micrograph(
     median = float(np.median(share[good])) if len(good) else None
     whole = [v for v in ticks(1, n, 8) if v == int(v) and v > 1]
     layers = [
-        frame.y_axis("kept share", SHARES, lambda v: f"{100 * v:.0f}\N{NO-BREAK SPACE}%"),
+        frame.y_axis("kept share", SHARES, lambda v: percent(v)),
         Markup("") if median is None else frame.across(frame.y.at(median), "median"),
         element("g", *points, class_="points"),
         frame.x_axis(
@@ -69,7 +70,7 @@ def share_by_micrograph(
     ]
     description = (
         f"Kept share of the picks of {n:,} micrographs"
-        + ("" if median is None else f"; the median is {median:.0%}")
+        + ("" if median is None else f"; the median is {percent(median)}")
         + f", {int(unusual.sum()):,} are unusual."
     )
     return frame.svg(description, *layers, class_="chart wide", role="group")

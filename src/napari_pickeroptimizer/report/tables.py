@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from napari_pickeroptimizer.report.formatting import DASH, base_name, percent
+from napari_pickeroptimizer.report.formatting import base_name, percent
 from napari_pickeroptimizer.report.svg import element, number
+from napari_pickeroptimizer.shares import DASH
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.trust.design_effect import label_weights
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ class PicksBetween:
             return []
         expected = self.share_of_picks * (1 - float(self.excess.mean()))
         return [
-            f"{self.share_of_picks:.0%} of the picks score between your labels of particles and "
-            f"those of others, where {expected:.0%} would be expected. The labels are easier "
-            "cases than the picks: what the others are is not known, which is why the intervals "
-            "are wide. Also label some picks at random, ten at least."
+            f"{percent(self.share_of_picks)} of the picks score between your labels of particles "
+            f"and those of others, where {percent(expected)} would be expected. The labels are "
+            "easier cases than the picks: what the others are is not known, which is why the "
+            "intervals are wide. Also label some picks at random, ten at least."
         ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.trust.reference import (
     GREY_NAMES,
     LEAST_PICKS,
@@ -155,9 +156,9 @@ def _share(reference: Reference, sample: list[MicrographFigures]) -> _Part:
     warning = ""
     if abs(share - reference.share) > reference.share_limit:
         warning = (
-            f"the model takes {share:.0%} of these picks for particles, but took "
-            f"{reference.share:.0%} at fine-tuning: another picker, another sample, or the model "
-            "does not fit these data."
+            f"the model takes {percent(share)} of these picks for particles, but took "
+            f"{percent(reference.share)} at fine-tuning: another picker, another sample, or the "
+            "model does not fit these data."
         )
     return {"share_of_particles": record}, warning
 

@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.trust.between_labels import picks_between_labels
 from napari_pickeroptimizer.trust.calibration import Calibration, bounded_logit
 from napari_pickeroptimizer.trust.class_shares import particle_share
@@ -92,7 +93,7 @@ class Expectation:
         share = self.n_kept / max(self.n_picks, 1)
         return (
             f"At {self.threshold:.2f} the scores alone keep {self.n_kept:,} of "
-            f"{self.n_picks:,} scored picks ({share:.1%}); expected precision "
+            f"{self.n_picks:,} scored picks ({percent(share, 1)}); expected precision "
             f"{self.precision}, recall {self.recall}."
         )
 

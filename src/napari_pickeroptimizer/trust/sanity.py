@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from napari_pickeroptimizer.shares import percent
+
 Flag = Literal["nearly all rejected", "nothing rejected"]
 
 # A micrograph with fewer picks can lose them all by chance; with fewer micrographs there is
@@ -153,7 +155,7 @@ def _sentence(
     named = ", ".join(f"{names[i]} ({kept[i]} of {scored[i]} kept)" for i in flagged[:N_NAMED])
     more = f" and {len(flagged) - N_NAMED} more (run.json)" if len(flagged) > N_NAMED else ""
     return (
-        f"{len(flagged)} of {len(names)} micrographs {what}, where others keep {median:.0%}: "
+        f"{len(flagged)} of {len(names)} micrographs {what}, where others keep {percent(median)}: "
         f"{named}{more}. They were pruned like all others: inspect them."
     )
 

@@ -81,7 +81,7 @@ def test_scoring_by_script_leaves_everything_up_to_date(viewer, layer) -> None:
     assert len(viewer.layers["picks kept"].data) == 4
     pruned = outputs.set_threshold(viewer, layer, 1.0)
     assert len(pruned.layers["kept"].data) == 0
-    assert "Kept 0 of 4 picks (0%)" in summary_text(pruned)
+    assert "Kept 0 of 4 picks (0 %)" in summary_text(pruned)
 
 
 def test_a_scoring_that_fails_leaves_the_scores_of_before(viewer, layer) -> None:
@@ -132,14 +132,14 @@ def test_labels_are_enough_to_begin_where_they_are_for_a_forecast():
         assert enough_to_learn(picks) is is_enough
 
 
-def test_scoring_needs_micrographs_picks_and_a_model(viewer, project):
+def test_scoring_needs_micrographs_picks_and_a_model(viewer, project, some_model):
     state = session.session_of(viewer)
     assert "open micrographs first" in missing_to_score(state)
     actions.open_micrographs(viewer, project / "Micrographs")
     assert missing_to_score(state) == "Open picks first."
     actions.open_picks(viewer, project / "picks.star")
     assert "Fine-tune a model" in missing_to_score(state)
-    state.set_model(object())
+    state.set_model(some_model)
     assert missing_to_score(state) == ""
 
 

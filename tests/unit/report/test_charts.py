@@ -138,7 +138,7 @@ def test_every_micrograph_is_a_point_and_the_unusual_ones_are_diamonds_with_link
     assert len(points.findall("circle")) == 2
     (link,) = points.findall("a")
     assert link.get("href") == "#m1"
-    assert link.find("path/title").text == "<b>.mrc: 10% of 10 picks kept"
+    assert link.find("path/title").text == "<b>.mrc: 10\xa0% of 10 picks kept"
     assert "<b>" not in svg
 
 

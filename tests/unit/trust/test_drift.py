@@ -92,7 +92,7 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "much less defocus": ({"defocus_um": (0.3, 0.5)}, "look different"),
     "no dose to speak of": ({"dose_e_per_ang2": 2.0}, "look different"),
     "another particle": ({"shape": "ring", "diameter_ang": 320.0}, "look different"),
-    "a picker of rubbish": ({"false_share": 0.9, "recall": 0.1}, "but took 62%"),
+    "a picker of rubbish": ({"false_share": 0.9, "recall": 0.1}, "but took 62 %"),
 }
 
 

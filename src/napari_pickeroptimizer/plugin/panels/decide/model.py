@@ -27,6 +27,7 @@ from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.prune.counts import Counts
 from napari_pickeroptimizer.prune.settings import PlaceRules
 from napari_pickeroptimizer.prune.threshold import NAMED_RULES
+from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.trust.forecast import Expectation, Interval, no_forecast_reason
 
 NO_OWN_MODEL = (
@@ -190,7 +191,7 @@ class DecideModel(ScoringModel):
 def kept_text(counts: Counts, *, so_far: bool = False) -> str:
     """Return the headline: how many picks are kept, of those that are decided on."""
     decided = counts.kept + counts.rejected
-    share = f" ({counts.kept / decided:.0%})" if decided else ""
+    share = f" ({percent(counts.kept / decided)})" if decided else ""
     picks = "picks so far" if so_far else "scored picks" if counts.unscored else "picks"
     return f"{counts.kept:,} of {decided:,} {picks} kept{share}"
 
@@ -249,7 +250,9 @@ def summary_text(made: LayerOutputs, vocabulary: Vocabulary = DEFAULT_VOCABULARY
     rejected = ", ".join(
         counted(counts[i], vocabulary.name(i)) for i in counts if i > PARTICLE
     )
-    text = f"Kept {n_kept} of {n} picks ({n_kept / n:.0%}). Rejected: {rejected or 'none'}."
+    text = (
+        f"Kept {n_kept} of {n} picks ({percent(n_kept / n)}). Rejected: {rejected or 'none'}."
+    )
     n_labels = int((made.picks.labels != UNLABELLED).sum())
     if n_labels:
         text += f" Your {n_labels} labels take precedence over the scores."
@@ -260,5 +263,5 @@ def summary_text(made: LayerOutputs, vocabulary: Vocabulary = DEFAULT_VOCABULARY
 
 
 def _percent(interval: Interval) -> str:
-    low, mean, high = (f"{100 * v:.0f}" for v in (interval.low, interval.mean, interval.high))
-    return f"{mean} % ({low}–{high})"
+    low, high = (f"{100 * v:.0f}" for v in (interval.low, interval.high))
+    return f"{percent(interval.mean)} ({low}–{high})"

@@ -22,6 +22,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.session import Session
 from napari_pickeroptimizer.plugin.writers import is_tree, save_labels
+from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.staging import RUN_RECORD
 
 CountRow = tuple[str, str, str]
@@ -158,7 +159,7 @@ def count_rows(state: LayerState) -> list[CountRow]:
         counted(k, class_name(c, scores.card.names))
         for c, k in counts.rejected_by_class.items()
     )
-    kept = f"{counts.kept / n:.0%} of {counts.n_picks:,} picks"
+    kept = f"{percent(counts.kept / n)} of {counts.n_picks:,} picks"
     if counts.kept_by_label:
         kept += f", {counts.kept_by_label:,} by label"
     places = f"{counts.rejected_by_place:,} by place" if counts.rejected_by_place else ""

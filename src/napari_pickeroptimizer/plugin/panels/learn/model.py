@@ -34,6 +34,7 @@ from napari_pickeroptimizer.plugin.learning_labels import (
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
 from napari_pickeroptimizer.plugin.session import Session
+from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.trust.forecast import LEAST_LABELS, no_forecast_reason
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def model_text(model: Classifier | None) -> str:
     right = f"{round(validation['accuracy'] * n)} of {n} labels, " if n else ""
     return (
         f"{text} Cross-validated on {held_out} ({validation['n_folds']} folds): "
-        f"{right}{validation['accuracy']:.0%} right, F1 {validation['macro_f1']:.2f}."
+        f"{right}{percent(validation['accuracy'])} right, F1 {validation['macro_f1']:.2f}."
     )
 
 
@@ -220,7 +221,7 @@ def model_line(model: Classifier | None) -> str:
     n = sum(card.training.get("labels", {}).values())
     accuracy = "not cross-validated"
     if validation:
-        accuracy = f"{validation['accuracy']:.0%} of {n} labels right" if n else ""
+        accuracy = f"{percent(validation['accuracy'])} of {n} labels right" if n else ""
     return f"Model for {diameter_text(card.boxes)}, {accuracy}."
 
 

@@ -49,9 +49,9 @@ def decision(**others) -> Decision:
 
 def test_counts_in_words():
     counts = decision().counts(0.5)
-    assert kept_text(counts) == "2 of 4 scored picks kept (50%)"
-    assert kept_text(counts, so_far=True) == "2 of 4 picks so far kept (50%)"
-    assert kept_text(replace(counts, unscored=0)) == "2 of 4 picks kept (50%)"
+    assert kept_text(counts) == "2 of 4 scored picks kept (50 %)"
+    assert kept_text(counts, so_far=True) == "2 of 4 picks so far kept (50 %)"
+    assert kept_text(replace(counts, unscored=0)) == "2 of 4 picks kept (50 %)"
     assert (
         rejected_text(counts)
         == "2 rejected: 2 carbon · 1 not scored · 1 decided by your labels"
@@ -110,7 +110,7 @@ def test_why_nothing_is_expected_is_told(others, words):
 def test_a_threshold_in_words():
     forecast = SimpleNamespace(warnings=("few labels.",), at=lambda _threshold: None)
     text = ThresholdText.of(scored(forecast=forecast, outside={"a": 2}))
-    assert text.kept == "2 of 4 scored picks kept (50%)"
+    assert text.kept == "2 of 4 scored picks kept (50 %)"
     assert text.warnings.splitlines()[0] == "Few labels."
     assert text.warnings.splitlines()[1].startswith("2 picks lie outside")
 

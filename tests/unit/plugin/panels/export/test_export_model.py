@@ -52,7 +52,7 @@ def test_counts_have_their_details():
     card = SimpleNamespace(names={2: "ice"})
     scores = SimpleNamespace(card=card)
     rows = count_rows(SimpleNamespace(decision=decision, threshold=0.5, scores=scores))
-    assert rows[0] == ("Kept", "2", "40% of 5 picks, 1 by label")
+    assert rows[0] == ("Kept", "2", "40 % of 5 picks, 1 by label")
     assert rows[1] == ("Rejected", "2", "1 ice, 1 carbon")
     assert rows[2][:2] == ("Unscored", "1")
 

@@ -55,8 +55,8 @@ def test_a_model_is_described():
     assert model_line(bare) == "Model for 160 Å, not cross-validated."
     model = some_model(validation=VALIDATION, labels={"particle": 12, "carbon": 8})
     assert "Trained on 12 particles, 8 carbon." in model_text(model)
-    assert "15 of 20 labels, 75% right, F1 0.70." in model_text(model)
-    assert model_line(model) == "Model for 160 Å, 75% of 20 labels right."
+    assert "15 of 20 labels, 75 % right, F1 0.70." in model_text(model)
+    assert model_line(model) == "Model for 160 Å, 75 % of 20 labels right."
 
 
 def test_the_outcome_is_told_by_class():
