@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_pickeroptimizer.box_size import BoxSettings
-from napari_pickeroptimizer.cli.suggestions import pick_records
+from napari_pickeroptimizer.cli.suggestions import pick_records, report_suggestions
 from napari_pickeroptimizer.fewshot.features import pretrained_features
 from napari_pickeroptimizer.io import read_picks, write_picks
 from napari_pickeroptimizer.io.star import StarDocument
@@ -95,6 +95,20 @@ def test_half_of_the_next_ones_are_those_that_the_model_is_not_sure_of(
     np.testing.assert_allclose(
         found.particle_probability, [s["p_particle"] for s in record["suggestions"]], atol=1e-4
     )
+
+
+def test_the_table_says_what_p_particle_is_of_a_label_of_another_class(capsys) -> None:
+    place = {"micrograph": "a/m.mrc", "x": 10.0, "y": 20.0}
+    record = {
+        "suggestions": [{**place, "reason": "model-unsure", "p_particle": 0.51}],
+        "doubtful_labels": [{**place, "label": 2, "p_particle": 0.971}],
+        "n_compared": 40,
+        "by": "mixed",
+    }
+    report_suggestions(record, Path("suggest.star"))
+    said = capsys.readouterr().out
+    assert "2 contaminant" in said
+    assert "how sure the model is that a pick is a particle, whatever its label" in said
 
 
 def test_ranks_of_an_earlier_list_in_the_labels_are_not_those_of_this_one(

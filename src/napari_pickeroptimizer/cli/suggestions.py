@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import class_name
 from napari_pickeroptimizer.cli.show import out, print_table
 from napari_pickeroptimizer.io import write_new_star, write_picks
 from napari_pickeroptimizer.picks import Picks
@@ -76,6 +77,11 @@ def pick_records(picks: Picks, *, are_suggested: bool = True) -> list[dict[str, 
     return rows
 
 
+def _label_text(class_id: int) -> str:
+    """Return ``2 contaminant``."""
+    return f"{class_id} {class_name(class_id)}"
+
+
 def report_suggestions(record: dict[str, Any], output: Path) -> None:
     """Print suggestions, and doubtful labels, as tables."""
     rows = record["suggestions"]
@@ -94,9 +100,14 @@ def report_suggestions(record: dict[str, Any], output: Path) -> None:
     doubtful = record["doubtful_labels"]
     if doubtful:
         print_table(
-            "Labels that contradict the model: check them",
-            (*columns, "label"),
-            [cells(r, str(r["label"])) for r in doubtful[:N_SHOWN]],
+            "Labels that the model, or the other labels, contradict: check them",
+            (*columns, "your label"),
+            [cells(r, _label_text(r["label"])) for r in doubtful[:N_SHOWN]],
+        )
+    if any("p_particle" in row for row in (*rows, *doubtful)):
+        out.print(
+            "P(particle) is how sure the model is that a pick is a particle, whatever its label: "
+            "near 0 it is sure of the contrary."
         )
     out.print(f"Written to {output}", markup=False)
     if rows:

@@ -20,6 +20,7 @@ from safetensors.torch import save as safetensors_of
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.io.atomic import atomic_path
 from napari_pickeroptimizer.model.bases import check_model_is_there
+from napari_pickeroptimizer.model.other_files import begins_as_safetensors, what_it_is
 
 FORMAT = "napari-pickeroptimizer"
 # Several times the largest network.
@@ -81,9 +82,13 @@ def read_model_file(path: Path) -> tuple[str, dict[str, torch.Tensor]]:
                 f"{path} is a pickle (a torch.save file), which can run code on loading, and is "
                 "not read: expected a safetensors model written by `pickeroptimizer finetune`."
             ) from error
+        if not begins_as_safetensors(data):
+            raise CheckpointError(
+                f"{path} is no model, but {what_it_is(data)}: expected a safetensors file written "
+                "by `pickeroptimizer finetune`."
+            ) from error
         raise CheckpointError(
-            f"{path} is not a readable safetensors file ({error}): copy it again, or fine-tune "
-            "again."
+            f"{path} is a damaged safetensors file ({error}): copy it again, or fine-tune again."
         ) from error
     if metadata.get("format") != FORMAT or "card" not in metadata:
         raise CheckpointError(

@@ -202,12 +202,34 @@ def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
         Classifier.load(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\x10\0\0\0\0\0\0\0{"])
-def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+    path.write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    with pytest.raises(CheckpointError, match="is a damaged safetensors file .*copy it again"):
         Classifier.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "an empty file"),
+        (b"junk", "a text file"),
+        (b"\ndata_particles\n\nloop_\n_rlnCoordinateX #1\n", "a STAR file"),
+        (b'{"command": "prune"}', "a JSON file"),
+        (b"<!DOCTYPE html>\n<html>", "a web page"),
+        (bytes(208) + b"MAP " + bytes(812), "an MRC image"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (bytes(64), "a binary file of another kind"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_and_not_to_be_copied_again(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"is no model, but {words}: expected") as told:
+        Classifier.load(path)
+    assert "copy" not in str(told.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
