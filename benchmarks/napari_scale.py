@@ -11,6 +11,15 @@ values. It is drawn when Qt has nothing left to do. "redraw" draws the same pict
 what the renderer alone takes. Scores are random numbers, given to the panel through the events
 that a network's scoring yields.
 
+The layers of kept and rejected picks are made while the window goes on: of these steps "stands
+still" is the longest time that it answered nothing, and "updated" until all layers were there.
+"processor" is what the main thread computed meanwhile, in that longest time or in the whole step:
+on a busy machine it is less than the time that went by.
+Memory is what the process holds after a step. The last rows are what napari alone takes to make
+a layer of the kept picks, and to give it others.
+
+What is printed is condensed by ``summarise.py printed.txt --name napari_scale``.
+
 Beside each figure stands what napari's own means take for the same step, on a Points layer of
 the same points made as most plugins make it: points coloured by a feature, relabelled by
 assigning the features, thresholded with ``shown``. They do less: no labels in files, no
@@ -25,6 +34,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +52,10 @@ PIXEL_SIZE_ANG = 1.0
 DIAMETER_PX = 120
 N_IMAGES = 8
 N_STEPS = 20
-BUDGETS_MS = {"open": 15_000, "label": 100, "step": 500, "drag": 100}
+LONGEST_S = 120
+OPEN, STEP, LABEL = "open micrographs and picks", "next micrograph", "label key"
+DRAG = "one step of dragging the threshold"
+BUDGETS_MS = {OPEN: 15_000, LABEL: 100, STEP: 500, DRAG: 100}
 
 
 def make_project(
@@ -99,34 +112,81 @@ def quick_model(work: Path) -> Any:
     return tuned.model
 
 
+@dataclass
+class Step:
+    """What one step took each time, in milliseconds; and the memory after it."""
+
+    updated: list[float] = field(default_factory=list)
+    drawn: list[float] = field(default_factory=list)
+    still: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    memory_gb: float = 0.0
+
+
 class Clock:
-    """Times steps in milliseconds: until they are answered, and until that is drawn."""
+    """Times steps: until they are answered, and until that is drawn."""
 
     def __init__(self) -> None:
-        self.figures: dict[str, list[tuple[float, float]]] = {}
+        self.steps: dict[str, Step] = {}
 
     def __call__(self, name: str, step: Callable[[], Any]) -> Any:
         """Time a step under a name, and return what it returns."""
         from qtpy.QtWidgets import QApplication
 
         QApplication.processEvents()
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.thread_time()
         result = step()
         answered = time.perf_counter()
         QApplication.processEvents()
-        times = (1000 * (answered - start), 1000 * (time.perf_counter() - start))
-        self.figures.setdefault(name, []).append(times)
+        self._add(name, start, answered, time.perf_counter())
+        self.steps[name].busy.append(1000 * (time.thread_time() - worked))
         return result
 
+    def wait(self, name: str, step: Callable[[], Any], until: Callable[[], bool]) -> None:
+        """Time what a step begins, and the longest time that the window stands still in it."""
+        from qtpy.QtWidgets import QApplication
 
-def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[float, float]]]:
+        QApplication.processEvents()
+        start = last = time.perf_counter()
+        worked = time.thread_time()
+        longest = hardest = 0.0
+        step()
+        while not until():
+            assert last - start < LONGEST_S, f"{name!r} has no end"
+            QApplication.processEvents()
+            now, used = time.perf_counter(), time.thread_time()
+            longest, last = max(longest, now - last), now
+            hardest, worked = max(hardest, used - worked), used
+            time.sleep(0.001)
+        QApplication.processEvents()
+        self._add(name, start, last, time.perf_counter())
+        self.steps[name].still.append(1000 * max(longest, time.perf_counter() - last))
+        self.steps[name].busy.append(1000 * max(hardest, time.thread_time() - worked))
+
+    def _add(self, name: str, start: float, answered: float, drawn: float) -> None:
+        step = self.steps.setdefault(name, Step())
+        step.updated.append(1000 * (answered - start))
+        step.drawn.append(1000 * (drawn - start))
+        step.memory_gb = memory_gb()
+
+
+def memory_gb() -> float:
+    """Return the memory that this process holds, where Linux tells it; else nothing."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return float("nan")
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+
+
+def measure_ours(work: Path, model: Any, seed: int) -> dict[str, Step]:
     """Open, label, step and drag, in a window with the panels of the plugin."""
     import napari
     from hand import Hand
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_pickeroptimizer.plugin import actions, outputs, session
+    from napari_pickeroptimizer.plugin import actions, outputs, outputs_of, session
     from napari_pickeroptimizer.plugin.layer_state import picks_state
     from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
     from napari_pickeroptimizer.prune.events import MicrographScored
@@ -143,7 +203,7 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
         viewer.open(str(work / "Micrographs"), plugin=PLUGIN)
         return viewer.open(str(work / "picks.star"), plugin=PLUGIN)[0]
 
-    layer = clock("open", open_all)
+    layer = clock(OPEN, open_all)
     actions.set_diameter(layer, DIAMETER_PX)
     viewer.layers.selection.active = layer
     hand.settle(1)
@@ -151,13 +211,13 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
     n_slices = slices.max() + 1
 
     for i in range(N_STEPS):
-        clock("step", lambda: QTest.keyClick(hand.canvas, Qt.Key.Key_Right))
+        clock(STEP, lambda: QTest.keyClick(hand.canvas, Qt.Key.Key_Right))
         here = np.flatnonzero(slices == viewer.dims.current_step[0])
         inside = here[np.abs(layer.data[here, 1:] - layer.data[:, 1:].max() / 2).max(1) < 1000]
         hand.point_at(layer, int(inside[0]))
         key = (Qt.Key.Key_K, Qt.Key.Key_J)[i % 2]
-        clock("label", lambda key=key: QTest.keyClick(hand.canvas, key))
-        clock("redraw", lambda: layer.events.border_color())
+        clock(LABEL, lambda key=key: QTest.keyClick(hand.canvas, key))
+        clock("redraw the same picture", lambda: layer.events.border_color())
     n_labels = int((session.picks_of(layer).labels > 0).sum())
     assert n_labels == N_STEPS, f"{n_labels} labels of {N_STEPS} keys"
 
@@ -189,15 +249,39 @@ def measure_ours(work: Path, model: Any, seed: int) -> dict[str, list[tuple[floa
 
     clock("stream all scores", stream)
     summary = summarise_scores(model.card, scores.picks_scored(picks))
-    clock("finish", lambda: outputs.take_scores(viewer, layer, summary))
+    clock("end of the scoring", lambda: outputs.take_scores(viewer, layer, summary))
 
     hand.tab(panel.pages.tabBar(), "Decide")
+    decide, state = panel.decide, picks_state(layer)
+
+    def is_made() -> bool:
+        made = {role: len(x.data) for role, x in outputs_of(viewer, layer).items()}
+        counts = state.decision.counts(state.threshold)
+        return made == {"kept": counts.kept, "rejected": counts.rejected}
+
+    clock.wait("kept and rejected picks: made", lambda: None, is_made)
     hand.settle(2)
-    drag_line(hand, panel.decide, clock)
-    hand.settle(3)
-    clock("step, scored", lambda: viewer.dims.set_current_step(0, n_slices // 2))
+    drag_line(hand, decide, clock)
+    clock.wait("the same after a drag, hidden", lambda: None, is_made)
+
+    def type_threshold(threshold: float) -> None:
+        decide.fields.threshold.value = threshold
+
+    def is_shown() -> bool:
+        kept = outputs_of(viewer, layer)["kept"]
+        return kept.visible and len(kept.data) == state.decision.counts(state.threshold).kept
+
+    def show_kept() -> None:
+        decide._choose_shown("kept")  # what the button calls
+
+    type_threshold(0.7)
+    clock.wait("the kept ones shown, out of date", show_kept, is_shown)
+    clock.wait("the kept ones followed, shown", lambda: type_threshold(0.6), is_shown)
+    clock.wait("the rejected ones followed, hidden", lambda: None, is_made)
+    hand.settle(1)
+    clock("another micrograph, scored", lambda: viewer.dims.set_current_step(0, n_slices // 2))
     viewer.close()
-    return clock.figures
+    return clock.steps
 
 
 def drag_line(hand: Any, decide: Any, clock: Clock) -> None:
@@ -216,15 +300,15 @@ def drag_line(hand: Any, decide: Any, clock: Clock) -> None:
     QTest.mousePress(widget, button, no_keys, at)
     for i in range(N_STEPS):
         at = threshold_place(decide, 0.5 + 0.4 * (i + 1) / N_STEPS)
-        clock("drag", lambda at=at: hand.move(widget, at.x(), at.y(), held=True, settle=False))
-    clock("let go", lambda: QTest.mouseRelease(widget, button, no_keys, at))
+        clock(DRAG, lambda at=at: hand.move(widget, at.x(), at.y(), held=True, settle=False))
+    clock("let go of the threshold", lambda: QTest.mouseRelease(widget, button, no_keys, at))
     threshold = decide.fields.threshold.value
     assert abs(threshold - 0.9) < 0.02, (
         f"the line was dragged to 0.9, the threshold is {threshold}"
     )
 
 
-def measure_plain(work: Path, seed: int) -> dict[str, list[tuple[float, float]]]:
+def measure_plain(work: Path, seed: int) -> dict[str, Step]:
     """The same steps by napari's own means."""
     import dask
     import dask.array as da
@@ -257,7 +341,7 @@ def measure_plain(work: Path, seed: int) -> dict[str, list[tuple[float, float]]]
             size=DIAMETER_PX,
         )
 
-    layer = clock("open", open_all)
+    layer = clock(OPEN, open_all)
     QApplication.processEvents()
     score = rng.random(len(layer.data))
 
@@ -268,13 +352,21 @@ def measure_plain(work: Path, seed: int) -> dict[str, list[tuple[float, float]]]
         layer.refresh_colors()
 
     for i in range(N_STEPS):
-        clock("step", lambda i=i: viewer.dims.set_current_step(0, i + 1))
-        clock("label", lambda i=i: label(i))
+        clock(STEP, lambda i=i: viewer.dims.set_current_step(0, i + 1))
+        clock(LABEL, lambda i=i: label(i))
     for i in range(N_STEPS):
         at = 0.5 + 0.4 * i / N_STEPS
-        clock("drag", lambda at=at: setattr(layer, "shown", score >= at))
+        clock(DRAG, lambda at=at: setattr(layer, "shown", score >= at))
+    layer.shown = True
+    few, many = layer.data[score >= 0.45], layer.data[score >= 0.35]
+    kept = clock(
+        "napari alone: a layer of the kept picks",
+        lambda: viewer.add_points(few, face_color="transparent", visible=False),
+    )
+    clock("napari alone: more points for it", lambda: setattr(kept, "data", many))
+    clock("napari alone: fewer points for it", lambda: setattr(kept, "data", few))
     viewer.close()
-    return clock.figures
+    return clock.steps
 
 
 def main() -> None:
@@ -300,21 +392,46 @@ def main() -> None:
         plain = measure_plain(work, arguments.seed)
     print(
         f"{arguments.picks:,} picks on {arguments.micrographs:,} micrographs of "
-        f"{arguments.side_px} x {arguments.side_px} px; milliseconds\n"
+        f"{arguments.side_px} x {arguments.side_px} px; milliseconds, median (worst)\n"
     )
-    print(f"{'':20}{'answered':>18}{'drawn':>18}{'budget':>9}{'plain napari':>15}{'ratio':>7}")
-    print(
-        f"{'':20}{'median':>9}{'worst':>9}{'median':>9}{'worst':>9}{'':9}{'drawn, median':>15}"
-    )
-    for name, figures in ours.items():
-        times = np.array(figures)
-        median, worst = np.median(times, axis=0), times.max(axis=0)
-        row = f"{name:20}{median[0]:9,.0f}{worst[0]:9,.0f}{median[1]:9,.0f}{worst[1]:9,.0f}"
-        row += f"{BUDGETS_MS[name]:9,}" if name in BUDGETS_MS else f"{'':9}"
-        if name in plain:
-            other = np.median(np.array(plain[name])[:, 1])
-            row += f"{other:15,.0f}{median[1] / other:7.2f}"
-        print(row)
+    print("| " + " | ".join(HEADER) + " |")
+    print("|---" * len(HEADER) + "|")
+    for name, step in ours.items():
+        print("| " + " | ".join(cells(name, step, plain.get(name))) + " |")
+    for name, step in plain.items():
+        if name not in ours:
+            print("| " + " | ".join(cells(name, step, None)) + " |")
+
+
+HEADER = (
+    "step", "updated", "drawn", "stands still", "processor", "budget", "plain napari", "ratio",
+    "memory",
+)  # fmt: skip
+
+
+def cells(name: str, step: Step, plain: Step | None) -> list[str]:
+    """Return a row of the table."""
+    budget = BUDGETS_MS.get(name)
+    other = None if plain is None else float(np.median(plain.drawn))
+    return [
+        name,
+        in_words(step.updated),
+        in_words(step.drawn),
+        in_words(step.still),
+        in_words(step.busy),
+        "" if budget is None else f"{budget:,}",
+        "" if other is None else f"{other:,.0f}",
+        "" if other is None else f"{np.median(step.drawn) / other:.2f}",
+        f"{step.memory_gb:.1f} GB",
+    ]
+
+
+def in_words(times_ms: list[float]) -> str:
+    """Return the median, and the worst of several."""
+    if not times_ms:
+        return ""
+    worst = f" ({max(times_ms):,.0f})" if len(times_ms) > 1 else ""
+    return f"{np.median(times_ms):,.0f}{worst}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import label_tables
 import marked_tables as marked
 import result_tables as tables
 from figures import FIGURES
+from window_table import window_table
 
 
 def in_short() -> list[tuple[str, str, str, str]]:
@@ -72,6 +73,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "frame check": tables.frame_table,
         "demo": tables.demo_table,
         "views": tables.turned_table,
+        "window": window_table,
     },
     "docs/explanation/forecast-results.md": {
         "calibration": tables.calibration_table,

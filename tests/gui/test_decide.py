@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -145,7 +146,7 @@ def _point(x: float, y: float):
 
 
 def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
-    from napari_pickeroptimizer.plugin import actions, outputs, session
+    from napari_pickeroptimizer.plugin import actions, output_layers, outputs, session
 
     widget = panel(loaded)
     score_all(qtbot, widget)
@@ -153,7 +154,9 @@ def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
     outputs.set_threshold(loaded, source, halving(tuned[1].particle_probability))
     kept = loaded.layers["picks kept"]
     n_kept = len(kept.data)
-    row = int(outputs.outputs_of(loaded, source)["kept"].metadata["pickeroptimizer"].rows[0])
+    row = int(
+        output_layers.outputs_of(loaded, source)["kept"].metadata["pickeroptimizer"].rows[0]
+    )
     actions.label_picks(kept, [0], CONTAMINANT)  # a mistake seen in the result
     assert session.picks_of(source).labels[row] == CONTAMINANT
     rest(qtbot, widget)
@@ -373,6 +376,42 @@ def test_an_unreadable_micrograph_is_in_the_table_and_its_picks_are_apart(
     assert len(viewer.layers["picks unscored"].data) == on_broken.sum()
 
 
+def test_large_outputs_are_made_beside_the_window(loaded, qtbot, monkeypatch):
+    from napari_pickeroptimizer.plugin import output_layers, outputs
+    from napari_pickeroptimizer.plugin.panels.decide import refresh_timer
+
+    monkeypatch.setattr(outputs, "LARGE", 10)
+    monkeypatch.setattr(refresh_timer, "IDLE_MS", 0)
+    threads = set()
+    compute = output_layers.Plan.compute
+
+    def watched(plan):
+        threads.add(threading.current_thread())
+        return compute(plan)
+
+    monkeypatch.setattr(output_layers.Plan, "compute", watched)
+    widget, source = panel(loaded), loaded.layers["picks"]
+    score_all(qtbot, widget)
+    state = picks_state(source)
+
+    def is_made() -> bool:
+        made = output_layers.outputs_of(loaded, source)
+        counts = state.decision.counts(state.threshold)
+        sizes = {role: len(output.data) for role, output in made.items()}
+        return sizes == {"kept": counts.kept, "rejected": counts.rejected}
+
+    qtbot.waitUntil(lambda: widget.refresh_timer.idle and is_made())
+    widget.fields.threshold.value = halving(state.p_particle())
+    widget._choose_shown("kept")  # at once, while the layer is out of date
+    qtbot.waitUntil(lambda: loaded.layers["picks kept"].visible)
+    assert len(loaded.layers["picks kept"].data) == state.decision.counts(state.threshold).kept
+    assert not source.visible
+    qtbot.waitUntil(lambda: widget.refresh_timer.idle and is_made())
+    assert state.outdated == frozenset()
+    assert threads
+    assert threading.main_thread() not in threads
+
+
 def test_a_wrong_or_pretrained_model_file_is_refused_in_words(viewer, tmp_path):
     from napari_pickeroptimizer.model.bases import BUNDLED
 
@@ -381,7 +420,7 @@ def test_a_wrong_or_pretrained_model_file_is_refused_in_words(viewer, tmp_path):
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_text("nothing of that kind")
     widget.load_model(wrong)
-    assert "not a readable safetensors file" in widget.status.text()
+    assert "is no model, but a text file" in widget.status.text()
     widget.load_model(BUNDLED)
     assert "It is a base to start from" in widget.status.text()
     assert not widget.start.isEnabled()

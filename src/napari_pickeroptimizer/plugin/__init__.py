@@ -38,7 +38,7 @@ _HOMES = {
     "set_threshold": "outputs",
     "set_place_rules": "outputs",
     "scores_of": "outputs",
-    "outputs_of": "outputs",
+    "outputs_of": "output_layers",
     # save
     "picks_of": "editing",
     "save_picks": "actions",

@@ -101,8 +101,10 @@ class LayerState(LabelledPicks):
         Picks to visit one after the other.
     doubtful : (k,) int
         Labelled picks that the model took for another class, the clearest first.
-    needs_refresh, outdated : bool
-        Colours or output layers are older than the decision; only hidden outputs are.
+    needs_refresh : bool
+        Colours or output layers are older than the decision.
+    outdated : frozenset of str
+        Roles of outputs that are older than the colours.
     is_painted : bool
         Whether the plugin itself is changing the layer.
     """
@@ -114,7 +116,7 @@ class LayerState(LabelledPicks):
     queue: Queue | None = None
     doubtful: Rows = field(default_factory=no_rows)
     needs_refresh: bool = False
-    outdated: bool = False
+    outdated: frozenset[str] = frozenset()
     is_painted: bool = False
     # Any: a napari layer, which is not imported here
     layer_ref: ref[Any] | None = field(default=None, init=False, repr=False)
@@ -211,8 +213,19 @@ class LayerState(LabelledPicks):
 
     def decided_picks(self) -> Picks:
         """Return the picks with probabilities, ``predicted`` and ``decided_by``."""
-        scored = self.checked_scores.scored_picks(self.picks)
-        return self.decision.decided(scored, self.threshold)
+        return self.decided_later()()
+
+    def decided_later(self) -> Callable[[], Picks]:
+        """Return what gives `decided_picks` as they are now; any thread may call it."""
+        scores, picks = self.checked_scores, self.picks
+        columns = self.decision.decided_columns(self.threshold)
+        return lambda: scores.scored_picks(picks).with_columns(**columns)
+
+    def follow_source(self, made: LayerState) -> None:
+        """Become newly made picks of the same source; their layer is not drawn yet."""
+        self.picks, self.rows, self.diameter_px = made.picks, made.rows, made.diameter_px
+        self.slice_of, self.slice_names = made.slice_of, made.slice_names
+        self.stack, self.tint = made.stack, made.tint
 
     def begin_scores(self, scores: Scores) -> Scores | None:
         """Set the scores; return the previous ones, for `restore_scores`."""

@@ -2,43 +2,34 @@
 
 The layer of all picks is only coloured by the decision. Kept and rejected picks are two more
 layers, updated whenever scores, threshold, place rules or labels change: at once (`refresh`),
-or, while a threshold is dragged, visible layers first (`refresh_visible`).
+or, where there are many picks, in a thread after the colours (`refresh_colors`).
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal  # Any: viewers and layers, which are not imported here
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import matching, painting, transforms
-from napari_pickeroptimizer.plugin.labels.labelled_picks import Role
-from napari_pickeroptimizer.plugin.layer_state import (
-    LayerState,
-    layer_state,
-    picks_state,
-    unwrap,
-)
+from napari_pickeroptimizer.plugin import matching, output_layers, painting, transforms
+from napari_pickeroptimizer.plugin.layer_state import LayerState, picks_state, unwrap
+from napari_pickeroptimizer.plugin.output_layers import OUTPUT_ROLES, outputs_of
 from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary
 from napari_pickeroptimizer.prune.events import MicrographScored, ScoreEvent
 from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.settings import PlaceRules
 from napari_pickeroptimizer.reading import group_by_micrograph
-from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 Shown = Literal["all", "kept", "rejected"]
-OUTPUT_ROLES: tuple[Role, ...] = ("rejected", "kept", "unscored")
-# napari takes a second for the points of a layer this large: hidden ones are updated later.
+# The window would wait for the points of a layer this large: it is made in a thread.
 LARGE = 100_000
 
 
@@ -182,32 +173,29 @@ def refresh(viewer: Any, layer: Any) -> LayerOutputs:
     viewer, layer = unwrap(viewer), unwrap(layer)
     state = scored_state(layer)
     scores = state.checked_scores
-    state.needs_refresh = state.outdated = False
+    state.needs_refresh, state.outdated = False, frozenset()
     painting.paint_decided(layer)
-    picks = state.decided_picks()
-    layers = _show_outputs(viewer, layer, picks)
+    picks, made = output_layers.plan(viewer, layer).compute()
+    layers = {str(one.state.role): one.show(viewer, layer) for one in made}
     return LayerOutputs(picks, layers, scores.failures, sum(scores.outside.values()))
 
 
-def refresh_visible(viewer: Any, layer: Any) -> bool:
-    """Refresh as `refresh` does, but postpone large outputs that are hidden.
+def refresh_colors(viewer: Any, layer: Any) -> frozenset[str]:
+    """Refresh as `refresh` does, but only the colours where outputs are large.
 
     Returns
     -------
-    bool
-        Whether some were postponed: call `refresh` later.
+    frozenset of str
+        Roles of outputs that are left: make them in a thread, see `output_layers`.
     """
     viewer, layer = unwrap(viewer), unwrap(layer)
     state = scored_state(layer)
     if len(state.picks) <= LARGE:
         refresh(viewer, layer)
-        return False
-    state.needs_refresh, state.outdated = False, True
-    painting.paint_decided(layer)
-    seen = [role for role, output in outputs_of(viewer, layer).items() if output.visible]
-    if seen:
-        _show_outputs(viewer, layer, state.decided_picks(), seen)
-    return True
+    else:
+        state.needs_refresh, state.outdated = False, frozenset(OUTPUT_ROLES)
+        painting.paint_decided(layer)
+    return state.outdated
 
 
 def paint_shown(viewer: Any, layer: Any) -> None:
@@ -217,33 +205,23 @@ def paint_shown(viewer: Any, layer: Any) -> None:
     painting.paint_decided(layer, shown if is_flat else None)
 
 
-def outputs_of(viewer: Any, layer: Any) -> dict[str, Any]:
-    """Return the output layers of a picks layer by role, even if they were renamed."""
-    source = layer_state(layer)
-    states = [(other, layer_state(other)) for other in unwrap(viewer).layers]
-    return {
-        str(state.role): other
-        for other, state in states
-        if state is not None and source is not None and state.source is source
-    }
-
-
-def output_name(name: str, role: str) -> str:
-    """Return the name of an output of the picks layer of a name."""
-    return f"{name} {role}"
-
-
 def choose_shown(viewer: Any, layer: Any, shown: Shown) -> None:
     """Show all picks, or only the kept or the rejected ones; that layer becomes active."""
     viewer, layer = unwrap(viewer), unwrap(layer)
-    is_behind = shown not in outputs_of(viewer, layer) or picks_state(layer).outdated
-    if shown != "all" and is_behind:
+    if is_behind(viewer, layer, shown):
         refresh(viewer, layer)
     layers = {"all": layer, **outputs_of(viewer, layer)}
     for role, other in layers.items():
         if role != "unscored":
             other.visible = role == shown
     viewer.layers.selection.active = layers[shown]
+
+
+def is_behind(viewer: Any, layer: Any, shown: Shown) -> bool:
+    """Return whether a layer is missing, or older than the decision."""
+    if shown == "all":
+        return False
+    return shown in picks_state(layer).outdated or shown not in outputs_of(viewer, layer)
 
 
 def shown_of(viewer: Any, layer: Any) -> Shown:
@@ -253,64 +231,3 @@ def shown_of(viewer: Any, layer: Any) -> Shown:
         role for role in ("kept", "rejected") if role in outputs and outputs[role].visible
     ]
     return visible[0] if len(visible) == 1 else "all"
-
-
-def _show_outputs(
-    viewer: Any, layer: Any, picks: Picks, roles: Collection[str] = OUTPUT_ROLES
-) -> dict[str, Any]:
-    """Make or update outputs of decided picks; the user's active layer stays active."""
-    predicted = picks.table["predicted"].to_numpy()
-    masks = {
-        "kept": predicted == PARTICLE,
-        "rejected": predicted > PARTICLE,
-        "unscored": predicted == UNLABELLED,
-    }
-    existing = outputs_of(viewer, layer)
-    layers: dict[str, Any] = {}
-    active = viewer.layers.selection.active
-    for role in OUTPUT_ROLES:
-        if role not in roles:
-            continue
-        rows = np.flatnonzero(masks[role])
-        if role in existing:
-            _update_output(existing[role], layer, picks, rows)
-            layers[role] = existing[role]
-        elif role != "unscored" or len(rows):
-            layers[role] = _add_output(viewer, layer, picks, rows, role)
-    if viewer.layers.selection.active is not active:
-        viewer.layers.selection.active = active
-    return layers
-
-
-def _update_output(output: Any, layer: Any, picks: Picks, rows: NDArray[np.intp]) -> None:
-    state, source = picks_state(output), picks_state(layer)
-    part = picks.select(rows)
-    is_same = state.rows is not None and np.array_equal(state.rows, rows)
-    columns = ("label", "predicted", f"{PROBABILITY_PREFIX}{PARTICLE}")
-    if is_same and all(
-        np.array_equal(state.picks.table[c], part.table[c], equal_nan=True) for c in columns
-    ):
-        return  # a million points take a second, and nothing would change
-    state.picks, state.rows, state.diameter_px = part, rows, source.diameter_px
-    state.place(source.slice_of, source.slice_names, source.stack)
-
-
-def _add_output(
-    viewer: Any, layer: Any, picks: Picks, rows: NDArray[np.intp], role: Role
-) -> Any:
-    source = picks_state(layer)
-    state = LayerState(
-        picks.select(rows),
-        source.slice_of,
-        source.slice_names,
-        source.diameter_px,
-        role,
-        source.stack,
-        source,
-        rows,
-        source.vocabulary,
-    )
-    data, attributes, _ = painting.points_data(state, output_name(layer.name, role))
-    place = matching.place_of(viewer, source) or transforms.transform_of(layer)
-    attributes |= {**place, "visible": False}
-    return viewer.add_points(data, **attributes)

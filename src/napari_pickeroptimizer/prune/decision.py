@@ -245,11 +245,13 @@ class Decision:
         reasons[self.labels[rows] != UNLABELLED] = _LABEL
         return np.asarray(np.array(REASONS, dtype=object)[reasons])
 
+    def decided_columns(self, threshold: float) -> dict[str, NDArray[np.generic]]:
+        """Return the columns ``predicted`` and ``decided_by`` of all picks."""
+        return {"predicted": self.predicted(threshold), "decided_by": self.reason(threshold)}
+
     def decided(self, picks: Picks, threshold: float) -> Picks:
-        """Return these picks with the columns ``predicted`` and ``decided_by``."""
-        return picks.with_columns(
-            predicted=self.predicted(threshold), decided_by=self.reason(threshold)
-        )
+        """Return these picks with `decided_columns`."""
+        return picks.with_columns(**self.decided_columns(threshold))
 
     # ------------------------------------------------------------------ counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, jobs, outputs, session, writers
+from napari_pickeroptimizer.plugin import (
+    actions,
+    jobs,
+    output_layers,
+    outputs,
+    session,
+    writers,
+)
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
 from napari_pickeroptimizer.plugin.writers import write_points
@@ -237,7 +245,9 @@ def test_a_cancelled_scoring_leaves_the_scores_of_before(viewer: Any, layer: Any
     jobs.restore_scores(viewer, layer, before)
     assert outputs.scores_of(viewer, layer) is before
     assert predicted(layer) == [2, 2, 2, 1, 1] * 3
-    assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 5  # one is labelled away
+    assert (
+        len(output_layers.outputs_of(viewer, layer)["kept"].data) == 5
+    )  # one is labelled away
     picks_state(layer).begin_scores(scores)
     jobs.restore_scores(viewer, layer, None)
     assert set(layer.features["predicted"]) == {"not scored"}
@@ -266,9 +276,9 @@ def test_distances_reject_and_follow_labels(viewer: Any, layer: Any) -> None:
     assert predicted(layer) == [2, 2, 1, 2, 1] * 3
     actions.label_picks(layer, [4], CONTAMINANT)  # 0.7 is now the best of the first micrograph
     assert predicted(layer)[:N] == [2, 2, 2, 1, 1]
-    assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 5
+    assert len(output_layers.outputs_of(viewer, layer)["kept"].data) == 5
     outputs.set_place_rules(viewer, layer, PlaceRules())
-    assert len(outputs.outputs_of(viewer, layer)["kept"].data) == 8
+    assert len(output_layers.outputs_of(viewer, layer)["kept"].data) == 8
 
 
 def test_a_pick_that_is_added_after_scoring_is_unscored_until_it_is_labelled(
@@ -277,7 +287,7 @@ def test_a_pick_that_is_added_after_scoring_is_unscored_until_it_is_labelled(
     score(viewer, layer)
     layer.add([1.0, 30.0, 30.0])
     assert len(outputs.scores_of(viewer, layer)) == 16
-    layers = outputs.outputs_of(viewer, layer)
+    layers = output_layers.outputs_of(viewer, layer)
     assert n_points(layers) == {"kept": 9, "rejected": 6, "unscored": 1}
     actions.label_picks(layer, [15], PARTICLE)
     assert n_points(layers)["kept"] == 10
@@ -309,22 +319,72 @@ def test_a_scored_event_is_what_the_core_would_have_given(viewer: Any, layer: An
     np.testing.assert_array_equal(event.picks.particle_probability, P.astype(np.float64))
 
 
-def test_large_outputs_that_nobody_sees_wait(
+def test_large_outputs_wait_until_they_are_made(
     viewer: Any, layer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outputs, "LARGE", 10)
     layers = score(viewer, layer).layers
+    state = picks_state(layer)
     session.session_of(viewer).refresh_later = lambda layer: None
-    picks_state(layer).set_threshold(0.8)
-    assert outputs.refresh_visible(viewer, layer)
+    state.set_threshold(0.8)
+    assert outputs.refresh_colors(viewer, layer) == {"kept", "rejected", "unscored"}
     assert predicted(layer) == [2, 2, 2, 2, 1] * 3
     assert len(layers["kept"].data) == 9
-    outputs.choose_shown(viewer, layer, "kept")  # no longer
-    assert len(layers["kept"].data) == 3
-    picks_state(layer).set_threshold(0.6)
-    assert outputs.refresh_visible(viewer, layer)  # the rejected ones are hidden
-    assert n_points(layers) == {"kept": 6, "rejected": 12}
-    assert len(outputs.refresh(viewer, layer).layers["rejected"].data) == 9
+    plan = output_layers.plan(viewer, layer, ["kept"])
+    picks, (made,) = in_a_thread(plan.compute)
+    assert (picks.table["predicted"] == PARTICLE).sum() == 3
+    assert len(layers["kept"].data) == 9  # the thread changed nothing
+    assert made.show(viewer, layer) is layers["kept"]
+    assert n_points(layers) == {"kept": 3, "rejected": 6}
+    outputs.choose_shown(viewer, layer, "rejected")  # is asked for: all are made
+    assert n_points(layers) == {"kept": 3, "rejected": 12}
+
+
+def test_outputs_made_in_a_thread_are_those_made_at_once(viewer: Any, layer: Any) -> None:
+    at_once = score(viewer, layer).layers
+    state = picks_state(layer)
+    state.set_labels([0, 4, 14], [1, 3, 2])
+    session.session_of(viewer).refresh_later = lambda layer: None
+    state.set_threshold(0.6)
+    plan = output_layers.plan(viewer, layer)
+    _, made = in_a_thread(plan.compute)
+    for one in made:
+        one.show(viewer, layer)
+    shown = {role: looks_of(x) for role, x in at_once.items()}
+    viewer.layers.remove(at_once["kept"])
+    viewer.layers.remove(at_once["rejected"])
+    anew = outputs.refresh(viewer, layer).layers
+    assert {role: looks_of(x) for role, x in anew.items()} == shown
+
+
+def test_a_change_meanwhile_makes_outputs_out_of_date(viewer: Any, layer: Any) -> None:
+    score(viewer, layer)
+    session.session_of(viewer).refresh_later = lambda layer: None
+    plan = output_layers.plan(viewer, layer)
+    assert plan.is_current
+    picks_state(layer).set_labels([0], 1)
+    assert not plan.is_current
+    outputs.refresh(viewer, layer)
+    plan = output_layers.plan(viewer, layer)
+    picks_state(layer).set_vocabulary(picks_state(layer).vocabulary.with_names({2: "ice"}))
+    assert not plan.is_current
+
+
+def in_a_thread(compute: Any) -> Any:
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(compute).result()
+
+
+def looks_of(layer: Any) -> tuple[Any, ...]:
+    return (
+        layer.data.tolist(),
+        layer.border_color.tolist(),
+        layer.border_width.tolist(),
+        [str(symbol) for symbol in layer.symbol],
+        layer.features.astype(str).to_numpy().tolist(),
+        list(layer.features),
+        layer.size.tolist(),
+    )
 
 
 def test_forgotten_scores_are_gone_from_the_feature_table(viewer: Any, layer: Any) -> None:

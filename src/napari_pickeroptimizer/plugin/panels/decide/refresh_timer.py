@@ -1,4 +1,7 @@
-"""When layers follow their scores: visible ones once the mouse rests, the others later."""
+"""When layers follow their scores: visible ones once the mouse rests, the others later.
+
+Up to `outputs.LARGE` picks all of them do at once. Larger outputs are made in a thread.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +11,9 @@ from qtpy.QtWidgets import QWidget
 
 from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.layer_state import picks_layers, picks_state
+from napari_pickeroptimizer.plugin.output_layers import outputs_of
 from napari_pickeroptimizer.plugin.panels.controls import single_shot
+from napari_pickeroptimizer.plugin.panels.decide.output_maker import OutputMaker
 from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
 from napari_pickeroptimizer.plugin.session import Session
 
@@ -36,6 +41,7 @@ class RefreshTimer:
         self._on_refreshed = on_refreshed
         self._rest = single_shot(panel, self._refresh)
         self._idle = single_shot(panel, self._catch_up)
+        self._maker = OutputMaker(panel, for_session)
         weak = ref(self)  # the session outlives the panel
 
         def later(_layer: Any) -> None:
@@ -54,27 +60,48 @@ class RefreshTimer:
     @property
     def waiting(self) -> bool:
         """Whether something on the screen is not up to date yet."""
-        return bool(self._rest.isActive())
+        return bool(self._rest.isActive() or self._maker.busy)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all is up to date, hidden layers included."""
+        return not (self.waiting or self._idle.isActive())
 
     def refresh_now(self) -> None:
         """Wait no longer: the mouse rests."""
         self._rest.start(0)
 
+    def choose_shown(self, layer: Any, shown: outputs.Shown) -> None:
+        """Show all picks, or the kept or rejected ones; of many once they are made."""
+        viewer, state = self._session.viewer, picks_state(layer)
+        if len(state.picks) <= outputs.LARGE or not outputs.is_behind(viewer, layer, shown):
+            outputs.choose_shown(viewer, layer, shown)
+            return
+        outputs.refresh_colors(viewer, layer)
+        self._maker.make(layer, [shown], lambda: outputs.choose_shown(viewer, layer, shown))
+        self._idle.start(IDLE_MS)
+
     def _refresh(self) -> None:
         """Bring everything on the screen up to date."""
         viewer = self._session.viewer
         for layer in self._layers():
-            is_behind = picks_state(layer).needs_refresh
-            if is_behind and outputs.refresh_visible(viewer, layer):
-                self._idle.start(IDLE_MS)
+            if picks_state(layer).needs_refresh and outputs.refresh_colors(viewer, layer):
+                made = outputs_of(viewer, layer)
+                if seen := [role for role, output in made.items() if output.visible]:
+                    self._maker.make(layer, seen)
+        if any(picks_state(layer).outdated for layer in self._layers()):
+            self._idle.start(IDLE_MS)
         self._on_refreshed()
 
     def _catch_up(self) -> None:
         """Bring hidden layers up to date, now that nothing happened for a while."""
-        viewer = self._session.viewer
+        if self.waiting:
+            self._idle.start(IDLE_MS)
+            return
         for layer in self._layers():
-            if picks_state(layer).outdated:
-                outputs.refresh(viewer, layer)
+            state = picks_state(layer)
+            if state.outdated and not state.needs_refresh:
+                self._maker.make(layer, state.outdated)
 
     def _layers(self) -> list[Any]:
         layers = picks_layers(self._session.viewer)

@@ -259,7 +259,7 @@ class DecideWidget(Page):
 
     def _choose_shown(self, shown: Any) -> None:
         if self.model.scores is not None:
-            outputs.choose_shown(self.viewer, self.layer, shown)
+            self.refresh_timer.choose_shown(self.layer, shown)
 
     def _go(self, name: str) -> None:
         self.attempt(lambda: navigation.go_to_named(self.viewer, self.layer, name))
