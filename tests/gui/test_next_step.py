@@ -20,6 +20,40 @@ def _own_journal(tmp_path, monkeypatch):
     monkeypatch.setenv("PICKEROPTIMIZER_STATE", str(tmp_path / "state"))
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("Curate picks", "curate"), ("Gallery", "gallery"), ("Apply a model", "apply_model")],
+)
+@pytest.mark.parametrize("first", ["menu", "script"])
+def test_a_panel_has_one_dock_whoever_opens_it(shown_viewer, qtbot, name, command, first):
+    from npe2 import PluginManager
+
+    window = shown_viewer.window
+
+    def by_menu() -> None:
+        made = PluginManager.instance().commands.get(f"{PLUGIN}.{command}")(shown_viewer)
+        window.add_dock_widget(made, name=f"{name} (PickerOptimizer)")
+
+    def by_script() -> None:
+        window.add_plugin_dock_widget(PLUGIN, name)
+
+    openers = [by_menu, by_script] if first == "menu" else [by_script, by_menu]
+    for open_panel in openers:
+        open_panel()
+    qtbot.waitUntil(lambda: list(window.dock_widgets) == [f"{name} ({PLUGIN})"])
+
+
+def test_the_dock_stays_whose_job_runs(shown_viewer, qtbot, monkeypatch):
+    from npe2 import PluginManager
+
+    window = shown_viewer.window
+    curate = PluginManager.instance().commands.get(f"{PLUGIN}.curate")(shown_viewer)
+    window.add_dock_widget(curate, name="Curate picks (PickerOptimizer)")
+    monkeypatch.setattr(curate.learn.job, "_worker", object())
+    window.add_plugin_dock_widget(PLUGIN, "Curate picks")
+    qtbot.waitUntil(lambda: list(window.dock_widgets) == ["Curate picks (PickerOptimizer)"])
+
+
 def test_picks_that_were_opened_by_hand_lead_to_the_panel(
     shown_viewer, picks_star, qtbot, monkeypatch
 ):

@@ -105,6 +105,22 @@ def test_micrographs_that_are_dropped_after_picks_get_them(viewer, tmp_path):
     assert missing_micrographs(viewer, points) == {}
 
 
+def test_picks_stay_selected_when_their_folder_is_opened_after_them(
+    viewer, project, picks_star, qtbot, tmp_path
+):
+    star = tmp_path / "elsewhere" / "picks.star"
+    star.parent.mkdir()
+    shutil.copy(picks_star, star)
+    with pytest.warns(UserWarning, match="were not found"):
+        viewer.open(str(star), plugin=PLUGIN)
+    viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
+    selection = viewer.layers.selection
+    qtbot.waitUntil(lambda: selection.active.name == "picks", timeout=5000)
+    selection.active = viewer.layers["Micrographs"]  # by the user, later
+    qtbot.wait(50)
+    assert selection.active.name == "Micrographs"
+
+
 def test_files_of_other_folders_or_pixel_sizes_are_stacks_of_their_own(viewer, tmp_path):
     files = [
         write_mrc(tmp_path / "one" / "a.mrc"),

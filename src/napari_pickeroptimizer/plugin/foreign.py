@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.plugin import editing, painting, transforms
-from napari_pickeroptimizer.plugin.images.stack import StackView, checked_stack, stack_of
+from napari_pickeroptimizer.plugin.images.stack import (
+    StackView,
+    checked_stack,
+    off_micrographs,
+    stack_of,
+)
 from napari_pickeroptimizer.plugin.labels.features import left_out
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text, plural
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     LayerState,
@@ -35,6 +40,8 @@ OWN_COLOR, OWN_WIDTH = "#C8FF00", 0.12
 N_ACROSS = 40  # rings side by side on a micrograph, before there are picks to go by
 # the size that new layers were given here: nobody has set it
 _given: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+# the colour that they were given
+_coloured: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 # layers whose size was changed while the plugin saw it: what it is now, somebody has set
 _sized: WeakSet[Any] = WeakSet()
 
@@ -56,14 +63,14 @@ def adopt(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) -> 
     state.diameter_px = diameter_px(
         layer, state, stack_layer, [picks_state(x) for x in picks_layers(viewer)]
     )
-    told = _assumed(layer, state)
+    told = _assumed(layer, state, stack_layer)
     layer.metadata = {**layer.metadata, METADATA_KEY: state}
     keep_in_place(viewer, layer)
     painting.paint(layer)
     return told
 
 
-def _assumed(layer: Any, state: LayerState) -> str:
+def _assumed(layer: Any, state: LayerState, stack_layer: Any) -> str:
     """Return what is assumed of a layer that becomes picks."""
     sentences = []
     if len(state.picks) and state.class_of_new != UNLABELLED:
@@ -74,7 +81,7 @@ def _assumed(layer: Any, state: LayerState) -> str:
             f"{state.diameter_px:.4g} px: set their diameter on the page Label if they should not "
             "be."
         )
-    sentences += filter(None, [left_out(layer.features)])
+    sentences += filter(None, [beside_note(state, stack_layer), left_out(layer.features)])
     return f"{layer.name}: {' '.join(sentences)}" if sentences else ""
 
 
@@ -82,7 +89,8 @@ def state_of(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) 
     """Return the state of a Points layer as picks of a micrograph stack.
 
     The points are where they are shown. Their class is that of the feature ``label``, else the
-    one that the layer is named after (particles, junk, carbon).
+    one that the layer is named after (particles, junk, carbon). Points beside their micrograph
+    have none.
 
     Raises
     ------
@@ -102,10 +110,25 @@ def state_of(viewer: Any, layer: Any, stack_layer: Any, vocabulary: Vocabulary) 
         points, layer.features, names, vocabulary, vocabulary.class_of_layer(layer.name)
     )
     _check_named(layer.name, layer.features, points, names, stack)
+    off = off_micrographs(stack, state.slices, state.picks.coords_yx_px())
+    if (off & (state.picks.labels != UNLABELLED)).any():
+        state.picks = state.picks.with_labels(np.where(off, UNLABELLED, state.picks.labels))
     state.stack = stack_layer.unique_id
     paths = [str(m.path.resolve()) for m in stack.micrographs]
     state.home = "\n".join([layer.name, *paths])
     return state
+
+
+def beside_note(state: LayerState, stack_layer: Any) -> str:
+    """Return a sentence on points that lie beside their micrograph; empty for none."""
+    stack = checked_stack(stack_layer)
+    n = int(off_micrographs(stack, state.slices, state.picks.coords_yx_px()).sum())
+    if not n:
+        return ""
+    lie, are = ("lies", "is no label") if n == 1 else ("lie", "are no labels")
+    return (
+        f"{plural(n, 'point')} of {len(state.picks):,} {lie} beside the micrograph, and {are}."
+    )
 
 
 def diameter_px(
@@ -177,7 +200,32 @@ def show_well(viewer: Any, layer: Any) -> None:
     layer.current_size = diameter_px / scale
     layer.current_border_color, layer.current_border_width = OWN_COLOR, OWN_WIDTH
     layer.current_face_color = "transparent"
-    _given[layer] = float(layer.current_size)
+    _given[layer], _coloured[layer] = float(layer.current_size), OWN_COLOR
+
+
+def show_class(layer: Any, vocabulary: Vocabulary) -> None:
+    """Give a layer of own points the colour of the class that it is named after.
+
+    Only where it has the colour that it was given here: another one is the user's.
+    """
+    if layer not in _coloured or layer_state(layer) is not None:
+        return
+    before, class_id = _coloured[layer], vocabulary.class_of_layer(layer.name)
+    color = vocabulary.style(class_id).color if class_id else OWN_COLOR
+    if color == before or not _has_color(layer, before):
+        return
+    _coloured[layer] = color
+    layer.current_border_color = color
+    if len(layer.data):
+        layer.border_color = color
+
+
+def _has_color(layer: Any, color: str) -> bool:
+    """Return whether the points that are added to a layer, and those there, have a colour."""
+    rgb = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    shown = np.asarray(layer.border_color).reshape(-1, 4)[:, :3]
+    current = str(layer.current_border_color).lower()  # "#rrggbbaa", or a name
+    return current.startswith(color.lower()) and np.allclose(shown, rgb, atol=1e-3)
 
 
 def watch(layer: Any, changed: Callable[[], None]) -> None:

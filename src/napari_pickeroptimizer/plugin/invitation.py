@@ -13,7 +13,7 @@ from weakref import WeakSet, ref
 
 from napari.utils.notifications import Notification, notification_manager
 
-from napari_pickeroptimizer.plugin.layer_state import unwrap
+from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
 from napari_pickeroptimizer.plugin.preferences import DISPLAY_NAME, PLUGIN
 from napari_pickeroptimizer.plugin.session import Session, session_of
 
@@ -41,6 +41,38 @@ def invite(viewer: Any | None) -> None:
     if session not in _asked_soon:  # several files that are opened together: one offer
         _asked_soon.add(session)
         _soon(partial(_offer, ref(unwrap(viewer)), MOST_LOOKS))
+
+
+def keep_picks_selected(viewer: Any | None) -> None:
+    """Let picks that are selected stay so when the micrographs that are read now are added.
+
+    napari selects what is added, and over an image the label keys do nothing.
+    """
+    picks_layer = None if viewer is None else unwrap(viewer).layers.selection.active
+    if picks_layer is None or layer_state(picks_layer) is None:
+        return
+    viewer_ref, picks_ref, events = (
+        ref(unwrap(viewer)),
+        ref(picks_layer),
+        unwrap(viewer).layers.events,
+    )
+
+    def added(event: Any) -> None:
+        events.inserted.disconnect(added)
+        _soon(partial(_select, viewer_ref, picks_ref, event.value.unique_id), 0)
+
+    events.inserted.connect(added)
+
+
+def _select(viewer_ref: ref[Any], picks_ref: ref[Any], unique_id: Any) -> None:
+    """Select picks in place of their micrographs."""
+    viewer, picks_layer = viewer_ref(), picks_ref()
+    if viewer is None or picks_layer not in viewer.layers:
+        return
+    active = viewer.layers.selection.active
+    is_theirs = active is not None and active.unique_id == unique_id
+    if is_theirs and picks_state(picks_layer).stack == unique_id:
+        viewer.layers.selection.active = picks_layer
 
 
 def _offer(viewer_ref: ref[Any], n_looks: int) -> None:
@@ -83,7 +115,7 @@ def _lacks_panels(session: Session) -> bool:
     return session.picks_layer is not None and not has_panels
 
 
-def _soon(action: Callable[[], None]) -> None:
+def _soon(action: Callable[[], None], ms: int | None = None) -> None:
     from qtpy.QtCore import QTimer  # there is a window
 
-    QTimer.singleShot(LOOK_MS, action)
+    QTimer.singleShot(LOOK_MS if ms is None else ms, action)

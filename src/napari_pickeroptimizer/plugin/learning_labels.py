@@ -97,7 +97,7 @@ def own_layers(
     list of LabelledLayer
         They, in the order of the layer list.
     list of str
-        A sentence on each layer that is called after a class, but cannot be used.
+        A sentence on each layer that is called after a class, but cannot be used as a whole.
     """
     found: list[LabelledLayer] = []
     reasons: list[str] = []
@@ -111,7 +111,11 @@ def own_layers(
         except LabelError as error:
             reasons.append(f"Layer {layer.name!r} is left out: {error}")
             continue
-        if labelled.state.stack == stack_layer.unique_id and labelled.state.picks.labels.any():
+        if labelled.state.stack != stack_layer.unique_id:
+            continue
+        if note := foreign.beside_note(labelled.state, stack_layer):
+            reasons.append(f"Layer {layer.name!r}: {note}")
+        if labelled.state.picks.labels.any():
             found.append(labelled)
     return found, reasons
 

@@ -9,11 +9,13 @@ from weakref import ref
 from napari.utils.notifications import show_info
 
 from napari_pickeroptimizer.plugin import (
+    diameters,
     editing,
     foreign,
     keys,
     matching,
     navigation,
+    output_layers,
     outputs,
     painting,
 )
@@ -33,38 +35,51 @@ if TYPE_CHECKING:
 
 def set_up(session: Session, layer: Any) -> None:
     """Set up a new layer: keys for picks; slices for picks when a stack is added."""
-    viewer, state = session.viewer, layer_state(layer)
+    state, is_stack = layer_state(layer), stack_of(layer.metadata) is not None
     if state is not None:
-        painting.follow_state(layer, state)
-        state.set_vocabulary(session.vocabulary)
-        if not state.is_open:
-            state.is_open = True
-            _follow(session, layer, state)
-        matching.place_on_best(viewer, layer)
-        matching.keep_in_place(viewer, layer)
-        if state.role == "picks":
-            state.set_tint(_free_tint(viewer, layer))
-            navigation.show_some(viewer, state)
+        _set_up_picks(session, layer, state)
         return
-    if type(layer).__name__ in ("Points", "Shapes") or stack_of(layer.metadata) is not None:
-        keys.bind_other_keys(viewer, layer, lambda: session.picks_layer)
-    if stack_of(layer.metadata) is not None:
-        widen_contrast_range(layer)
-        matching.take_along(viewer, layer)
-        waiting = picks_layers(viewer)
-        for picks_layer in waiting:
-            matching.place_on_best(viewer, picks_layer)
-        if waiting:  # an image above the picks would hide them
-            viewer.layers.move(viewer.layers.index(layer), 0)
-            viewer.reset_view()
-        placed = [s for s in map(picks_state, waiting) if s.stack == layer.unique_id]
-        if placed:
-            navigation.show_some(viewer, placed[-1])
-        for other in viewer.layers:
-            foreign.give_scale(viewer, other)
-    else:
-        foreign.give_scale(viewer, layer)
-        foreign.show_well(viewer, layer)
+    if is_stack or type(layer).__name__ in ("Points", "Shapes"):
+        keys.bind_other_keys(session.viewer, layer, lambda: session.picks_layer)
+    if is_stack:
+        _set_up_stack(session.viewer, layer)
+        return
+    foreign.give_scale(session.viewer, layer)
+    foreign.show_well(session.viewer, layer)
+    foreign.show_class(layer, session.vocabulary)
+    layer.events.name.connect(lambda e: foreign.show_class(e.source, session.vocabulary))
+
+
+def _set_up_picks(session: Session, layer: Any, state: LayerState) -> None:
+    viewer = session.viewer
+    painting.follow_state(layer, state)
+    state.set_vocabulary(session.vocabulary)
+    if not state.is_open:
+        state.is_open = True
+        _follow(session, layer, state)
+    matching.place_on_best(viewer, layer)
+    matching.keep_in_place(viewer, layer)
+    if state.role == "picks":
+        state.set_tint(_free_tint(viewer, layer))
+        if session.model is not None:
+            diameters.take_of_model(viewer, state, session.model.card)
+        navigation.show_some(viewer, state)
+
+
+def _set_up_stack(viewer: Any, layer: Any) -> None:
+    widen_contrast_range(layer)
+    matching.take_along(viewer, layer)
+    waiting = picks_layers(viewer)
+    for picks_layer in waiting:
+        matching.place_on_best(viewer, picks_layer)
+    if waiting:  # an image above the picks would hide them
+        viewer.layers.move(viewer.layers.index(layer), 0)
+        viewer.reset_view()
+    placed = [s for s in map(picks_state, waiting) if s.stack == layer.unique_id]
+    if placed:
+        navigation.show_some(viewer, placed[-1])
+    for other in viewer.layers:
+        foreign.give_scale(viewer, other)
 
 
 def _free_tint(viewer: Any, layer: Any) -> int:
@@ -116,14 +131,14 @@ def _rename_outputs(viewer_ref: ref[Any], names: list[str], event: Any) -> None:
     viewer, layer = viewer_ref(), event.source
     before, names[0] = names[0], layer.name
     if viewer is not None:
-        for role, output in outputs.outputs_of(viewer, layer).items():
-            if output.name == outputs.output_name(before, role):
-                output.name = outputs.output_name(layer.name, role)
+        for role, output in output_layers.outputs_of(viewer, layer).items():
+            if output.name == output_layers.output_name(before, role):
+                output.name = output_layers.output_name(layer.name, role)
 
 
 def tell_orphans(session: Session, layer: Any) -> None:
     """Say that kept and rejected picks stay as they are when their picks are removed."""
-    names = [repr(x.name) for x in outputs.outputs_of(session.viewer, layer).values()]
+    names = [repr(x.name) for x in output_layers.outputs_of(session.viewer, layer).values()]
     if names:
         said = (
             f"{layer.name!r} was removed. What was made of it stays as it is: {', '.join(names)}. "
@@ -139,7 +154,7 @@ def _on_said(session: Session, _layer: Any, text: str) -> None:
 
 def _on_rows_moved(session: Session, layer: Any, row_of: Rows) -> None:
     """Tell the outputs which rows of the picks their points are now."""
-    for output in outputs.outputs_of(session.viewer, layer).values():
+    for output in output_layers.outputs_of(session.viewer, layer).values():
         state = picks_state(output)
         if state.rows is not None:
             left = row_of[state.rows] != NEW

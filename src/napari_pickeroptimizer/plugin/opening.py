@@ -10,7 +10,7 @@ from typing import Any
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import matching, transforms
+from napari_pickeroptimizer.plugin import diameters, matching, transforms
 from napari_pickeroptimizer.plugin.images.locate import locate_micrographs
 from napari_pickeroptimizer.plugin.images.stack import (
     checked_stack,
@@ -59,6 +59,7 @@ def picks_with_micrographs(viewer: Any | None, picks: Picks, name: str) -> list[
     else:
         if located.missing and not (viewer is not None and matching.micrograph_layers(viewer)):
             warnings.warn(_none_found(located.missing), UserWarning, stacklevel=2)
+        diameters.take_of_run(state, None)
         points = points_data(state, name)
     points[1]["metadata"][matching.LOOKED_FOR_KEY] = located.missing
     return [*stacks, points]
@@ -68,6 +69,7 @@ def points_on(state: LayerState, stack: LayerData, name: str) -> LayerData:
     """Return the layer data of picks on a stack that is not in a viewer yet."""
     stack_view = stack_of(stack[1]["metadata"])
     assert stack_view is not None  # made by `make_stack`
+    diameters.take_of_run(state, stack_view.pixel_size_ang)
     return _points_in(matching.match(state, stack_view), state, name, None)
 
 
@@ -125,11 +127,13 @@ def matched_points_data(viewer: Any, state: LayerState, name: str) -> LayerData:
     """
     best = matching.best_stack(unwrap(viewer), state)
     if best is None:
+        diameters.take_of_run(state, None)
         return points_data(state, name)
     stack_layer, matched = best
     if matched.text:
         warnings.warn(matched.text, UserWarning, stacklevel=2)
     _take_diameter(unwrap(viewer), stack_layer, state)
+    diameters.take_of_run(state, matched.stack.pixel_size_ang)
     return _points_in(matched, state, name, stack_layer.unique_id)
 
 

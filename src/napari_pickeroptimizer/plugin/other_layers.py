@@ -19,7 +19,7 @@ from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.editing import picks_of
-from napari_pickeroptimizer.plugin.images.stack import checked_stack
+from napari_pickeroptimizer.plugin.images.stack import checked_stack, off_micrographs
 from napari_pickeroptimizer.plugin.labels.changes import Change, Rows, no_rows
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     Vocabulary,
@@ -138,16 +138,20 @@ def rows_inside(state: LayerState, shapes: Any, stack_layer: Any) -> tuple[Rows,
             f"layer {shapes.name!r} holds {what}: draw a polygon, a rectangle or an ellipse."
         )
     coords, on_slice = state.picks.coords_yx_px(), state.slices
-    inside = np.zeros(len(coords), dtype=bool)
+    inside, n_empty = np.zeros(len(coords), dtype=bool), 0
     for i, (kind, vertices) in enumerate(zip(kinds, shapes.data, strict=True)):
         if kind in AREAS:
             index, corners = _corners(shapes, i, kind, vertices, stack_layer)
             rows = np.flatnonzero(on_slice == index)
-            inside[rows] |= points_in_poly(coords[rows], corners)
+            is_in = points_in_poly(coords[rows], corners)
+            inside[rows] |= is_in
+            n_empty += not is_in.any()
     rows = np.flatnonzero(inside)
     if not len(rows):
         raise LabelError(f"no pick lies in the areas of {shapes.name!r}.")
-    return rows, f" Left out: {without}, which enclose nothing." if without else ""
+    notes = [f" Left out: {without}, which enclose nothing."] if without else []
+    notes += [f" No pick lies in {n_empty:,} of the areas."] if n_empty else []
+    return rows, "".join(notes)
 
 
 def _corners(
@@ -179,6 +183,13 @@ def _take_points(
     if not len(found.picks):
         raise LabelError(f"layer {other.name!r} has no points yet: add some.")
     slices, coords = found.slices, found.picks.coords_yx_px()
+    off = off_micrographs(checked_stack(stack_layer), slices, coords)
+    if off.all():
+        raise LabelError(
+            f"all {plural(len(off), 'point')} of {other.name!r} lie beside the micrographs: move "
+            "them onto one."
+        )
+    slices, coords, n_off = slices[~off], coords[~off], int(off.sum())
     under, is_new = _picks_under(state, slices, coords, stack_layer)
     labels = state.picks.labels.copy()
     if class_id != UNLABELLED:
@@ -193,7 +204,8 @@ def _take_points(
         kind = f" as {state.vocabulary.name(class_id)}" if class_id else ""
         said.append(f"{plural(len(added), 'pick')} added{kind}")
     on_picks = "" if class_id or not len(under) else f"; {len(under):,} were there already"
-    return f"{' and '.join(said) or 'No pick added'}{on_picks}."
+    beside = f" Left out: {plural(n_off, 'point')} beside the micrographs." if n_off else ""
+    return f"{' and '.join(said) or 'No pick added'}{on_picks}.{beside}"
 
 
 def _picks_under(

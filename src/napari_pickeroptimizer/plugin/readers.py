@@ -72,7 +72,7 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
     """
     from napari_pickeroptimizer.io import read_picks
     from napari_pickeroptimizer.micrographs import Micrographs
-    from napari_pickeroptimizer.plugin.invitation import invite
+    from napari_pickeroptimizer.plugin.invitation import invite, keep_picks_selected
     from napari_pickeroptimizer.plugin.layer_state import LayerState
     from napari_pickeroptimizer.plugin.opening import (
         join_open_stack,
@@ -91,6 +91,7 @@ def read_micrographs(path: PathOrPaths) -> list[LayerData]:
         return HANDLED
     stack = prepared_stack(viewer, micrographs, _layer_name(places))
     if not boxes:
+        keep_picks_selected(viewer)
         return [stack]
     state = LayerState.of_picks(read_picks(boxes))
     invite(viewer)

@@ -18,6 +18,7 @@ from psygnal import Signal
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, SettingsError
 from napari_pickeroptimizer.plugin import (
+    diameters,
     foreign,
     matching,
     new_layers,
@@ -169,8 +170,13 @@ class Session:
             self.target_changed.emit()
 
     def set_model(self, model: Classifier, fine_tuned: FineTuned | None = None) -> None:
-        """Set the current model; scores of the previous one are dropped."""
+        """Set the current model; scores of the previous one are dropped.
+
+        Picks whose diameter is a guess get the model's.
+        """
         self.models.append(TrainedModel(model, fine_tuned))
+        for layer in picks_layers(self.viewer):
+            diameters.take_of_model(self.viewer, picks_state(layer), model.card)
         self._forget_scores()
 
     def restore_model(self) -> bool:

@@ -234,6 +234,20 @@ def test_a_layer_that_cannot_be_used_is_told(viewer, stack, own, learning):
     assert "Layer 'carbon' is left out: the points of 'carbon' have 2 coordinates" in text
 
 
+def test_points_beside_the_micrographs_teach_nothing_and_are_counted(
+    viewer, stack, own, learning
+):
+    own(PARTICLES, "particles")
+    junk = own(np.vstack([JUNK, [[0, -40.0, 20.0], [1, 20.0, 400.0]]]), "junk")
+    text = learning().ready_text()
+    assert text.startswith("Ready: 6 particles, 6 contaminants, from layers particles, junk.")
+    assert "Layer 'junk': 2 points of 8 lie beside the micrograph, and are no labels." in text
+    session.session_of(viewer).choose(picks_layer=junk)  # its points stay, as picks
+    assert picks_state(junk).picks.labels.tolist() == [2] * 6 + [0] * 2
+    assert len(junk.data) == 8
+    assert "2 points of 8 lie beside the micrograph, and are no labels" in viewer.status
+
+
 def test_what_is_told_follows_every_edit_of_the_layers(viewer, stack, own, learning):
     particles, junk = own(PARTICLES, "particles"), own([], "a layer")
     told = []

@@ -5,6 +5,8 @@ Of the four picks of `layer` two are on m2 (rows 0 and 1), one is on m0 (2), one
 
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,15 @@ pytest.importorskip("napari")
 
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin import actions, keys, outputs, session
+from napari_pickeroptimizer.plugin import (
+    actions,
+    foreign,
+    keys,
+    output_layers,
+    outputs,
+    session,
+)
+from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.matching import micrograph_layers
 from napari_pickeroptimizer.plugin.scores import Scores
@@ -28,13 +38,27 @@ def second(viewer, layer, project):
     return actions.open_picks(viewer, copy, diameter_px=20)
 
 
-def test_two_lists_of_picks_look_different_and_alike_when_labelled(viewer, layer, second):
+def test_two_lists_of_picks_look_different(viewer, layer, second):
     assert not np.allclose(layer.border_color[0], second.border_color[0])
     lightness = [x.border_color[0][:3].mean() for x in (layer, second)]
     assert max(lightness) - min(lightness) > 0.5  # also without seeing colours
+
+
+def test_classes_have_their_hue_in_two_lists_and_another_lightness(viewer, layer, second):
     for either in (layer, second):
-        actions.label_picks(either, [0], PARTICLE)
-    np.testing.assert_allclose(layer.border_color[0], second.border_color[0])
+        actions.label_picks(either, [0, 1], [PARTICLE, CONTAMINANT])
+    for row in (0, 1):
+        colors = [x.border_color[row][:3] for x in (layer, second)]
+        hues = [colorsys.rgb_to_hsv(*color)[0] for color in colors]
+        assert hues[0] == pytest.approx(hues[1], abs=0.01)
+        assert abs(colors[0].max() - colors[1].max()) > 0.25
+
+
+def test_kept_picks_have_the_colours_of_their_list(viewer, layer, second, some_model):
+    for either in (layer, second):
+        score(either, some_model)
+        kept = outputs.refresh(viewer, either).layers["kept"]
+        np.testing.assert_allclose(kept.border_color[0], either.border_color[0])
 
 
 def test_a_list_whose_other_was_removed_keeps_its_colour(viewer, layer, second):
@@ -109,13 +133,17 @@ def test_selected_picks_are_filled_whatever_their_class(layer):
 # ------------------------------------------------------------------------ kept and rejected
 
 
-@pytest.fixture
-def kept(viewer, layer, some_model):
-    scores = Scores.begin(picks_state(layer).picks, some_model)
+def score(layer, model) -> None:
+    scores = Scores.begin(picks_state(layer).picks, model)
     scores.probabilities[:, 0] = [0.9, 0.1, 0.8, 0.2]
     scores.probabilities[:, 1] = 1 - scores.probabilities[:, 0]
     scores.complete = True
     picks_state(layer).begin_scores(scores)
+
+
+@pytest.fixture
+def kept(viewer, layer, some_model):
+    score(layer, some_model)
     return outputs.refresh(viewer, layer).layers["kept"]
 
 
@@ -139,7 +167,7 @@ def test_a_point_added_to_the_kept_ones_is_a_particle_of_the_picks(viewer, layer
     kept.add([1, 5, 6])
     picks = session.picks_of(layer)
     assert picks.labels.tolist() == [0, 0, 0, 0, PARTICLE]
-    assert len(kept.data) == len(outputs.outputs_of(viewer, layer)["kept"].data) == 3
+    assert len(kept.data) == len(output_layers.outputs_of(viewer, layer)["kept"].data) == 3
 
 
 def test_rows_of_kept_ones_follow_when_a_point_is_taken_away(viewer, layer, kept):
@@ -175,6 +203,21 @@ def test_points_that_are_clicked_are_as_large_as_the_picks_and_hollow(viewer, la
     own.add([1, 5, 6])
     assert own.size.tolist() == [20]
     assert own.face_color[0, 3] == 0
+
+
+def test_own_points_have_the_colour_of_the_class_that_they_are_named_after(viewer, layer):
+    (stack,) = micrograph_layers(viewer)
+    placed = {"scale": stack.scale, "units": stack.units}
+    good, bad = (viewer.add_points(ndim=3, **placed) for _ in range(2))
+    good.add([1, 5, 6])
+    assert good.current_border_color.upper().startswith(foreign.OWN_COLOR)
+    good.name, bad.name = "particles", "junk"
+    for own, style in zip((good, bad), DEFAULT_VOCABULARY.classes, strict=False):
+        own.add([1, 30, 40])
+        np.testing.assert_allclose(own.border_color, [style.rgba] * len(own.data), atol=1e-3)
+    bad.border_color = bad.current_border_color = "red"  # the user's
+    bad.name = "carbon"
+    assert bad.current_border_color == "red"
 
 
 def test_own_points_that_become_picks_hide_nothing(viewer, layer):

@@ -115,6 +115,24 @@ def test_points_label_the_picks_that_they_lie_on_and_others_are_added(viewer, la
     assert len(layer.data) == 4
 
 
+def test_points_beside_the_micrographs_are_left_out_and_counted(viewer, layer):
+    beside = [[0, -30.0, 40.0], [1, 60.0, 9000.0]]
+    own = viewer.add_points([[2, 21.0, 10.0], *beside], scale=layer.scale, name="mine")
+    said = plugin.take_from(viewer, layer, own, PARTICLE)
+    assert said == "1 pick labelled particle. Left out: 2 points beside the micrographs."
+    assert labels(layer) == [PARTICLE, 0, 0, 0]
+    own.data = beside
+    with pytest.raises(LabelError, match="all 2 points of 'mine' lie beside the micrographs"):
+        plugin.take_from(viewer, layer, own, PARTICLE)
+
+
+def test_areas_without_a_pick_are_counted(viewer, layer):
+    beside = on_slice(2, [(-90, -90), (-90, -10), (-10, -10)])
+    areas = draw(viewer, (on_slice(2, AROUND_FIRST), "polygon"), (beside, "polygon"))
+    said = plugin.take_from(viewer, layer, areas, CARBON)
+    assert said == "1 pick labelled carbon. No pick lies in 1 of the areas."
+
+
 def test_points_are_added_to_a_pickers_list_without_a_label(viewer, layer):
     plugin.label_picks(layer, [0], CARBON)
     own = viewer.add_points([[2, 21.0, 10.0], [1, 60.0, 70.0]], scale=layer.scale)

@@ -308,13 +308,14 @@ def test_selecting_points_sets_no_size(viewer, open_stack):
 
 def test_what_is_assumed_of_a_layer_is_told_and_how_to_change_it(viewer, open_stack):
     stack = open_stack(1.8, 2)
-    layer = viewer.add_points(CLICKED, name="junk", **as_napari_makes_it(stack))
+    displayed = CLICKED / (1, 2, 2)
+    layer = viewer.add_points(displayed, name="junk", **as_napari_makes_it(stack))
     session.adopt_layer(viewer, layer)
     assert viewer.status == (
         "junk: 3 contaminants, by its name. Nobody set its point size, 10, so the "
         "rings are 100 px: set their diameter on the page Label if they should not be."
     )
-    sized = viewer.add_points(CLICKED, size=30, **as_napari_makes_it(stack))
+    sized = viewer.add_points(displayed, size=30, **as_napari_makes_it(stack))
     viewer.status = "before"
     session.adopt_layer(viewer, sized)
     assert viewer.status == "before"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import SettingsError
+from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.images.display import (
@@ -88,6 +89,31 @@ class StackView:
         return Display(
             (-(-ny // self.binning), -(-nx // self.binning)), self.binning, sigma_px
         )
+
+
+def off_micrographs(
+    stack: StackView, slices: NDArray[Any], coords_yx_px: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which places lie beside their micrograph, or on no slice.
+
+    A micrograph that cannot be read has no known size, and so nothing beside it.
+
+    Parameters
+    ----------
+    stack : StackView
+        The micrographs.
+    slices : (n,) array
+        The slice of each place.
+    coords_yx_px : (n, 2) float64
+        Row and column in micrograph pixels.
+    """
+    off = ~np.isin(slices, np.arange(len(stack.shapes_px)))
+    for index in np.unique(slices[~off]).astype(int):
+        shape_px = stack.shapes_px[index]
+        if shape_px is not None:
+            here = np.flatnonzero(slices == index)
+            off[here] = outside(coords_yx_px[here], shape_px)
+    return off
 
 
 def stack_of(metadata: Mapping[str, Any]) -> StackView | None:

@@ -18,7 +18,6 @@ from napari_pickeroptimizer.plugin.labels.changes import NEW, Change, History, R
 from napari_pickeroptimizer.plugin.labels.journal import Journal, Recovery, journal_of
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
-    TINTS_RGBA,
     Vocabulary,
 )
 from napari_pickeroptimizer.schema import FEATURE_PREFIX
@@ -112,12 +111,10 @@ class LabelledPicks:
     @property
     def palette_rgba(self) -> NDArray[np.float64]:
         """(7, 4) colours by class id, 0 = unlabelled."""
-        palette = self.vocabulary.palette_rgba.copy()
-        palette[UNLABELLED] = TINTS_RGBA[self.tint % len(TINTS_RGBA)]
-        return palette
+        return self.vocabulary.shaded_rgba(self.tint)
 
     def set_tint(self, tint: int) -> None:
-        """Change the colour of picks without a class."""
+        """Change the colours by which the picks of two layers are told apart."""
         if tint != self.tint:
             self.tint = tint
             self.view_changed.emit()

@@ -87,6 +87,9 @@ STYLES = {
 }
 
 
+# How much darker, or lighter, the classes of further layers are: white is mixed in above 0, black
+# below. The hue stays that of the class.
+SHADES = (0.0, -0.45, 0.5)
 # Picks without a class, by layer: light, dark and yellow, told apart by their lightness as well,
 # and none of them a colour of the usual classes.
 TINTS_RGBA = (STYLES[UNLABELLED].rgba, (0.04, 0.04, 0.04, 0.8), (0.98, 0.93, 0.36, 0.8))
@@ -247,6 +250,14 @@ class Vocabulary:
     def palette_rgba(self) -> NDArray[np.float64]:
         """(7, 4) colours by class id, 0 = unlabelled."""
         return np.array([self.style(i).rgba for i in range(MAX_CLASS + 1)])
+
+    def shaded_rgba(self, tint: int) -> NDArray[np.float64]:
+        """Return the (7, 4) colours by class id in a layer, so that two layers are told apart."""
+        palette, shade = self.palette_rgba.copy(), SHADES[tint % len(SHADES)]
+        rgb = palette[:, :3]
+        palette[:, :3] = rgb + shade * (1 - rgb) if shade > 0 else rgb * (1 + shade)
+        palette[UNLABELLED] = TINTS_RGBA[tint % len(TINTS_RGBA)]
+        return palette
 
     @cached_property
     def symbols(self) -> NDArray[Any]:

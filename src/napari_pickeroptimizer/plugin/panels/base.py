@@ -19,6 +19,7 @@ from napari_pickeroptimizer.plugin.panels.key_forwarding import (
     leave_to_canvas,
     press_on_canvas,
 )
+from napari_pickeroptimizer.plugin.panels.only_one import OnlyOne
 from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow
 from napari_pickeroptimizer.plugin.panels.theme import ThemeColors, style_sheet, theme_colors
 
@@ -47,6 +48,7 @@ class Panel(QWidget):
         self._follow_theme()
         self.show_state()
         EndsWithDock(self, self)
+        OnlyOne(self, self.viewer)
 
     def build(self) -> None:
         """Make the widgets."""

@@ -10,6 +10,7 @@ from napari_pickeroptimizer.plugin.panels.decide.widget import DecideWidget
 from napari_pickeroptimizer.plugin.panels.export.widget import ExportWidget
 from napari_pickeroptimizer.plugin.panels.label.widget import LabelWidget
 from napari_pickeroptimizer.plugin.panels.learn.widget import LearnWidget
+from napari_pickeroptimizer.plugin.panels.only_one import OnlyOne
 from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow
 from napari_pickeroptimizer.plugin.panels.theme import style_sheet, theme_colors
 
@@ -66,6 +67,7 @@ class CurateWidget(QWidget):
         self._follow_theme()
         self._show_next()
         EndsWithDock(self, self)
+        OnlyOne(self, self.label.viewer)
         self._shown = single_shot(self, self._widen)  # once napari has docked and styled it
 
     def showEvent(self, event: Any) -> None:

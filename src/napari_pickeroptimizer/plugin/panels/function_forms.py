@@ -23,6 +23,7 @@ from napari_pickeroptimizer.plugin.panels.key_forwarding import (
     press_on_canvas,
 )
 from napari_pickeroptimizer.plugin.panels.learn.model import LearnModel
+from napari_pickeroptimizer.plugin.panels.only_one import OnlyOne
 from napari_pickeroptimizer.plugin.panels.scoring_model import LAYER_DELETED
 from napari_pickeroptimizer.plugin.panels.settings_form import field_options, label_of
 from napari_pickeroptimizer.plugin.panels.signals import EndsWithDock, follow, when_destroyed
@@ -86,6 +87,7 @@ class FunctionForm(FunctionGui):
         KeyForwarder(self.native, partial(press_on_canvas, self.session))
         follow(self.native, self._leave_to_canvas, self.session.pointer_on_canvas)
         EndsWithDock(self.native, self)
+        OnlyOne(self.native, viewer)
         when_destroyed(self.native, self._is_open.clear)
 
     def reset_choices(self, *args: Any) -> None:

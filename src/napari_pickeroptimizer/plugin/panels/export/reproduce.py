@@ -254,6 +254,8 @@ def _from_json(name: str, value: Any) -> Any:
     """Return a setting as it was before it went through JSON."""
     if name == "augmentation" and isinstance(value, Mapping):
         return Augmentation(**value)
+    if name in ("diameter_px", "diameter_ang") and value is not None:
+        return float(value)  # as the command line reads it: the model is the same to the byte
     if name == "branch_weights":
         return tuple(value)
     if name == "class_names":

@@ -1,15 +1,13 @@
 """Where the gallery is docked in napari's window."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_pickeroptimizer.plugin.panels.key_forwarding import dock_of
-from napari_pickeroptimizer.plugin.preferences import DISPLAY_NAME, PLUGIN
+from napari_pickeroptimizer.plugin.panels.only_one import BY_MENU, BY_SCRIPT
 
 HEIGHT_PX = 280  # two rows of boxes
 MOST_OF_WINDOW = 0.36  # in a low window
-# napari names the dock by the one in its menus, by the other in `add_plugin_dock_widget`
-FROM_MENU = (f"({DISPLAY_NAME})", f"({PLUGIN})")
 
 
 def dock_below(gallery: QWidget) -> None:
@@ -17,14 +15,30 @@ def dock_below(gallery: QWidget) -> None:
 
     napari docks what comes from its menus at the right. A gallery that a script has docked,
     which says where, stays there. The docks at the right keep the window's whole height: the
-    panels beside the gallery would be squeezed otherwise.
+    panels beside the gallery would be squeezed otherwise. Those at the left keep it in a window
+    that is too low for them above the gallery, which would grow instead.
     """
     dock = dock_of(gallery)
-    if dock is None or not dock.windowTitle().endswith(FROM_MENU):
+    if dock is None or not dock.windowTitle().endswith((BY_MENU, BY_SCRIPT)):
         return
     window = dock.parentWidget()
     if isinstance(window, QMainWindow):
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        if _left_height_px(window) + dock.minimumSizeHint().height() > window.height():
+            window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
         height = min(HEIGHT_PX, round(MOST_OF_WINDOW * window.height()))
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+
+
+def _left_height_px(window: QMainWindow) -> int:
+    """Return the least height of what is above a dock at the bottom left, and of both bars."""
+    heights = [
+        dock.minimumSizeHint().height()
+        for dock in window.findChildren(QDockWidget)
+        if dock.isVisible()
+        and not dock.isFloating()
+        and window.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea
+    ]
+    bars = [x.sizeHint().height() for x in (window.menuBar(), window.statusBar()) if x]
+    return sum(heights) + sum(bars)
