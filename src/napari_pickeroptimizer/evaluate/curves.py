@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
 
 from napari_pickeroptimizer.trust import Band
 from napari_pickeroptimizer.trust.forecast import LEVEL, THRESHOLDS
@@ -130,6 +129,8 @@ def roc(
     max_points : int
         Largest number of points to return.
     """
+    from sklearn.metrics import roc_curve  # a report without truth does not wait for it
+
     false_rate, true_rate, _ = roc_curve(is_true, p_particle)
     if len(false_rate) > max_points:
         # evenly along the curve, which is steep first and flat then

@@ -1,4 +1,6 @@
-"""Feature extractors for one-channel boxes: torchvision's, and a half-width ResNet-18."""
+"""Feature extractors for one-channel boxes: torchvision's, and a half-width ResNet-18.
+
+torchvision is imported only for its own: that takes longer than to score a micrograph."""
 
 from __future__ import annotations
 
@@ -11,7 +13,6 @@ from napari_pickeroptimizer.model.backbone_names import (
     RESNETS,
     checked_backbone,
 )
-from napari_pickeroptimizer.model.vision import torchvision
 
 
 def build_backbone(
@@ -36,6 +37,8 @@ def build_backbone(
     """
     if checked_backbone(name) == RESNET18_HALF:
         return _half_resnet18()
+    from napari_pickeroptimizer.model.vision import torchvision
+
     model = torchvision.models.get_model(name, weights=None)
     if imagenet_state is not None:
         model.load_state_dict(imagenet_state)
@@ -60,6 +63,41 @@ def n_feature_channels(features: nn.Module) -> int:
     return channels
 
 
+class BasicBlock(nn.Module):
+    """Two convolutions and a shortcut around them (He et al. 2016, arXiv 1512.03385).
+
+    Layers and names are those of torchvision's block, so that weights fit both.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    stride : int
+        Of the first convolution; where it is not 1, or the channels differ, a convolution of
+        one pixel makes the shortcut fit.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(n_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(n_out)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or n_in != n_out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out += shortcut
+        activated: torch.Tensor = self.relu(out)
+        return activated
+
+
 def _half_resnet18() -> nn.Sequential:
     """Return ResNet-18's features at half its width, the parts in the order of `RESNETS`'."""
     stem = nn.Conv2d(1, 32, 7, stride=2, padding=3, bias=False)
@@ -69,16 +107,11 @@ def _half_resnet18() -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, 2, padding=1),
     ]
-    before, block = 32, torchvision.models.resnet.BasicBlock
+    before = 32
     for channels in (32, 64, 128, 256):
         stride = 1 if channels == before else 2
-        shortcut = None
-        if stride > 1:
-            shortcut = nn.Sequential(
-                nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-            )
-        first = block(before, channels, stride, shortcut)
-        layers.append(nn.Sequential(first, block(channels, channels)))
+        first = BasicBlock(before, channels, stride)
+        layers.append(nn.Sequential(first, BasicBlock(channels, channels)))
         before = channels
     features = nn.Sequential(*layers)
     for module in features.modules():

@@ -14,7 +14,7 @@ from napari_pickeroptimizer.boxes import CLIP_SIGMA
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import build_backbone
-from napari_pickeroptimizer.model.backbone_names import REGNETS
+from napari_pickeroptimizer.model.backbone_names import REGNETS, RESNET18_HALF
 from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.inference import for_inference
 from napari_pickeroptimizer.model.known_false import TENSOR, KnownFalseBoxes, taken_known_false
@@ -210,8 +210,10 @@ def check_fit(state: dict[str, torch.Tensor], card: ModelCard) -> None:
     CheckpointError
         A tensor is missing, unknown, or of another shape or type.
     """
-    # RegNets compute their widths with tensors, so need real ones; they are small
-    device = torch.device("cpu" if card.backbone in REGNETS else "meta")
+    # RegNets compute their widths with tensors, so need real ones; they are small, and so is the
+    # half-width ResNet-18: random numbers on "meta" would import torch's compiler
+    is_small = card.backbone in (*REGNETS, RESNET18_HALF)
+    device = torch.device("cpu" if is_small else "meta")
     with torch.random.fork_rng(devices=[]), device:
         network = _network_of(card)
     expected = network.state_dict()

@@ -13,7 +13,6 @@ from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
 from napari_pickeroptimizer.model.bases import file_of_base, is_imagenet, is_trained_on_boxes
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import TwoBranchNet
-from napari_pickeroptimizer.model.vision import torchvision
 
 
 def backbone_of(base: str | Path, backbone: str | None = None) -> str:
@@ -102,6 +101,8 @@ def _from_imagenet(base: str, backbone: str) -> torch.nn.Sequential:
 
 
 def _downloaded(backbone: str) -> dict[str, torch.Tensor]:
+    from napari_pickeroptimizer.model.vision import torchvision
+
     weights = torchvision.models.get_model_weights(backbone).DEFAULT
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True)

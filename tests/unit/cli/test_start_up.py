@@ -130,7 +130,7 @@ def test_inspecting_picks_imports_pandas_and_no_more(folder: Path) -> None:
 
 def test_the_probe_sees_what_is_imported(folder: Path) -> None:
     _, loaded, _ = loaded_by(folder, "pretrain", "--data", "none", "-o", "model.safetensors")
-    assert {"torch", "torchvision", "numpy"} <= loaded
+    assert {"torch", "numpy"} <= loaded
 
 
 def test_what_scores_waits_for_no_statistics_and_no_scikit_learn(tmp_path: Path) -> None:
@@ -141,3 +141,24 @@ def test_what_scores_waits_for_no_statistics_and_no_scikit_learn(tmp_path: Path)
     ).stdout.split()  # fmt: skip
     assert "scipy.special" in imported
     assert not {"scipy.stats", "scipy.optimize", "sklearn", "pandas"} & set(imported)
+
+
+def test_pruning_with_a_report_imports_no_torchvision_no_compiler_and_no_scikit_learn(
+    tmp_path: Path,
+) -> None:
+    """Together they took longer than to score the picks of six micrographs."""
+    probe = (
+        "from napari_pickeroptimizer.model.before_labels import model_for_picks\n"
+        "import napari_pickeroptimizer.prune.run, sys, torch\n"
+        "import napari_pickeroptimizer.report.prune_report\n"
+        "model = model_for_picks('bundled', 40.0).for_inference(torch.device('cpu'))\n"
+        "model.predict(torch.zeros(1, 1, 64, 64))\n"
+        "print(*sys.modules)"
+    )
+    imported = subprocess.run(
+        [sys.executable, "-c", probe],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert "torch.fx" in imported
+    heavy = {"torchvision", "torch._dynamo", "sympy", "sklearn", "scipy.stats"}
+    assert not heavy & set(imported)

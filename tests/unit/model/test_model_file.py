@@ -140,14 +140,14 @@ def test_sizes_are_those_of_the_weights_before_anything_is_made(
 ) -> None:
     """A small file that says it is a large network does not make one."""
     _, state = parts(model)
-    made: list[str] = []
+    made: set[tuple[str, str]] = set()
 
-    def counted(name: str, *more: Any) -> torch.nn.Module:
+    def noted(name: str, *more: Any) -> torch.nn.Module:
         network = build_backbone(name, *more)
-        made.extend(p.device.type for p in network.parameters())
+        made.update((name, p.device.type) for p in network.parameters())
         return network
 
-    monkeypatch.setattr(checkpoint, "build_backbone", counted)
+    monkeypatch.setattr(checkpoint, "build_backbone", noted)
     for card in (
         replace(CARD, backbone="wide_resnet50_2"),
         replace(CARD, class_ids=(1, 2, 3), class_names=("a", "b", "c")),
@@ -155,7 +155,7 @@ def test_sizes_are_those_of_the_weights_before_anything_is_made(
         path = without_checksum(good_copy(model), state, card.to_json())
         with pytest.raises(CheckpointError, match="the weights do not fit the"):
             Classifier.load(path)
-    assert set(made) == {"meta"}
+    assert made == {("wide_resnet50_2", "meta"), (RESNET18_HALF, "cpu")}
 
 
 def good_copy(model: Path) -> Path:
