@@ -212,11 +212,18 @@ def working_image(
 
 def standardised(pixels: torch.Tensor) -> torch.Tensor:
     """Return `pixels` minus their median over their robust standard deviation, clipped."""
-    centred = pixels - pixels.median()
+    middle, sigma = middle_and_sigma(pixels)
+    return (pixels - middle).div_(sigma).clamp_(-CLIP_SIGMA, CLIP_SIGMA)
+
+
+def middle_and_sigma(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the median of an image and its robust standard deviation, above 0."""
+    middle = pixels.median()
+    centred = pixels - middle
     sigma = MAD_TO_SIGMA * centred.abs().median()
     if sigma <= 0:  # more than half of the image has one value
         sigma = centred.std(correction=0)
-    return (centred / sigma.clamp(min=1e-12)).clamp(-CLIP_SIGMA, CLIP_SIGMA)
+    return middle, sigma.clamp(min=1e-12)
 
 
 def cut_windows(image: WorkingImage, coords_yx_px: NDArray[np.float64], side: int) -> Windows:

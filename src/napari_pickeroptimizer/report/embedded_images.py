@@ -7,9 +7,11 @@ import io
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
+from torch.nn import functional
 
 from napari_pickeroptimizer.report.svg import element
 
@@ -39,13 +41,14 @@ def downsampled(image: NDArray[np.float32], side: int = THUMBNAIL_PX) -> NDArray
     """Return a (ny, nx) image whose longer side is `side` at most, averaged over areas."""
     ny, nx = image.shape
     scale = min(1.0, side / max(ny, nx))
-    size = max(1, round(nx * scale)), max(1, round(ny * scale))
+    size = max(1, round(ny * scale)), max(1, round(nx * scale))
     finite = np.isfinite(image)
     if not finite.all():  # one NaN would make every average with it NaN
         middle = float(np.median(image[finite])) if finite.any() else 0.0
         image = np.where(finite, image, np.float32(middle))
-    picture = Image.fromarray(np.ascontiguousarray(image, np.float32))
-    return np.asarray(picture.resize(size, Image.Resampling.BOX))
+    pixels = torch.from_numpy(np.require(image, np.float32, ("C", "W")))
+    averages = functional.interpolate(pixels[None, None], size=size, mode="area")[0, 0]
+    return averages.numpy()
 
 
 def jpeg_uri(grey: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> Markup:

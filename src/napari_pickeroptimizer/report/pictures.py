@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.box_size import BoxSettings, window_side
-from napari_pickeroptimizer.boxes import cut_windows, render, working_image
 from napari_pickeroptimizer.errors import PickerOptimizerError
 from napari_pickeroptimizer.micrograph import outside
 from napari_pickeroptimizer.reading import (
@@ -28,17 +25,15 @@ from napari_pickeroptimizer.report.embedded_images import (
     to_grey,
 )
 from napari_pickeroptimizer.report.formatting import base_name
+from napari_pickeroptimizer.report.grey_boxes import grey_boxes
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from napari_pickeroptimizer.box_size import BoxSettings
     from napari_pickeroptimizer.picks import Picks
     from napari_pickeroptimizer.report.highlights import PickSelection
 
-# Side of a box in its picture: finer than the network's input, coarser than most micrographs.
-LEAST_PX, BOX_PX = 8, 80
-# Grey levels of boxes span the micrograph's median and this many robust standard deviations.
-BOX_SIGMA = 3.5
 BOX_QUALITY = 80
 
 
@@ -185,7 +180,7 @@ class Pictures:
         picks : Picks
             All picks.
         settings : BoxSettings
-            Diameter and size of the boxes; their resolution is chosen here.
+            Diameter and size of the boxes.
         marks : mapping
             What to draw on each micrograph that is shown, by name.
         selections : iterable of PickSelection
@@ -200,17 +195,15 @@ class Pictures:
             if isinstance(event, MicrographFailed) or micrograph is None:
                 self.failures[name] = getattr(event, "reason", "")
             else:
-                pixel_size = micrograph.pixel_size_ang
                 try:
-                    diameter = settings.diameter_in(pixel_size)
+                    diameter = settings.diameter_in(micrograph.pixel_size_ang)
                     if name in marks:
                         picture = _picture(
                             event.image, marks[name], diameter, f"k{event.n_done}"
                         )
                         self.micrograph_pictures[name] = picture
-                    self.boxes |= _cut(
-                        event.image, coords_yx_px, rows_of[name], settings, pixel_size
-                    )
+                    side_px = settings.box_factor * diameter
+                    self.boxes |= _cut(event.image, coords_yx_px, rows_of[name], side_px)
                 except PickerOptimizerError as error:
                     self.failures[name] = str(error)
             yield event
@@ -230,20 +223,13 @@ def _cut(
     image: NDArray[np.float32],
     coords_yx_px: NDArray[np.float64],
     rows: NDArray[np.intp],
-    settings: BoxSettings,
-    pixel_size_ang: float | None,
+    side_px: float,
 ) -> dict[int, Markup]:
     """Return the boxes of rows of (n, 2) coordinates, without those outside the image."""
     rows = rows[~outside(coords_yx_px[rows], (image.shape[0], image.shape[1]))]
     if not len(rows):
         return {}
-    side_px = settings.box_factor * settings.diameter_in(pixel_size_ang)
-    # no finer than the micrograph: the browser enlarges as well
-    settings = dataclasses.replace(settings, box_px=int(np.clip(side_px, LEAST_PX, BOX_PX)))
-    working = working_image(image, settings, pixel_size_ang)
-    windows = cut_windows(working, coords_yx_px[rows], window_side(settings))
-    pixels = render(windows, settings.box_px)[:, 0].numpy()
-    grey = np.clip((pixels / BOX_SIGMA + 1) * 127.5, 0, 255).round().astype(np.uint8)
+    boxes = grey_boxes(image, coords_yx_px[rows], side_px)
     return {
-        row: jpeg_uri(box, BOX_QUALITY) for row, box in zip(rows.tolist(), grey, strict=True)
+        row: jpeg_uri(box, BOX_QUALITY) for row, box in zip(rows.tolist(), boxes, strict=True)
     }
