@@ -138,9 +138,9 @@ def names_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     read = Micrograph.read
 
-    def counted(self: Micrograph) -> object:
+    def counted(self: Micrograph, *into: object) -> object:
         names.append(self.name)
-        return read(self)
+        return read(self, *into)
 
     monkeypatch.setattr(Micrograph, "read", counted)
     return names

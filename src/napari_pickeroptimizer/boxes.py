@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,7 +25,10 @@ from napari_pickeroptimizer.errors import (
     SettingsError,
 )
 from napari_pickeroptimizer.micrograph import outside
-from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows, read_micrographs
+from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows, made_ahead
+
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.micrograph import Micrograph
 
 # Grey levels are clipped at this many robust standard deviations.
 CLIP_SIGMA = 10.0
@@ -105,17 +109,20 @@ class MicrographResampled:
 def resampled_micrographs(
     groups: Sequence[MicrographRows], settings: BoxSettings
 ) -> Iterator[MicrographResampled | MicrographFailed]:
-    """Read and resample the image of each group; one for which this is impossible failed."""
-    for event in read_micrographs(groups):
-        if isinstance(event, MicrographFailed):
-            yield event
-            continue
-        group, done = event.group, (event.n_done, event.n_total)
-        assert group.micrograph is not None  # read
+    """Read and resample the image of each group; one for which this is impossible failed.
+
+    The next one, while the caller works on this one.
+    """
+
+    def resampled(micrograph: Micrograph, image: NDArray[np.float32]) -> WorkingImage:
         try:
-            image = working_image(event.image, settings, group.micrograph.pixel_size_ang)
+            return working_image(image, settings, micrograph.pixel_size_ang)
         except SettingsError as error:
-            yield MicrographFailed(group, f"{group.micrograph.path}: {error}", *done)
+            raise MicrographReadError(f"{micrograph.path}: {error}") from error
+
+    for group, image, *done in made_ahead(groups, resampled):
+        if isinstance(image, str):
+            yield MicrographFailed(group, image, *done)
         else:
             yield MicrographResampled(group, image, *done)
 

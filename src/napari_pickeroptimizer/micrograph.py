@@ -50,8 +50,13 @@ class Micrograph:
             return self.told_pixel_size_ang
         return open_pixel_size_ang(self.path)
 
-    def read(self) -> NDArray[np.float32]:
+    def read(self, into: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return the image as (ny, nx) float32, row 0 the first row of the file.
+
+        Parameters
+        ----------
+        into : (n,) float32, optional
+            Memory that may be used for its pixels, see `StoredImage.read`.
 
         Raises
         ------
@@ -62,7 +67,7 @@ class Micrograph:
             2-D image.
         """
         self._refuse_special()
-        image = open_image(self.path, self.section)
+        image = open_image(self.path, self.section, into)
         image = image[::-1] if self.flip_y else image
         return np.ascontiguousarray(image, dtype=np.float32)
 

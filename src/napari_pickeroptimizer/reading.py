@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,33 +178,82 @@ def read_micrographs(
 
     One bad file never ends a run: it is an event. Closing the generator stops the reading.
     """
+    for group, image, *done in made_ahead(groups, lambda _, image: image, keeps_image=True):
+        if isinstance(image, str):
+            yield MicrographFailed(group, image, *done)
+        else:
+            yield MicrographRead(group, image, *done)
+
+
+Made = TypeVar("Made")
+
+
+def made_ahead(
+    groups: Sequence[MicrographRows],
+    make: Callable[[Micrograph, NDArray[np.float32]], Made],
+    *,
+    keeps_image: bool = False,
+) -> Iterator[tuple[MicrographRows, Made | str, int, int]]:
+    """Read the image of each group in order, and make something of it, in a thread of its own.
+
+    The thread is one ahead of the caller. Closing the generator stops it.
+
+    Parameters
+    ----------
+    groups : sequence of MicrographRows
+        The micrographs.
+    make : callable
+        Called with a micrograph and its (ny, nx) image; what it raises as a
+        `MicrographReadError` makes this micrograph fail, and no other.
+    keeps_image : bool
+        Whether what is made holds the image; else the next one is read into its memory.
+
+    Yields
+    ------
+    group : MicrographRows
+        The micrograph and its picks.
+    made : object or str
+        What was made of it, or why it failed, as a sentence.
+    n_done, n_total : int
+        As in `MicrographRead`.
+    """
+    memory: list[NDArray[np.float32]] = []
+
+    def read_and_make(group: MicrographRows) -> Made:
+        if group.micrograph is None:
+            raise MicrographNotFoundError(group.reason)
+        image = _read(group.micrograph, memory.pop() if memory else None)
+        made = make(group.micrograph, image)
+        if not keeps_image and image.flags.carray:  # may be written
+            memory.append(image.reshape(-1))
+        return made
+
     if not groups:
         return
     with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(_read, groups[0])
+        ahead = reader.submit(read_and_make, groups[0])
         for i, group in enumerate(groups):
-            current, done = ahead, (i + 1, len(groups))
+            current = ahead
             if i + 1 < len(groups):
-                ahead = reader.submit(_read, groups[i + 1])
+                ahead = reader.submit(read_and_make, groups[i + 1])
+            made: Made | str
             try:
-                image = current.result()
+                made = current.result()
             except (MicrographReadError, MicrographNotFoundError) as error:
-                yield MicrographFailed(group, str(error), *done)
+                made = str(error)
             except MemoryError:
-                reason = f"there is not enough memory to read micrograph {group.name}."
-                yield MicrographFailed(group, reason, *done)
-            else:
-                yield MicrographRead(group, image, *done)
+                made = f"there is not enough memory to read micrograph {group.name}."
+            yield group, made, i + 1, len(groups)
 
 
-def _read(group: MicrographRows) -> NDArray[np.float32]:
-    if group.micrograph is None:
-        raise MicrographNotFoundError(group.reason)
-    image = group.micrograph.read()
+def _read(
+    micrograph: Micrograph, into: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    image = micrograph.read(into)
     if not has_contrast(image):
         raise MicrographReadError(
-            f"{group.micrograph.path} has no contrast: all its pixels have the same grey level, "
-            "or are no numbers."
+            f"{micrograph.path} has no contrast: all its pixels have the same grey level, or are "
+            "no numbers."
         )
     return image
 

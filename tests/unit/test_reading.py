@@ -17,6 +17,7 @@ from napari_pickeroptimizer.reading import (
     MicrographRead,
     check_any_found,
     group_by_micrograph,
+    made_ahead,
     read_micrographs,
 )
 
@@ -100,6 +101,29 @@ def test_only_the_next_one_is_read_ahead(spot_project, names_read: list[str]) ->
     assert list(read_micrographs([])) == []
 
 
+def test_what_is_made_of_an_image_outlives_its_memory_which_is_used_again(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    images = {f"m{i}.mrc": rng.normal(i, 1, (64, 64 - 8 * i)) for i in range(3)}
+    for name, image in images.items():
+        with mrcfile.new(tmp_path / name) as mrc:
+            mrc.set_data(image.astype(np.float32))
+    groups = group_by_micrograph(Micrographs.find(tmp_path), picks_on(*images))
+    memory: list[int] = []
+
+    def mean(micrograph: Micrograph, image: np.ndarray) -> float:
+        memory.append(image.ctypes.data)
+        return float(image.mean())
+
+    made = [made for _, made, _, _ in made_ahead(groups, mean)]
+    assert made == pytest.approx([image.mean() for image in images.values()], abs=1e-5)
+    assert len(set(memory)) == 1
+    kept = [event.image for event in read_micrographs(groups)]
+    for read, image in zip(kept, images.values(), strict=True):
+        np.testing.assert_array_equal(read, image.astype(np.float32))
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_images_without_contrast_are_unreadable(tmp_path: Path) -> None:
     hot, rounded = np.full((600, 700), 5.0), np.full((600, 700), 3e6)
@@ -129,7 +153,7 @@ def test_images_without_contrast_are_unreadable(tmp_path: Path) -> None:
 def test_a_micrograph_beyond_the_memory_ends_no_run(
     spot_project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(micrograph: Micrograph) -> np.ndarray:
+    def read(micrograph: Micrograph, *into: object) -> np.ndarray:
         raise MemoryError
 
     monkeypatch.setattr(Micrograph, "read", read)

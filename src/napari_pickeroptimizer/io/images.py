@@ -57,8 +57,12 @@ def image_shape_px(path: Path, section: int) -> tuple[int, int]:
     return ny, nx
 
 
-def open_image(path: Path, section: int) -> NDArray[Any]:
+def open_image(
+    path: Path, section: int, into: NDArray[np.float32] | None = None
+) -> NDArray[Any]:
     """Read an image as a (ny, nx) array.
+
+    `into` is memory for it, see `StoredImage.read`.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def open_image(path: Path, section: int) -> NDArray[Any]:
         The file is truncated or damaged, too large, of an unsupported MRC mode, or not a
         2-D image: a movie, a map, a gain reference.
     """
-    image: NDArray[Any] = np.asarray(_read(path, section, whole=True))
+    image: NDArray[Any] = np.asarray(_read(path, section, whole=True, into=into))
     return image
 
 
@@ -84,7 +88,14 @@ def stored_image(path: Path, section: int) -> StoredImage | None:
     return stored
 
 
-def _read(path: Path, section: int, *, whole: bool = False, stored: bool = False) -> Any:
+def _read(
+    path: Path,
+    section: int,
+    *,
+    whole: bool = False,
+    stored: bool = False,
+    into: NDArray[np.float32] | None = None,
+) -> Any:
     """Return the shape, the `whole` image, or the `stored` one, of a checked file."""
     if not path.is_file():
         raise MicrographNotFoundError(f"micrograph file {path} does not exist.")
@@ -94,7 +105,10 @@ def _read(path: Path, section: int, *, whole: bool = False, stored: bool = False
     suffix = without_packer(path).suffix.lower()
     try:
         if suffix in MRC_SUFFIXES:
-            return _read_mrc(path, section, whole, stored)
+            on_disk = stored_mrc(path, section)
+            if is_packed(path):
+                return None if stored else unpacked_mrc(on_disk) if whole else on_disk.shape
+            return on_disk if stored else on_disk.read(into) if whole else on_disk.shape
         if suffix in TIFF_SUFFIXES:
             from napari_pickeroptimizer.io.tiff import read_tiff
 
@@ -107,10 +121,3 @@ def _read(path: Path, section: int, *, whole: bool = False, stored: bool = False
     except Exception as error:  # image libraries raise whatever they like
         what = str(error) or type(error).__name__
         raise MicrographReadError(f"{path} cannot be read as an image: {what}") from error
-
-
-def _read_mrc(path: Path, section: int, whole: bool, stored: bool) -> Any:
-    on_disk = stored_mrc(path, section)
-    if is_packed(path):
-        return None if stored else unpacked_mrc(on_disk) if whole else on_disk.shape
-    return on_disk if stored else on_disk[:] if whole else on_disk.shape

@@ -67,6 +67,34 @@ class StoredImage:
         image = pixels.reshape(n_rows, nx)[:, columns]
         return image[::-1] if self.flip_y else image
 
+    def read(self, into: NDArray[np.float32] | None = None) -> NDArray[Any]:
+        """Return the whole image.
+
+        Parameters
+        ----------
+        into : (n,) float32, optional
+            Memory that the pixels are read into, if it is enough and they are float32 in this
+            machine's byte order: to get as much anew for each image takes longer than to read it.
+
+        Raises
+        ------
+        MicrographReadError
+            As indexing does.
+        """
+        n = math.prod(self.shape)
+        if into is None or len(into) < n or self.dtype != into.dtype or self.flip_y:
+            return self[:]
+        pixels = into[:n]
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                n_bytes = file.readinto(pixels.view(np.uint8).data)
+        except OSError as error:
+            raise MicrographReadError(f"{self.path} cannot be read: {error}") from error
+        if n_bytes < pixels.nbytes:
+            raise MicrographReadError(f"{self.path} has been cut while it was read.")
+        return pixels.reshape(self.shape)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the whole image."""
         return np.asarray(self[:], dtype=dtype)

@@ -1,6 +1,7 @@
 """Feature extractors for one-channel boxes: torchvision's, and a half-width ResNet-18.
 
-torchvision is imported only for its own: that takes longer than to score a micrograph."""
+torchvision is imported only for its own: that takes longer than to score a micrograph.
+"""
 
 from __future__ import annotations
 
@@ -91,6 +92,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (b, n_out, h', w') of (b, n_in, h, w) feature maps."""
         shortcut = x if self.downsample is None else self.downsample(x)
         out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         out += shortcut

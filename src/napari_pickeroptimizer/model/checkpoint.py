@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -108,7 +109,9 @@ class Classifier:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (v, n, n_classes) probabilities and (v, n, c) features, not calibrated."""
         turned = torch.cat([dihedral_view(boxes, i) for i in views])
-        outputs = [self.network.logits_and_features(x) for x in turned.split(batch_size)]
+        # of one size: the few of a last batch would take longer than their share
+        parts = turned.chunk(max(1, math.ceil(len(turned) / batch_size)))
+        outputs = [self.network.logits_and_features(x) for x in parts]
         p = torch.cat([class_probabilities(logits) for logits, _ in outputs])
         features = torch.cat([pooled for _, pooled in outputs])
         shape = (len(views), len(boxes))

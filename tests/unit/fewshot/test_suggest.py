@@ -181,9 +181,9 @@ def test_no_more_is_read_than_the_settings_say_and_nothing_twice(
     reads: list[str] = []
     original = Micrograph.read
 
-    def counted(self: Micrograph) -> np.ndarray:
+    def counted(self: Micrograph, *into: np.ndarray) -> np.ndarray:
         reads.append(self.name)
-        return original(self)
+        return original(self, *into)
 
     monkeypatch.setattr(Micrograph, "read", counted)
     settings = replace(QUICK, n_micrographs=2, n_pool=20)

@@ -149,6 +149,27 @@ def test_a_file_that_shrinks_after_it_was_opened_is_an_error(tmp_path) -> None:
             stored[298:300]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "n", "is_used"),
+    [("<f4", 30, True), ("<f4", 40, True), ("<f4", 29, False), ("<i2", 30, False)],
+)
+def test_an_image_is_read_into_memory_that_fits_and_is_the_same_in_any(
+    tmp_path, dtype, n, is_used
+) -> None:
+    image = np.arange(30).reshape(5, 6).astype(dtype)
+    stored = stored_image(write_mrc(tmp_path / "a.mrc", image), 0)
+    assert stored is not None
+    memory = np.zeros(n, np.float32)
+    read = stored.read(memory)
+    np.testing.assert_array_equal(read, image)
+    assert np.shares_memory(read, memory) is is_used
+    np.testing.assert_array_equal(replace(stored, flip_y=True).read(memory), image[::-1])
+    with (tmp_path / "a.mrc").open("r+b") as file:
+        file.truncate(1030)
+    with pytest.raises(MicrographReadError, match="has been cut"):
+        stored.read(memory)
+
+
 @pytest.mark.parametrize("flip_y", [False, True])
 def test_parts_of_a_stored_image_are_those_of_the_whole(tmp_path, flip_y) -> None:
     stored = stored_image(write_mrc(tmp_path / "a.mrc"), 0)

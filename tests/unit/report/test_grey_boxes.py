@@ -39,7 +39,9 @@ def test_boxes_are_no_finer_than_the_micrograph(
     assert grey_boxes(noise, np.array([[50.0, 60.0]]), side_px).shape == (1, size, size)
 
 
-def test_what_is_beyond_the_border_or_no_number_is_mid_grey(noise: NDArray[np.float32]) -> None:
+def test_what_is_beyond_the_border_or_no_number_is_mid_grey(
+    noise: NDArray[np.float32],
+) -> None:
     noise[380:, 480:] = np.nan
     corner, hole = grey_boxes(noise, np.array([[0.0, 0.0], [399.0, 499.0]]), 20)
     assert np.abs(corner[:9].astype(float) - 127.5).max() < 1

@@ -193,7 +193,7 @@ def test_a_thousand_micrographs_stay_small(make_run, tmp_path: Path, monkeypatch
     noise = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
     n_read = 0
 
-    def read_noise(self: object) -> np.ndarray:
+    def read_noise(self: object, *into: object) -> np.ndarray:
         nonlocal n_read
         n_read += 1
         return noise
