@@ -35,7 +35,6 @@ NOT_SCORED = "not scored"
 # napari looks all symbols up when points are added: this text in a tenth of the time of its own.
 SHORT_SYMBOL = "o"
 # Selected picks are filled, whatever their class: napari's blue rim is nearly the particles'.
-# The gallery frames them in this colour as well.
 SELECTED_RGBA = (1.0, 0.85, 0.2, 0.5)
 
 

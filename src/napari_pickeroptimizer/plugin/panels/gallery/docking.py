@@ -24,8 +24,10 @@ def dock_below(gallery: QWidget) -> None:
     window = dock.parentWidget()
     if isinstance(window, QMainWindow):
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        if _left_height_px(window) + dock.minimumSizeHint().height() > window.height():
-            window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        is_low = _left_height_px(window) + dock.minimumSizeHint().height() > window.height()
+        area = Qt.DockWidgetArea
+        corner = area.LeftDockWidgetArea if is_low else area.BottomDockWidgetArea
+        window.setCorner(Qt.Corner.BottomLeftCorner, corner)
         window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
         height = min(HEIGHT_PX, round(MOST_OF_WINDOW * window.height()))
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
