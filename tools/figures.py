@@ -195,6 +195,15 @@ def weights_card() -> tables.Row:
     return validation
 
 
+# ---------------------------------------------------------------- the window
+
+
+def label_key(column: str) -> str:
+    """Return the median of milliseconds of a label."""
+    step: tables.Row = next(r for r in tables.read("napari_scale") if r["step"] == "label key")
+    return str(step[column]).split()[0]
+
+
 # ----------------------------------------------------------------------- demo
 
 
@@ -271,6 +280,8 @@ FIGURES: dict[str, Callable[[], str]] = {
     "suggested better, 40": lambda: suggested_better(40),
     "frame check, lists": lambda: tables.read("frame_check")[0]["lists"],
     "before labels, aim met": lambda: str(sum(auc >= 0.95 for auc in before_labels())),
+    "label key, processor": lambda: label_key("processor"),
+    "label key, drawn": lambda: label_key("drawn"),
     "demo, precision before": lambda: demo("before", "precision"),
     "demo, precision after": lambda: demo("after", "precision"),
     "demo, recall before": lambda: demo("before", "recall"),
