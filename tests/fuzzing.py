@@ -1,4 +1,4 @@
-"""Inputs that nobody wrote by hand: how many of them, and valid files that went wrong.
+"""Inputs that nobody wrote by hand: how many of them, valid files that went wrong, and memory.
 
 250 inputs a property by default; the environment variable FUZZ_EXAMPLES asks for more.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from hypothesis import HealthCheck, settings
@@ -57,3 +58,13 @@ def edited(data: bytes, changes) -> bytes:
         else:
             data = data[:at]
     return data
+
+
+def peak_gigabytes() -> float:
+    """Return the most memory that this process has had; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

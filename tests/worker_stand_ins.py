@@ -1,4 +1,4 @@
-"""Micrographs whose reading holds or ends a worker, at a moment that the test chooses."""
+"""What the tests do in a worker: hold it or end it, at a moment that they choose."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ class EndsWorkers(Micrograph):
         if os.getpid() != self.of:
             os._exit(9)
         return super().read(into)
+
+
+def compute_with_one_thread() -> None:
+    """Let a worker compute as the tests do."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def with_one(

@@ -24,8 +24,16 @@ def desk(shown_viewer, project, picks_star):
     return shown_viewer, layer, curate
 
 
-def settle(qtbot):
-    qtbot.wait(50)  # for Qt's layouts
+def size_at_rest(qtbot, widget):
+    """Return the size that Qt's layouts leave a widget, once it stays from event to event."""
+    sizes = []
+
+    def at_rest():
+        sizes.append((widget.width(), widget.height()))
+        return len(sizes) > 5 and len({*sizes[-5:]}) == 1
+
+    qtbot.waitUntil(at_rest)
+    return sizes[-1]
 
 
 def test_the_panel_keeps_its_width_from_page_to_page_and_its_height_beside_the_gallery(
@@ -33,17 +41,14 @@ def test_the_panel_keeps_its_width_from_page_to_page_and_its_height_beside_the_g
 ):
     viewer, _, curate = desk
     qtbot.waitUntil(lambda: curate.label.isVisible())
-    settle(qtbot)
     sizes = set()
     for page in range(curate.pages.count()):
         curate.pages.setCurrentIndex(page)
-        settle(qtbot)
-        sizes.add((curate.width(), curate.height()))
+        sizes.add(size_at_rest(qtbot, curate))
     assert len(sizes) == 1
     _, gallery = viewer.window.add_plugin_dock_widget(PLUGIN, "Gallery")
     qtbot.waitUntil(lambda: gallery.width() > gallery.height())  # it went below the canvas
-    settle(qtbot)
-    assert {(curate.width(), curate.height())} == sizes
+    assert {size_at_rest(qtbot, curate)} == sizes
 
 
 def test_a_low_window_does_not_grow_with_the_gallery(desk, qtbot):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 pytestmark = pytest.mark.gui
@@ -10,7 +12,7 @@ PLUGIN = "napari-pickeroptimizer"
 
 @pytest.mark.filterwarnings("default:Plugin .napari. tried to save")
 def test_a_star_that_is_typed_while_naparis_csv_is_chosen_is_written(
-    viewer, npe2pm, project, picks_star, qtbot, tmp_path, monkeypatch
+    viewer, npe2pm, project, picks_star, qtbot, tmp_path, monkeypatch, request
 ):
     from napari.utils.notifications import notification_manager
     from npe2 import PluginManifest
@@ -32,7 +34,12 @@ def test_a_star_that_is_typed_while_naparis_csv_is_chosen_is_written(
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
     told = []
-    notification_manager.notification_ready.connect(lambda n: told.append(str(n.message)))
+
+    def hear(notification):
+        told.append(str(notification.message))
+
+    request.addfinalizer(partial(notification_manager.notification_ready.disconnect, hear))
+    notification_manager.notification_ready.connect(hear)
     try:
         session.unwrap(viewer).window._qt_viewer._save_layers_dialog(selected=True)
     except OSError as error:  # as Qt hands it on to napari

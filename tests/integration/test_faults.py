@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from fault_runner import Program, files
 from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.staging import locked
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of Linux")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 Files = dict[str, bytes]
 

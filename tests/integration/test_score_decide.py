@@ -4,9 +4,9 @@ made again without any micrograph, and what is refused leaves them."""
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,8 +39,9 @@ def kill_after(n_records: int, arguments: list[str], output: Path) -> None:
             paths = list((output / "scores").glob("*.log"))
             if paths and paths[0].read_bytes().count(b"\n") >= n_records:
                 break
+            time.sleep(0.01)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
 
 

@@ -6,15 +6,22 @@ import json
 import os
 import pickle
 import signal
-import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from worker_stand_ins import EndsWorkers, HoldsFirstWorker, kill_when, with_one
+from worker_stand_ins import (
+    EndsWorkers,
+    HoldsFirstWorker,
+    compute_with_one_thread,
+    kill_when,
+    with_one,
+)
 
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import read_picks
@@ -29,20 +36,29 @@ from napari_pickeroptimizer.prune.workers.processes import start_context
 from napari_pickeroptimizer.prune.workers.scheduler import Scheduler
 from napari_pickeroptimizer.reading import MicrographFailed, group_by_micrograph
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals of Linux")
 SETTINGS = PruneSettings(device="cpu")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+@contextmanager
+def local_cluster(n_workers: int) -> Iterator[Any]:
+    """Run a scheduler and worker processes with one thread, as the tests: last digits differ."""
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        dashboard_address=":0",
+        silence_logs="CRITICAL",
+    ) as running:
+        with Client(running) as client:  # those that take the place of others, too
+            client.register_worker_callbacks(compute_with_one_thread)
+        yield running
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a scheduler with two worker processes."""
     import dask
-    from distributed import LocalCluster
 
     # each loss costs the start of another worker: forked by the server that also starts ours, and
     # which has PyTorch already
@@ -52,12 +68,7 @@ def cluster() -> Iterator[str]:
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.multiprocessing-method": "forkserver",
     }
-    with (
-        dask.config.set(quick_losses),
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
-        ) as running,
-    ):
+    with dask.config.set(quick_losses), local_cluster(2) as running:
         yield running.scheduler_address
 
 
@@ -256,14 +267,10 @@ def test_all_files_of_a_run_are_the_same_by_the_command_line(
 def test_a_scheduler_that_goes_is_told_and_what_is_scored_stays(
     spot_project, model: Path, alone: bytes, tmp_path: Path
 ) -> None:
-    from distributed import LocalCluster
-
     note, given_up = tmp_path / "worker", threading.Event()
     found = Micrographs.find(spot_project.micrographs)
     held = with_one(found, 1, HoldsFirstWorker, note=note)
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
-    ) as running:
+    with local_cluster(1) as running:
         killer = kill_when(note, lambda pid: running.close(), given_up)
         try:
             with pytest.raises(SettingsError, match="has gone. What was scored is kept"):

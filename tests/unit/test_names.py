@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -281,6 +282,7 @@ class TestSlices:
             Micrographs.find(listing)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
 def test_what_is_no_file_is_passed_over_with_a_word(tmp_path: Path) -> None:
     image(tmp_path / "m/a.mrc")
     os.mkfifo(tmp_path / "m/fifo.mrc")

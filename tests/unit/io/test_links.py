@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from napari_pickeroptimizer.errors import PickFormatError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.files import files_below, files_like
 
+needs_fifos = pytest.mark.skipif(sys.platform == "win32", reason="there are no FIFOs")
 COORDINATES = "data_\n\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n10 20\n"
 
 
@@ -100,6 +102,7 @@ def test_globs_match_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert [str(f) for f in files_like(f"{tmp_path}/{pattern}")] == absolute
 
 
+@needs_fifos
 def test_a_fifo_is_passed_over_with_a_word(picks: Path) -> None:
     os.mkfifo(picks / "job006/fifo.box")
     for where in (picks, f"{picks}/**/*.box"):
@@ -107,6 +110,7 @@ def test_a_fifo_is_passed_over_with_a_word(picks: Path) -> None:
             assert len(read_picks(where)) == 1
 
 
+@needs_fifos
 @pytest.mark.parametrize("name", ["fifo.box", "fifo.star", "fifo.csv"])
 def test_a_fifo_given_as_the_file_is_refused(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import struct
 import time
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from fuzzing import bounded_few, edited, edits_with
+from fuzzing import bounded_few, edited, edits_with, peak_gigabytes
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -302,19 +301,15 @@ def spoilt(data: bytes, rng: random.Random) -> bytes:
     return bytes(flipped)
 
 
-def gigabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
 def test_whatever_a_file_holds_it_is_a_model_or_refused(model: Path, rounds: int) -> None:
-    rng, data, before = random.Random(rounds), model.read_bytes(), gigabytes()
+    rng, data, before = random.Random(rounds), model.read_bytes(), peak_gigabytes()
     for _ in range(60 * rounds):
         model.write_bytes(spoilt(data, rng))
         started = time.process_time()
         with suppress(PickerOptimizerError):
             Classifier.load(model)
         assert time.process_time() - started < SECONDS
-    assert gigabytes() - before < GIGABYTES
+    assert peak_gigabytes() - before < GIGABYTES
 
 
 MARKS = [b"{", b"}", b'"', b"[", b"]", b"\0", b"\xff", b'"dtype":"F64"', b"9" * 30, b"null"]
