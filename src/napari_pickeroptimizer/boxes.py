@@ -25,7 +25,12 @@ from napari_pickeroptimizer.errors import (
     SettingsError,
 )
 from napari_pickeroptimizer.micrograph import outside
-from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows, made_ahead
+from napari_pickeroptimizer.reading import (
+    MicrographFailed,
+    MicrographRows,
+    OfMicrographs,
+    made_ahead,
+)
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrograph import Micrograph
@@ -82,7 +87,7 @@ class Windows:
 
 
 @dataclass(frozen=True, eq=False)
-class MicrographResampled:
+class MicrographResampled(OfMicrographs):
     """An image is read, and resampled to the working resolution.
 
     Parameters
@@ -99,11 +104,6 @@ class MicrographResampled:
     image: WorkingImage
     n_done: int
     n_total: int
-
-    @property
-    def progress(self) -> float:
-        """Finished share of the micrographs, 0..1."""
-        return self.n_done / self.n_total
 
 
 def resampled_micrographs(

@@ -48,6 +48,17 @@ def class_name(class_id: int, names: Mapping[int, str] | None = None) -> str:
     return "unlabelled" if class_id == UNLABELLED else CLASS_NAMES[class_id]
 
 
+def plural(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "pick"), plural(1200, "pick")
+    ('1 pick', '1,200 picks')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def counted(n: int, name: str) -> str:
     """Return a number of picks of a class; names other than these two take no plural.
 
@@ -56,8 +67,8 @@ def counted(n: int, name: str) -> str:
     >>> counted(1, "particle"), counted(1200, "particle"), counted(3, "carbon")
     ('1 particle', '1,200 particles', '3 carbon')
     """
-    has_plural = n != 1 and name in (CLASS_NAMES[PARTICLE], CLASS_NAMES[CONTAMINANT])
-    return f"{n:,} {name}{'s' if has_plural else ''}"
+    has_plural = name in (CLASS_NAMES[PARTICLE], CLASS_NAMES[CONTAMINANT])
+    return plural(n, name) if has_plural else f"{n:,} {name}"
 
 
 def checked_class_names(names: Mapping[int, str]) -> dict[int, str]:

@@ -227,6 +227,16 @@ class Picks:
             table[name] = np.asarray(values)
         return replace(self, table=table)
 
+    def with_probabilities(
+        self, probabilities: NDArray[np.floating], class_ids: Sequence[int]
+    ) -> Picks:
+        """Return picks with P(class), (n, n_classes) in the order of `class_ids`, as columns."""
+        columns = {
+            f"{PROBABILITY_PREFIX}{c}": probabilities[:, i].astype(np.float64)
+            for i, c in enumerate(class_ids)
+        }
+        return self.with_columns(**columns)
+
     def star_columns(self) -> dict[str, NDArray[Any]]:
         """Return the columns that writing adds by default: (n,) values by STAR label.
 

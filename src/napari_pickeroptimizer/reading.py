@@ -45,8 +45,20 @@ class MicrographRows:
     reason: str = ""
 
 
+class OfMicrographs:
+    """An event of a loop over micrographs: how many are finished, and how many there are."""
+
+    n_done: int
+    n_total: int
+
+    @property
+    def progress(self) -> float:
+        """Finished part of the micrographs, 0..1."""
+        return self.n_done / self.n_total
+
+
 @dataclass(frozen=True, eq=False)
-class MicrographRead:
+class MicrographRead(OfMicrographs):
     """An image is read.
 
     Parameters
@@ -64,14 +76,9 @@ class MicrographRead:
     n_done: int
     n_total: int
 
-    @property
-    def progress(self) -> float:
-        """Finished share of the micrographs, 0..1."""
-        return self.n_done / self.n_total
-
 
 @dataclass(frozen=True, eq=False)
-class MicrographFailed:
+class MicrographFailed(OfMicrographs):
     """A micrograph is missing or cannot be read; the others are still read.
 
     Parameters
@@ -88,11 +95,6 @@ class MicrographFailed:
     reason: str
     n_done: int
     n_total: int
-
-    @property
-    def progress(self) -> float:
-        """Finished share of the micrographs, 0..1."""
-        return self.n_done / self.n_total
 
 
 def group_by_micrograph(

@@ -24,6 +24,7 @@ from napari_pickeroptimizer.errors import OutputError, SettingsError
 from napari_pickeroptimizer.io.atomic import writing
 
 RUN_RECORD, SIMULATION_RECORD = RECORDS = "run.json", "simulation.json"
+REPORT = "report.html"
 PARTS = ("scored", "kept", "rejected", "unscored", "report")
 LOCK = ".pickeroptimizer.lock"
 _IN_PROGRESS, _COMPLETE = ".run_in_progress", ".run_complete"

@@ -21,6 +21,7 @@ import typer
 
 from napari_pickeroptimizer import __version__
 from napari_pickeroptimizer.cli import (
+    EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
     convert,
     decide,
@@ -42,7 +43,6 @@ from napari_pickeroptimizer.cli.options import flattened
 from napari_pickeroptimizer.cli.show import err, print_whatever_there_is, warn
 from napari_pickeroptimizer.errors import PickerOptimizerError, StandInWarning
 
-EXIT_BAD_INPUT = 2
 DEBUG = "--debug"
 # What a damaged file or a failing disk raises in the libraries that read it.
 DAMAGED = (UnicodeError, csv.Error, zlib.error)

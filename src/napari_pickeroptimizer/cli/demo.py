@@ -29,7 +29,7 @@ from napari_pickeroptimizer.errors import SettingsError
 FOLDS = 3  # without folds there would be no expected precision
 RECORD = "demo.json"
 PARTS = ("project", "model.safetensors", "pruned")
-REPORT, EVALUATION = "report.html", "evaluation.html"
+EVALUATION = "evaluation.html"
 
 
 def demo(
@@ -45,6 +45,7 @@ def demo(
     An earlier demo in the folder is replaced, and nothing else.
     """
     from napari_pickeroptimizer.simulate.settings import SimulationSettings
+    from napari_pickeroptimizer.staging import REPORT
 
     started = time.monotonic()
     settings = SimulationSettings(seed=seed)

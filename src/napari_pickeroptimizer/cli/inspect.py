@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_pickeroptimizer.classes import plural
+from napari_pickeroptimizer.cli import EXIT_BAD_INPUT
 from napari_pickeroptimizer.cli.options import JsonOption
 from napari_pickeroptimizer.cli.show import err, out, print_json
 from napari_pickeroptimizer.errors import PickerOptimizerError
@@ -14,7 +16,6 @@ from napari_pickeroptimizer.errors import PickerOptimizerError
 if TYPE_CHECKING:
     from napari_pickeroptimizer.conversion.inspection import Inspection
 
-EXIT_BAD_INPUT = 2
 # What a format needs and picks do not tell, by the option that gives it.
 OPTIONS = {"box_px": "--box-size", "shapes_yx_px": "--micrographs"}
 
@@ -62,7 +63,7 @@ def _picks(one: Inspection) -> list[str]:
     from napari_pickeroptimizer.conversion.losses import shown
 
     facts = one.facts
-    counts = [counted(facts[key], key[:-1]) for key in ("picks", "micrographs", "files")]
+    counts = [plural(facts[key], key[:-1]) for key in ("picks", "micrographs", "files")]
     lines = ["{} on {}, in {}".format(*counts)]
     if facts["micrographs"] > 1:
         least, most = facts["picks_each"]
@@ -91,17 +92,6 @@ def _picks(one: Inspection) -> list[str]:
     return lines + [f"as {', '.join(formats)}: {text}" for text, formats in alike.items()]
 
 
-def counted(n: int, word: str) -> str:
-    """Return a number of things in words.
-
-    Examples
-    --------
-    >>> counted(1, "pick"), counted(1200, "pick")
-    ('1 pick', '1,200 picks')
-    """
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
-
-
 def _said(facts: Any) -> list[str]:
     """Return facts that are known, in words."""
     from napari_pickeroptimizer.conversion.losses import shown
@@ -110,7 +100,7 @@ def _said(facts: Any) -> list[str]:
         "shape_px": lambda v: f"{v[0]} x {v[1]} pixels",
         "sections": lambda v: f"{v} sections" if v > 1 else "",
         "numbers": str,
-        "micrographs": lambda v: counted(v, "micrograph"),
+        "micrographs": lambda v: plural(v, "micrograph"),
         "found": lambda v: f"{v:,} of them are there",
         "pixel_size_ang": lambda v: f"pixel size {v:g} Å",
         "box_px": lambda v: f"boxes of {v:g} pixels",

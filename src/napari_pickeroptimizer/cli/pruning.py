@@ -36,7 +36,7 @@ from napari_pickeroptimizer.prune.settings import (
     PruneSettings,
     ThresholdRule,
 )
-from napari_pickeroptimizer.staging import check_output
+from napari_pickeroptimizer.staging import REPORT, check_output
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.cli.options import DecisionOptions, ScoringOptions
@@ -250,8 +250,8 @@ def show_run(events: Iterator[Any], title: str, output: Path, as_json: bool) -> 
         print_json(result.record)
     else:
         _show_figures(output, result)
-        if "report.html" in result.record["files"]:
-            out.print(f"Report: {output / 'report.html'}", markup=False)
+        if REPORT in result.record["files"]:
+            out.print(f"Report: {output / REPORT}", markup=False)
     if result.record["unreadable"]:
         raise typer.Exit(code=1)
 

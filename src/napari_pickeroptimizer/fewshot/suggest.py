@@ -22,7 +22,6 @@ from napari_pickeroptimizer.fewshot.query_strategies import (
 from napari_pickeroptimizer.picks import Picks, concatenate
 from napari_pickeroptimizer.schema import (
     PICKER_SCORE,
-    PROBABILITY_PREFIX,
     SUGGESTION,
     SUGGESTION_REASON,
     SUGGESTION_SCORE,
@@ -101,12 +100,13 @@ def suggest(
         REASON: np.asarray(reasons, dtype=object),
         SCORE: scores,
     }
-    doubtful = all_labels.select(np.empty(0, dtype=np.intp))
-    if classifier is not None:
-        columns |= _columns(sample.probabilities[positions], class_ids)
-        doubtful = doubtful_labels(all_labels, sample, class_ids)
     rows = sample.rows[positions]
     suggested = picks.select(rows).with_columns(**columns)
+    doubtful = all_labels.select(np.empty(0, dtype=np.intp))
+    if classifier is not None:
+        probabilities = sample.probabilities[positions]
+        suggested = suggested.with_probabilities(probabilities, class_ids)
+        doubtful = doubtful_labels(all_labels, sample, class_ids)
     yield Suggested(suggested, rows, by, settings.n, len(sample.rows), doubtful)
 
 
@@ -205,13 +205,4 @@ def doubtful_labels(labels: Picks, sample: Sample, class_ids: tuple[int, ...]) -
     doubt = np.fmax(excess, -margins)
     order = np.argsort(-doubt, kind="stable")
     order = order[doubt[order] > 0]
-    return labels.select(rows[order]).with_columns(**_columns(probabilities[order], class_ids))
-
-
-def _columns(
-    probabilities: NDArray[np.float32], class_ids: tuple[int, ...]
-) -> dict[str, NDArray[Any]]:
-    return {
-        f"{PROBABILITY_PREFIX}{c}": probabilities[:, i].astype(np.float64)
-        for i, c in enumerate(class_ids)
-    }
+    return labels.select(rows[order]).with_probabilities(probabilities[order], class_ids)

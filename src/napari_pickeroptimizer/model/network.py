@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-N_BRANCHES = 2
-
 
 class TwoBranchNet(nn.Module):
     """A backbone with two classification branches on its feature map.

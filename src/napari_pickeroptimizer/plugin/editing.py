@@ -14,7 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import (
+    CONTAMINANT,
+    PARTICLE,
+    UNLABELLED,
+    plural,
+)
 from napari_pickeroptimizer.errors import LabelError, PickerOptimizerError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import painting, transforms
@@ -24,7 +29,6 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     Vocabulary,
     labelled_text,
-    plural,
 )
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,

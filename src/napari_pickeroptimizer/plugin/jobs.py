@@ -25,15 +25,11 @@ from napari_pickeroptimizer.plugin.images.stack import checked_stack
 from napari_pickeroptimizer.plugin.layer_state import layer_state, picks_state, unwrap
 from napari_pickeroptimizer.plugin.learning_labels import labelled_layer, learning_labels
 from napari_pickeroptimizer.plugin.readiness import missing_to_finetune
-from napari_pickeroptimizer.plugin.scores import (
-    Scores,
-    ScoreSummary,
-    check_finds_particles,
-    summarise_scores,
-)
+from napari_pickeroptimizer.plugin.scores import Scores, ScoreSummary, summarise_scores
 from napari_pickeroptimizer.plugin.session import picks_of, session_of, stack_for
 from napari_pickeroptimizer.plugin.transforms import slice_shown
 from napari_pickeroptimizer.prune.events import PicksScored, ScoreEvent
+from napari_pickeroptimizer.prune.threshold import check_finds_particles
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier

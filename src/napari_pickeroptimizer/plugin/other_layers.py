@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from napari_pickeroptimizer.box_size import BoxSettings
-from napari_pickeroptimizer.classes import CARBON, CONTAMINANT, PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import (
+    CARBON,
+    CONTAMINANT,
+    PARTICLE,
+    UNLABELLED,
+    plural,
+)
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import transforms
@@ -24,7 +30,6 @@ from napari_pickeroptimizer.plugin.labels.changes import Change, Rows, no_rows
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     Vocabulary,
     labelled_text,
-    plural,
 )
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,

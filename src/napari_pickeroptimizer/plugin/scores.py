@@ -11,13 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.classes import PARTICLE
-from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.prune.decision import likeliest_other
 from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored
-from napari_pickeroptimizer.prune.threshold import forecast_for
+from napari_pickeroptimizer.prune.threshold import check_finds_particles, forecast_for
 from napari_pickeroptimizer.reading import MicrographFailed
-from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.card import ModelCard
@@ -57,21 +55,6 @@ def summarise_scores(card: ModelCard, scored: PicksScored) -> ScoreSummary:
     """Return the results that need all scores."""
     p_particle = scored.picks.particle_probability
     return ScoreSummary(scored, forecast_for(card, p_particle), np.argsort(p_particle))
-
-
-def check_finds_particles(card: ModelCard) -> None:
-    """Refuse a model without a particle class.
-
-    Raises
-    ------
-    SettingsError
-        It has no class 1.
-    """
-    if PARTICLE not in card.class_ids:
-        raise SettingsError(
-            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
-            f"{', '.join(card.class_names)}."
-        )
 
 
 @dataclass(eq=False)
@@ -205,11 +188,7 @@ class Scores:
 
     def scored_picks(self, picks: Picks) -> Picks:
         """Return picks with their probabilities, as `score` does."""
-        columns = {
-            f"{PROBABILITY_PREFIX}{c}": self.probabilities[:, i].astype(np.float64)
-            for i, c in enumerate(self.class_ids)
-        }
-        return picks.with_columns(**columns)
+        return picks.with_probabilities(self.probabilities, self.class_ids)
 
     def picks_scored(self, picks: Picks) -> PicksScored:
         """Return the scores as the last event of `score`."""

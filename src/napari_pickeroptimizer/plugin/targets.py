@@ -15,9 +15,9 @@ from weakref import WeakSet, ref
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import plural
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.labels.changes import Rows, no_rows
-from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 from napari_pickeroptimizer.plugin.layer_state import (
     LayerState,
     layer_state,

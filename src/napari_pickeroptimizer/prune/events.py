@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
-from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows
+from napari_pickeroptimizer.reading import MicrographFailed, MicrographRows, OfMicrographs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ScoresReused:
+class ScoresReused(OfMicrographs):
     """Micrographs whose earlier scores are reused.
 
     Parameters
@@ -33,14 +33,9 @@ class ScoresReused:
     n_done: int
     n_total: int
 
-    @property
-    def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
-        return self.n_done / self.n_total
-
 
 @dataclass(frozen=True)
-class WorkersAsked:
+class WorkersAsked(OfMicrographs):
     """Other processes are about to score; it may take a while until a cluster has room for them.
 
     Parameters
@@ -57,14 +52,9 @@ class WorkersAsked:
     n_total: int
     n_done: int = 0
 
-    @property
-    def progress(self) -> float:
-        """Part of the micrographs that is done, 0..1."""
-        return self.n_done / self.n_total
-
 
 @dataclass(frozen=True, eq=False)
-class MicrographScored:
+class MicrographScored(OfMicrographs):
     """The picks of one micrograph have their probabilities.
 
     Parameters
@@ -94,11 +84,6 @@ class MicrographScored:
     features: NDArray[np.float32] | None = field(default=None, repr=False)
     figures: MicrographFigures | None = field(default=None, repr=False)
     shape_px: tuple[int, int] | None = None
-
-    @property
-    def progress(self) -> float:
-        """Finished part of the micrographs, 0..1."""
-        return self.n_done / self.n_total
 
 
 @dataclass(frozen=True, eq=False)

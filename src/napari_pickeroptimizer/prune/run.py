@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED
+from napari_pickeroptimizer.classes import UNLABELLED
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.label_places import label_places
@@ -25,7 +25,11 @@ from napari_pickeroptimizer.prune.place_rules import Frame, frames_of
 from napari_pickeroptimizer.prune.run_record import run_record
 from napari_pickeroptimizer.prune.score import checked_for_picks, score_picks
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.prune.threshold import check_rule, forecast_for
+from napari_pickeroptimizer.prune.threshold import (
+    check_finds_particles,
+    check_rule,
+    forecast_for,
+)
 from napari_pickeroptimizer.reading import group_by_micrograph
 from napari_pickeroptimizer.staging import (
     check_inputs_stay,
@@ -257,11 +261,7 @@ def check_run_is_possible(
     OutputError
         The folder cannot be written to, or its disk is too full.
     """
-    if PARTICLE not in card.class_ids:
-        raise SettingsError(
-            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
-            f"{', '.join(card.class_names)}."
-        )
+    check_finds_particles(card)
     check_rule(settings, card)
     sources = [*picks.sources, *(labels.sources if labels is not None else ())]
     model = [Path(inputs["model"])] if inputs and inputs.get("model") else []

@@ -44,7 +44,6 @@ from napari_pickeroptimizer.reading import (
     check_any_found,
     group_by_micrograph,
 )
-from napari_pickeroptimizer.schema import PROBABILITY_PREFIX
 from napari_pickeroptimizer.staging import check_space, check_writable
 
 if TYPE_CHECKING:
@@ -322,8 +321,5 @@ def picks_scored(
             n_outside[name] = event.n_outside
         if event.figures is not None:
             figures[name] = event.figures
-    columns = {
-        f"{PROBABILITY_PREFIX}{class_id}": probabilities[:, i].astype(np.float64)
-        for i, class_id in enumerate(class_ids)
-    }
-    return PicksScored(picks.with_columns(**columns), failures, n_outside, figures)
+    scored = picks.with_probabilities(probabilities, class_ids)
+    return PicksScored(scored, failures, n_outside, figures)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.prune.settings import DEFAULT_THRESHOLD, ThresholdRule
 from napari_pickeroptimizer.trust import forecast_performance
@@ -25,6 +26,21 @@ NAMED_RULES: dict[str, Callable[[float], ThresholdRule]] = {
     f"{DEFAULT_THRESHOLD:g}": lambda _share: ThresholdRule(),
 }
 RULES_WITH_SHARE = ("precision at least", "recall at least")
+
+
+def check_finds_particles(card: ModelCard) -> None:
+    """Refuse a model without a particle class.
+
+    Raises
+    ------
+    SettingsError
+        It has no class 1.
+    """
+    if PARTICLE not in card.class_ids:
+        raise SettingsError(
+            "the model has no class 1 (particle), so no pick could be kept: it was trained on "
+            f"{', '.join(card.class_names)}."
+        )
 
 
 def check_rule(rule: ThresholdRule, card: ModelCard) -> None:

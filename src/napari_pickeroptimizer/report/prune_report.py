@@ -30,6 +30,7 @@ from napari_pickeroptimizer.report.page import (
 from napari_pickeroptimizer.report.pictures import Pictures
 from napari_pickeroptimizer.report.score_figures import score_section
 from napari_pickeroptimizer.schema import BY_DISTANCE, BY_EDGE, BY_LABEL
+from napari_pickeroptimizer.staging import REPORT
 from napari_pickeroptimizer.trust.forecast import no_forecast_reason
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from napari_pickeroptimizer.report.embedded_images import Marks
     from napari_pickeroptimizer.trust import PerformanceForecast
 
-REPORT = "report.html"
 PLACE_REASONS = {BY_DISTANCE: "too near to a better pick", BY_EDGE: "too near to the edge"}
 N_WARNINGS = 5
 

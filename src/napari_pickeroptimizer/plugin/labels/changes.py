@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import plural
 from napari_pickeroptimizer.picks import NO_SOURCE, Picks, concatenate
-from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 
 Rows = NDArray[np.intp]
 MAX_CHANGES = 1000

@@ -20,9 +20,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.classes import (
+    MAX_CLASS,
+    UNLABELLED,
+    plural,
+)
 from napari_pickeroptimizer.picks import Picks
-from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 from napari_pickeroptimizer.prune.label_matching import match_labels_by_name
 
 STATE_VARIABLE = "PICKEROPTIMIZER_STATE"

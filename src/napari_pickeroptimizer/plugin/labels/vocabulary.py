@@ -20,6 +20,7 @@ from napari_pickeroptimizer.classes import (
     UNLABELLED,
     class_name,
     counted,
+    plural,
 )
 from napari_pickeroptimizer.errors import LabelError, SettingsError
 from napari_pickeroptimizer.picks import Picks
@@ -302,14 +303,3 @@ def labelled_text(n: int, vocabulary: Vocabulary, class_id: int) -> str:
     if class_id == UNLABELLED:
         return f"{plural(n, 'pick')} without a label now"
     return f"{plural(n, 'pick')} labelled {vocabulary.name(class_id)}"
-
-
-def plural(n: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "pick"), plural(1200, "pick")
-    ('1 pick', '1,200 picks')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

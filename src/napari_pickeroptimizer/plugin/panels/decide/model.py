@@ -9,14 +9,18 @@ from weakref import WeakSet
 
 import numpy as np
 
-from napari_pickeroptimizer.classes import PARTICLE, UNLABELLED, counted
+from napari_pickeroptimizer.classes import (
+    PARTICLE,
+    UNLABELLED,
+    counted,
+    plural,
+)
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.plugin import outputs
 from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     DEFAULT_VOCABULARY,
     Vocabulary,
-    plural,
 )
 from napari_pickeroptimizer.plugin.layer_state import LayerState
 from napari_pickeroptimizer.plugin.outputs import LayerOutputs

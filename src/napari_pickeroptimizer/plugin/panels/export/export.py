@@ -43,7 +43,7 @@ from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
 from napari_pickeroptimizer.prune.output import kept, output_columns
 from napari_pickeroptimizer.prune.settings import PruneSettings
-from napari_pickeroptimizer.staging import LOCK, RUN_RECORD, locked
+from napari_pickeroptimizer.staging import LOCK, REPORT, RUN_RECORD, locked
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.model.checkpoint import Classifier
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportSettings", "ExportStep", "Exported", "export", "export_events", "in_the_way"]
 
-REPORT = "report.html"
 # Shares of the progress: picks are quick, pictures of micrographs are not.
 PICKS_SHARE = 0.3
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pickeroptimizer.classes import plural
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin import matching, transforms
 from napari_pickeroptimizer.plugin.before_labels import BY_ORDER, are_before_labels
-from napari_pickeroptimizer.plugin.labels.vocabulary import plural
 from napari_pickeroptimizer.plugin.layer_state import LayerState, layer_state
 from napari_pickeroptimizer.plugin.panels.gallery.order import (
     BY_SCORE,

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from napari_pickeroptimizer.classes import MAX_CLASS, UNLABELLED
+from napari_pickeroptimizer.classes import (
+    MAX_CLASS,
+    UNLABELLED,
+    plural,
+)
 from napari_pickeroptimizer.errors import LabelError
 from napari_pickeroptimizer.fewshot.events import BoxesRead, MicrographSkipped, Suggested
 from napari_pickeroptimizer.plugin import actions, keys, suggestions
@@ -18,7 +22,6 @@ from napari_pickeroptimizer.plugin.labels.vocabulary import (
     STYLES,
     ClassStyle,
     Vocabulary,
-    plural,
 )
 from napari_pickeroptimizer.plugin.matching import find_stack, missing_micrographs
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel

@@ -17,9 +17,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pickeroptimizer.classes import plural
 from napari_pickeroptimizer.io.registry import dialog_filter
 from napari_pickeroptimizer.plugin import actions, keys, navigation, samples
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, plural
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary
 from napari_pickeroptimizer.plugin.panels.base import Page
 from napari_pickeroptimizer.plugin.panels.controls import (
     ElidedLabel,
