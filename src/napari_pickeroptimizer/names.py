@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from napari_pickeroptimizer.io.cryosparc import CRYOSPARC_UID
 from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.micrographs_star import split_slice
 from napari_pickeroptimizer.io.registry import KNOWN_SUFFIXES
 
-# cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
-CRYOSPARC_UID = re.compile(r"^\d{21}_")
 # What pickers append to a micrograph's stem in their per-micrograph files.
 PICK_FILE_SUFFIX = re.compile(
     r"_(autopick|manualpick|automatch|rejected|picks|pick|particles)$"

@@ -174,6 +174,11 @@ class Picks:
         return self.values(LABEL)
 
     @property
+    def is_tree(self) -> bool:
+        """Whether they are from several files, and are written as such."""
+        return self.file_list is not None or len(self.sources) > 1
+
+    @property
     def was_suggested(self) -> NDArray[np.bool_]:
         """(n,) whether a pick was suggested for labelling, for its score or its features."""
         return np.asarray(np.nan_to_num(self.values(SUGGESTION)) > 0)

@@ -149,8 +149,9 @@ def planned(
     """
     moves, given = moves or Moves(), given or Given()
     changed = moved(picks, moves, n_rows or {})
-    is_tree = picks.file_list is not None or len(picks.sources) > 1
-    same = source_format(picks) is pick_format and is_tree != is_file_of(output, pick_format)
+    same = source_format(picks) is pick_format and picks.is_tree != is_file_of(
+        output, pick_format
+    )
     if same and all(_takes(source, moves) for source in picks.sources):
         columns = tuple(c for c in (X, Y) if (changed.values(c) != picks.values(c)).any())
         rounded = tuple(rounding(changed, pick_format.room)) if columns else ()

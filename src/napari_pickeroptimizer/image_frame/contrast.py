@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_pickeroptimizer.micrograph import outside
+
 if TYPE_CHECKING:
     from napari_pickeroptimizer.boxes import WorkingImage
 
@@ -80,9 +82,8 @@ class ContrastImage:
         values = ndimage.map_coordinates(
             self.values, places.reshape(-1, 2).T, order=1, mode="nearest"
         ).reshape(places.shape[:-1])
-        last = np.asarray(self.shape_px) - 0.5
-        outside = ((coords_yx_px < -0.5) | (coords_yx_px > last)).any(axis=-1)
-        return np.where(outside, np.nan, values)
+        beyond = outside(coords_yx_px.reshape(-1, 2), self.shape_px).reshape(values.shape)
+        return np.where(beyond, np.nan, values)
 
 
 # Moves picks of a micrograph into another frame.

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _X, _Y = "location/center_x_frac", "location/center_y_frac"
 _SHAPE, _PATH = "location/micrograph_shape", "location/micrograph_path"  # (rows, columns)
 _SCORE = "pick_stats/ncc_score"
-# cryoSPARC's own files begin with the uid of the micrograph: 21 digits.
-_UID_PREFIX = re.compile(r"(\d{21})_")
+# cryoSPARC puts the exposure's 21-digit uid in front of every file name it writes.
+CRYOSPARC_UID = re.compile(r"^(\d{21})_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,7 +309,7 @@ def _micrograph_uids(names: Sequence[str], output: Path) -> list[int]:
     """Return the uid of each micrograph, by which cryoSPARC finds it."""
     uids = []
     for name in names:
-        match = _UID_PREFIX.match(name.rpartition("/")[2])
+        match = CRYOSPARC_UID.match(name.rpartition("/")[2])
         if match is None or int(match[1]) >= 1 << 64:
             raise PickFormatError(
                 f"cannot write {output}: cryoSPARC finds micrographs by their uid, and {name!r} "

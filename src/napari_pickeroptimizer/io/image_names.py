@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 MRC_SUFFIXES = (".mrc", ".mrcs")
@@ -67,6 +68,14 @@ def without_image_suffix(path: Path) -> Path:
     """
     suffix = image_suffix(path)
     return path.with_name(path.name[: -len(suffix)]) if suffix else path.with_suffix("")
+
+
+def without_thumbnails(files: Iterable[Path]) -> list[Path]:
+    """Return image files of which one counts for each name: a.mrc, not its thumbnail a.png."""
+    best: dict[Path, Path] = {}
+    for file in sorted(files, key=lambda f: (IMAGE_SUFFIXES.index(image_suffix(f)), f)):
+        best.setdefault(without_image_suffix(file), file)
+    return list(best.values())
 
 
 def no_micrograph(path: Path) -> str | None:

@@ -7,24 +7,23 @@ read, and no file is mapped into memory (one that shrinks would kill the process
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import MicrographNotFoundError, MicrographReadError
 from napari_pickeroptimizer.io.image_names import (
-    IMAGE_SUFFIXES,
     MRC_SUFFIXES,
     TIFF_SUFFIXES,
     no_micrograph,
     without_packer,
 )
 from napari_pickeroptimizer.io.mrc import MrcHeader, stored_mrc, unpacked_mrc
-from napari_pickeroptimizer.io.stored_image import MAX_IMAGE_PX, StoredImage
 from napari_pickeroptimizer.io.unpacking import is_packed
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_IMAGE_PX", "MRC_SUFFIXES", "TIFF_SUFFIXES", "StoredImage"]
+if TYPE_CHECKING:
+    from napari_pickeroptimizer.io.stored_image import StoredImage
 
 
 def open_pixel_size_ang(path: Path) -> float | None:

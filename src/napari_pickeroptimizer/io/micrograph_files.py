@@ -11,7 +11,7 @@ from napari_pickeroptimizer.io.image_names import (
     IMAGE_SUFFIXES,
     image_suffix,
     no_micrograph,
-    without_image_suffix,
+    without_thumbnails,
 )
 from napari_pickeroptimizer.io.images import mrcs_sections
 from napari_pickeroptimizer.io.micrographs_star import MicrographRow, read_micrographs_star
@@ -60,12 +60,9 @@ def find_micrograph_files(where: str | Path) -> list[MicrographRow]:
 
 def _find_below(folder: Path) -> list[MicrographRow]:
     files = [f for f in files_below(folder, IMAGE_SUFFIXES) if not f.name.startswith(".")]
-    best: dict[Path, Path] = {}  # a.mrc wins over its thumbnail a.png
-    for file in sorted(files, key=lambda f: IMAGE_SUFFIXES.index(image_suffix(f))):
-        best.setdefault(without_image_suffix(file), file)
     return [
         found
-        for file in sorted(best.values())
+        for file in sorted(without_thumbnails(files))
         for found in _sections(MicrographRow(file.relative_to(folder).as_posix(), file))
     ]
 

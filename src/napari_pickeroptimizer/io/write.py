@@ -71,19 +71,18 @@ def write_picks(
     output = Path(output).expanduser()
     final = output if final is None else Path(final).expanduser()
     columns = picks.star_columns() if columns is None else columns
-    is_tree = picks.file_list is not None or len(picks.sources) > 1
     is_new = picks.table["source"].to_numpy() < 0
-    if not is_tree and (not picks.sources or (is_new.all() and len(picks))):
+    if not picks.is_tree and (not picks.sources or (is_new.all() and len(picks))):
         refuse_inputs(picks, [final])
         return [write_new_star(picks, output, columns=columns)]
-    write = _write_tree if is_tree else _write_file
+    write = _write_tree if picks.is_tree else _write_file
     if not is_new.any():
         return write(picks, output, columns, final)
     old, new = (
         (picks.select(rows), {c: np.asarray(v)[rows] for c, v in columns.items()})
         for rows in (~is_new, is_new)
     )
-    added = output.with_name(f"{output.name if is_tree else output.stem}_added.star")
+    added = added_beside(output, is_folder=picks.is_tree)
     if added.exists() and not replace_added:
         raise PickFormatError(
             f"{added} exists, where the picks that are in none of the files read would go: "
@@ -93,6 +92,11 @@ def write_picks(
         *write(old[0], output, old[1], final),
         write_new_star(new[0], added, columns=new[1]),
     ]
+
+
+def added_beside(output: Path, *, is_folder: bool = False) -> Path:
+    """Return where picks go that are in none of the files read: ``labels_added.star``."""
+    return output.with_name(f"{output.name if is_folder else output.stem}_added.star")
 
 
 def write_new_star(

@@ -30,7 +30,7 @@ class ModelCard:
     class_names : tuple of str
         Their names.
     backbone : str
-        torchvision's name of the backbone.
+        Name of the backbone, see `model.backbone_names`.
     boxes : BoxSettings
         Diameter and box size the network was trained with.
     pixel_size_ang : float or None
@@ -38,7 +38,7 @@ class ModelCard:
     training : dict
         Record of the training: settings, labels by class, cross-validation.
     versions : dict
-        Versions of this package, torch, torchvision and Python.
+        Versions of this package and of those it computes with, see `versions`.
     calibration : Calibration
         Applied by `Classifier.predict` to the network's P(particle).
     held_out_scores : HeldOutScores or None

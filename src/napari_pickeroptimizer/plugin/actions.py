@@ -2,7 +2,7 @@
 
 Every function takes the viewer (`napari.Viewer`, or a `ViewerModel` without a window) or a layer
 of it; the panels only call them. Fine-tuning and scoring are in `jobs`, thresholds in
-`scoring.outputs`.
+`outputs`.
 """
 
 from __future__ import annotations

@@ -237,17 +237,34 @@ def _on_picks(
 ) -> tuple[Picks, NDArray[np.bool_]]:
     """Move points to the picks that they lie on; return them, and which picks these are."""
     coords, of_picks = points.coords_yx_px().copy(), picks.coords_yx_px()
+    on = picks_under(picks, slices_of_picks, coords, slices, stack, boxes)
+    near = on >= 0
+    coords[near] = of_picks[on[near]]
     is_on = np.zeros(len(picks), dtype=bool)
+    for i in np.unique(slices[near]):  # other picks at the very same place, too
+        beside, moved = np.flatnonzero(slices_of_picks == i), coords[near & (slices == i)]
+        is_on[beside[np.isin(of_picks[beside] @ (1j, 1), moved @ (1j, 1))]] = True
+    return points.with_columns(y=coords[:, 0], x=coords[:, 1]), is_on
+
+
+def picks_under(
+    picks: Picks,
+    slices_of_picks: NDArray[np.float64],
+    coords_yx_px: NDArray[np.float64],
+    slices: NDArray[np.float64],
+    stack: StackView,
+    boxes: BoxSettings,
+) -> NDArray[np.intp]:
+    """Return the row of the pick that each of some points lies on, -1 where it is on none."""
+    on, of_picks = np.full(len(slices), -1, dtype=np.intp), picks.coords_yx_px()
     for i in np.unique(slices):
-        rows, beside = np.flatnonzero(slices == i), np.flatnonzero(slices_of_picks == i)
+        points, beside = np.flatnonzero(slices == i), np.flatnonzero(slices_of_picks == i)
         if len(beside):
             radius_px = label_radius_px(boxes, stack.micrographs.items[int(i)].pixel_size_ang)
-            distance, nearest = KDTree(of_picks[beside]).query(coords[rows])
-            near = distance <= radius_px
-            coords[rows[near]] = of_picks[beside[nearest[near]]]
-            same_place = np.isin(of_picks[beside] @ (1j, 1), coords[rows[near]] @ (1j, 1))
-            is_on[beside[same_place]] = True
-    return points.with_columns(y=coords[:, 0], x=coords[:, 1]), is_on
+            distance, nearest = KDTree(of_picks[beside]).query(coords_yx_px[points])
+            is_near = distance <= radius_px
+            on[points[is_near]] = beside[nearest[is_near]]
+    return on
 
 
 def _called_as(

@@ -11,7 +11,6 @@ from typing import Any  # napari viewers and layers, which are not imported here
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import (
@@ -26,7 +25,7 @@ from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import transforms
 from napari_pickeroptimizer.plugin.editing import picks_of
 from napari_pickeroptimizer.plugin.images.stack import checked_stack, off_micrographs
-from napari_pickeroptimizer.plugin.labels.changes import Change, Rows, no_rows
+from napari_pickeroptimizer.plugin.labels.changes import Change, Rows
 from napari_pickeroptimizer.plugin.labels.vocabulary import (
     Vocabulary,
     labelled_text,
@@ -37,9 +36,8 @@ from napari_pickeroptimizer.plugin.layer_state import (
     picks_state,
     unwrap,
 )
-from napari_pickeroptimizer.plugin.learning_labels import labelled_layer
+from napari_pickeroptimizer.plugin.learning_labels import labelled_layer, picks_under
 from napari_pickeroptimizer.plugin.matching import stack_layer_of
-from napari_pickeroptimizer.prune.label_matching import label_radius_px
 
 AREAS = ("polygon", "rectangle", "ellipse")
 N_CORNERS = 90  # of the polygon that stands for an ellipse
@@ -188,14 +186,16 @@ def _take_points(
     if not len(found.picks):
         raise LabelError(f"layer {other.name!r} has no points yet: add some.")
     slices, coords = found.slices, found.picks.coords_yx_px()
-    off = off_micrographs(checked_stack(stack_layer), slices, coords)
+    stack, boxes = checked_stack(stack_layer), BoxSettings(diameter_px=state.diameter_px)
+    off = off_micrographs(stack, slices, coords)
     if off.all():
         raise LabelError(
             f"all {plural(len(off), 'point')} of {other.name!r} lie beside the micrographs: move "
             "them onto one."
         )
     slices, coords, n_off = slices[~off], coords[~off], int(off.sum())
-    under, is_new = _picks_under(state, slices, coords, stack_layer)
+    on = picks_under(state.picks, state.slices, coords, slices, stack, boxes)
+    is_new, under = on < 0, np.unique(on[on >= 0])
     labels = state.picks.labels.copy()
     if class_id != UNLABELLED:
         labels[under] = class_id
@@ -211,25 +211,3 @@ def _take_points(
     on_picks = "" if class_id or not len(under) else f"; {len(under):,} were there already"
     beside = f" Left out: {plural(n_off, 'point')} beside the micrographs." if n_off else ""
     return f"{' and '.join(said) or 'No pick added'}{on_picks}.{beside}"
-
-
-def _picks_under(
-    state: LayerState,
-    slices: NDArray[np.float64],
-    coords_yx_px: NDArray[np.float64],
-    stack_layer: Any,
-) -> tuple[Rows, NDArray[np.bool_]]:
-    """Return the picks that points lie on, and which of the points lie on none."""
-    stack, boxes = checked_stack(stack_layer), BoxSettings(diameter_px=state.diameter_px)
-    of_picks, on_slice = state.picks.coords_yx_px(), state.slices
-    is_new, under = np.ones(len(slices), dtype=bool), [no_rows()]
-    for index in np.unique(slices):
-        points, rows = np.flatnonzero(slices == index), np.flatnonzero(on_slice == index)
-        if not len(rows):
-            continue
-        radius_px = label_radius_px(boxes, stack.micrographs.items[int(index)].pixel_size_ang)
-        distance, nearest = KDTree(of_picks[rows]).query(coords_yx_px[points])
-        is_on = distance <= radius_px
-        is_new[points[is_on]] = False
-        under.append(rows[nearest[is_on]])
-    return np.unique(np.concatenate(under)), is_new

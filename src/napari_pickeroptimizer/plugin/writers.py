@@ -27,6 +27,7 @@ from napari_pickeroptimizer.errors import (
 from napari_pickeroptimizer.io import write_new_star, write_picks
 from napari_pickeroptimizer.io.project import absolute
 from napari_pickeroptimizer.io.registry import SUFFIXES
+from napari_pickeroptimizer.io.write import added_beside
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import foreign, transforms
 from napari_pickeroptimizer.plugin.editing import parsed_labels, picks_of, read_back
@@ -147,11 +148,6 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
     return written
 
 
-def is_tree(picks: Picks) -> bool:
-    """Whether picks are from several files, and are written as such."""
-    return picks.file_list is not None or len(picks.sources) > 1
-
-
 def write_part(
     picks: Picks,
     output: Path,
@@ -160,7 +156,7 @@ def write_part(
     replace_added: bool = False,
 ) -> list[Path]:
     """Write picks in the format of their input, or as one new STAR if `output` ends in .star."""
-    if is_tree(picks) and output.suffix.lower() == ".star":
+    if picks.is_tree and output.suffix.lower() == ".star":
         return [write_new_star(picks, output, columns=columns)]
     return write_picks(picks, output, columns=columns, replace_added=replace_added)
 
@@ -174,10 +170,10 @@ def added_file(picks: Picks, output: Path) -> Path | None:
         It exists, but not the file of the others: so it is not of an earlier save.
     """
     is_new = picks.table["source"].to_numpy() < 0
-    in_one_file = is_tree(picks) and output.suffix.lower() == ".star"
+    in_one_file = picks.is_tree and output.suffix.lower() == ".star"
     if in_one_file or not is_new.any() or is_new.all():
         return None
-    added = output.with_name(f"{output.name if is_tree(picks) else output.stem}_added.star")
+    added = added_beside(output, is_folder=picks.is_tree)
     if added.exists() and not output.exists():
         raise PickFormatError(
             f"{added} exists, where the picks that you added would go: choose another name."
@@ -225,11 +221,11 @@ def write_labels(picks: Picks, path: str | Path) -> list[Path]:
     if picks.was_suggested.any():
         rank = picks.table["suggestion"].to_numpy(dtype=np.float64)
         columns[SUGGESTION.star] = np.nan_to_num(rank)
-    if not is_tree(picks):
+    if not picks.is_tree:
         return write_picks(picks, path, columns=columns, replace_added=True)
     is_new = picks.table["source"].to_numpy() < 0
     written = []
-    for rows, place in ((~is_new, path), (is_new, path.with_name(f"{path.stem}_added.star"))):
+    for rows, place in ((~is_new, path), (is_new, added_beside(path))):
         if rows.any():
             part = {name: values[rows] for name, values in columns.items()}
             written.append(write_new_star(picks.select(rows), place, columns=part))
@@ -249,7 +245,7 @@ def save_labels(layer: Any, path: str | Path, *, overwrite: bool = False) -> lis
     path, picks = absolute(Path(path).expanduser()), picks_of(layer)
     if not picks.labels.any():
         raise LabelError("no pick is labelled yet: there is nothing to save.")
-    for place in (path, path.with_name(f"{path.stem}_added.star")):
+    for place in (path, added_beside(path)):
         if place.exists() and not overwrite:
             raise SettingsError(
                 f"{place} exists: choose another name, or allow to replace it."

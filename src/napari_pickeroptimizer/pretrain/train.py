@@ -17,6 +17,7 @@ from napari_pickeroptimizer.boxes import Windows
 from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.fewshot.augment import random_views
 from napari_pickeroptimizer.model.card import ModelCard
+from napari_pickeroptimizer.model.card_schema import PRETRAINING
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import class_probabilities, multi_loss
 from napari_pickeroptimizer.model.weights import initial_network
@@ -254,7 +255,7 @@ def model_card(
 ) -> ModelCard:
     """Return the card of a model trained on `categories`."""
     training = {
-        "kind": "pretraining",
+        "kind": PRETRAINING,
         "settings": settings.record(),
         "categories": categories.classes,
         "counts": categories.counts,

@@ -322,6 +322,8 @@ def read_scores(folder: Path) -> list[StoredScores]:
     ------
     SettingsError
         A file is not a journal of scores, or of a newer version.
+    OutputError
+        A file cannot be read.
     """
     scores_of: dict[tuple[str, int], StoredScores] = {}
     for path in sorted(folder.glob(FILES)):

@@ -95,7 +95,7 @@ def write_record(output: Path, record: dict[str, Any], files: Iterable[Path]) ->
 
 def _place(picks: Picks, output: Path, name: str) -> Path:
     """Return a file of the only source's kind, or a folder for a tree of files."""
-    if picks.file_list is not None or len(picks.sources) > 1:
+    if picks.is_tree:
         return output / name
     suffix = picks.sources[0].path.suffix if picks.sources else ".star"
     return output / f"{name}{suffix}"

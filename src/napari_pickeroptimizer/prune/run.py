@@ -157,8 +157,10 @@ def prune_picks(
         More labels, matched to picks by position (see `match_labels`).
     inputs : mapping, optional
         The user's inputs, for the record.
-    further, scheduler : optional
-        What writes more files, see `finish`; who scores, see `score_picks`.
+    further : callable, optional
+        What writes more files, see `finish`.
+    scheduler : Scheduler, optional
+        Who scores, see `score_picks`.
 
     Yields
     ------

@@ -14,13 +14,8 @@ import pandas as pd
 
 from napari_pickeroptimizer.errors import AmbiguousMicrographError
 from napari_pickeroptimizer.io.files import RealPaths, is_file
-from napari_pickeroptimizer.io.image_names import (
-    IMAGE_SUFFIXES,
-    image_suffix,
-    without_image_suffix,
-)
+from napari_pickeroptimizer.io.image_names import image_suffix, without_thumbnails
 from napari_pickeroptimizer.io.micrographs_star import (
-    common_pixel_size_ang,
     file_and_slice,
     split_slice,
 )
@@ -197,24 +192,21 @@ def _rings(folders: set[Path]) -> Iterator[list[Path]]:
 
 def _images_in(folders: Iterable[Path]) -> Micrographs:
     """Return the images in folders without reading headers; thumbnails are left out."""
-    best: dict[Path, Path] = {}
+    found: list[Path] = []
     for folder in folders:
         try:
             files = [Path(e.path) for e in os.scandir(folder) if e.is_file()]
         except OSError:
             continue
-        images = [f for f in files if image_suffix(f)]
-        images.sort(key=lambda f: (IMAGE_SUFFIXES.index(image_suffix(f)), f.name))
-        for file in images:  # a.mrc takes precedence over its thumbnail a.png
-            best.setdefault(without_image_suffix(file), file)
-    return Micrographs(tuple(Micrograph(f.name, f) for f in best.values()))
+        found += without_thumbnails(f for f in files if image_suffix(f))
+    return Micrographs(tuple(Micrograph(f.name, f) for f in found))
 
 
 def _pixel_size_ang(picks: Picks) -> float | None:
     """Return the pixel size of the micrographs in the pick file, if there is only one file."""
     if len(picks.sources) != 1 or not isinstance(picks.sources[0], StarSource):
         return None
-    return common_pixel_size_ang(picks.sources[0].document)
+    return picks.sources[0].pixel_size_ang
 
 
 def _listed(name: str) -> str:

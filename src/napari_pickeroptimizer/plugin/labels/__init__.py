@@ -1,1 +1,1 @@
-"""Labels: classes, keys, undo, the journal, suggestions."""
+"""Labels: classes, undo, the journal."""

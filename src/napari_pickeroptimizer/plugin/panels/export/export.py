@@ -1,8 +1,8 @@
 """Writing the results of a session: the same files that `pickeroptimizer prune` writes. No Qt.
 
 `export` runs at once. A panel takes `export_events`, which reads everything it needs
-from the layers at once, and then runs in a worker. Labels, model and the command lines that
-give the same results are written beside the picks.
+from the layers at once, and then runs in a worker. Labels, the model, and a report with the command
+lines that give the same results are written beside the picks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from napari_pickeroptimizer.plugin.panels.export.reproduce import (
 )
 from napari_pickeroptimizer.plugin.scores import Scores
 from napari_pickeroptimizer.plugin.session import picks_of, stack_for
-from napari_pickeroptimizer.plugin.writers import is_tree, write_labels, write_part
+from napari_pickeroptimizer.plugin.writers import write_labels, write_part
 from napari_pickeroptimizer.prune.decision import Decision
 from napari_pickeroptimizer.prune.events import PicksScored
 from napari_pickeroptimizer.prune.label_matching import LabelMatch
@@ -295,7 +295,7 @@ def _matched(picks: Picks) -> LabelMatch | None:
 
 def input_suffix(picks: Picks) -> str:
     """Return how the input's file name ends; nothing for a tree of files."""
-    if is_tree(picks):
+    if picks.is_tree:
         return ""
     return picks.sources[0].path.suffix.lower() if picks.sources else ".star"
 
@@ -322,7 +322,7 @@ def next_steps(picks: Picks, output: Path) -> tuple[str, ...]:
     """Return what to do with exported picks in RELION and in cryoSPARC, a sentence each."""
     suffix, kept_at = input_suffix(picks), output
     if output.suffix == "" or output.is_dir():
-        kept_only = is_tree(picks) and not (output / RUN_RECORD).is_file()
+        kept_only = picks.is_tree and not (output / RUN_RECORD).is_file()
         kept_at = output if kept_only else output / f"kept{suffix}"
     if picks.file_list is not None and picks.file_list.path.suffix == ".star":
         star = kept_at / picks.file_list.path.name if kept_at.suffix == "" else kept_at

@@ -21,7 +21,7 @@ from napari_pickeroptimizer.plugin.panels.export.recipe import What, recipe_of
 from napari_pickeroptimizer.plugin.panels.export.reproduce import Recipe
 from napari_pickeroptimizer.plugin.panels.panel_model import PanelModel
 from napari_pickeroptimizer.plugin.session import Session
-from napari_pickeroptimizer.plugin.writers import is_tree, save_labels
+from napari_pickeroptimizer.plugin.writers import save_labels
 from napari_pickeroptimizer.shares import percent
 from napari_pickeroptimizer.staging import RUN_RECORD
 
@@ -85,7 +85,7 @@ class ExportModel(PanelModel):
 
     def is_one_file(self, what: What, suffix: str) -> bool:
         """Whether an export is one file, not a folder."""
-        tree = self.picks is not None and is_tree(self.picks) and not suffix
+        tree = self.picks is not None and self.picks.is_tree and not suffix
         return what == "kept" and not tree
 
     def place(self, what: What, suffix: str, chosen: Path | None) -> Path | None:
@@ -207,7 +207,7 @@ def default_output(picks: Picks, what: What = "everything", suffix: str | None =
         Of the kept picks' file; by default the input's.
     """
     home = home_of(picks)
-    tree = is_tree(picks)
+    tree = picks.is_tree
     stem = picks.sources[0].path.stem if picks.sources and not tree else "picks"
     if tree and picks.file_list is not None and home == absolute(picks.file_list.path):
         stem, home = home.name, home.parent  # beside the folder, not among its files

@@ -16,6 +16,7 @@ from napari_pickeroptimizer.fewshot.label_digest import labels_digest
 from napari_pickeroptimizer.io.image_names import image_suffix
 from napari_pickeroptimizer.io.images import open_pixel_size_ang
 from napari_pickeroptimizer.io.project import absolute
+from napari_pickeroptimizer.io.write import added_beside
 from napari_pickeroptimizer.micrographs import Micrographs, SearchPaths
 from napari_pickeroptimizer.model.bases import BUNDLED_NAME
 from napari_pickeroptimizer.model.card import ModelCard
@@ -90,7 +91,7 @@ def recipe_of(
     model = session.model if scores is None else scores.model
     n_new = int((picks.table["source"].to_numpy() < 0).sum())
     files = picks_places(picks)
-    added = home / f"{Path(LABELS).stem}_added.star"
+    added = added_beside(home / LABELS)
     places, labels = files, ()
     notes = []
     if n_new:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pickeroptimizer.errors import PickerOptimizerError
-from napari_pickeroptimizer.io.images import StoredImage, open_image, stored_image
+from napari_pickeroptimizer.io.images import open_image, stored_image
+from napari_pickeroptimizer.io.stored_image import StoredImage
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnails import (
     NO_MICROGRAPH,

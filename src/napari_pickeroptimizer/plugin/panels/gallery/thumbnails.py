@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 
-from napari_pickeroptimizer.io.images import StoredImage
+from napari_pickeroptimizer.io.stored_image import StoredImage
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin.images.display import low_pass_sigma_px
 

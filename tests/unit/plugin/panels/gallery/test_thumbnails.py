@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_pickeroptimizer.io.images import StoredImage
+from napari_pickeroptimizer.io.stored_image import StoredImage
 from napari_pickeroptimizer.micrographs import Micrograph
 from napari_pickeroptimizer.plugin.panels.gallery import thumbnail_loader, thumbnails
 from napari_pickeroptimizer.plugin.panels.gallery.thumbnail_loader import (
