@@ -35,8 +35,6 @@ class LabelPlaces:
         Whether the label of each row is of a place that is labelled as two classes.
     n_clashes : int
         Number of these places.
-    n_repeated : int
-        Labels that repeat another: same micrograph, same coordinates, same class.
     first : str
         Names the first clash and its classes.
     """
@@ -44,7 +42,6 @@ class LabelPlaces:
     counts: NDArray[np.bool_]
     clashing: NDArray[np.bool_]
     n_clashes: int = 0
-    n_repeated: int = 0
     first: str = ""
 
     @property
@@ -85,7 +82,7 @@ def label_places(
 y = 20.0 (particle and contaminant)')
     """
     counts, clashing = np.zeros((2, len(labels)), dtype=bool)
-    n_clashes = n_repeated = 0
+    n_clashes = 0
     coords, classes = labels.coords_yx_px(), labels.labels
     firsts: dict[int, int] = {}  # row of a clash: class that its label contradicts
     for every_row in rows_of_micrographs:
@@ -96,7 +93,6 @@ y = 20.0 (particle and contaminant)')
         )
         other = _nearest_of_another_class(distinct)
         clashes = other >= 0
-        n_repeated += len(rows) - len(distinct)
         counts[rows[first[~clashes]]] = True
         clashing[rows] = clashes[inverse.reshape(-1)]
         if clashes.any():
@@ -104,14 +100,14 @@ y = 20.0 (particle and contaminant)')
             row = first[clashes].min()
             firsts[int(rows[row])] = int(distinct[other[inverse.reshape(-1)[row]], 2])
     if not firsts:
-        return LabelPlaces(counts, clashing, 0, n_repeated)
+        return LabelPlaces(counts, clashing)
     row = min(firsts)
     y, x = coords[row]
     described = (
         f"{labels.table['micrograph'].iloc[row]}, x = {x:.1f}, y = {y:.1f} "
         f"({class_name(int(classes[row]), names)} and {class_name(firsts[row], names)})"
     )
-    return LabelPlaces(counts, clashing, n_clashes, n_repeated, described)
+    return LabelPlaces(counts, clashing, n_clashes, described)
 
 
 def _nearest_of_another_class(places: NDArray[np.float64]) -> NDArray[np.intp]:

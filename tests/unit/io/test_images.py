@@ -19,13 +19,13 @@ from PIL import Image
 
 from napari_pickeroptimizer.errors import MicrographReadError
 from napari_pickeroptimizer.io.images import (
-    MAX_IMAGE_PX,
     image_shape_px,
     mrcs_sections,
     open_image,
     open_pixel_size_ang,
     stored_image,
 )
+from napari_pickeroptimizer.io.stored_image import MAX_IMAGE_PX
 
 IMAGE = np.arange(30, dtype=np.float32).reshape(5, 6)  # 5 rows, 6 columns
 

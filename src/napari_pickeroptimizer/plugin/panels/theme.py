@@ -24,8 +24,8 @@ class ThemeColors:
         Of panels.
     foreground : str
         Of fields and unpressed buttons, a step away from the background.
-    primary, secondary : str
-        One and two steps further.
+    secondary : str
+        Of lines and of the button that starts a job, two steps further.
     text : str
         Of texts.
     highlight : str
@@ -38,7 +38,6 @@ class ThemeColors:
 
     background: str = "#23242b"
     foreground: str = "#2e333e"
-    primary: str = "#424a54"
     secondary: str = "#565f6c"
     text: str = "#f0f1f2"
     highlight: str = "#61696e"
@@ -66,7 +65,7 @@ class ThemeColors:
 def theme_colors(viewer: Any) -> ThemeColors:
     """Return the colours of the viewer's theme."""
     theme = get_theme(str(viewer.theme))
-    names = ("background", "foreground", "primary", "secondary", "text", "highlight")
+    names = ("background", "foreground", "secondary", "text", "highlight")
     made = {
         name: QColor(*getattr(theme, name).as_rgb_tuple(alpha=False))
         for name in (*names, "warning", "error")
