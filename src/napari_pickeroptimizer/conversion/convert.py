@@ -13,7 +13,7 @@ from napari_pickeroptimizer.conversion.losses import carrying, losses, rounding,
 from napari_pickeroptimizer.conversion.moves import Moves, moved
 from napari_pickeroptimizer.errors import SettingsError
 from napari_pickeroptimizer.io import write_as, write_picks
-from napari_pickeroptimizer.io.outputs import place_of
+from napari_pickeroptimizer.io.outputs import places_of_micrographs
 from napari_pickeroptimizer.io.pick_format import Given, PickFormat
 from napari_pickeroptimizer.io.registry import FORMATS, format_of
 from napari_pickeroptimizer.schema import Column, X, Y
@@ -65,7 +65,7 @@ class Conversion:
             A file is there and may not be overwritten, or is one of those that were read; or
             another run is writing there.
         PickFormatError
-            A value has no place in the format.
+            A value has no place in the format, or two micrographs lead to one file.
         OutputError
             They cannot be written.
         """
@@ -92,10 +92,11 @@ class Conversion:
             return write_as(picks, target, self.pick_format, self.given)
         if self.pick_format.write_folder is not None:
             return self.pick_format.write_folder(picks, target, self.output)
+        parts = places_of_micrographs(picks, target, self.pick_format.suffixes[0])
         return [
             path
-            for place, part in each_micrograph(picks, target, self.pick_format).items()
-            for path in write_as(part, place, self.pick_format, self.given)
+            for place, (_, rows) in parts.items()
+            for path in write_as(picks.select(rows), place, self.pick_format, self.given)
         ]
 
     def _check(self, targets: list[Path], overwrite: bool) -> None:
@@ -213,23 +214,3 @@ def target_format(output: Path, name: str | None, picks: Picks) -> PickFormat:
             f"of {names}."
         )
     return found
-
-
-def each_micrograph(picks: Picks, folder: Path, pick_format: PickFormat) -> dict[Path, Picks]:
-    """Return the picks of each micrograph by the file that they go to.
-
-    Raises
-    ------
-    SettingsError
-        Two micrographs lead to one file.
-    """
-    parts: dict[Path, Picks] = {}
-    for name, rows in picks.rows_by_micrograph().items():
-        place = folder / f"{place_of(name)}{pick_format.suffixes[0]}"
-        if place in parts:
-            raise SettingsError(
-                f"two micrographs would go to {place.name}, one of them {name!r}: write one file "
-                "for all."
-            )
-        parts[place] = picks.select(rows)
-    return parts

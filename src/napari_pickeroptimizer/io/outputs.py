@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,9 @@ from napari_pickeroptimizer.io.atomic import atomic_path, write_text_atomic
 from napari_pickeroptimizer.io.image_names import image_suffix
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_pickeroptimizer.picks import Picks
 
 # "MotionCorr/job002/Movies/a.mrc" is "Movies/a.mrc" in every later job
@@ -93,7 +96,10 @@ def write_each_micrograph(
     if output.name.lower().endswith(suffix):
         places = {_only_place(picks, output, suffix): picks}
     else:
-        places = dict(_places(picks, output, ending + suffix))
+        if output.is_file():
+            raise PickFormatError(f"{output} is a file where a folder was expected.")
+        found = places_of_micrographs(picks, output, ending + suffix)
+        places = {place: picks.select(rows) for place, (_, rows) in found.items()}
     refuse_inputs(picks, places)
     texts = {place: text_of(part) for place, part in places.items()}
     return [write_content(place, text) for place, text in texts.items()]
@@ -109,18 +115,27 @@ def _only_place(picks: Picks, output: Path, suffix: str) -> Path:
     return output
 
 
-def _places(picks: Picks, output: Path, suffix: str) -> Iterator[tuple[Path, Picks]]:
-    if output.is_file():
-        raise PickFormatError(f"{output} is a file where a folder was expected.")
-    taken: dict[Path, str] = {}
-    for name, positions in picks.rows_by_micrograph().items():
-        place = output / f"{place_of(name)}{suffix}"
-        if taken.setdefault(place, name) != name:
+def places_of_micrographs(
+    picks: Picks, folder: Path, ending: str
+) -> dict[Path, tuple[str, NDArray[np.intp]]]:
+    """Return name and rows of each micrograph by the file that its picks go to.
+
+    Raises
+    ------
+    PickFormatError
+        The names of two lead to one file; or a pick tells no micrograph.
+    """
+    places: dict[Path, tuple[str, NDArray[np.intp]]] = {}
+    for name, rows in picks.rows_by_micrograph().items():
+        place = folder / f"{place_of(name)}{ending}"
+        if place in places:
             raise PickFormatError(
-                f"the picks of {taken[place]!r} and {name!r} would both go to {place}: rename "
-                "one of these micrographs, or write a format of one file for all."
+                f"the picks of {places[place][0]!r} and {name!r} would both go to "
+                f"{place.relative_to(folder)}: rename one of these micrographs, or write one file "
+                "for all."
             )
-        yield place, picks.select(positions)
+        places[place] = name, rows
+    return places
 
 
 def place_of(micrograph: str) -> str:

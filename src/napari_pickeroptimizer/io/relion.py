@@ -22,7 +22,7 @@ from napari_pickeroptimizer.io.coordinate_lists import (
 )
 from napari_pickeroptimizer.io.fields import format_values
 from napari_pickeroptimizer.io.micrographs_star import common_pixel_size_ang
-from napari_pickeroptimizer.io.outputs import place_of, write_content
+from napari_pickeroptimizer.io.outputs import places_of_micrographs, write_content
 from napari_pickeroptimizer.io.pick_format import FilePicks, Given, PickFormat, Room
 from napari_pickeroptimizer.io.project import in_project
 from napari_pickeroptimizer.io.star import StarBlock, StarDocument, new_star
@@ -196,20 +196,13 @@ def write_coordinate_files(
     """
     added = picks.all_columns() if columns is None else columns
     added = {label: v for label, v in added.items() if label != MICROGRAPH.star}
-    files: dict[Path, str] = {}
+    files = places_of_micrographs(picks, Path(), _AUTOPICK)
     texts: dict[Path, str] = {}
-    for name, rows in picks.rows_by_micrograph().items():
-        path = Path(f"{place_of(name)}{_AUTOPICK}")
-        if path in files:
-            raise PickFormatError(
-                f"the picks of {files[path]!r} and {name!r} would both go to {path}: rename one "
-                "of these micrographs, or write one STAR for all."
-            )
-        files[path] = name
+    for path, (_, rows) in files.items():
         of_part = {label: values[rows] for label, values in added.items()}
         texts[path] = _HEADER + new_star_of(picks.select(rows), of_part)
     columns = {
-        MICROGRAPH.star: np.array([*files.values()], dtype=object),
+        MICROGRAPH.star: np.array([name for name, _ in files.values()], dtype=object),
         COORDINATE_FILE: np.array(
             [in_project(final / f, Path.cwd()) for f in files], dtype=object
         ),

@@ -8,7 +8,7 @@ import pytest
 
 from napari_pickeroptimizer.conversion import Moves, planned
 from napari_pickeroptimizer.conversion.convert import WRITABLE, target_format
-from napari_pickeroptimizer.errors import PickerOptimizerError, SettingsError
+from napari_pickeroptimizer.errors import PickerOptimizerError, PickFormatError, SettingsError
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.pick_format import Given, PickFormat
 from napari_pickeroptimizer.io.registry import format_of
@@ -171,7 +171,7 @@ class TestTarget:
 def test_two_micrographs_of_one_file_name_are_refused(tmp_path: Path) -> None:
     picks = Picks.from_arrays(["a.mrc", "a.tif"], [1, 2], [3, 4])
     plan = planned(picks, tmp_path / "out", fmt(".csv"))
-    with pytest.raises(SettingsError, match="two micrographs would go to a.csv"):
+    with pytest.raises(PickFormatError, match="would both go to a.csv"):
         plan.write()
     assert not (tmp_path / "out").exists()
 
