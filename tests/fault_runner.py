@@ -25,7 +25,7 @@ SERVER.set_forkserver_preload(
         "napari_pickeroptimizer.report.prune_report",
     ]
 )
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 500
 
 
 def _program(arguments: list[str], log: str, largest_file: int, ready: Connection) -> None:

@@ -87,7 +87,7 @@ def test_closing_the_window_ends_a_job(panel, qapp, project, untrained_model):
         ],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert done.stdout.split() == ["closing", "ended"], done.stdout + done.stderr

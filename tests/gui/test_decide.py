@@ -13,7 +13,6 @@ from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
-TIMEOUT_MS = 240_000
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +47,11 @@ def panel(viewer):
 
 def score_all(qtbot, widget) -> None:
     widget.start.click()
-    qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not widget.job.running)
 
 
 def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(
-        lambda: not (widget.refresh_timer.waiting or widget._soon.isActive()), timeout=9000
-    )
+    qtbot.waitUntil(lambda: not (widget.refresh_timer.waiting or widget._soon.isActive()))
 
 
 def halving(p_particle: np.ndarray) -> float:
@@ -260,7 +257,7 @@ def test_cancelled_scoring_leaves_what_was_before(loaded, qtbot, gate):
     before = session.picks_of(layer).table
     widget.start.click()
     gate.let(2)  # of three; the reader is one ahead
-    qtbot.waitUntil(lambda: "Micrograph" in widget.job.text, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: "Micrograph" in widget.job.text)
     widget.job.cancel()
     assert not widget.job.running
     assert widget.status.text() == "Cancelled: nothing changed."
@@ -313,10 +310,10 @@ def test_a_new_model_forgets_the_scores_in_clear_words(loaded, qtbot, tuned):
 def test_a_deleted_layer_ends_its_scoring(loaded, qtbot, gate):
     widget = panel(loaded)
     widget.start.click()
-    qtbot.waitUntil(lambda: gate.n_held > 0, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: gate.n_held > 0)
     loaded.layers.remove("picks")
     gate.open()
-    qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not widget.job.running)
     assert widget.status.text() == "The picks layer was deleted meanwhile."
 
 
@@ -341,7 +338,7 @@ def test_distances_cost_picks_their_place(loaded, qtbot):
     score_all(qtbot, widget)
     widget.fields.threshold.value = 0.0
     widget.edge_distance.number.value = 100
-    qtbot.waitUntil(lambda: bool(picks_state(loaded.layers["picks"]).frames), timeout=9000)
+    qtbot.waitUntil(lambda: bool(picks_state(loaded.layers["picks"]).frames))
     assert "for their place" in widget.summary.rejected.text()
     widget.min_distance.unit.value = "diameters"
     widget.min_distance.number.value = 1

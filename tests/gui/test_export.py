@@ -17,7 +17,6 @@ from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
-TIMEOUT_MS = 240_000
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def click(qtbot, button) -> None:
 
 
 def finish(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not widget.job.running)
 
 
 def run_shell(script: str, cwd: Path) -> None:
@@ -200,7 +199,7 @@ def test_cancel_leaves_whole_files(scored, qtbot, tmp_path):
     widget.job.cancel()
     assert widget.status.text().startswith("Cancelled")
     assert widget.start.isEnabled()
-    qtbot.waitUntil(lambda: not widget.job._leaving, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not widget.job._leaving)
     assert not [p for p in tmp_path.rglob(".*") if p.is_file()]
 
 

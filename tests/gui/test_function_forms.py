@@ -7,7 +7,6 @@ import pytest
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
-TIMEOUT_MS = 240_000
 FINE_TUNE, APPLY_MODEL = "Fine-tune a model", "Apply a model"
 
 
@@ -30,12 +29,12 @@ def opened(viewer, name):
 def click(qtbot, button):
     from qtpy.QtCore import Qt
 
-    qtbot.waitUntil(button.isEnabled, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(button.isEnabled)
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def finish(qtbot, form):
-    qtbot.waitUntil(lambda: not form.job.running, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not form.job.running)
 
 
 def test_a_click_fine_tunes_and_another_applies_the_model(loaded, qtbot, tmp_path):

@@ -250,7 +250,7 @@ def test_suggestions_fill_the_queue_and_labels_go_through_it(panel, layer, viewe
     box.n.value = 3
     click(qtbot, box.suggest)
     assert box.job.running
-    qtbot.waitUntil(lambda: not box.job.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not box.job.running)
     assert box.queue_text.text() == "1 of 3 suggested"
     assert picks_of(layer).was_suggested.sum() == 3
     (first,) = layer.selected_data

@@ -8,7 +8,6 @@ from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
-TIMEOUT_MS = 240_000
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def panel(viewer, *, steps: int = 3, folds: int = 2):
 
 
 def finish(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: not widget.job.running, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not widget.job.running)
 
 
 def test_it_learns_and_tells_how_well_in_words_and_plots(loaded, qtbot, tmp_path):
@@ -75,7 +74,7 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     widget = panel(loaded, steps=5000)
     state = session.session_of(loaded)
     widget.start.click()
-    qtbot.waitUntil(lambda: "step" in widget.job.text, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: "step" in widget.job.text)
     widget.job.stop.click()
     assert not widget.job.running
     assert widget.job._leaving  # nobody waited for the end of a step
@@ -83,7 +82,7 @@ def test_a_cancel_is_felt_at_once_and_changes_nothing(loaded, qtbot):
     assert state.model is None
     assert widget.start.isEnabled()
     assert [layer.name for layer in loaded.layers] == ["Micrographs", "picks"]
-    qtbot.waitUntil(lambda: not widget.job._leaving, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not widget.job._leaving)
     assert state.model is None
     widget.steps.value, widget.folds.value = 1, 0
     widget.start.click()  # and it can start again
@@ -114,7 +113,7 @@ def held_folds(monkeypatch, untrained_model):
         try:
             yield StepDone(None, 1, 1, (0.1, 0.1), 1.0, 0.3)
             yield ModelTrained(held.model, 0.3)
-            held.go_on.wait(TIMEOUT_MS / 1000)
+            held.go_on.wait()
             yield StepDone(1, 1, 1, (0.1, 0.1), 1.0, 0.6)
             yield FineTuned(Classifier.load(untrained_model), None)
         finally:

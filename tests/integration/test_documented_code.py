@@ -68,7 +68,7 @@ def commands(
         subprocess.run(
             ["bash", EXAMPLES / name, *map(str, arguments)],
             env=environment | {key: str(value) for key, value in variables.items()},
-            cwd=tmp_path, check=True, timeout=60, capture_output=True,
+            cwd=tmp_path, check=True, timeout=500, capture_output=True,
         )  # fmt: skip
         found = [line.split("\0")[:-1] for line in log.read_text().splitlines()]
         for command in found:
@@ -213,7 +213,12 @@ def test_python(page: Path, folder: Path) -> None:
 def test_shell_can_be_parsed(page: Path) -> None:
     for text in blocks(page, "sh", "bash"):
         done = subprocess.run(
-            ["bash", "-n"], input=text, text=True, capture_output=True, check=False, timeout=60
+            ["bash", "-n"],
+            input=text,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=500,
         )
         assert done.returncode == 0, f"{text}\n{done.stderr}"
 

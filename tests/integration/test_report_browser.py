@@ -45,7 +45,7 @@ class Browser:
             [self.program, "--headless=new", "--no-sandbox", "--disable-gpu",
              "--hide-scrollbars", "--enable-logging=stderr", "--disable-dev-shm-usage",
              f"--user-data-dir={self.folder / 'profile'}", *options, page.as_uri()],
-            capture_output=True, text=True, timeout=240, check=False,
+            capture_output=True, text=True, timeout=500, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         # errors of scripts and refusals of the content security policy

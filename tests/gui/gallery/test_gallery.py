@@ -27,8 +27,7 @@ def boxes_there(widget, qtbot) -> None:
         lambda: all(
             widget.loader.get(int(r))
             for r in grid.display.rows[grid.seen.start : grid.seen.stop]
-        ),
-        timeout=20_000,
+        )
     )
 
 
@@ -255,15 +254,12 @@ def test_size_and_contrast(show, opened, qtbot):
     row = int(widget.grid.display.rows[0])
     by_micrograph = widget.loader.get(row).pixels
     widget.tools.contrast_box.setChecked(True)
-    qtbot.waitUntil(
-        lambda: not np.array_equal(widget.loader.get(row).pixels, by_micrograph),
-        timeout=20_000,
-    )
+    qtbot.waitUntil(lambda: not np.array_equal(widget.loader.get(row).pixels, by_micrograph))
     columns = widget.grid.grid.columns
     widget.tools.size_slider.setValue(200)
     assert widget.grid.grid.columns < columns
     side = widget.grid.thumbnail_side
-    qtbot.waitUntil(lambda: widget.loader.get(row).pixels.shape[0] == side, timeout=20_000)
+    qtbot.waitUntil(lambda: widget.loader.get(row).pixels.shape[0] == side)
     widget.grid.zoomed.emit(-1)
     assert widget.grid.box_px == 184
 

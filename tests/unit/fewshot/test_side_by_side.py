@@ -29,7 +29,7 @@ def test_one_thread_runs_one_after_the_other() -> None:
 
 
 def test_two_threads_run_two_at_a_time() -> None:
-    together = threading.Barrier(2, timeout=60)
+    together = threading.Barrier(2, timeout=500)
 
     def meeting() -> Generator[bool, None, None]:
         together.wait()  # passed only when the other one is there
@@ -54,7 +54,7 @@ def test_an_error_is_raised_and_stops_the_others() -> None:
 
     with pytest.raises(MemoryError, match="of the second"):
         list(side_by_side([endless(), failing()], 2))
-    assert stopped.wait(60)
+    assert stopped.wait(500)
 
 
 def test_closing_stops_all_and_nothing_begins_after_it() -> None:
