@@ -8,9 +8,11 @@ import pickle
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from multiprocessing import forkserver
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -282,6 +284,21 @@ def test_a_scheduler_that_goes_is_told_and_what_is_scored_stays(
     assert alone.startswith(journal(tmp_path / "out"))
     scored(spot_project, model, tmp_path / "out", "local")
     assert journal(tmp_path / "out") == alone
+
+
+@pytest.mark.parametrize(("have_gone", "raised"), [(True, SettingsError), (False, TypeError)])
+def test_an_error_of_dask_counts_as_its_end_once_it_has_gone(
+    have_gone: bool, raised: type[Exception], spot_project, model: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    failed: Future[object] = Future()
+    failed.set_exception(TypeError("a result that Dask took for an error"))
+    workers = SimpleNamespace(
+        n_busy=1, have_gone=have_gone, lost=KeyError, submit=lambda part: failed
+    )
+    monkeypatch.setattr(Scheduler, "workers", lambda *_: nullcontext(workers))
+    with pytest.raises(raised):
+        scored(spot_project, model, tmp_path, "tcp://here:1")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,11 @@ class DaskWorkers:
         n_there: int = sum(self._client.nthreads().values())
         return max(self._least, n_there)
 
+    @property
+    def have_gone(self) -> bool:
+        """Whether the scheduler does not answer any more."""
+        return bool(self._client.status != "running")
+
     def submit(self, part: Part) -> Future[PartScored]:
         """Score a part anywhere; if its worker is lost, elsewhere."""
         future: Future[PartScored] = self._executor.submit(score_part, part)

@@ -42,6 +42,7 @@ class Processes:
     """
 
     lost: type[Exception] = WorkerLostError
+    have_gone = False
 
     def __init__(self, job: Job, n: int) -> None:
         self.n_busy = n

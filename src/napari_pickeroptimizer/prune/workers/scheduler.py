@@ -59,6 +59,11 @@ class Workers(Protocol):
         """How many parts can be scored at a time."""
         ...
 
+    @property
+    def have_gone(self) -> bool:
+        """Whether there is nobody any more who hands out parts."""
+        ...
+
     def submit(self, part: Part) -> Future[PartScored]:
         """Score a part as soon as a worker is free."""
         ...
@@ -202,8 +207,14 @@ def score_with(
     with scheduler.workers(job) as workers:
         try:
             yield from _in_order(workers, key, groups, coords_yx_px)
-        except (CancelledError, OSError) as error:
-            if scheduler.kind == "processes" or isinstance(error, PickerOptimizerError):
+        except Exception as error:
+            # as it goes, Dask may take a result for an error, and raise another one over that
+            has_gone = isinstance(error, CancelledError | OSError) or workers.have_gone
+            if (
+                scheduler.kind == "processes"
+                or isinstance(error, PickerOptimizerError)
+                or not has_gone
+            ):
                 raise
             raise SettingsError(
                 f"the scheduler {scheduler} has gone. What was scored is kept: the same command "
