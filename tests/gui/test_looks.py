@@ -54,14 +54,13 @@ def test_the_panel_keeps_its_width_from_page_to_page_and_its_height_beside_the_g
 def test_a_low_window_does_not_grow_with_the_gallery(desk, qtbot):
     viewer, _, curate = desk
     qtbot.waitUntil(lambda: curate.label.isVisible())
-    viewer.window.resize(1000, 650)
-    settle(qtbot)
     window = curate.window()
+    viewer.window.resize(1000, 650)
+    size_at_rest(qtbot, window)
     _, gallery = viewer.window.add_plugin_dock_widget(PLUGIN, "Gallery")
     qtbot.waitUntil(lambda: gallery.mapTo(window, gallery.rect().topLeft()).y() > 300)
-    settle(qtbot)
-    assert window.height() == 650
-    assert gallery.height() > 120  # a row of boxes below the tools
+    assert size_at_rest(qtbot, window)[1] == 650
+    assert size_at_rest(qtbot, gallery)[1] > 120  # a row of boxes below the tools
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_pickeroptimizer.classes import UNLABELLED
+from napari_pickeroptimizer.classes import UNLABELLED, plural
 from napari_pickeroptimizer.errors import LabelError, MicrographNotFoundError
 from napari_pickeroptimizer.plugin import editing, painting, transforms
 from napari_pickeroptimizer.plugin.images.stack import (
@@ -21,7 +21,7 @@ from napari_pickeroptimizer.plugin.images.stack import (
     stack_of,
 )
 from napari_pickeroptimizer.plugin.labels.features import left_out
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text, plural
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     LayerState,
