@@ -20,6 +20,7 @@ from napari_pickeroptimizer.plugin import (
     keys,
     output_layers,
     outputs,
+    painting,
     session,
 )
 from napari_pickeroptimizer.plugin.labels.vocabulary import DEFAULT_VOCABULARY
@@ -128,6 +129,14 @@ def test_selected_picks_are_filled_whatever_their_class(layer):
     layer.add([2, 5, 6])  # napari selects it, and gives it the colour of the selected one
     layer.selected_data = set()
     assert not layer.face_color[:, 3].any()
+
+
+def test_selected_picks_are_far_from_the_colours_of_particles_and_of_napari_s_rim():
+    from napari.settings import get_settings
+
+    rim = get_settings().appearance.highlight.highlight_color
+    for color in (DEFAULT_VOCABULARY.style(PARTICLE).rgba, rim):
+        assert np.abs(np.subtract(painting.SELECTED_RGBA, color)[:3]).max() > 0.7
 
 
 # ------------------------------------------------------------------------ kept and rejected
