@@ -7,13 +7,15 @@
 DIR is EMPIAR-10017 as `empiar10017.py` wants it; the picks are Topaz's. All is measured in one run
 on the same processors, medians of the repeats, wall-clock and CPU seconds:
 
-- `score` as a program, from start to end, by default and with four views of all; its peak memory;
+- `prune` and `score` as programs, from start to end, and `score` with four views of all; their
+  peak memory;
 - the network alone, as trained and as it scores;
 - the reference recipe's prediction: one MRC a box, 224 px, ResNet-18, one box at a time; and its
   best case, 32 boxes at a time from memory;
 - `topaz preprocess` and `topaz extract` on some of the micrographs;
-- the floor: reading the files, and the network's operations at the rate of a matrix product;
-- the stages of scoring one after the other, for what lies between.
+- the floor: reading the files, and the network's operations at the best rate of the matrix unit
+  that any product or convolution here reaches;
+- what lies between: the import of torch, and the stages of scoring one after the other.
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ from napari_pickeroptimizer.reading import MicrographRows, group_by_micrograph
 
 PROGRAM = "from napari_pickeroptimizer.cli import main; main()"
 N_BOXES = 64  # of the reference recipe, which takes long
-MATRIX = 2048
+# Products of square matrices and 3 x 3 convolutions (channels, side), by which the rate of the
+# matrix unit is found: which library is fastest depends on the processor.
+MATRICES = (512, 2048)
+CONVOLUTIONS = ((64, 6), (128, 12), (256, 12), (256, 28))
 Row = dict[str, Any]
 
 
@@ -90,15 +95,16 @@ def programs(commands: list[list[str]], threads: int, repeats: int) -> Row:
     return {"wall": wall, "cpu": cpu, "MiB": max(r[2] for run in runs for r in run)}
 
 
-def scoring(args: argparse.Namespace, picks: Path, n_views: str) -> Row:
-    """Return what `score` takes."""
+def scoring(args: argparse.Namespace, command_name: str, picks: Path, n_views: str) -> Row:
+    """Return what `score` or `prune` takes."""
     with tempfile.TemporaryDirectory() as folder:
         out = iter(range(args.repeats))
         runs = []
         for i in out:
             command = [
-                sys.executable, "-c", PROGRAM, "score", "-m", str(args.project / "Micrographs"),
-                "-p", str(picks), "--model", str(args.model), "--views", n_views,
+                sys.executable, "-c", PROGRAM, command_name,
+                "-m", str(args.project / "Micrographs"), "-p", str(picks),
+                "--model", str(args.model), "--views", n_views,
                 "--device", "cpu", "-o", f"{folder}/{i}",
             ]  # fmt: skip
             runs.append(program(command, args.threads))
@@ -141,14 +147,50 @@ def stages(
 
 
 def floor(files: list[Path], gflop: float, repeats: int) -> Row:
-    """Return CPU seconds to read the files, and to do the operations as matrix products."""
+    """Return CPU seconds to read the files, and to do the operations at the best rate."""
     n_bytes = sum(file.stat().st_size for file in files)
-    _, read = timed(lambda: [np.fromfile(file, np.uint8) for file in files], repeats)
-    a = torch.randn(MATRIX, MATRIX)
-    _, product = timed(lambda: torch.mm(a, a), 5 * repeats)
-    rate = 2 * MATRIX**3 / product / 1e9
+    memory = np.zeros(max(file.stat().st_size for file in files), np.uint8)
+
+    def read_all() -> None:
+        for path in files:
+            with path.open("rb") as file:
+                file.readinto(memory.data)
+
+    _, read = timed(read_all, repeats)
+    rates = matrix_rates(5 * repeats)
+    rate = max(rates.values())
     return {"read": read, "GB/s": n_bytes / read / 1e9, "GFLOP": gflop, "GFLOP/s": rate,
-            "network": gflop / rate}  # fmt: skip
+            "network": gflop / rate, "rates": rates}  # fmt: skip
+
+
+def matrix_rates(repeats: int) -> dict[str, float]:
+    """Return GFLOP a CPU second of matrix products and convolutions, in two layouts."""
+    rates: dict[str, float] = {}
+
+    def measure(name: str, function: Callable[[], object], n_operations: float) -> None:
+        function()
+        rates[name] = n_operations / timed(function, repeats)[1] / 1e9
+
+    with torch.inference_mode():
+        for n in MATRICES:
+            a = torch.randn(n, n)
+            measure(f"mm {n}", lambda a=a: torch.mm(a, a), 2 * n**3)
+        a = torch.randn(64, 256, 256)
+        measure("bmm 64 x 256", lambda: torch.bmm(a, a), 2 * 64 * 256**3)
+        for channels, side in CONVOLUTIONS:
+            x, w = torch.randn(64, channels, side, side), torch.randn(channels, channels, 3, 3)
+            layouts = {
+                "channels last": [t.to(memory_format=torch.channels_last) for t in (x, w)]
+            }
+            if torch.backends.mkldnn.is_available():
+                layouts["blocked"] = [t.to_mkldnn() for t in (x, w)]
+            for layout, (image, weight) in layouts.items():
+                measure(
+                    f"convolution {channels} x {side}, {layout}",
+                    lambda i=image, k=weight: torch.conv2d(i, k, None, 1, 1),
+                    2 * 9 * channels**2 * side**2 * 64,
+                )
+    return rates
 
 
 def reference(boxes: NDArray[np.float32], repeats: int) -> Row:
@@ -236,8 +278,11 @@ def measured(args: argparse.Namespace) -> Row:
     boxes = torch.randn(256, 1, side, side)
     pick_file = picks.sources[0].path if picks.file_list is None else picks.file_list.path
     rows: Row = {"picks": len(picks), "micrographs": len(groups), "threads": args.threads}
-    rows["score, auto"] = scoring(args, pick_file, AUTO)
-    rows["score, 4 views"] = scoring(args, pick_file, str(DEFAULT_VIEWS))
+    rows["prune"] = scoring(args, "prune", pick_file, AUTO)
+    rows["score, auto"] = scoring(args, "score", pick_file, AUTO)
+    rows["score, 4 views"] = scoring(args, "score", pick_file, str(DEFAULT_VIEWS))
+    torch_alone = [[sys.executable, "-c", "import torch"]]
+    rows["import torch"] = programs(torch_alone, args.threads, args.repeats)
     with torch.inference_mode():
         for name, network in (("as trained", model), ("as it scores", fast)):
             network.predict(boxes, n_views=1)
@@ -281,7 +326,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = measured(args)
     n, of = rows["picks"], rows["micrographs"]
-    for name in ("score, auto", "score, 4 views"):
+    for name in ("prune", "score, auto", "score, 4 views"):
         row = rows[name]
         print(
             f"{name}: {row['wall']:.1f} s (CPU {row['cpu']:.1f} s), {n / row['wall']:.0f} picks/s, "

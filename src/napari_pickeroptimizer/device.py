@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
+def moved(boxes: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor on a device.
+
+    To CUDA it is copied from page-locked memory, and nothing waits for the copy: what is computed
+    with it does, on the device.
+    """
+    if device.type != "cuda" or boxes.is_cuda:
+        return boxes.to(device)
+    return boxes.pin_memory().to(device, non_blocking=True)
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; ``auto`` takes CUDA, else Apple's MPS, else the CPU.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -29,6 +30,9 @@ def handled_by(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and leave with its exit code."""
+    # by default the thousands of classes and functions that imports make are searched for garbage
+    # again and again, which takes as long as to score two micrographs
+    gc.set_threshold(20_000)
     # until all is imported there is nothing to tidy up, and a traceback tells nobody anything
     with handled_by(lambda *_: os._exit(EXIT_INTERRUPTED), signal.SIGINT):
         from napari_pickeroptimizer.cli.app import main as run

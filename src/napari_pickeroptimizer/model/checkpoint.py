@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_pickeroptimizer.boxes import CLIP_SIGMA
 from napari_pickeroptimizer.classes import PARTICLE
+from napari_pickeroptimizer.device import moved
 from napari_pickeroptimizer.errors import CheckpointError
 from napari_pickeroptimizer.model.backbone import build_backbone
 from napari_pickeroptimizer.model.backbone_names import REGNETS, RESNET18_HALF
@@ -91,9 +92,10 @@ class Classifier:
         probabilities = [np.zeros((0, len(self.card.class_ids)), np.float32)]
         features = [np.zeros((0, self.network.linear.in_features), np.float32)]
         with torch.inference_mode():
-            for part in boxes.to(device).split(batch_size):
-                if not len(part):  # splitting an empty batch gives one empty part
+            for rows in boxes.split(batch_size):
+                if not len(rows):  # splitting an empty batch gives one empty part
                     continue
+                part = moved(rows, device)
                 if n_views == AUTO:
                     p, f = self._by_need(part, batch_size)
                 else:

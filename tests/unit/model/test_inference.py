@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_pickeroptimizer.device import choose_device
 from napari_pickeroptimizer.model.backbone import build_backbone
 from napari_pickeroptimizer.model.backbone_names import RESNET18_HALF
 from napari_pickeroptimizer.model.inference import BlockedLayout, for_inference
@@ -91,3 +92,12 @@ def test_a_network_whose_way_depends_on_the_box_is_left_as_it_is() -> None:
     fast = for_inference(network, CPU)
     boxes = -torch.ones(2, 1, 12, 12)
     assert torch.equal(fast(boxes), network(boxes))
+
+
+@pytest.mark.gpu
+@torch.inference_mode()
+def test_a_gpu_scores_as_the_cpu_does() -> None:
+    network, boxes = trained(RESNET18_HALF), torch.randn(9, 1, 48, 48) * 3 + 1
+    device = choose_device("auto")
+    there = for_inference(network, device)(boxes.to(device)).softmax(dim=-1).cpu()
+    torch.testing.assert_close(there, network(boxes).softmax(dim=-1), atol=1e-3, rtol=0)
