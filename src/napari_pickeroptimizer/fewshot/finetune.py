@@ -36,6 +36,7 @@ from napari_pickeroptimizer.fewshot.trained import (
 )
 from napari_pickeroptimizer.fewshot.validate import FoldPredictions, Folds, Validation
 from napari_pickeroptimizer.model.checkpoint import Classifier
+from napari_pickeroptimizer.model.triton import preload_triton
 from napari_pickeroptimizer.model.weights import check_base, initial_network
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def finetune(
         made.card.training.update(n_labels_left_out=n_left_out, n_steps=longer.n_steps)
         return made
 
+    preload_triton()  # the optimisers of torch import it
     for step in side_by_side(trainings, n_threads):
         if isinstance(step, FoldPredictions):
             predictions[step.fold] = step

@@ -20,6 +20,7 @@ from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.card_schema import PRETRAINING
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.model.network import class_probabilities, multi_loss
+from napari_pickeroptimizer.model.triton import preload_triton
 from napari_pickeroptimizer.model.weights import initial_network
 from napari_pickeroptimizer.pretrain.degrade import random_blur, random_noise
 from napari_pickeroptimizer.pretrain.events import (
@@ -173,6 +174,7 @@ class Trainer:
             torch.manual_seed(settings.seed)
             network = initial_network(settings.base, settings.backbone, n_categories)
         self.network = network.to(self.device).train()
+        preload_triton()  # the optimisers of torch import it
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.learning_rate,

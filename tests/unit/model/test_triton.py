@@ -5,30 +5,35 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from napari_pickeroptimizer.model import vision
+from napari_pickeroptimizer.fewshot import finetune
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+from napari_pickeroptimizer.model import triton
 
 
 @pytest.fixture
 def with_mesa(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vision, "_llvm_is_loaded", lambda: True)
+    monkeypatch.setattr(triton, "_llvm_is_loaded", lambda: True)
 
 
 def test_nothing_is_imported_without_mesas_llvm(monkeypatch):
-    monkeypatch.setattr(vision, "_llvm_is_loaded", lambda: False)
+    monkeypatch.setattr(triton, "_llvm_is_loaded", lambda: False)
     monkeypatch.delitem(sys.modules, "triton", raising=False)
-    assert not vision.preload_triton()
+    assert not triton.preload_triton()
     assert "triton" not in sys.modules
 
 
 @pytest.mark.usefixtures("with_mesa")
 def test_a_triton_that_is_loaded_already_is_left_alone(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
-    assert not vision.preload_triton()
+    assert not triton.preload_triton()
 
 
 @pytest.mark.usefixtures("with_mesa")
@@ -37,7 +42,7 @@ def test_without_triton_the_flags_are_put_back(monkeypatch):
     monkeypatch.delitem(sys.modules, "triton", raising=False)
     monkeypatch.setattr(sys, "meta_path", [_NoTriton()])
     before = sys.getdlopenflags()
-    assert not vision.preload_triton()
+    assert not triton.preload_triton()
     assert sys.getdlopenflags() == before
 
 
@@ -48,6 +53,21 @@ def test_nothing_else_imports_torchvision(repository: Path) -> None:
         if re.search(r"^\s*(import|from) torchvision\b", path.read_text(), re.MULTILINE)
     ]
     assert importing == ["vision.py"]
+
+
+def test_it_comes_before_the_optimisers_of_a_fine_tuning(
+    spot_project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+    monkeypatch.setattr(finetune, "preload_triton", lambda: called.append("triton"))
+    monkeypatch.setattr(finetune, "side_by_side", lambda *_: called.append("trainings") or ())
+    labels = read_picks(spot_project.labels)
+    settings = FineTuneSettings(
+        diameter_px=24, n_steps=1, n_folds=0, device="cpu", base="none"
+    )
+    with suppress(Exception):  # nothing is trained
+        list(finetune.finetune(Micrographs.find(spot_project.micrographs), labels, settings))
+    assert called == ["triton", "trainings"]
 
 
 class _NoTriton:
