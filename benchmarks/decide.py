@@ -1,6 +1,7 @@
 """How long `decide` takes on a million scored picks, beside scoring them.
 
     python benchmarks/decide.py --model model.safetensors [--picks 1000000] [--micrographs 4000]
+                                [--output FILE.json]
 
 Scores are drawn, not computed: two groups of picks, as a good model gives them (seed 0). The
 command runs as a program of its own, with its report and without. Beside it stands what scoring
@@ -10,6 +11,7 @@ the same picks would take, from the seconds of a thousand boxes through the mode
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from summarise import write_rows
 
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.micrographs import Micrograph, Micrographs
@@ -69,14 +72,22 @@ def write_scored_picks(
             journal.append(record_of(event, picks, coords_yx_px))
 
 
-def seconds_of(folder: Path, *options: str) -> float:
+def run(folder: Path, *options: str) -> dict[str, float]:
+    """Return seconds, CPU seconds and peak memory in MiB of one decision."""
     start = time.monotonic()
     words = ["decide", "--output", str(folder / "run"), "--overwrite", *options]
-    subprocess.run(  # noqa: S603 (our own program)
-        [sys.executable, "-c", PROGRAM, *words], check=True, stdout=subprocess.DEVNULL,
+    process = subprocess.Popen(  # noqa: S603 (our own program)
+        [sys.executable, "-c", PROGRAM, *words], stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    return time.monotonic() - start
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return {
+        "seconds": time.monotonic() - start,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "mib": usage.ru_maxrss / 1024,
+    }
 
 
 def main() -> None:
@@ -84,6 +95,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--picks", type=int, default=1_000_000)
     parser.add_argument("--micrographs", type=int, default=4000)
+    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     model = Classifier.load(arguments.model)
     boxes = torch.randn(N_BOXES, 1, model.card.boxes.box_px, model.card.boxes.box_px)
@@ -101,8 +113,14 @@ def main() -> None:
             ),
         ]
         print(f"{arguments.picks:,} picks on {arguments.micrographs:,} micrographs, seconds")
+        measured = []
         for name, options in rows:
-            print(f"  {name:<42}{seconds_of(Path(folder), *options):8.1f}", flush=True)
+            row = {"command": name, "picks": arguments.picks, **run(Path(folder), *options)}
+            measured.append(row)
+            print(f"  {name:<42}{row['seconds']:8.1f} s {row['cpu']:8.1f} CPU s "
+                  f"{row['mib']:6.0f} MiB", flush=True)  # fmt: skip
+    if arguments.output:
+        write_rows(arguments.output, measured)
     print(f"  {'scoring the boxes (from a thousand)':<42}{scoring:8.1f}")
 
 

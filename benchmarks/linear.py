@@ -5,14 +5,14 @@
 
 All micrographs are hard links to one file of noise, so that a thousand of them take the disk of
 one, and reading them is reading from memory. Each run is a process of its own; the seconds a
-micrograph are those beyond the shortest run, so that starting the program does not count. Peak
-memory is that of the process (with workers, of the one that hands out the work).
+micrograph are those beyond the shortest run, so that starting the program does not count. CPU
+seconds and peak memory are those of the process (with workers, of the one that hands out the
+work).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import mrcfile
 import numpy as np
+from summarise import write_rows
 
 PROGRAM = "from napari_pickeroptimizer.cli import main; main()"
 MIB = 1024
@@ -51,8 +52,8 @@ def write_project(folder: Path, n_micrographs: int, side: int, n_picks: int) -> 
     (folder / "picks.star").write_text("\n".join([*lines, ""]))
 
 
-def run(folder: Path, scheduler: str) -> tuple[float, float]:
-    """Return seconds and peak memory in MiB of one scoring."""
+def run(folder: Path, scheduler: str) -> dict[str, float]:
+    """Return seconds, CPU seconds and peak memory in MiB of one scoring."""
     arguments = ["score", "-m", str(folder / "Micrographs"), "-p", str(folder / "picks.star"),
                  "--model", "bundled", "--diameter-px", "100", "--views", "1", "--device", "cpu",
                  "-o", str(folder / "out"), "--scheduler", scheduler]  # fmt: skip
@@ -63,7 +64,11 @@ def run(folder: Path, scheduler: str) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    return time.perf_counter() - start, usage.ru_maxrss / MIB
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "mib": usage.ru_maxrss / MIB,
+    }
 
 
 def main() -> None:
@@ -79,18 +84,20 @@ def main() -> None:
         for n in sorted(args.micrographs):
             with tempfile.TemporaryDirectory() as name:
                 write_project(Path(name), n, args.side, args.picks)
-                seconds, mib = run(Path(name), scheduler)
+                figures = run(Path(name), scheduler)
             shortest = next((r for r in rows if r["scheduler"] == scheduler), None)
-            row = {"scheduler": scheduler, "micrographs": n, "seconds": seconds, "mib": mib}
+            row = {"scheduler": scheduler, "micrographs": n, **figures}
             each = ""
             if shortest is not None:
-                row["each"] = (seconds - shortest["seconds"]) / (n - shortest["micrographs"])
-                each = f"{1000 * row['each']:8.1f} ms each"
+                further = n - shortest["micrographs"]
+                for figure in ("seconds", "cpu"):
+                    row[f"{figure} each"] = (row[figure] - shortest[figure]) / further
+                each = f"{1000 * row['cpu each']:8.1f} CPU ms each"
             rows.append(row)
-            print(f"{scheduler:12} {n:5} micrographs {seconds:8.1f} s {mib:6.0f} MiB{each}",
-                  flush=True)  # fmt: skip
+            print(f"{scheduler:12} {n:5} micrographs {row['seconds']:8.1f} s {row['cpu']:8.1f} "
+                  f"CPU s {row['mib']:6.0f} MiB{each}", flush=True)  # fmt: skip
     if args.output:
-        args.output.write_text(json.dumps(rows, indent=1))
+        write_rows(args.output, rows)
 
 
 if __name__ == "__main__":

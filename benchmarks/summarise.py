@@ -85,6 +85,12 @@ def from_printed(text: str) -> list[Row]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+def write_rows(file: Path, rows: Iterable[Row]) -> None:
+    """Write a file of results, a line a row."""
+    lines = [json.dumps({name: rounded(value) for name, value in r.items()}) for r in rows]
+    file.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -108,7 +114,7 @@ def main() -> None:
             rows += [{**named, **row} for row in from_printed(text)]
     rows += from_rows(written, args.figures, args.variant)
     RESULTS.mkdir(exist_ok=True)
-    file.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    write_rows(file, rows)
 
 
 if __name__ == "__main__":

@@ -349,3 +349,32 @@ def demo_table() -> str:
         ),
     ])  # fmt: skip
     return table(("", "precision", "recall"), lines)
+
+
+# ------------------------------------------------------------------ scale
+
+
+def linear_table() -> str:
+    """Return time and memory of scoring, by the number of micrographs."""
+    lines = [
+        [
+            f"{row['micrographs']:,}",
+            f"{row['cpu']:.1f} s",
+            f"{1000 * row['cpu each']:.0f} ms" if "cpu each" in row else "",
+            f"{row['seconds']:.0f} s",
+            f"{row['mib']:,.0f} MiB",
+        ]
+        for row in read("linear")
+    ]
+    header = ["micrographs", "CPU", "CPU of each further one", "wall clock", "peak memory"]
+    return table(header, lines)
+
+
+def decide_table() -> str:
+    """Return time and memory of decisions on a million picks."""
+    lines = [
+        [f"`{row['command']}`", f"{row['cpu']:.1f} s", f"{row['seconds']:.0f} s",
+         f"{row['mib']:,.0f} MiB"]
+        for row in read("decide")
+    ]  # fmt: skip
+    return table(["command", "CPU", "wall clock", "peak memory"], lines)

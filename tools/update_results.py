@@ -74,6 +74,8 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "demo": tables.demo_table,
         "views": tables.turned_table,
         "window": window_table,
+        "linear": tables.linear_table,
+        "decide": tables.decide_table,
     },
     "docs/explanation/forecast-results.md": {
         "calibration": tables.calibration_table,
