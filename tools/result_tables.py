@@ -378,3 +378,22 @@ def decide_table() -> str:
         for row in read("decide")
     ]  # fmt: skip
     return table(["command", "CPU", "wall clock", "peak memory"], lines)
+
+
+def throughput_table() -> str:
+    """Return picks a CPU second, and peak memory, of programs and of the reference recipe."""
+    row: Row = read("throughput")  # type: ignore[assignment]
+    cells = []
+    for name, words in (
+        ("prune", "`prune`, with its report"),
+        ("score, auto", "`score`"),
+        ("score, 4 views", "`score --views 4`"),
+    ):
+        rate = f"{row['picks'] / row[name]['cpu']:.0f}"
+        cells.append((words, rate, f"{row[name]['MiB']:,.0f} MiB"))
+    for name, words in (
+        ("one at a time", "reference recipe, one MRC a box, one at a time"),
+        ("batched", "reference recipe, batches of 32 from memory"),
+    ):
+        cells.append((words, f"{row['reference'][name][1]:.0f}", ""))
+    return table(("from start to end", "picks per CPU second", "peak memory, at most"), cells)

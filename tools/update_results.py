@@ -73,6 +73,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "frame check": tables.frame_table,
         "demo": tables.demo_table,
         "views": tables.turned_table,
+        "throughput": tables.throughput_table,
         "window": window_table,
         "linear": tables.linear_table,
         "decide": tables.decide_table,
