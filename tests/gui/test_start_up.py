@@ -40,3 +40,43 @@ def test_opening_the_docks_imports_no_torch(project: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["docks:"]
+
+
+DRAWN_BY_MESA = """
+import sys
+from pathlib import Path
+from qtpy.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
+app = QGuiApplication([])
+context, surface = QOpenGLContext(), QOffscreenSurface()
+surface.create()
+if not context.create() or not context.makeCurrent(surface):
+    sys.exit("no OpenGL")
+try:
+    llvm = "libLLVM" in Path("/proc/self/maps").read_text()
+except OSError:
+    llvm = False
+if not llvm:
+    sys.exit("no LLVM of Mesa")
+
+from napari_pickeroptimizer.fewshot.finetune import finetune
+from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
+from napari_pickeroptimizer.io import read_picks
+from napari_pickeroptimizer.micrographs import Micrographs
+
+settings = FineTuneSettings(diameter_px=24, n_steps=1, n_folds=2, device="cpu")
+*_, last = finetune(Micrographs.find(sys.argv[1]), read_picks(sys.argv[2]), settings)
+print(last)
+"""
+
+
+def test_a_fine_tuning_outlives_a_window_that_mesa_has_drawn(spot_project) -> None:
+    """triton's LLVM, which torch imports late, and Mesa's crashed Python together."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DRAWN_BY_MESA, spot_project.micrographs,
+         spot_project.labels],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.stderr.strip() in {"no OpenGL", "no LLVM of Mesa"}:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout

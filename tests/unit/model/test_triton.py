@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from napari_pickeroptimizer.fewshot import finetune
-from napari_pickeroptimizer.fewshot.settings import FineTuneSettings
-from napari_pickeroptimizer.io import read_picks
-from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model import triton
 
 
@@ -53,21 +48,6 @@ def test_nothing_else_imports_torchvision(repository: Path) -> None:
         if re.search(r"^\s*(import|from) torchvision\b", path.read_text(), re.MULTILINE)
     ]
     assert importing == ["vision.py"]
-
-
-def test_it_comes_before_the_optimisers_of_a_fine_tuning(
-    spot_project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    called = []
-    monkeypatch.setattr(finetune, "preload_triton", lambda: called.append("triton"))
-    monkeypatch.setattr(finetune, "side_by_side", lambda *_: called.append("trainings") or ())
-    labels = read_picks(spot_project.labels)
-    settings = FineTuneSettings(
-        diameter_px=24, n_steps=1, n_folds=0, device="cpu", base="none"
-    )
-    with suppress(Exception):  # nothing is trained
-        list(finetune.finetune(Micrographs.find(spot_project.micrographs), labels, settings))
-    assert called == ["triton", "trainings"]
 
 
 class _NoTriton:
