@@ -32,9 +32,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +39,7 @@ import mrcfile
 import numpy as np
 import pandas as pd
 import starfile
+from window_clock import Clock, Step
 
 # the hand instead of this folder, whose coverage.py numba would take for the package
 sys.path[0] = str(Path(__file__).parents[1] / "docs" / "scripts")
@@ -52,7 +50,6 @@ PIXEL_SIZE_ANG = 1.0
 DIAMETER_PX = 120
 N_IMAGES = 8
 N_STEPS = 20
-LONGEST_S = 120
 OPEN, STEP, LABEL = "open micrographs and picks", "next micrograph", "label key"
 DRAG = "one step of dragging the threshold"
 BUDGETS_MS = {OPEN: 15_000, LABEL: 100, STEP: 500, DRAG: 100}
@@ -110,73 +107,6 @@ def quick_model(work: Path) -> Any:
     micrographs = Micrographs.find(project.micrographs)
     *_, tuned = finetune(micrographs, picks.select(used), settings, picks.select(~used))
     return tuned.model
-
-
-@dataclass
-class Step:
-    """What one step took each time, in milliseconds; and the memory after it."""
-
-    updated: list[float] = field(default_factory=list)
-    drawn: list[float] = field(default_factory=list)
-    still: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
-    memory_gb: float = 0.0
-
-
-class Clock:
-    """Times steps: until they are answered, and until that is drawn."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, Step] = {}
-
-    def __call__(self, name: str, step: Callable[[], Any]) -> Any:
-        """Time a step under a name, and return what it returns."""
-        from qtpy.QtWidgets import QApplication
-
-        QApplication.processEvents()
-        start, worked = time.perf_counter(), time.thread_time()
-        result = step()
-        answered = time.perf_counter()
-        QApplication.processEvents()
-        self._add(name, start, answered, time.perf_counter())
-        self.steps[name].busy.append(1000 * (time.thread_time() - worked))
-        return result
-
-    def wait(self, name: str, step: Callable[[], Any], until: Callable[[], bool]) -> None:
-        """Time what a step begins, and the longest time that the window stands still in it."""
-        from qtpy.QtWidgets import QApplication
-
-        QApplication.processEvents()
-        start = last = time.perf_counter()
-        worked = time.thread_time()
-        longest = hardest = 0.0
-        step()
-        while not until():
-            assert last - start < LONGEST_S, f"{name!r} has no end"
-            QApplication.processEvents()
-            now, used = time.perf_counter(), time.thread_time()
-            longest, last = max(longest, now - last), now
-            hardest, worked = max(hardest, used - worked), used
-            time.sleep(0.001)
-        QApplication.processEvents()
-        self._add(name, start, last, time.perf_counter())
-        self.steps[name].still.append(1000 * max(longest, time.perf_counter() - last))
-        self.steps[name].busy.append(1000 * max(hardest, time.thread_time() - worked))
-
-    def _add(self, name: str, start: float, answered: float, drawn: float) -> None:
-        step = self.steps.setdefault(name, Step())
-        step.updated.append(1000 * (answered - start))
-        step.drawn.append(1000 * (drawn - start))
-        step.memory_gb = memory_gb()
-
-
-def memory_gb() -> float:
-    """Return the memory that this process holds, where Linux tells it; else nothing."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
 def measure_ours(work: Path, model: Any, seed: int) -> dict[str, Step]:

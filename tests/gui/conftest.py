@@ -202,3 +202,27 @@ def shown_viewer(make_viewer: Any) -> Any:
 
     QCursor.setPos(QGuiApplication.primaryScreen().geometry().bottomRight())
     return make_viewer(show=True)
+
+
+@pytest.fixture(scope="session")
+def tuned(project, labelled):
+    """Return what a short fine-tuning gives, and the scores of all picks, by the core alone."""
+    from napari_pickeroptimizer import FineTuneSettings, Micrographs, finetune, score
+
+    micrographs = Micrographs.find(project / "Micrographs")
+    settings = FineTuneSettings(diameter_px=40, n_steps=5, n_folds=2, device="cpu")
+    used = labelled.labels != 0
+    *_, tuned = finetune(micrographs, labelled.select(used), settings, labelled.select(~used))
+    *_, scored = score(micrographs, labelled, tuned.model, device="cpu")
+    return tuned, scored.picks
+
+
+@pytest.fixture
+def loaded(viewer, project, labelled, tuned):
+    """Return a viewer with micrographs, the labelled picks and a model."""
+    from napari_pickeroptimizer.plugin import actions, session
+
+    viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
+    actions.open_picks(viewer, labelled, name="picks")
+    session.session_of(viewer).set_model(tuned[0].model, tuned[0])
+    return viewer

@@ -3,67 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import threading
 
 import numpy as np
 import pytest
+from decide_panel import halving, panel, rest, score_all
 
-from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
+from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-pickeroptimizer"
-
-
-@pytest.fixture(scope="module")
-def tuned(project, labelled):
-    """Return what a short fine-tuning gives, and the scores of all picks, by the core alone."""
-    from napari_pickeroptimizer import FineTuneSettings, Micrographs, finetune, score
-
-    micrographs = Micrographs.find(project / "Micrographs")
-    settings = FineTuneSettings(diameter_px=40, n_steps=5, n_folds=2, device="cpu")
-    used = labelled.labels != 0
-    *_, tuned = finetune(micrographs, labelled.select(used), settings, labelled.select(~used))
-    *_, scored = score(micrographs, labelled, tuned.model, device="cpu")
-    return tuned, scored.picks
-
-
-@pytest.fixture
-def loaded(viewer, project, labelled, tuned):
-    """Return a viewer with micrographs, the labelled picks and a model."""
-    from napari_pickeroptimizer.plugin import actions, session
-
-    viewer.open(str(project / "Micrographs"), plugin=PLUGIN)
-    actions.open_picks(viewer, labelled, name="picks")
-    session.session_of(viewer).set_model(tuned[0].model, tuned[0])
-    return viewer
-
-
-def panel(viewer):
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Decide")
-    widget.device.value = "cpu"
-    return widget
-
-
-def score_all(qtbot, widget) -> None:
-    widget.start.click()
-    qtbot.waitUntil(lambda: not widget.job.running)
-
-
-def rest(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: not (widget.refresh_timer.waiting or widget._soon.isActive()))
-
-
-def halving(p_particle: np.ndarray) -> float:
-    """Return a threshold in the widest gap of the middle scores: after 5 steps they lie close.
-
-    The panel scores in smaller batches than the core, which moves scores by a millionth.
-    """
-    p = np.sort(p_particle[np.isfinite(p_particle)])[
-        len(p_particle) // 4 : -len(p_particle) // 4
-    ]
-    i = int(np.diff(p).argmax())
-    return round(float(p[i] + p[i + 1]) / 2, 3)
 
 
 def test_the_panels_numbers_are_the_cores(loaded, qtbot, tuned, labelled, tmp_path):
@@ -140,68 +89,6 @@ def _point(x: float, y: float):
     from qtpy.QtCore import QPointF
 
     return QPointF(x, y)
-
-
-def test_labels_win_and_outputs_come_back(loaded, qtbot, tuned):
-    from napari_pickeroptimizer.plugin import actions, output_layers, outputs, session
-
-    widget = panel(loaded)
-    score_all(qtbot, widget)
-    source = loaded.layers["picks"]
-    outputs.set_threshold(loaded, source, halving(tuned[1].particle_probability))
-    kept = loaded.layers["picks kept"]
-    n_kept = len(kept.data)
-    row = int(
-        output_layers.outputs_of(loaded, source)["kept"].metadata["pickeroptimizer"].rows[0]
-    )
-    actions.label_picks(kept, [0], CONTAMINANT)  # a mistake seen in the result
-    assert session.picks_of(source).labels[row] == CONTAMINANT
-    rest(qtbot, widget)
-    assert len(kept.data) == n_kept - 1
-    assert widget.summary.kept.text().startswith(f"{n_kept - 1:,} of")
-    actions.undo(source)
-    rest(qtbot, widget)
-    assert len(kept.data) == n_kept
-    loaded.layers.remove("picks kept")
-    loaded.layers["picks rejected"].name = "rubbish"
-    widget.fields.threshold.value = 0.0
-    rest(qtbot, widget)
-    assert sorted(layer.name for layer in loaded.layers) == [
-        "Micrographs", "picks", "picks kept", "rubbish",
-    ]  # fmt: skip
-    assert loaded.layers.selection.active.name == "picks"
-
-
-def test_the_switch_shows_one_layer_at_a_time(loaded, qtbot):
-    widget = panel(loaded)
-    score_all(qtbot, widget)
-    rest(qtbot, widget)
-    widget.switch.press("rejected")
-    assert loaded.layers["picks rejected"].visible
-    assert not loaded.layers["picks"].visible
-    assert loaded.layers.selection.active.name == "picks rejected"
-    widget.switch.press("all")
-    assert loaded.layers["picks"].visible
-    assert not loaded.layers["picks rejected"].visible
-
-
-def test_an_output_that_shrank_while_hidden_comes_back(loaded, tuned):
-    from napari_pickeroptimizer.plugin import outputs
-    from napari_pickeroptimizer.plugin.scores import Scores, summarise_scores
-
-    state = picks_state(layer := loaded.layers["picks"])
-    state.begin_scores(scores := Scores.begin(state.picks, tuned[0].model))
-    scores.probabilities[:] = 1 / scores.probabilities.shape[1]
-    scores.probabilities[0, 0] = 1.0
-    summary = summarise_scores(scores.card, scores.picks_scored(state.picks))
-    outputs.take_scores(loaded, layer, summary)
-    outputs.set_threshold(loaded, layer, 0.0)
-    outputs.choose_shown(loaded, layer, "kept")
-    loaded.dims.set_current_step(0, int(layer.data[:, 0].max()))  # its last points are in view
-    outputs.choose_shown(loaded, layer, "all")
-    outputs.set_threshold(loaded, layer, 0.99)
-    outputs.choose_shown(loaded, layer, "kept")
-    assert len(loaded.layers["picks kept"].data) == state.decision.counts(0.99).kept
 
 
 def test_presets_set_the_threshold_by_what_it_gives(loaded, qtbot):
@@ -371,42 +258,6 @@ def test_an_unreadable_micrograph_is_in_the_table_and_its_picks_are_apart(
     ]
     assert rows.name_at(2).endswith(broken.name)  # there is nothing to look at
     assert len(viewer.layers["picks unscored"].data) == on_broken.sum()
-
-
-def test_large_outputs_are_made_beside_the_window(loaded, qtbot, monkeypatch):
-    from napari_pickeroptimizer.plugin import output_layers, outputs
-    from napari_pickeroptimizer.plugin.panels.decide import refresh_timer
-
-    monkeypatch.setattr(outputs, "LARGE", 10)
-    monkeypatch.setattr(refresh_timer, "IDLE_MS", 0)
-    threads = set()
-    compute = output_layers.Plan.compute
-
-    def watched(plan):
-        threads.add(threading.current_thread())
-        return compute(plan)
-
-    monkeypatch.setattr(output_layers.Plan, "compute", watched)
-    widget, source = panel(loaded), loaded.layers["picks"]
-    score_all(qtbot, widget)
-    state = picks_state(source)
-
-    def is_made() -> bool:
-        made = output_layers.outputs_of(loaded, source)
-        counts = state.decision.counts(state.threshold)
-        sizes = {role: len(output.data) for role, output in made.items()}
-        return sizes == {"kept": counts.kept, "rejected": counts.rejected}
-
-    qtbot.waitUntil(lambda: widget.refresh_timer.idle and is_made())
-    widget.fields.threshold.value = halving(state.p_particle())
-    widget._choose_shown("kept")  # at once, while the layer is out of date
-    qtbot.waitUntil(lambda: loaded.layers["picks kept"].visible)
-    assert len(loaded.layers["picks kept"].data) == state.decision.counts(state.threshold).kept
-    assert not source.visible
-    qtbot.waitUntil(lambda: widget.refresh_timer.idle and is_made())
-    assert state.outdated == frozenset()
-    assert threads
-    assert threading.main_thread() not in threads
 
 
 def test_a_wrong_or_pretrained_model_file_is_refused_in_words(viewer, tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from live_session import Session
 
 from napari_pickeroptimizer.cli import main
 
@@ -42,3 +43,8 @@ def model(spot_project, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
     assert not left.value.code
     return path
+
+
+@pytest.fixture
+def session(spot_project, model: Path, tmp_path: Path) -> Session:
+    return Session(tmp_path / "live", spot_project, model)

@@ -9,105 +9,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live_session import Session, Step, decided, n_rows, nothing
 
 from napari_pickeroptimizer.cli import main
 from napari_pickeroptimizer.errors import PickFormatError
-from napari_pickeroptimizer.micrographs import Micrographs
-from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.prune.events import MicrographScored
-from napari_pickeroptimizer.prune.settings import PruneSettings
 from napari_pickeroptimizer.prune.watch import (
     FileGivenUp,
     Watched,
-    WatchSettings,
-    watch_scores,
 )
 
-Step = Callable[[], object]
-JOB = "AutoPick/job001"
-
-
-@dataclass
-class Session:
-    """Folders that fill, and the watch over them; a poll every ten seconds."""
-
-    root: Path
-    project: object
-    model: Path
-    scored: list[tuple[int, str]] = field(default_factory=list)
-    """Number of the poll, and the micrograph."""
-
-    def __post_init__(self) -> None:
-        for folder in (self.images, self.picks):
-            folder.mkdir(parents=True)
-        self.given_picks = self.picks
-
-    @property
-    def images(self) -> Path:
-        return self.root / "Micrographs"
-
-    @property
-    def picks(self) -> Path:
-        return self.root / "picks"
-
-    @property
-    def output(self) -> Path:
-        return self.root / "out"
-
-    def image(self, i: int, part: float = 1.0) -> None:
-        data = (self.project.micrographs / f"m{i}.mrc").read_bytes()
-        self.write(self.images / f"m{i}.mrc", data[: int(part * len(data))])
-
-    def star(self, i: int) -> bytes:
-        lines = self.project.picks.read_text().splitlines()
-        mine = [n for n in lines if not n.startswith("Micrographs/") or f"/m{i}.mrc" in n]
-        return ("\n".join(mine) + "\n").encode()
-
-    def pick_file(self, i: int, less: int = 0) -> None:
-        text = self.star(i)
-        self.write(self.picks / f"m{i}.star", text[: len(text) - less])
-
-    def write(self, path: Path, data: bytes) -> None:
-        path.write_bytes(data)
-        # two writes within a tick of the clock, of the same length, would look alike
-        self.ticks = getattr(self, "ticks", 0) + 1
-        os.utime(path, ns=(self.ticks * 10**9, self.ticks * 10**9))
-
-    def watch(self, *steps: Step, times: float = 10.0, **settings: float) -> list[object]:
-        """Watch while the steps are taken, one before each poll."""
-        poll = -1
-
-        def polls() -> Iterator[float]:
-            nonlocal poll
-            for step in steps:
-                step()
-                poll += 1
-                yield poll * times
-
-        events = []
-        for event in watch_scores(
-            lambda: Micrographs.find(self.images), [str(self.given_picks)],
-            Classifier.load(self.model), self.output, PruneSettings(device="cpu"),
-            WatchSettings(**settings), times=polls(), inputs={"picks": [str(self.given_picks)]},
-        ):  # fmt: skip
-            events.append(event)
-            if isinstance(event, MicrographScored):
-                self.scored.append((poll, event.group.name.removeprefix("Micrographs/")))
-        return events
-
-
-def nothing() -> None:
-    pass
-
-
-_OPENED: list[
-    list[str]
-] = []  # an audit hook stays for ever, and looks at nothing without a list
+# an audit hook stays for ever, and looks at nothing without a list
+_OPENED: list[list[str]] = []
 
 
 def _note_opened(event: str, arguments: tuple[object, ...]) -> None:
@@ -130,31 +46,6 @@ def opened(_audit: None) -> Iterator[list[str]]:
     _OPENED.append([])
     yield _OPENED[-1]
     _OPENED.clear()
-
-
-@pytest.fixture
-def session(spot_project, model: Path, tmp_path: Path) -> Session:
-    return Session(tmp_path / "live", spot_project, model)
-
-
-def decided(session: Session, name: str) -> Path:
-    out = session.root / name
-    with pytest.raises(SystemExit) as end:
-        main(["decide", "--scores", str(session.output), "-o", str(out), "--no-report"])
-    assert not end.value.code
-    return out
-
-
-def n_rows(out: Path) -> dict[str, int]:
-    """Picks of each part of a run, from its tree of files."""
-    return {
-        part: sum(
-            line.startswith("Micrographs/") and not line.endswith(".star")
-            for file in sorted((out / part).rglob("*.star"))
-            for line in file.read_text().splitlines()
-        )
-        for part in ("scored", "kept", "rejected", "unscored")
-    }
 
 
 def test_micrographs_before_picks_and_picks_before_micrographs(session: Session) -> None:
@@ -305,67 +196,6 @@ def test_each_look_opens_only_what_is_new(session: Session, opened: list[str]) -
     assert looks[3] == set()
     assert looks[6] == {"m1.mrc", "m1.star"}
     assert looks[7] == set()
-
-
-def autopick(session: Session, *listed: int, cut: int = 0) -> None:
-    """Write RELION's list of coordinate files, of a job in the project."""
-    head = "\ndata_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
-    rows = [f"Micrographs/m{i}.mrc {JOB}/Micrographs/m{i}_autopick.star\n" for i in listed]
-    text = "".join([head, *rows]).encode()
-    session.write(session.root / JOB / "autopick.star", text[: len(text) - cut])
-
-
-def coordinates(session: Session, i: int, less: int = 0) -> None:
-    text = session.star(i)
-    file = session.root / JOB / "Micrographs" / f"m{i}_autopick.star"
-    session.write(file, text[: len(text) - less])
-
-
-@pytest.fixture(params=["autopick.star", "."], ids=["file", "folder"])
-def job(request: pytest.FixtureRequest, session: Session) -> Session:
-    """A session whose picks are those of a job's list, given as a file or by its folder."""
-    (session.root / JOB / "Micrographs").mkdir(parents=True)
-    session.given_picks = session.root / JOB / request.param
-    return session
-
-
-def test_a_list_that_grows_is_followed(job: Session) -> None:
-    outs: list[Path] = []
-    job.watch(
-        lambda: (job.image(0), job.image(1), coordinates(job, 0), autopick(job, 0)),
-        nothing,  # only now the list is known to be whole, and its file looked at
-        nothing,
-        lambda: autopick(job, 0, 1, cut=9),  # ends within a row
-        nothing,
-        lambda: autopick(job, 0, 1),  # its file is not there yet
-        nothing,
-        lambda: (coordinates(job, 1, less=7), outs.append(decided(job, "meanwhile"))),
-        nothing,
-        lambda: coordinates(job, 1),
-        nothing,
-        nothing,
-    )
-    outs.append(decided(job, "after"))
-    assert job.scored == [(2, "m0.mrc"), (10, "m1.mrc")]
-    assert [n_rows(out)["scored"] for out in outs] == [24, 48]
-    assert [n_rows(out)["unscored"] for out in outs] == [0, 0]
-
-
-def test_picks_of_one_micrograph_in_two_files_are_scored_together(session: Session) -> None:
-    rows = session.star(0).decode().splitlines(keepends=True)
-    n_head = next(i for i, row in enumerate(rows) if row.startswith("Micrographs/"))
-    head, rows = rows[:n_head], rows[n_head:]
-
-    def part(name: str, some: list[str]) -> Step:
-        return lambda: session.write(session.picks / name, "".join([*head, *some]).encode())
-
-    session.image(0)
-    session.watch(
-        part("b.star", rows[:10]), nothing, part("a.star", rows[10:]), nothing, nothing
-    )
-    assert session.scored == [(1, "m0.mrc"), (3, "m0.mrc")]
-    counts = n_rows(decided(session, "decided"))
-    assert (counts["scored"], counts["unscored"]) == (24, 0)
 
 
 def test_picks_in_several_formats_are_refused_though_they_come_one_by_one(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,18 @@ import pytest
 
 pytest.importorskip("napari")
 
+from scored_layers import (
+    NAMES,
+    N,
+    P,
+    events_of,
+    n_points,
+    predicted,
+    score,
+    some_model,
+    some_picks,
+)
+
 from napari_pickeroptimizer.box_size import BoxSettings
 from napari_pickeroptimizer.classes import CONTAMINANT, PARTICLE
 from napari_pickeroptimizer.errors import SettingsError
@@ -19,7 +30,6 @@ from napari_pickeroptimizer.image_frame.events import OtherFrameFits
 from napari_pickeroptimizer.micrographs import Micrographs
 from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
-from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import (
     actions,
     jobs,
@@ -34,77 +44,14 @@ from napari_pickeroptimizer.plugin.writers import write_points
 from napari_pickeroptimizer.prune.events import MicrographScored, PicksScored
 from napari_pickeroptimizer.prune.settings import Length, PlaceRules
 from napari_pickeroptimizer.reading import (
-    MicrographFailed,
-    MicrographRows,
     group_by_micrograph,
 )
-
-N = 5  # picks a micrograph
-NAMES = ("a.mrc", "b.mrc", "c.mrc")
-P = np.array([0.1, 0.3, 0.5, 0.7, 0.9] * 3, dtype=np.float32)
-
-
-def some_model() -> Classifier:
-    card = ModelCard(
-        (1, 2, 3),
-        ("particle", "contaminant", "carbon"),
-        "resnet18",
-        BoxSettings(diameter_px=20),
-    )
-    return Classifier(None, card)  # type: ignore[arg-type]
-
-
-def some_picks() -> Picks:
-    return Picks.from_arrays(
-        np.repeat(NAMES, N), x=np.tile(np.arange(N) * 50.0, 3), y=[9.0] * 15
-    )
-
-
-def events_of(p: np.ndarray, failed: str = "") -> list[Any]:
-    probabilities = np.column_stack([p, (1 - p) * 0.7, (1 - p) * 0.3]).astype(np.float32)
-    features = np.random.default_rng(0).standard_normal((15, 100)).astype(np.float32)
-    events: list[Any] = []
-    for i, name in enumerate(NAMES):
-        rows = np.arange(i * N, (i + 1) * N)
-        if name == failed:
-            events.append(
-                MicrographFailed(MicrographRows(name, None, rows), "it is broken", i + 1, 3)
-            )
-            continue
-        here = probabilities[rows], 0, i + 1, 3, features[rows]
-        events.append(MicrographScored(MicrographRows(name, None, rows), *here))
-    return events
-
-
-def score(
-    viewer: Any, layer: Any, p: np.ndarray = P, failed: str = ""
-) -> outputs.LayerOutputs:
-    """Do what a job does, with scores from nowhere."""
-    model = session.session_of(viewer).model
-    assert model is not None
-    scores = Scores.begin(session.picks_of(layer), model)
-    state = picks_state(layer)
-    state.begin_scores(scores)
-    for event in events_of(p, failed):
-        outputs.take_scores(viewer, layer, event)
-    summary = summarise_scores(model.card, scores.picks_scored(state.picks))
-    outputs.take_scores(viewer, layer, summary)
-    return outputs.refresh(viewer, layer)
 
 
 @pytest.fixture
 def layer(viewer: Any) -> Any:
     session.session_of(viewer).set_model(some_model())
     return actions.open_picks(viewer, some_picks(), name="picks")
-
-
-def predicted(layer: Any) -> list[int]:
-    """What the layer shows."""
-    return layer.features["predicted"].cat.codes.tolist()
-
-
-def n_points(layers: dict[str, Any]) -> dict[str, int]:
-    return {role: len(layer.data) for role, layer in layers.items()}
 
 
 def test_saving_a_scored_layer_writes_nothing_that_is_only_shown(
@@ -317,74 +264,6 @@ def test_a_scored_event_is_what_the_core_would_have_given(viewer: Any, layer: An
     assert isinstance(event, PicksScored)
     assert event.picks.class_ids == (1, 2, 3)
     np.testing.assert_array_equal(event.picks.particle_probability, P.astype(np.float64))
-
-
-def test_large_outputs_wait_until_they_are_made(
-    viewer: Any, layer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outputs, "LARGE", 10)
-    layers = score(viewer, layer).layers
-    state = picks_state(layer)
-    session.session_of(viewer).refresh_later = lambda layer: None
-    state.set_threshold(0.8)
-    assert outputs.refresh_colors(viewer, layer) == {"kept", "rejected", "unscored"}
-    assert predicted(layer) == [2, 2, 2, 2, 1] * 3
-    assert len(layers["kept"].data) == 9
-    plan = output_layers.plan(viewer, layer, ["kept"])
-    picks, (made,) = in_a_thread(plan.compute)
-    assert (picks.table["predicted"] == PARTICLE).sum() == 3
-    assert len(layers["kept"].data) == 9  # the thread changed nothing
-    assert made.show(viewer, layer) is layers["kept"]
-    assert n_points(layers) == {"kept": 3, "rejected": 6}
-    outputs.choose_shown(viewer, layer, "rejected")  # is asked for: all are made
-    assert n_points(layers) == {"kept": 3, "rejected": 12}
-
-
-def test_outputs_made_in_a_thread_are_those_made_at_once(viewer: Any, layer: Any) -> None:
-    at_once = score(viewer, layer).layers
-    state = picks_state(layer)
-    state.set_labels([0, 4, 14], [1, 3, 2])
-    session.session_of(viewer).refresh_later = lambda layer: None
-    state.set_threshold(0.6)
-    plan = output_layers.plan(viewer, layer)
-    _, made = in_a_thread(plan.compute)
-    for one in made:
-        one.show(viewer, layer)
-    shown = {role: looks_of(x) for role, x in at_once.items()}
-    viewer.layers.remove(at_once["kept"])
-    viewer.layers.remove(at_once["rejected"])
-    anew = outputs.refresh(viewer, layer).layers
-    assert {role: looks_of(x) for role, x in anew.items()} == shown
-
-
-def test_a_change_meanwhile_makes_outputs_out_of_date(viewer: Any, layer: Any) -> None:
-    score(viewer, layer)
-    session.session_of(viewer).refresh_later = lambda layer: None
-    plan = output_layers.plan(viewer, layer)
-    assert plan.is_current
-    picks_state(layer).set_labels([0], 1)
-    assert not plan.is_current
-    outputs.refresh(viewer, layer)
-    plan = output_layers.plan(viewer, layer)
-    picks_state(layer).set_vocabulary(picks_state(layer).vocabulary.with_names({2: "ice"}))
-    assert not plan.is_current
-
-
-def in_a_thread(compute: Any) -> Any:
-    with ThreadPoolExecutor(1) as threads:
-        return threads.submit(compute).result()
-
-
-def looks_of(layer: Any) -> tuple[Any, ...]:
-    return (
-        layer.data.tolist(),
-        layer.border_color.tolist(),
-        layer.border_width.tolist(),
-        [str(symbol) for symbol in layer.symbol],
-        layer.features.astype(str).to_numpy().tolist(),
-        list(layer.features),
-        layer.size.tolist(),
-    )
 
 
 def test_forgotten_scores_are_gone_from_the_feature_table(viewer: Any, layer: Any) -> None:
