@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
@@ -93,6 +94,30 @@ def test_closing_the_window_ends_a_job(panel, qapp, project, untrained_model):
     assert done.stdout.split() == ["closing", "ended"], done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 0, done.stderr
+
+
+def test_a_job_that_napari_ends_is_closed_in_its_own_thread(qtbot):
+    """A window that is gone takes no word from it any more."""
+    from napari_pickeroptimizer.plugin.background import Loading
+    from napari_pickeroptimizer.plugin.panels.job_bar import JobBar
+
+    closed_in = []
+
+    def endless():
+        try:
+            while True:
+                yield Loading(0.5)
+                threading.Event().wait(0.01)
+        finally:
+            closed_in.append(threading.current_thread())
+
+    bar, seen = JobBar("endless"), []
+    qtbot.addWidget(bar)
+    bar.run(endless(), on_event=seen.append, on_failed=lambda _: None, on_end=lambda: None)
+    qtbot.waitUntil(lambda: bool(seen))
+    bar._worker.quit()
+    qtbot.waitUntil(lambda: bool(closed_in))
+    assert closed_in[0] is not threading.main_thread()
 
 
 class FrameClosed:

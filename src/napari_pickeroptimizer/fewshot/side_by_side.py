@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
-from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+import atexit
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
@@ -22,8 +23,8 @@ def side_by_side(trainings: Sequence[Generator[T, None, None]], n_threads: int) 
     batches gain little from more of them, threads that wait for each other slow down a busy
     machine, and so the result does not depend on the number of cores.
 
-    Closing this generator stops all trainings after their next event. An error of one stops
-    the others and is raised here.
+    Closing this generator stops all trainings after their next event, and so does the end of
+    the program. An error of one stops the others and is raised here.
 
     Parameters
     ----------
@@ -32,40 +33,75 @@ def side_by_side(trainings: Sequence[Generator[T, None, None]], n_threads: int) 
     n_threads : int
         Most trainings at a time.
     """
-    events: SimpleQueue[T | _End] = SimpleQueue()
-    stopped = Event()
-
-    def run(training: Generator[T, None, None]) -> None:
-        torch.set_num_threads(1)
-        try:
-            for event in training:
-                if stopped.is_set():
-                    training.close()
-                    return
-                events.put(event)
-        except BaseException as error:  # noqa: BLE001 (raised where the events are taken)
-            events.put(_End(error))
-        else:
-            events.put(_End(None))
-
-    threads_before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(max(1, min(n_threads, len(trainings))))
+    torch_threads_before = torch.get_num_threads()
+    threads = _Threads(trainings)
     try:
+        threads.start(max(1, min(n_threads, len(trainings))))
+        yield from threads.events()
+    finally:
+        threads.stop()
+        torch.set_num_threads(torch_threads_before)
+
+
+class _Threads(Generic[T]):
+    """Threads that each run one training, and then the next that nobody has begun."""
+
+    def __init__(self, trainings: Sequence[Generator[T, None, None]]) -> None:
+        self._n_running = len(trainings)
+        self._waiting: SimpleQueue[Generator[T, None, None]] = SimpleQueue()
         for training in trainings:
-            pool.submit(run, training)
-        n_running = len(trainings)
-        while n_running:
-            event = events.get()
+            self._waiting.put(training)
+        self._events: SimpleQueue[T | _End] = SimpleQueue()
+        self._stopped = Event()
+        self._threads: list[Thread] = []
+
+    def start(self, n: int) -> None:
+        """Start `n` threads.
+
+        Python waits for threads before it ends, and would wait for the last step of a generator
+        that somebody holds on to: so these are daemons, which the end of the program stops.
+        """
+        atexit.register(self.stop)
+        for _ in range(n):
+            thread = Thread(target=self._work, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def events(self) -> Iterator[T]:
+        """Yield what the trainings yield, and raise what one of them raises."""
+        while self._n_running:
+            event = self._events.get()
             if not isinstance(event, _End):
                 yield event
             elif event.error is not None:
                 raise event.error
             else:
-                n_running -= 1
-    finally:
-        stopped.set()
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads_before)
+                self._n_running -= 1
+
+    def stop(self) -> None:
+        """Stop all after their next event, and wait for that."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+        atexit.unregister(self.stop)
+
+    def _work(self) -> None:
+        torch.set_num_threads(1)
+        with suppress(Empty):
+            while not self._stopped.is_set():
+                self._run(self._waiting.get_nowait())
+
+    def _run(self, training: Generator[T, None, None]) -> None:
+        try:
+            for event in training:
+                if self._stopped.is_set():
+                    training.close()
+                    return
+                self._events.put(event)
+        except BaseException as error:  # noqa: BLE001 (raised where the events are taken)
+            self._events.put(_End(error))
+        else:
+            self._events.put(_End(None))
 
 
 class _End:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Generator
 
@@ -69,6 +71,23 @@ def test_closing_stops_all_and_nothing_begins_after_it() -> None:
     next(events)
     events.close()
     assert "c" not in begun
+
+
+ABANDONED = """
+from itertools import repeat
+from napari_pickeroptimizer.fewshot.side_by_side import side_by_side
+
+events = side_by_side([(i for i in repeat(1))], 1)
+print(next(events))
+"""
+
+
+def test_a_program_ends_though_it_holds_on_to_a_training() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ABANDONED],
+        capture_output=True, text=True, timeout=500, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
 def test_torch_uses_one_thread_in_each_and_as_many_as_before_afterwards() -> None:

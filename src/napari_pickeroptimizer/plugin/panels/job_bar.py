@@ -206,6 +206,13 @@ class _Worker(GeneratorWorker):
     def __init__(self, job: _Job, stopped: Event, events: Iterator[Any]) -> None:
         super().__init__(_until, stopped, events)
 
+    def work(self) -> Any:
+        """Run the job; it is closed here, also where its window is gone before its next event."""
+        try:
+            return super().work()
+        finally:
+            self._gen.close()
+
 
 def _until(stopped: Event, events: Iterator[Any]) -> Iterator[Any]:
     """Yield a job's events until it is stopped; the thread that runs it then closes it."""
