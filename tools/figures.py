@@ -195,7 +195,14 @@ def weights_card() -> tables.Row:
     return validation
 
 
-# ---------------------------------------------------------------- the window
+# ---------------------------------------------------------- speed, the window
+
+
+def times_reference(program: str) -> str:
+    """Return how many times as fast as the reference recipe a program is, by the clock."""
+    row: tables.Row = tables.read("throughput")  # type: ignore[assignment]
+    ours = row["picks"] / row[program]["wall"]
+    return f"{ours / row['reference']['one at a time'][0]:.0f}"
 
 
 def label_key(column: str) -> str:
@@ -280,6 +287,8 @@ FIGURES: dict[str, Callable[[], str]] = {
     "suggested better, 40": lambda: suggested_better(40),
     "frame check, lists": lambda: tables.read("frame_check")[0]["lists"],
     "before labels, aim met": lambda: str(sum(auc >= 0.95 for auc in before_labels())),
+    "score, times the reference": lambda: times_reference("score, auto"),
+    "prune, times the reference": lambda: times_reference("prune"),
     "label key, processor": lambda: label_key("processor"),
     "label key, drawn": lambda: label_key("drawn"),
     "demo, precision before": lambda: demo("before", "precision"),
