@@ -11,15 +11,13 @@ the same picks would take, from the seconds of a thousand boxes through the mode
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from programs import OURS, run_program
 from summarise import write_rows
 
 from napari_pickeroptimizer.io import read_picks
@@ -35,7 +33,6 @@ from napari_pickeroptimizer.prune.journal import (
 from napari_pickeroptimizer.prune.score_folder import FOLDER
 from napari_pickeroptimizer.reading import group_by_micrograph
 
-PROGRAM = "from napari_pickeroptimizer.cli import main; main()"
 HEADER = (
     "\ndata_particles\n\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n"
     "_rlnCoordinateY #3\n"
@@ -74,20 +71,8 @@ def write_scored_picks(
 
 def run(folder: Path, *options: str) -> dict[str, float]:
     """Return seconds, CPU seconds and peak memory in MiB of one decision."""
-    start = time.monotonic()
-    words = ["decide", "--output", str(folder / "run"), "--overwrite", *options]
-    process = subprocess.Popen(  # noqa: S603 (our own program)
-        [sys.executable, "-c", PROGRAM, *words], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return {
-        "seconds": time.monotonic() - start,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "mib": usage.ru_maxrss / 1024,
-    }
+    output = str(folder / "run")
+    return run_program([*OURS, "decide", "--output", output, "--overwrite", *options])
 
 
 def main() -> None:

@@ -13,19 +13,13 @@ work).
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import mrcfile
 import numpy as np
+from programs import OURS, run_program
 from summarise import write_rows
-
-PROGRAM = "from napari_pickeroptimizer.cli import main; main()"
-MIB = 1024
 
 
 def write_project(folder: Path, n_micrographs: int, side: int, n_picks: int) -> None:
@@ -57,18 +51,7 @@ def run(folder: Path, scheduler: str) -> dict[str, float]:
     arguments = ["score", "-m", str(folder / "Micrographs"), "-p", str(folder / "picks.star"),
                  "--model", "bundled", "--diameter-px", "100", "--views", "1", "--device", "cpu",
                  "-o", str(folder / "out"), "--scheduler", scheduler]  # fmt: skip
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603 (our own program)
-        [sys.executable, "-c", PROGRAM, *arguments], stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return {
-        "seconds": time.perf_counter() - start,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "mib": usage.ru_maxrss / MIB,
-    }
+    return run_program([*OURS, *arguments])
 
 
 def main() -> None:

@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +36,7 @@ import torch
 from baselines import reference_network, reference_pictures, reference_recipe_probabilities
 from empiar10017 import BOX_PX, DIAMETER_PX, as_two_classes, draw_labels, open_project
 from numpy.typing import NDArray
+from programs import OURS, run_program
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_pickeroptimizer.box_size import window_side
@@ -50,7 +49,6 @@ from napari_pickeroptimizer.model.views import AUTO, DEFAULT_VIEWS, doubtful
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.reading import MicrographRows, group_by_micrograph
 
-PROGRAM = "from napari_pickeroptimizer.cli import main; main()"
 N_BOXES = 64  # of the reference recipe, which takes long
 # Products of square matrices and 3 x 3 convolutions (channels, side), by which the rate of the
 # matrix unit is found: which library is fastest depends on the processor.
@@ -72,20 +70,8 @@ def timed(function: Callable[[], object], repeats: int) -> tuple[float, float]:
 
 def program(arguments: list[str], threads: int) -> tuple[float, float, float]:
     """Run a program; return wall-clock and CPU seconds, and peak memory in MiB."""
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603 (programs of this benchmark)
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-    )  # fmt: skip
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{arguments[:4]} failed with {process.returncode}")
-    return (
-        time.perf_counter() - start,
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss / 1024,
-    )
+    took = run_program(arguments, {"OMP_NUM_THREADS": str(threads)})
+    return took["seconds"], took["cpu"], took["mib"]
 
 
 def programs(commands: list[list[str]], threads: int, repeats: int) -> Row:
@@ -102,7 +88,7 @@ def scoring(args: argparse.Namespace, command_name: str, picks: Path, n_views: s
         runs = []
         for i in out:
             command = [
-                sys.executable, "-c", PROGRAM, command_name,
+                *OURS, command_name,
                 "-m", str(args.project / "Micrographs"), "-p", str(picks),
                 "--model", str(args.model), "--views", n_views,
                 "--device", "cpu", "-o", f"{folder}/{i}",

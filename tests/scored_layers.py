@@ -11,6 +11,7 @@ from napari_pickeroptimizer.model.card import ModelCard
 from napari_pickeroptimizer.model.checkpoint import Classifier
 from napari_pickeroptimizer.picks import Picks
 from napari_pickeroptimizer.plugin import (
+    actions,
     outputs,
     session,
 )
@@ -41,6 +42,12 @@ def some_picks() -> Picks:
     return Picks.from_arrays(
         np.repeat(NAMES, N), x=np.tile(np.arange(N) * 50.0, 3), y=[9.0] * 15
     )
+
+
+def open_with_model(viewer: Any) -> Any:
+    """Return the layer of the picks, in a viewer that has the model."""
+    session.session_of(viewer).set_model(some_model())
+    return actions.open_picks(viewer, some_picks(), name="picks")
 
 
 def events_of(p: np.ndarray, failed: str = "") -> list[Any]:

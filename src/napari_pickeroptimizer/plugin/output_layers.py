@@ -95,6 +95,8 @@ class Plan:
         Picks and rows by role, of the outputs that exist.
     name, place : str, dict
         Name of the picks layer, and transform of new layers.
+    read : tuple
+        What else was read of the picks, to tell whether it has changed since.
     """
 
     source: LayerState

@@ -9,11 +9,10 @@ import pytest
 
 pytest.importorskip("napari")
 
-from scored_layers import n_points, predicted, score, some_model, some_picks
+from scored_layers import n_points, open_with_model, predicted, score
 
 from napari_pickeroptimizer.classes import PARTICLE
 from napari_pickeroptimizer.plugin import (
-    actions,
     output_layers,
     outputs,
     session,
@@ -23,8 +22,7 @@ from napari_pickeroptimizer.plugin.layer_state import picks_state
 
 @pytest.fixture
 def layer(viewer: Any) -> Any:
-    session.session_of(viewer).set_model(some_model())
-    return actions.open_picks(viewer, some_picks(), name="picks")
+    return open_with_model(viewer)
 
 
 def test_large_outputs_wait_until_they_are_made(

@@ -17,6 +17,7 @@ from scored_layers import (
     P,
     events_of,
     n_points,
+    open_with_model,
     predicted,
     score,
     some_model,
@@ -50,8 +51,7 @@ from napari_pickeroptimizer.reading import (
 
 @pytest.fixture
 def layer(viewer: Any) -> Any:
-    session.session_of(viewer).set_model(some_model())
-    return actions.open_picks(viewer, some_picks(), name="picks")
+    return open_with_model(viewer)
 
 
 def test_saving_a_scored_layer_writes_nothing_that_is_only_shown(
