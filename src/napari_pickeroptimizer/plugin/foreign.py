@@ -21,7 +21,7 @@ from napari_pickeroptimizer.plugin.images.stack import (
     stack_of,
 )
 from napari_pickeroptimizer.plugin.labels.features import left_out
-from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text
+from napari_pickeroptimizer.plugin.labels.vocabulary import Vocabulary, label_text, rgb_of
 from napari_pickeroptimizer.plugin.layer_state import (
     METADATA_KEY,
     LayerState,
@@ -222,10 +222,9 @@ def show_class(layer: Any, vocabulary: Vocabulary) -> None:
 
 def _has_color(layer: Any, color: str) -> bool:
     """Return whether the points that are added to a layer, and those there, have a colour."""
-    rgb = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     shown = np.asarray(layer.border_color).reshape(-1, 4)[:, :3]
     current = str(layer.current_border_color).lower()  # "#rrggbbaa", or a name
-    return current.startswith(color.lower()) and np.allclose(shown, rgb, atol=1e-3)
+    return current.startswith(color.lower()) and np.allclose(shown, rgb_of(color), atol=1e-3)
 
 
 def watch(layer: Any, changed: Callable[[], None]) -> None:

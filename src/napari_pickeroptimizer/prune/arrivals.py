@@ -56,11 +56,9 @@ class Arrivals:
         whole: set[Path] = set()
         broken: dict[Path, str] = {}
         for path in paths:
-            try:
-                status = path.stat()
-            except OSError:
+            size_and_time = size_and_time_of(path)
+            if size_and_time is None:
                 continue  # gone again, or a link to nothing
-            size_and_time = status.st_size, status.st_mtime_ns
             seen = self._seen.get(path)
             if seen is None or seen.size_and_time != size_and_time:
                 seen = self._seen[path] = _Seen(size_and_time, now)
@@ -75,6 +73,15 @@ class Arrivals:
             if seen.is_whole:
                 whole.add(path)
         return whole, broken
+
+
+def size_and_time_of(path: Path) -> tuple[int, int] | None:
+    """Return size and time of a file by which a change is seen; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def why_no_image(path: Path, is_late: bool) -> str | None:

@@ -11,7 +11,7 @@ from napari_pickeroptimizer.errors import PickerOptimizerError, StandInWarning
 from napari_pickeroptimizer.io import read_picks
 from napari_pickeroptimizer.io.read import check_one_format, listed_files, pick_files
 from napari_pickeroptimizer.picks import Picks, concatenate
-from napari_pickeroptimizer.prune.arrivals import Arrivals, why_no_picks
+from napari_pickeroptimizer.prune.arrivals import Arrivals, size_and_time_of, why_no_picks
 
 if TYPE_CHECKING:
     from napari_pickeroptimizer.micrograph import Micrograph
@@ -35,9 +35,8 @@ class LivePicks:
     def __init__(self, places: list[str], settle_s: float, give_up_s: float) -> None:
         self._places = places
         self._arrivals = Arrivals(why_no_picks, settle_s, give_up_s)
-        self._listed: dict[
-            Path, tuple[Version, list[Path]]
-        ] = {}  # by list, as it was read last
+        # by list, as it was read last
+        self._listed: dict[Path, tuple[Version, list[Path]]] = {}
         self._picks: dict[Path, Picks] = {}
         self._names: dict[Path, list[str]] = {}  # of micrographs
         self._versions: dict[Path, Version] = {}
@@ -91,7 +90,7 @@ class LivePicks:
 
     def _is_changing(self, files: Iterable[Path]) -> bool:
         """Return whether a file was written since it was looked at; the next look sees that."""
-        return any(_version(file) != self._arrivals.version(file) for file in files)
+        return any(size_and_time_of(file) != self._arrivals.version(file) for file in files)
 
     def _read(self, new: set[Path], lists: set[Path], there: Iterable[Path]) -> None:
         versions = {file: self._arrivals.version(file) for file in new}
@@ -135,14 +134,6 @@ class LivePicks:
         wanted = {*files}
         parts = [self._picks[f] for f in self.files if f in wanted]
         return concatenate(parts) if parts else Picks.from_arrays([], x=[], y=[])
-
-
-def _version(file: Path) -> Version | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def not_taken(places: list[str], taken: Iterable[str]) -> set[Path]:

@@ -33,6 +33,12 @@ OTHER_WORDS = {"good": PARTICLE, "junk": CONTAMINANT, "bad": CONTAMINANT}
 NUMBERED = re.compile(r"\s*\[\d+\]$")  # napari's "junk [1]"
 
 
+def rgb_of(color: str) -> tuple[float, float, float]:
+    """Return red, green and blue, 0..1, of a colour like ``#1a2b3c``."""
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
+
+
 @dataclass(frozen=True)
 class ClassStyle:
     """Name, style and key of a class.
@@ -60,8 +66,7 @@ class ClassStyle:
     @property
     def rgba(self) -> tuple[float, float, float, float]:
         """Colour as napari takes it."""
-        red, green, blue = (int(self.color[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        return (red, green, blue, 1.0 if self.class_id else UNLABELLED_ALPHA)
+        return (*rgb_of(self.color), 1.0 if self.class_id else UNLABELLED_ALPHA)
 
     @property
     def label_tip(self) -> str:

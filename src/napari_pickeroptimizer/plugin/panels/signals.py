@@ -37,7 +37,7 @@ def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> Calla
     callable
         Ends it earlier.
     """
-    slot = _weakly(method)
+    slot = weakly(method)
     for signal in signals:
         signal.connect(slot)
 
@@ -55,7 +55,7 @@ def follow(widget: QWidget, method: Callable[..., None], *signals: Any) -> Calla
     return end
 
 
-def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+def weakly(method: Callable[..., None]) -> Callable[..., None]:
     """Return a function that calls a method for as long as its object is there.
 
     To disconnect a method, napari compares its object with others, and napari 0.6 fails at

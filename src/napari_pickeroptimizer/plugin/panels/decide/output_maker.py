@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
-from weakref import WeakMethod
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
@@ -12,7 +11,7 @@ from superqt.utils import create_worker
 from napari_pickeroptimizer.plugin import output_layers
 from napari_pickeroptimizer.plugin.layer_state import picks_state
 from napari_pickeroptimizer.plugin.output_layers import MadeOutput, Plan
-from napari_pickeroptimizer.plugin.panels.signals import when_destroyed
+from napari_pickeroptimizer.plugin.panels.signals import weakly, when_destroyed
 from napari_pickeroptimizer.plugin.session import Session
 
 # Between two outputs, so that the window can follow mouse and keys.
@@ -63,9 +62,10 @@ class OutputMaker:
             Called once they are shown. With it, they are made again where they were dropped.
         """
         plan = output_layers.plan(self._session.viewer, layer, roles)
+        # the worker must not keep a closed panel
         worker = create_worker(plan.compute, _start_thread=False)
-        worker.returned.connect(partial(_call, WeakMethod(self._take), layer, plan, then))
-        worker.finished.connect(partial(_call, WeakMethod(self._count_down)))
+        worker.returned.connect(partial(weakly(self._take), layer, plan, then))
+        worker.finished.connect(weakly(self._count_down))
         self._n_running += 1
         worker.start()
 
@@ -105,10 +105,3 @@ class OutputMaker:
                 then()
         elif then is not None and plan.source.scores is not None:
             self.make(layer, plan.roles, then)
-
-
-def _call(method: WeakMethod[Callable[..., None]], *args: Any) -> None:
-    """Call a method while its object lives: a worker must not keep a closed panel."""
-    alive = method()
-    if alive is not None:
-        alive(*args)
